@@ -1,0 +1,81 @@
+"""Every exception of fer_zoo: one base class, each also a natural builtin.
+
+A message has three parts: what was given, what would be accepted, what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FerZooError(Exception):
+    """Base of all errors raised on purpose; its text is fit to be shown to a user without a traceback."""
+
+    def __init__(self, given: str, accepted: str = "", do: str = "") -> None:
+        self.given, self.accepted, self.do = given, accepted, do
+        parts = [given, f"Accepted: {accepted}" if accepted else "", f"What to do: {do}" if do else ""]
+        super().__init__("\n  ".join(part for part in parts if part))
+
+    def __reduce__(self) -> tuple[type[FerZooError], tuple[str, str, str]]:
+        # The default would rebuild from the joined text; worker processes send errors home by pickle.
+        return type(self), (self.given, self.accepted, self.do)
+
+    def __str__(self) -> str:  # KeyError-like builtins would show the repr
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownNameError(FerZooError, LookupError):
+    """A name that no registry entry, recipe or weights table has."""
+
+
+class DuplicateNameError(FerZooError, ValueError):
+    """A name that is already registered."""
+
+
+class OptionError(FerZooError, ValueError):
+    """A component option that is unknown, ambiguous or of the wrong type or value."""
+
+
+class RecipeError(FerZooError, ValueError):
+    """One or more problems of a recipe file; all of them are in the text."""
+
+    def __init__(self, given: str, accepted: str = "", do: str = "", problems: Sequence[str] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n    - ".join((given, *self.problems)), accepted, do)
+
+
+class IncompatibleComponentsError(FerZooError, ValueError):
+    """Two components that cannot work together."""
+
+
+class InputError(FerZooError, ValueError):
+    """A clip, landmark array or label list that does not fit what the model declares."""
+
+
+class WeightsError(FerZooError, ValueError):
+    """Weights that are missing, damaged, or made for another network."""
+
+
+class VideoError(FerZooError, OSError):
+    """A file that cannot be read or written as video."""
+
+
+class NoFaceError(FerZooError, ValueError):
+    """A video in which no face was found, where one is needed."""
+
+
+class TrainingError(FerZooError, RuntimeError):
+    """Training that cannot go on: diverged, or resumed with another recipe."""
+
+
+class MissingExtraError(FerZooError, ImportError):
+    """An optional package that is not installed."""
+
+    @classmethod
+    def for_extra(cls, package: str, extra: str) -> MissingExtraError:
+        """Build the error that names the `pip install` line for an optional dependency."""
+        return cls(
+            f"The Python package {package!r} is needed here and is not installed.",
+            f"the extra {extra!r} of fer-zoo",
+            f'pip install "fer-zoo[{extra}]"',
+        )
