@@ -66,9 +66,7 @@ class Entry:
             OptionError: an option is unknown or of the wrong type.
         """
         if problems := self.problems(options):
-            raise OptionError(
-                "; ".join(problems), _listed(self.options), f"see `fer_zoo.registry` entry {self.name!r}"
-            )
+            raise OptionError("; ".join(problems), _listed(self.options), f"see `fer_zoo.registry` entry {self.name!r}")
         return self.factory(*injected, **options)
 
 
@@ -101,7 +99,7 @@ class Registry:
                     "named parameters only: the signature is the recipe schema",
                     "spell the parameters out",
                 )
-            hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+            hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
             options = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
             types = {key: hints.get(key, Any) for key in options}
             self._entries[name] = Entry(self.kind, name, factory, options, types, defaults)

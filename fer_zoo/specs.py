@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -114,7 +119,7 @@ class SplitSpec(Spec):
             if first < 0 or end <= first:
                 raise ValueError(f"{part}: [{first}, {end}] holds no subject; write [first, one past the last]")
         parts = sorted(ranges, key=lambda part: ranges[part])
-        for one, other in zip(parts, parts[1:], strict=False):
+        for one, other in pairwise(parts):
             if ranges[one][1] > ranges[other][0]:
                 raise ValueError(f"{one} {ranges[one]} and {other} {ranges[other]} share subjects")
         return self
@@ -130,18 +135,29 @@ class DataSpec(Spec):
 
 
 class AugmentSpec(Spec):
-    """Random changes of training clips; frames and landmarks move together, the same way in a whole clip."""
+    """Random changes of training clips; frames and landmarks move together, the same way in a whole clip.
+
+    `flip`, `grey`, `blur`, `lowres`, `compress`, `noise_share` and `erase` are the share of clips that it happens to.
+    """
 
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
     rotate_deg: Annotated[float, Field(ge=0, le=90)] = 10.0
     scale: Fraction = 0.1
+    # Fraction of the box's side.
     shift: Fraction = 0.05
     brightness: Fraction = 0.25
     contrast: Fraction = 0.25
     colour: Fraction = 0.15
+    gamma: Fraction = 0.3
     grey: Annotated[float, Field(ge=0, le=1)] = 0.15
+    # Standard deviation, as a fraction of white, of the noisiest clip.
     noise: Fraction = 0.03
+    noise_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     blur: Annotated[float, Field(ge=0, le=1)] = 0.3
+    # Shrunk and enlarged again, as a small face is.
+    lowres: Annotated[float, Field(ge=0, le=1)] = 0.2
+    # Coarse 8 x 8 cosine blocks, as a video codec leaves.
+    compress: Annotated[float, Field(ge=0, le=1)] = 0.2
     erase: Annotated[float, Field(ge=0, le=1)] = 0.2
     detector_noise: bool = True
     # Share of frames that lose their landmarks, as when a detector misses a face.
@@ -162,6 +178,8 @@ class TrainSpec(Spec):
     label_smoothing: Fraction = 0.0
     clip_grad: Annotated[float, Field(gt=0)] | None = None
     ema: Fraction | None = None
+    # bf16: autocast of the forward pass; the weights stay float32.
+    precision: Literal["fp32", "bf16"] = "fp32"
     augment: AugmentSpec = AugmentSpec()
 
 
@@ -209,3 +227,46 @@ class WeightsCard(Spec):
     hardware: str
     hours: float
     synthetic: bool
+
+
+@dataclass(frozen=True)
+class ResidualSite:
+    """A residual unit whose shortcut a fusion may change.
+
+    `channels` of the shortcut; its time step t is centred on input frame `first_frame + t`.
+    """
+
+    channels: int
+    first_frame: int
+
+
+Shortcut = Callable[[str, "Tensor"], "Tensor"]
+"""Called by a backbone at each residual site: (site name, shortcut (B, C, T', H', W')) -> changed shortcut."""
+
+
+class Backbone(Protocol):
+    """`(clip (B, 3, T, H, W), shortcut hook or None) -> features (B, out_channels, T', H', W')`."""
+
+    out_channels: int
+    residual_sites: Mapping[str, ResidualSite]
+
+    def __call__(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
+        """Return features of one batch of clips."""
+
+
+class Temporal(Protocol):
+    """`(sequence (B, T', D)) -> embedding (B, out_features)`; the composer injects D."""
+
+    out_features: int
+
+    def __call__(self, sequence: Tensor) -> Tensor:
+        """Summarise each sequence in one vector."""
+
+
+class Fusion(Protocol):
+    """Brings landmarks into the network at its `site`; the composer injects the backbone's residual sites."""
+
+    site: Literal["none", "residual"]
+
+    def __call__(self, site: str, shortcut: Tensor, landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
+        """Change the shortcut (B, C, T', H', W') of one residual site by landmarks (B, T, L, 2) in clip pixels."""

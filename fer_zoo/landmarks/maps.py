@@ -1,0 +1,78 @@
+"""Landmark maps: facial points of each frame drawn as weights on a feature grid (paper, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+PointSet = Literal["all", "inner"]
+
+# 68 iBUG points without the two inner mouth corners (60, 64): the paper's 66. "inner" also drops the jaw line (0-16).
+POINT_SETS: dict[PointSet, tuple[int, ...]] = {
+    "all": tuple(i for i in range(68) if i not in (60, 64)),
+    "inner": tuple(i for i in range(17, 68) if i not in (60, 64)),
+}
+CORNER_WEIGHT = 0.4
+
+
+class LandmarkMap(NamedTuple):
+    """Weights (B, 1, T, H, W) in 0..1, and found (B, T): False where a frame had no usable point and got ones."""
+
+    weights: Tensor
+    found: Tensor
+
+
+def usable_points(landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
+    """Which points lie inside the frame: bool (..., L) for landmarks (..., L, 2) in pixels; NaN points do not."""
+    height, width = clip_size
+    x, y = landmarks[..., 0], landmarks[..., 1]
+    # Pixel i covers [i - 0.5, i + 0.5); comparisons with NaN are False.
+    return (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+
+
+def landmark_map(
+    landmarks: Tensor,
+    clip_size: tuple[int, int],
+    grid: tuple[int, int],
+    *,
+    points: PointSet = "all",
+    radius: int = 3,
+) -> LandmarkMap:
+    """Draw landmarks on a grid: `w = 1 - slope * d` in the window round each point; the larger wins in overlaps.
+
+    d is the Manhattan distance in grid pixels from the grid pixel that holds the point. With the paper's window of
+    7 x 7 (`radius=3`) the slope is 0.1; for other windows it is scaled so that the corner stays at 0.4. A pixel in no
+    window gets 0. Points outside the frame or NaN draw nothing; a frame left without any point gets ones, which is a
+    plain shortcut, and is False in `found`.
+
+    Args:
+        landmarks: (B, T, 68, 2), x then y, in pixels of the clip with pixel centres at integers.
+        clip_size: height and width of the clip in pixels.
+        grid: height and width of the map.
+        points: "all" 66 points of the paper or the "inner" 49 without the jaw line.
+        radius: half window in grid pixels; 3 is the paper's.
+
+    Source: Hasani & Mahoor 2017, section 3.2.
+    """
+    height, width = grid
+    chosen = landmarks[..., list(POINT_SETS[points]), :]
+    usable = usable_points(chosen, clip_size)
+    scale = chosen.new_tensor([width / clip_size[1], height / clip_size[0]])
+    cells = torch.floor(torch.nan_to_num((chosen + 0.5) * scale, nan=0.0, posinf=0.0, neginf=0.0)).long()
+
+    offsets = torch.arange(-radius, radius + 1, device=landmarks.device)
+    dy, dx = (o.reshape(-1) for o in torch.meshgrid(offsets, offsets, indexing="ij"))
+    slope = (1 - CORNER_WEIGHT) / (2 * radius) if radius else 0.0
+    window = 1 - slope * (dx.abs() + dy.abs()).to(landmarks.dtype)
+
+    x, y = cells[..., 0, None] + dx, cells[..., 1, None] + dy  # (B, T, L, window pixels)
+    drawn = usable[..., None] & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    index = torch.where(drawn, y * width + x, 0).flatten(2)
+    weight = torch.where(drawn, window, 0.0).flatten(2)
+    weights = landmarks.new_zeros(*landmarks.shape[:2], height * width).scatter_reduce(2, index, weight, "amax")
+
+    found = usable.any(-1)
+    weights = torch.where(found[..., None], weights, 1.0)
+    return LandmarkMap(weights.unflatten(2, grid).unsqueeze(1), found)

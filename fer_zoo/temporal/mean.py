@@ -1,0 +1,20 @@
+"""Mean over time: no recurrence, every time step counts alike."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fer_zoo.registry import register_temporal
+
+
+@register_temporal("mean")
+class Mean(nn.Module):
+    """Average the time steps: the ablation without a recurrent head."""
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.out_features = in_features
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Average a sequence (B, T', D) to (B, D)."""
+        return sequence.mean(1)

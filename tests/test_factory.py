@@ -1,0 +1,87 @@
+"""create_model and list_models: names compose, options reach their component, mistakes are explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import fer_zoo
+from fer_zoo.errors import IncompatibleComponentsError, InputError, OptionError, UnknownNameError
+from fer_zoo.factory import build, model_spec
+from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
+
+TINY = [name for name in fer_zoo.list_models() if "_tiny" in name]
+
+
+def test_list_models() -> None:
+    names = fer_zoo.list_models()
+    assert len(names) == len(BACKBONES.names()) * len(TEMPORALS.names()) * len(FUSIONS.names())
+    assert "incres3d_lstm_lm" in names
+    assert fer_zoo.list_models("*lstm*") == [name for name in names if "lstm" in name]
+    assert fer_zoo.list_models("nothing*") == []
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_tiny_model_trains_a_step(name: str) -> None:
+    torch.manual_seed(0)
+    model = fer_zoo.create_model(name, labels=["a", "b", "c"], size=48)
+    clip, landmarks = torch.randn(2, 3, 10, 48, 48), torch.rand(2, 10, 68, 2) * 48
+    logits = model(clip, landmarks)
+    assert logits.shape == (2, 3)
+    assert model.spec.name == name
+    logits.sum().backward()
+    without = [key for key, parameter in model.named_parameters() if parameter.grad is None]
+    assert not without, f"no gradient reaches {without}"
+
+
+def test_options_reach_their_component() -> None:
+    spec = model_spec("incres3d_tiny_lstm_lm", width=0.5, hidden=9, radius=1, size=64, pool="flatten", dropout=0.0)
+    assert spec.backbone.options == {"width": 0.5}
+    assert spec.temporal.options == {"hidden": 9}
+    assert spec.fusion.options == {"radius": 1}
+    assert (spec.input.size, spec.pool, spec.dropout) == (64, "flatten", 0.0)
+    assert model_spec("incres3d_tiny_lstm_lm", **{"backbone.width": 0.5}).backbone.options == {"width": 0.5}
+
+
+def test_num_classes_and_labels() -> None:
+    assert fer_zoo.create_model("incres3d_tiny_mean", num_classes=3).labels == ("class_0", "class_1", "class_2")
+    with pytest.raises(OptionError, match="one of them"):
+        fer_zoo.create_model("incres3d_tiny_mean", num_classes=3, labels=["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "says"),
+    [
+        ("incres3d_lstm_ln", {}, UnknownNameError, "did you mean 'incres3d_lstm_lm'"),
+        ("incres3d", {}, UnknownNameError, "fer_zoo.list_models() lists them"),
+        ("incres3d_tiny_lstm", {"widht": 1}, OptionError, "Option 'widht' is an option of none of the parts"),
+        ("incres3d_tiny_lstm", {"hidden": "many"}, OptionError, "'many' is wrong for temporal 'lstm'"),
+        ("incres3d_tiny_lstm", {"width": -1.0}, OptionError, "-1.0 is wrong for backbone"),
+        ("incres3d_tiny_lstm", {"labels": ["a", "a"]}, OptionError, "stand twice"),
+        ("incres3d_tiny_lstm", {"pool": "max"}, OptionError, "pool"),
+        ("incres3d_tiny_lstm", {"size": 16}, InputError, "too small"),
+        ("incres3d_tiny_lstm", {"frames": 4}, InputError, "too small"),
+        ("incres3d_tiny_lstm", {"frames": 0}, OptionError, "frames"),
+    ],
+)
+def test_mistakes_are_explained(name: str, options: dict[str, Any], error: type[Exception], says: str) -> None:
+    with pytest.raises(error) as caught:
+        fer_zoo.create_model(name, **options)
+    assert says in str(caught.value)
+    assert "What to do:" in str(caught.value)
+
+
+def test_a_backbone_without_residual_sites_refuses_lm(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fer_zoo.backbones.incres3d import IncRes3D
+
+    init = IncRes3D.__init__
+
+    def without_sites(self: IncRes3D, *args: Any) -> None:
+        init(self, *args)
+        self.residual_sites = {}
+
+    monkeypatch.setattr(IncRes3D, "__init__", without_sites)
+    with pytest.raises(IncompatibleComponentsError, match=r"'lm'.*'incres3d_tiny'"):
+        build(model_spec("incres3d_tiny_lstm_lm"))

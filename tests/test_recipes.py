@@ -1,0 +1,105 @@
+"""Recipes: every problem at once, with its key path and line; one level of extends; dump and load agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_zoo.errors import RecipeError, UnknownNameError
+from fer_zoo.recipes import dump_recipe, find_recipe, list_recipes, load_recipe
+
+GOOD = """\
+model:
+  backbone: {name: incres3d_tiny, width: 0.25}
+  temporal: {name: lstm, hidden: 8}
+  fusion: lm
+split: {train: [0, 2], validation: [2, 3], test: [3, 4]}
+protocol: subject-independent
+seed: 1
+train: {lr: 1e-3}
+"""
+
+
+def write(folder: Path, text: str, name: str = "mine") -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_packaged_recipe_is_valid_and_round_trips(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    assert load_recipe(write(tmp_path, dump_recipe(recipe))) == recipe
+    assert recipe.description
+
+
+def test_packaged_recipes_are_seen() -> None:
+    assert {"quickstart", "release/incres3d_tiny_lstm_lm"} <= set(list_recipes())
+
+
+def test_scientific_numbers_are_numbers(tmp_path: Path) -> None:
+    assert load_recipe(write(tmp_path, GOOD)).train.lr == 0.001
+
+
+def test_all_problems_at_once_with_line(tmp_path: Path) -> None:
+    text = GOOD.replace("hidden: 8", "hiden: 8").replace("seed: 1", "sed: 1").replace("fusion: lm", "fusion: lmm")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text), ["train.lrr=1", "train.momentum=2", "nonsense"])
+    said = "\n".join(caught.value.problems)
+    assert "model.temporal.hiden (mine.yaml:3): unknown option of temporal 'lstm' (did you mean 'hidden'?)" in said
+    assert "sed (mine.yaml:7): unknown key (did you mean 'seed'?)" in said
+    assert "seed: required key is missing" in said
+    assert "model.fusion (mine.yaml:4): Unknown fusion 'lmm'." in said
+    assert "train.lrr (--set): unknown key (did you mean 'lr'?)" in said
+    assert "train.momentum (--set): 2 is wrong: Input should be less than 1" in said
+    assert "--set nonsense: write key.path=value" in said
+    assert len(caught.value.problems) == 7
+
+
+@pytest.mark.parametrize("missing", ["seed", "split", "protocol"])
+def test_seed_split_and_protocol_are_required(tmp_path: Path, missing: str) -> None:
+    kept = [line for line in GOOD.splitlines() if not line.startswith(missing)]
+    with pytest.raises(RecipeError, match=f"{missing}: required key is missing"):
+        load_recipe(write(tmp_path, "\n".join(kept)))
+
+
+def test_subjects_on_two_sides_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="share subjects"):
+        load_recipe(write(tmp_path, GOOD), ["split.test=[0, 5]"])
+
+
+def test_overrides_are_typed(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, GOOD), ["train.lr=3e-4", "model.fusion.radius=1", "model.temporal.hidden=9"])
+    assert recipe.train.lr == 3e-4
+    assert recipe.model.fusion.options == {"radius": 1}
+    assert recipe.model.temporal.options == {"hidden": 9}
+
+
+def test_extends_one_level(tmp_path: Path) -> None:
+    parent = load_recipe(write(tmp_path, GOOD, "parent"))
+    child = load_recipe(write(tmp_path, "extends: parent\nmodel: {fusion: none, temporal: {name: mean}}\n", "child"))
+    assert child.model.fusion.name == "none"
+    assert child.model.temporal.options == {}, "options of the replaced component must not stay"
+    assert child.model.backbone == parent.model.backbone
+    same = load_recipe(write(tmp_path, "extends: parent\nmodel: {temporal: {name: lstm}}\n", "same"))
+    assert same.model == parent.model
+    with pytest.raises(RecipeError, match="one level of `extends`"):
+        load_recipe(write(tmp_path, "extends: child\n", "grandchild"))
+
+
+def test_duplicate_keys_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"seed: mine.yaml:7 and mine.yaml:9"):
+        load_recipe(write(tmp_path, GOOD + "seed: 2\n"))
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "", "just words", "!!python/object:os.system {}"])
+def test_not_a_recipe(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RecipeError):
+        load_recipe(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["quickstrat", "../pyproject", "nowhere.yaml"])
+def test_unknown_recipe(name: str) -> None:
+    with pytest.raises(UnknownNameError):
+        find_recipe(name)
