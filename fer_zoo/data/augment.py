@@ -1,0 +1,158 @@
+"""Random changes of training clips: one affine crop per clip, then light, lens, sensor and codec, all in batches.
+
+Each clip's changes are drawn from the given generator alone, so a step's batch can be made again exactly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fer_zoo.data.clips import Frames, Points
+from fer_zoo.data.optics import compress, gaussian_blur, low_resolution
+from fer_zoo.errors import InputError
+from fer_zoo.specs import AugmentSpec, InputSpec
+from fer_zoo.video.crop import clip_box
+
+Floats = npt.NDArray[np.float64]
+
+# Left and right swapped, of the 68 iBUG points: what a mirrored face's point i was before.
+MIRROR_68 = (
+    *range(16, -1, -1),  # jaw line
+    *range(26, 16, -1),  # brows
+    *range(27, 31), *range(35, 30, -1),  # nose
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,  # eyes
+    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,  # mouth
+)  # fmt: skip
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def augment_batch(
+    frames: Frames, landmarks: Points, spec: InputSpec, augment: AugmentSpec, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Crop, change and normalise clips for one training step.
+
+    Args:
+        frames: (B, T, S, S, 3) uint8 RGB.
+        landmarks: (B, T, 68, 2) in frame pixels, NaN where there is no face.
+
+    Returns:
+        Clip (B, 3, T, size, size) float32, normalised, and landmarks (B, T, 68, 2) float32 in its pixels.
+
+    Raises:
+        InputError: a clip without a face in any frame.
+    """
+    measured = _detected(landmarks, augment, rng)
+    matrices = np.stack([_draw_crop(points, spec, augment, rng) for points in measured])
+    flips = np.array([np.linalg.det(matrix[:, :2]) < 0 for matrix in matrices])
+    moved = _move_points(measured, matrices, spec.size)
+    moved[flips] = moved[flips][:, :, MIRROR_68]
+    pixels = _sample(torch.from_numpy(frames), torch.from_numpy(matrices), spec.size)
+    for clip in pixels:
+        _change_pixels(clip, augment, rng)
+    mean, std = (torch.tensor(values).view(3, 1, 1) * 255 for values in (spec.mean, spec.std))
+    # Values outside 0..255 cannot come from a camera; the network must not learn from them.
+    clips = pixels.clamp_(0, 255).sub_(mean).div_(std)
+    return clips.transpose(1, 2), torch.from_numpy(moved)
+
+
+def _detected(landmarks: Points, augment: AugmentSpec, rng: np.random.Generator) -> Points:
+    """Landmarks as a detector would give them: inexact, and missing in some frames but never in all of a clip."""
+    measured = landmarks
+    if augment.detector_noise:
+        from fer_zoo.synth.detector_noise import perturb_landmarks
+
+        measured = np.stack([perturb_landmarks(points, rng) for points in landmarks]).astype(np.float32)
+    lost = rng.random(landmarks.shape[:2]) < augment.lose_landmarks
+    lost[lost.all(axis=1)] = False
+    return np.where(lost[:, :, None, None], np.float32(np.nan), measured)
+
+
+def _draw_crop(points: Points, spec: InputSpec, augment: AugmentSpec, rng: np.random.Generator) -> Floats:
+    """Matrix (2, 3) from crop coordinates, (-0.5, -0.5) to (0.5, 0.5), to frame pixels: the clip's box, moved about."""
+    box = clip_box(points, spec.crop)
+    if box is None:
+        raise InputError(
+            "A training clip has no face in any frame.", "clips with landmarks", "leave such clips out of the dataset"
+        )
+    flip = rng.random() < augment.flip
+    angle = np.deg2rad(augment.rotate_deg) * rng.uniform(-1, 1)
+    scale = np.exp(np.log1p(augment.scale) * rng.uniform(-1, 1))
+    shift = augment.shift * rng.uniform(-1, 1, 2)
+    side = box.width
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = side * scale * rotation @ np.diag([-1.0 if flip else 1.0, 1.0])
+    return np.column_stack([linear, np.array(box.centre) + side * shift])
+
+
+def _move_points(landmarks: Points, matrices: Floats, size: int) -> Points:
+    inverse = np.linalg.inv(matrices[:, :, :2])
+    centred = landmarks - matrices[:, None, None, :, 2]
+    unit = np.einsum("bij,btpj->btpi", inverse, centred)
+    return np.asarray((unit + 0.5) * size - 0.5, np.float32)
+
+
+def _sample(frames: Tensor, matrices: Tensor, size: int) -> Tensor:
+    """Resample frames (B, T, S, S, 3) by `matrices` (B, 2, 3) to float (B, T, 3, size, size), in 0..255."""
+    count, length, side = frames.shape[:3]
+    # Sampling thinner than the source's pixels would alias: sample `fine` times as many and average.
+    shrink = float(torch.linalg.det(matrices[:, :, :2]).abs().sqrt().max()) / size
+    fine = max(1, round(shrink))
+    # One grid serves all frames of a clip, so frames and colours are channels.
+    image = frames.permute(0, 1, 4, 2, 3).reshape(count, length * 3, side, side).to(torch.float32)
+    axis = (torch.arange(size * fine, dtype=torch.float64) + 0.5) / (size * fine) - 0.5
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    unit = torch.stack([x, y, torch.ones_like(x)], dim=-1)
+    grid = torch.einsum("hwj,bij->bhwi", unit, matrices)
+    # grid_sample counts from the frame's edges, -1 to 1; pixel centres are at integers here.
+    grid = ((grid + 0.5) * (2 / side) - 1).to(torch.float32)
+    sampled = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    if fine > 1:
+        sampled = F.avg_pool2d(sampled, fine)
+    return sampled.view(count, length, 3, size, size)
+
+
+def _change_pixels(clip: Tensor, augment: AugmentSpec, rng: np.random.Generator) -> None:
+    """Change one clip (T, 3, size, size), values 0..255, in place: scene, light, lens, sensor, codec, in that order."""
+    size = clip.shape[-1]
+    if rng.random() < augment.erase:
+        _erase(clip, rng)
+    _change_light(clip, augment, rng)
+    if rng.random() < augment.blur:
+        clip.copy_(gaussian_blur(clip, size * rng.uniform(1 / 300, 1 / 90)))
+    if rng.random() < augment.lowres:
+        clip.copy_(low_resolution(clip, rng.uniform(0.4, 0.8)))
+    if rng.random() < augment.noise_share:
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        clip.add_(torch.randn(clip.shape, generator=generator), alpha=255 * augment.noise * rng.random())
+    if rng.random() < augment.compress:
+        clip.copy_(compress(clip, rng.uniform(10, 40)))
+    if rng.random() < augment.grey:
+        clip.copy_((clip * torch.tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True).expand_as(clip))
+
+
+def _change_light(clip: Tensor, augment: AugmentSpec, rng: np.random.Generator) -> None:
+    """Gamma, contrast about the clip's mean, and light: its strength and colour, which multiply, in place."""
+    gamma = float(np.exp(np.log1p(augment.gamma) * rng.uniform(-1, 1)))
+    contrast = 1 + augment.contrast * rng.uniform(-1, 1)
+    light = (1 + augment.brightness * rng.uniform(-1, 1)) * (1 + augment.colour * rng.uniform(-1, 1, 3))
+    if augment.gamma:
+        clip.clamp_(0, 255).div_(255).pow_(gamma).mul_(255)
+    middle = float(clip.mean())
+    gain = torch.tensor(contrast * light, dtype=torch.float32).view(3, 1, 1)
+    offset = torch.tensor(middle * (1 - contrast) * light, dtype=torch.float32).view(3, 1, 1)
+    clip.mul_(gain).add_(offset)
+
+
+def _erase(clip: Tensor, rng: np.random.Generator) -> None:
+    """Cover one or two rectangles, the same in all frames, with one colour each, as a hand or a caption would."""
+    size = clip.shape[-1]
+    for _ in range(int(rng.integers(1, 3))):
+        height, width = rng.uniform(0.1, 0.35, 2) * size
+        top, left = rng.uniform(0, size - height), rng.uniform(0, size - width)
+        colour = torch.tensor(rng.uniform(0, 255, 3), dtype=torch.float32).view(3, 1, 1)
+        clip[:, :, int(top) : int(top + height), int(left) : int(left + width)] = colour

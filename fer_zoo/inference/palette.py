@@ -1,0 +1,30 @@
+"""One colour a label, the same in every picture."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+RGB = tuple[int, int, int]
+
+# Chosen to differ in lightness as well as in hue, so that colour-blind readers and grey prints keep them apart.
+_KNOWN: dict[str, RGB] = {
+    "neutral": (150, 155, 165),
+    "anger": (214, 49, 49),
+    "disgust": (98, 140, 44),
+    "fear": (126, 80, 176),
+    "happiness": (245, 183, 30),
+    "sadness": (48, 104, 196),
+    "surprise": (40, 184, 186),
+    "contempt": (150, 98, 62),
+}
+
+
+def label_colours(labels: Sequence[str]) -> dict[str, RGB]:
+    """Colour (0 to 255) of each label: fixed for the usual emotions, spread round the hue circle for others."""
+    others = [label for label in labels if label not in _KNOWN]
+    spread = {}
+    for index, label in enumerate(others):
+        red, green, blue = colorsys.hsv_to_rgb(index / max(1, len(others)), 0.65, 0.85 - 0.2 * (index % 2))
+        spread[label] = (round(255 * red), round(255 * green), round(255 * blue))
+    return {label: _KNOWN.get(label) or spread[label] for label in labels}

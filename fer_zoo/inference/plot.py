@@ -1,0 +1,182 @@
+"""The timeline as a picture: faces on top, probabilities over time, the likeliest label below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_zoo.inference.palette import RGB, label_colours
+from fer_zoo.inference.timeline import Timeline
+from fer_zoo.landmarks.base import UInt8
+from fer_zoo.specs import CropSpec
+from fer_zoo.video.crop import clip_box, crop_clip
+from fer_zoo.video.reader import open_video
+from fer_zoo.video.writer import atomic_file
+
+_THUMBNAILS, _THUMBNAIL_PIXELS = 10, 160
+_WIDTH, _HEIGHT = 12.0, 6.0
+_LEFT, _RIGHT = 0.06, 0.845
+_INK, _FAINT = "#22262c", "#b9bec7"
+
+
+def plot_timeline(timeline: Timeline, path: str | Path) -> None:
+    """Draw the timeline to an image file (the suffix says which kind); reads the video again for the thumbnails.
+
+    Raises:
+        VideoError: the video cannot be read again, or the picture cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Figure and canvas by hand: pyplot would keep a global list of figures and may ask for a display.
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=150, facecolor="white")
+    FigureCanvasAgg(figure)
+    colours = {label: _css(colour) for label, colour in label_colours(timeline.labels).items()}
+    curves = figure.add_axes((_LEFT, 0.2, _RIGHT - _LEFT, 0.5))
+    strip = figure.add_axes((_LEFT, 0.085, _RIGHT - _LEFT, 0.045), sharex=curves)
+    _draw_curves(curves, timeline, colours)
+    _draw_strip(strip, timeline, colours)
+    _draw_thumbnails(figure, curves, timeline, colours)
+    figure.text(_LEFT, 0.955, timeline.video.name, size=13, weight="bold", color=_INK)
+    figure.text(
+        _RIGHT, 0.955, f"{timeline.model}  ·  points: {timeline.landmarker}", size=9, color="#666c76", ha="right"
+    )
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _draw_curves(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+    times, shares = timeline.times, timeline.probabilities
+    step = float(1 / timeline.rate)
+    axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
+    axes.set_ylim(0, 1.02)
+    # The strongest label is drawn last, on top of the flat ones.
+    peak = np.nan_to_num(shares).max(axis=0)
+    for index in np.argsort(peak):
+        label = timeline.labels[index]
+        strong = peak[index] >= 0.25
+        axes.plot(times, shares[:, index], color=colours[label], lw=2.4 if strong else 1.3, solid_capstyle="round")
+        if strong:
+            axes.fill_between(times, shares[:, index], color=colours[label], alpha=0.13, lw=0)
+    axes.set_ylabel("probability", color=_INK)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", ".5", "", "1"])
+    axes.grid(axis="y", color="#e6e8ec", lw=0.8)
+    axes.tick_params(axis="x", labelbottom=False, length=0)
+    _tidy(axes)
+    _draw_names(axes, timeline, colours)
+    for span in timeline.spans():
+        if span.label is None:
+            axes.axvspan(span.start_s - step / 2, span.end_s + step / 2, color="#f1f2f4", lw=0)
+            if span.end_s - span.start_s > 0.08 * (times[-1] - times[0]):
+                middle = (span.start_s + span.end_s) / 2
+                axes.text(middle, 0.5, "no face", color="#8a909a", ha="center", va="center", size=10)
+
+
+def _draw_names(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+    """Every label's name in its colour, right of the curves, with its share of the frames that have a label."""
+    named = [row.label for row in timeline.rows if row.label is not None]
+    count = len(timeline.labels)
+    axes.text(1.018, 1.045, "share of frames", size=9.5, va="center", color="#666c76", transform=axes.transAxes)
+    for index, label in enumerate(timeline.labels):
+        y = 1 - (index + 0.5) / count
+        share = named.count(label) / max(1, len(named))
+        weight = "bold" if share > 0 else "normal"
+        axes.plot([1.018], [y], "s", ms=8, color=colours[label], transform=axes.transAxes, clip_on=False)
+        text = f"{label}  {share:.0%}" if share > 0 else label
+        axes.text(1.035, y, text, size=10.5, weight=weight, va="center", color=_INK, transform=axes.transAxes)
+
+
+def _draw_strip(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+    step = float(1 / timeline.rate)
+    for span in timeline.spans():
+        width = span.end_s - span.start_s + step
+        colour = "white" if span.label is None else colours[span.label]
+        hatch = "////" if span.label is None else None
+        axes.barh(0, width, left=span.start_s - step / 2, height=1, color=colour, hatch=hatch, edgecolor=_FAINT, lw=0)
+    axes.set_ylim(-0.5, 0.5)
+    axes.set_yticks([])
+    axes.set_xlabel("time in s", color=_INK)
+    _tidy(axes)
+    axes.text(1.018, 0.5, "likeliest", size=9.5, va="center", color="#666c76", transform=axes.transAxes)
+
+
+def _tidy(axes: Any) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(_FAINT)
+    axes.tick_params(colors=_INK)
+
+
+@dataclass(frozen=True)
+class _Thumbnail:
+    time_s: float
+    label: str | None
+    image: UInt8 | None
+
+
+def _draw_thumbnails(figure: Any, curves: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+    shown = _thumbnails(timeline, _evenly(len(timeline), _THUMBNAILS))
+    # All as high as wide on paper, side by side over the curves, each tied to its moment by a thin line.
+    slot = (_RIGHT - _LEFT) / max(len(shown), 1)
+    width = min(slot * 0.92, 0.2 * _HEIGHT / _WIDTH)
+    height = width * _WIDTH / _HEIGHT
+    first, last = curves.get_xlim()
+    for index, thumbnail in enumerate(shown):
+        centre = _LEFT + slot * (index + 0.5)
+        axes = figure.add_axes((centre - width / 2, 0.755, width, height))
+        axes.set_xticks([])
+        axes.set_yticks([])
+        colour = _FAINT if thumbnail.label is None else colours[thumbnail.label]
+        for spine in axes.spines.values():
+            spine.set_color(colour)
+            spine.set_linewidth(2.5)
+        if thumbnail.image is not None:
+            axes.imshow(thumbnail.image, interpolation="antialiased")
+        else:
+            axes.set_facecolor("#f1f2f4")
+            axes.text(0.5, 0.5, "no face", ha="center", va="center", size=8, color="#8a909a", transform=axes.transAxes)
+        x = _LEFT + (_RIGHT - _LEFT) * (thumbnail.time_s - first) / (last - first)
+        figure.add_artist(_line(figure, [centre, x], [0.755, 0.71], colour))
+        figure.add_artist(_line(figure, [x, x], [0.71, 0.70], colour))
+
+
+def _line(figure: Any, x: list[float], y: list[float], colour: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D(x, y, transform=figure.transFigure, color=colour, lw=1.2)
+
+
+def _evenly(count: int, wanted: int) -> list[int]:
+    """Up to `wanted` frame numbers, in the middle of equal parts of the video."""
+    parts = min(count, wanted)
+    return [int((part + 0.5) * count / parts) for part in range(parts)]
+
+
+def _thumbnails(timeline: Timeline, indices: Sequence[int]) -> list[_Thumbnail]:
+    video = open_video(timeline.video)
+    found = []
+    with closing(video.frames()) as frames:
+        for frame in frames:
+            if frame.index not in indices:
+                continue
+            row = timeline.rows[frame.index]
+            image = None
+            if row.points is not None:
+                points = ((row.points[None] + 0.5) * video.scale - 0.5).astype(np.float32)
+                box = clip_box(points, CropSpec(scale=1.5, shift_up=0.08))
+                if box is not None:
+                    image = crop_clip([frame.image], points, box, _THUMBNAIL_PIXELS)[0][0]
+            found.append(_Thumbnail(row.time_s, row.label, image))
+            if frame.index == indices[-1]:
+                break
+    return found
+
+
+def _css(colour: RGB) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,0 +1,235 @@
+"""Video file in, expression timeline out.
+
+Two passes over the file: the first finds and follows the face, the second cuts the clips. So only the frames of one
+window are held at a time, however long the video is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fer_zoo.errors import NoFaceError, OptionError, VideoError
+from fer_zoo.inference.timeline import Row, Timeline
+from fer_zoo.inference.windows import Ints, check_hop, nearest_ticks, sample_frames, windows
+from fer_zoo.landmarks import Landmarker, create_landmarker
+from fer_zoo.landmarks.base import Floats, UInt8
+from fer_zoo.model import FERModel
+from fer_zoo.specs import ComponentSpec
+from fer_zoo.video.crop import clip_box, crop_clip, normalise
+from fer_zoo.video.reader import Video, open_video
+from fer_zoo.video.track import FaceTrack, track_face
+
+# A window in which fewer frames than this share have a face says little about it.
+MIN_FACES = 0.5
+
+
+class Progress(Protocol):
+    """What `predict_video` tells while it works: the stage's name, steps done, and steps in all if known."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None: ...  # noqa: D102
+
+
+def predict_video(
+    model: FERModel,
+    path: str | Path,
+    *,
+    landmarker: Landmarker | ComponentSpec | str | None = None,
+    hop: int = 2,
+    batch_size: int = 8,
+    device: torch.device | str | None = None,
+    progress: Progress | None = None,
+) -> Timeline:
+    """Watch a video and say, for every frame, which expression the main face shows.
+
+    Sampling, crop and detector are those the weights were trained with (`model.input_spec`). Softmax outputs are
+    averaged over all windows that hold a frame.
+
+    Args:
+        path: any file FFmpeg can read.
+        landmarker: another detector than the one the weights name.
+        hop: sampled frames from one window to the next; 1 is smoothest, more is faster.
+        batch_size: windows that go through the network together.
+        device: where to run; the model is moved there. By default where it is.
+
+    Raises:
+        VideoError: the file cannot be read. NoFaceError: no face, or never long enough for one window.
+        MissingExtraError: the detector is not installed. OptionError: hop, batch_size or device cannot be.
+    """
+    spec = model.input_spec
+    check_hop(hop, spec.frames)
+    if batch_size < 1:
+        raise OptionError(f"batch_size={batch_size}.", "1 or more", "leave it out")
+    video = open_video(path)
+    if device is not None:
+        _move(model, device)
+    finder = _landmarker(model, landmarker)
+    track = _track(video, finder, progress)
+    if not track.found.any():
+        raise NoFaceError(
+            f"No face was found in the {len(track)} frames of {path}.",
+            "a video in which one face is seen from the front, 60 pixels wide or more",
+            "try another video, or another landmarker",
+        )
+    frames = sample_frames(track.times, spec.fps)
+    table = windows(len(frames), spec.frames, hop)
+    used = table[track.found[frames[table]].mean(axis=1) >= MIN_FACES]
+    if not len(used):
+        raise NoFaceError(
+            f"The face in {path} is never seen for half of {spec.frames} frames at {spec.fps:g} a second "
+            f"({int(track.found.sum())} of {len(track)} frames have it).",
+            "a face that stays in the picture for a quarter of a second or more",
+            "try another video",
+        )
+    clips = _clips(video, track, frames[used], model)
+    shares = _run(model, clips, len(used), batch_size, progress)
+    averaged = _average(shares, used, len(frames))
+    rows = _rows(track, averaged[nearest_ticks(track.times, spec.fps, len(frames))], model.labels)
+    notes = _notes(video, track, len(frames), model, finder)
+    name = model.card.name if model.card else f"{model.spec.name} (untrained)"
+    return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
+
+
+def _move(model: FERModel, device: torch.device | str) -> None:
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA raises an AssertionError
+        reason = str(error).splitlines()[0]
+        raise OptionError(f"Device {device}: {reason}", '"cpu", or a device torch finds here', "use cpu") from error
+
+
+def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
+    if isinstance(given, Landmarker):
+        return given
+    return create_landmarker(given or model.input_spec.landmarks.detector)
+
+
+def _track(video: Video, landmarker: Landmarker, progress: Progress | None) -> FaceTrack:
+    def told(done: int) -> None:
+        if progress is not None:
+            progress("find face", done, video.frame_count)
+
+    return track_face(video.frames(), landmarker, scale=video.scale, progress=told)
+
+
+@dataclass(frozen=True)
+class _Clip:
+    frames: UInt8
+    landmarks: Floats
+
+
+def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iterator[_Clip]:
+    """Cut the clip of each window (rows of frame numbers), in order, holding no frame longer than it is needed."""
+    spec = model.input_spec
+    held: dict[int, UInt8] = {}
+    # The decoded images may be smaller than the video as shown, in whose pixels the points are.
+    points = ((track.points + 0.5) * video.scale - 0.5).astype(np.float32)
+    wanted = set(table.ravel().tolist())
+    with closing(video.frames()) as stream:
+        for row in table:
+            held = {index: image for index, image in held.items() if index >= row[0]}
+            while row[-1] not in held:
+                frame = next(stream, None)
+                if frame is None:
+                    raise VideoError(f"{video.path} changed while it was read.", "a file at rest", "run it again")
+                if frame.index in wanted and frame.index >= row[0]:
+                    held[frame.index] = frame.image
+            box = clip_box(points[row], spec.crop)
+            assert box is not None, "a window is used only if half of its frames have a face"
+            yield _Clip(*crop_clip([held[index] for index in row], points[row], box, spec.size))
+
+
+def _run(
+    model: FERModel,
+    clips: Iterator[_Clip],
+    total: int,
+    batch_size: int,
+    progress: Progress | None,
+) -> NDArray[np.float64]:
+    """Softmax of each clip, (clips, labels)."""
+    place = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    out: list[NDArray[np.float64]] = []
+    try:
+        with torch.inference_mode():
+            for batch in _batches(clips, batch_size):
+                images = normalise(torch.from_numpy(np.stack([c.frames for c in batch])).to(place), model.input_spec)
+                points = torch.from_numpy(np.stack([c.landmarks for c in batch])).to(place)
+                logits = model(images, points if model.needs_landmarks else None)
+                out.extend(logits.double().softmax(dim=1).cpu().numpy())
+                if progress is not None:
+                    progress("network", len(out), total)
+    finally:
+        model.train(was_training)
+    return np.stack(out)
+
+
+def _batches(clips: Iterator[_Clip], size: int) -> Iterator[list[_Clip]]:
+    batch: list[_Clip] = []
+    for clip in clips:
+        batch.append(clip)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _average(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.float64]:
+    """Mean over the windows that hold a tick; NaN where none does. (ticks, labels)."""
+    total = np.zeros((ticks, shares.shape[1]))
+    count = np.zeros((ticks, 1))
+    for row, share in zip(used, shares, strict=True):
+        held = np.unique(row)
+        total[held] += share
+        count[held] += 1
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _rows(track: FaceTrack, shares: NDArray[np.float64], labels: tuple[str, ...]) -> tuple[Row, ...]:
+    rows = []
+    for index, (state, box, share) in enumerate(zip(track.states, track.boxes, shares, strict=True)):
+        known = box is not None and bool(np.isfinite(share).all())
+        rows.append(
+            Row(
+                frame=index,
+                time_s=float(track.times[index]),
+                face=state,
+                box=box,
+                points=track.points[index] if box is not None else None,
+                label=labels[int(share.argmax())] if known else None,
+                probabilities=tuple(float(p) for p in share) if known else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _notes(video: Video, track: FaceTrack, ticks: int, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
+    notes = []
+    spec = model.input_spec
+    if video.damage:
+        notes.append(f"{video.damage} The timeline covers what could be decoded.")
+    if ticks < spec.frames:
+        notes.append(
+            f"The video is shorter ({ticks} frames at {spec.fps:g} a second) than the {spec.frames} the network looks "
+            "at; its last frame was repeated."
+        )
+    if track.people > 1:
+        notes.append(f"{track.people} faces were seen; the timeline is of the one that is largest for longest.")
+    missing = int((~track.found).sum())
+    if missing:
+        notes.append(f"{missing} of {len(track)} frames show no face.")
+    trained = spec.landmarks.detector.name
+    if finder.name != trained:
+        notes.append(f"Points are from {finder.name!r}; the network was trained with {trained!r}.")
+    if model.card is None:
+        notes.append("The network is untrained: its labels mean nothing.")
+    return tuple(notes)

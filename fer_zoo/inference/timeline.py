@@ -1,0 +1,112 @@
+"""The result of watching a video: one row a frame."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.landmarks.base import Box, Floats
+from fer_zoo.video.track import State
+from fer_zoo.video.writer import atomic_file
+
+
+@dataclass(frozen=True)
+class Row:
+    """One frame of the video.
+
+    Attributes:
+        frame: number of the frame, from 0.
+        time_s: seconds since the first frame.
+        face: "tracked", "interpolated" (over a gap of at most a fifth of a second) or "none".
+        box: face box in pixels of the video as shown; None without a face.
+        points: float32 (68, 2) in the same pixels; None without a face.
+        label: the likeliest label; None without a face, or where too few frames around had one.
+        probabilities: one for each label, summing to 1; None where `label` is None.
+    """
+
+    frame: int
+    time_s: float
+    face: State
+    box: Box | None
+    points: Floats | None
+    label: str | None
+    probabilities: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive frames of one label (None: no label), both ends included, with their times in seconds."""
+
+    label: str | None
+    first: int
+    last: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Expression of the main face of a video over time.
+
+    Attributes:
+        video: the file that was watched; width, height in pixels as shown; rate in frames a second.
+        labels: in the order of the probabilities.
+        model, landmarker: what was used, with version.
+        notes: what a reader of the result should know (a damaged file, more than one face, a very short video, ...).
+    """
+
+    video: Path
+    width: int
+    height: int
+    rate: Fraction
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+    model: str
+    landmarker: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Seconds since the first frame, (N,)."""
+        return np.array([row.time_s for row in self.rows])
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Probabilities (N, labels), NaN rows where there are none."""
+        empty = (float("nan"),) * len(self.labels)
+        return np.array([row.probabilities or empty for row in self.rows]).reshape(len(self.rows), len(self.labels))
+
+    def spans(self) -> Iterator[Span]:
+        """The timeline as runs of one label."""
+        for label, group in itertools.groupby(self.rows, key=lambda row: row.label):
+            rows = list(group)
+            yield Span(label, rows[0].frame, rows[-1].frame, rows[0].time_s, rows[-1].time_s)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write one line a frame: frame, time_s, face, x0, y0, x1, y1, label, and p_<label> for each label.
+
+        What does not exist (box, label, probabilities of a frame without a face) is an empty field.
+
+        Raises:
+            VideoError: the file cannot be written.
+        """
+        header = ["frame", "time_s", "face", "x0", "y0", "x1", "y1", "label", *(f"p_{label}" for label in self.labels)]
+        with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(self._fields(row) for row in self.rows)
+
+    def _fields(self, row: Row) -> list[str]:
+        box = [f"{edge:.1f}" for edge in row.box] if row.box else [""] * 4
+        shares = [f"{p:.4f}" for p in row.probabilities] if row.probabilities else [""] * len(self.labels)
+        return [str(row.frame), f"{row.time_s:.4f}", row.face, *box, row.label or "", *shares]

@@ -1,0 +1,60 @@
+"""Which frames go into which clip: sampling by time, windows with overlap. Pure index arithmetic."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.errors import OptionError
+
+Ints = NDArray[np.int64]
+
+
+def sample_frames(times: NDArray[np.float64], fps: float) -> Ints:
+    """Frame number at each tick of a clock of `fps`: the frame nearest in time; (ticks,).
+
+    A faster video is thinned, a slower one repeats frames, so that motion has the speed the network was trained with.
+
+    Args:
+        times: seconds since the first frame, increasing, (frames,).
+    """
+    # A tick may lie up to half a millisecond behind the last frame: rates like 29.97 do not divide evenly.
+    ticks = np.arange(math.floor((times[-1] + 5e-4) * fps) + 1) / fps
+    right = np.clip(np.searchsorted(times, ticks), 1, max(1, len(times) - 1))
+    left = right - 1
+    right = np.minimum(right, len(times) - 1)
+    nearer_left = ticks - times[left] <= times[right] - ticks
+    return np.where(nearer_left, left, right).astype(np.int64)
+
+
+def nearest_ticks(times: NDArray[np.float64], fps: float, ticks: int) -> Ints:
+    """The tick of the clock nearest to each frame; (frames,)."""
+    return np.clip(np.rint(times * fps).astype(np.int64), 0, ticks - 1)
+
+
+def windows(ticks: int, length: int, hop: int) -> Ints:
+    """Ticks of each window, (windows, length): every `hop` ticks, the last one moved back so that it ends at the end.
+
+    Fewer ticks than `length` give one window that repeats the last tick.
+
+    Raises:
+        OptionError: `hop` is not in 1..length, so that frames would be skipped.
+    """
+    check_hop(hop, length)
+    starts = list(range(0, max(1, ticks - length + 1), hop))
+    if starts[-1] + length < ticks:
+        starts.append(ticks - length)
+    table = np.array(starts)[:, None] + np.arange(length)
+    return np.minimum(table, ticks - 1).astype(np.int64)
+
+
+def check_hop(hop: int, length: int) -> None:
+    """Check that windows of `length` ticks, `hop` apart, leave none out.
+
+    Raises:
+        OptionError: they would, or `hop` is not positive.
+    """
+    if not 1 <= hop <= length:
+        raise OptionError(f"hop={hop} for windows of {length} frames.", f"1 to {length}", "choose a hop in that range")

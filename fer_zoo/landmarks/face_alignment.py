@@ -1,0 +1,127 @@
+"""The package `face-alignment`: a face detector of its choice and the 2D FAN for the 68 points.
+
+Its weights (FAN about 90 MB, YuNet 0.2 MB) are downloaded by the package at the first use, from addresses it holds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from fer_zoo.errors import MissingExtraError, WeightsError
+from fer_zoo.landmarks.base import Box, Face, Floats, UInt8, largest_first
+from fer_zoo.registry import register_landmarker
+
+_MOST_FACES = 6
+
+
+@register_landmarker("face_alignment")
+class FaceAlignment:
+    """FAN of the `face-alignment` package, with a fast detector in place of its slow default (SFD).
+
+    Args:
+        detector: the package's face detector; "yunet" runs on the CPU whatever `device` says.
+        device: torch device of FAN (and of the other detectors): "cpu", "cuda", "cuda:1", "mps".
+        compile: compile FAN with torch.compile: about 25 s at the first call, worth it for long videos only.
+        flip_input: also run on the mirrored face and add the heat maps: a little better, twice as slow.
+        batch_size: faces that go through FAN together.
+        min_score: mean peak of the heat maps (0 to 1) below which followed points are taken for no face.
+        detect_every: frames between two searches of the whole image.
+    """
+
+    name = "face_alignment"
+
+    def __init__(
+        self,
+        *,
+        detector: Literal["yunet", "blazeface", "scrfd", "retinaface", "sfd"] = "yunet",
+        device: str = "cpu",
+        compile: bool = False,
+        flip_input: bool = False,
+        batch_size: Annotated[int, Field(ge=1)] = 8,
+        min_score: Annotated[float, Field(ge=0, lt=1)] = 0.25,
+        detect_every: Annotated[int, Field(ge=1)] = 15,
+    ) -> None:
+        try:
+            import face_alignment
+        except ImportError as error:
+            raise MissingExtraError(
+                f"The package face-alignment cannot be imported: {error}",
+                "face-alignment 1.4",
+                "pip install face-alignment",
+            ) from error
+        self._package = face_alignment
+        self._settings = {
+            "face_detector": detector,
+            "device": device,
+            "compile": compile,
+            "flip_input": flip_input,
+            "max_batch_size": batch_size,
+        }
+        # The package adds the mirrored heat map to the straight one without halving.
+        self._full_score = 2.0 if flip_input else 1.0
+        self._min_score = min_score
+        self.detect_every = detect_every
+        self.version = f"face-alignment {getattr(face_alignment, '__version__', '?')} {detector}"
+
+    def detect(self, image: UInt8) -> list[Face]:
+        """Find all faces in an RGB image uint8 (H, W, 3), the largest first.
+
+        Raises:
+            WeightsError: the package could not load or download its weights.
+        """
+        found = self._engine.face_detector.detect_from_image(image.copy())
+        boxes = [(Box(*(float(v) for v in row[:4])), float(row[4])) for row in found]
+        boxes = [(box, score) for box, score in boxes if box.width > 1 and box.height > 1]
+        placed = self._place(image, [box for box, _ in boxes])
+        faces = [Face(box, score, points) for (box, score), (points, _) in zip(boxes, placed, strict=True)]
+        return largest_first(faces, _MOST_FACES)
+
+    def follow(self, image: UInt8, last: Face) -> Face | None:
+        """Place the points in the last box; None when FAN's heat maps stay flat or the points run away."""
+        points, score = self._place(image, [last.box])[0]
+        if score < self._min_score:
+            return None
+        old, new = Box.of_points(last.points), Box.of_points(points)
+        if old.overlap(new) < 0.25 or not 0.6 < new.side / old.side < 1.6:
+            return None
+        return Face(_carried(last.box, old, new), score, points)
+
+    def _place(self, image: UInt8, boxes: list[Box]) -> list[tuple[Floats, float]]:
+        if not boxes:
+            return []
+        points, scores, _ = self._engine.get_landmarks_from_image(
+            image, detected_faces=[np.array(box) for box in boxes], return_landmark_score=True
+        )
+        return [
+            (np.asarray(face, np.float32), float(np.mean(score)) / self._full_score)
+            for face, score in zip(points, scores, strict=True)
+        ]
+
+    @cached_property
+    def _engine(self) -> Any:
+        kind = self._package.LandmarksType.TWO_D
+        try:
+            with warnings.catch_warnings():
+                # YuNet warns that it ignores a device other than the CPU; our docstring says so.
+                warnings.filterwarnings("ignore", message="YuNet detector runs on CPU")
+                return self._package.FaceAlignment(kind, **self._settings)
+        except OSError as error:  # urllib's errors are OSErrors
+            raise WeightsError(
+                f"The package face-alignment could not get its weights: {error}",
+                "a network connection at the first use, or weights in torch's cache folder",
+                'connect once, or use the landmarker "dlib", which works offline',
+            ) from error
+
+
+def _carried(box: Box, old: Box, new: Box) -> Box:
+    """Move and scale `box` as the points' box went from `old` to `new`."""
+    factor = new.side / old.side
+    x = new.centre[0] + (box.centre[0] - old.centre[0]) * factor
+    y = new.centre[1] + (box.centre[1] - old.centre[1]) * factor
+    half_width, half_height = box.width * factor / 2, box.height * factor / 2
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height)

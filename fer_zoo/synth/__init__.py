@@ -1,0 +1,7 @@
+"""Synthetic facial-expression clips: a seeded generator with exact 68 points. See ``docs/synthetic-faces.md``."""
+
+from fer_zoo.synth.clip import SynthClip, SynthVideo, render_clip, render_video
+from fer_zoo.synth.detector_noise import perturb_landmarks
+from fer_zoo.synth.prototypes import LABELS
+
+__all__ = ["LABELS", "SynthClip", "SynthVideo", "perturb_landmarks", "render_clip", "render_video"]

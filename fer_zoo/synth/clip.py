@@ -1,0 +1,215 @@
+"""From numbers to a clip: draws the plan, poses the head, renders, and follows the 68 points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.errors import OptionError
+from fer_zoo.synth import expression as ex
+from fer_zoo.synth.person import Person, build_person
+from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
+from fer_zoo.synth.prototypes import LABELS, draw_apex
+from fer_zoo.synth.raster import Backend, kernels, vertex_normals
+from fer_zoo.synth.scene import PIVOT, Camera, draw_light, key_shadow, rotation, shade
+
+Floats = NDArray[np.float64]
+
+MIN_SIZE, MAX_SIZE = 32, 1024
+
+
+@dataclass(frozen=True)
+class SynthClip:
+    """A rendered clip with exact points."""
+
+    frames: NDArray[np.uint8]  # (T, S, S, 3) RGB
+    landmarks: NDArray[np.float32]  # (T, 68, 2) pixels, x right, y down, pixel centres at integers
+    intensity: NDArray[np.float32]  # (T,) expression strength 0..1
+    label: str
+    identity: int
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SynthVideo:
+    """A longer video with several expressions; ``labels`` has one entry per frame."""
+
+    frames: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    labels: tuple[str, ...]
+    identity: int
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def render_clip(
+    identity: int,
+    label: str,
+    take: int = 0,
+    *,
+    frames: int = 10,
+    size: int = 128,
+    fps: float = 25.0,
+    seed: int = 0,
+    plain: bool = False,
+    backend: Backend = "auto",
+) -> SynthClip:
+    """One clip of one person showing one label; the same arguments give the same bytes.
+
+    ``take`` numbers different clips of the same person and label. ``plain`` leaves out pose, noise, blur and
+    compression (for figures). Raises ``OptionError`` (a ``ValueError``) for an unknown label or impossible
+    numbers.
+    """
+    _check(identity, [label], take, frames, size, fps, seed)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, LABELS.index(label), take, 2]))
+    person = build_person(seed, identity)
+    plan_rng, view_rng = rng.spawn(2)
+    intensity = np.full(frames, float(label != "neutral")) if plain else ex.draw_intensity(label, frames, fps, plan_rng)
+    talk = 0.0 if plain else _draw_talk(label, plan_rng)
+    apex = draw_apex(label, plan_rng)
+    tracks = ex.unit_tracks(apex, intensity, person.rest, fps, plan_rng, talk, still=plain)
+    pictures, points = _film(person, tracks, frames, size, fps, view_rng, plain, backend)
+    return SynthClip(pictures, points, intensity.astype(np.float32), label, identity, _attributes(person))
+
+
+def render_video(
+    identity: int,
+    labels: Sequence[str],
+    take: int = 0,
+    *,
+    seconds_each: float = 2.0,
+    size: int = 256,
+    fps: float = 25.0,
+    seed: int = 0,
+    plain: bool = False,
+    backend: Backend = "auto",
+) -> SynthVideo:
+    """Neutral -> apex -> neutral for each label in turn, one camera and one light throughout.
+
+    A frame's label is ``neutral`` while the strength is below a quarter.
+    """
+    frames = round(seconds_each * fps)
+    _check(identity, labels, take, frames, size, fps, seed)
+    if not labels:
+        raise OptionError("labels: none", "one or more of " + ", ".join(LABELS), "name at least one")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, *(LABELS.index(x) for x in labels), take, 3]))
+    person = build_person(seed, identity)
+    plan_rng, view_rng = rng.spawn(2)
+    time = (np.arange(frames) + 0.5) / frames
+    swell = ex.smoothstep(0.1, 0.35, time) * (1 - ex.smoothstep(0.68, 0.92, time))
+    total = frames * len(labels)
+    intensity = np.concatenate([swell if x != "neutral" else 0 * swell for x in labels])
+    tracks = ex.unit_tracks({}, intensity, person.rest, fps, plan_rng, _draw_talk("neutral", plan_rng))
+    for k, label in enumerate(labels):
+        for name, weight in draw_apex(label, plan_rng).items():
+            part = np.zeros(total)
+            part[k * frames : (k + 1) * frames] = weight * swell
+            tracks[name] = tracks.get(name, np.zeros(total)) + part
+    ex.settle_lids(tracks)
+    pictures, points = _film(person, tracks, total, size, fps, view_rng, plain, backend)
+    shown = tuple(labels[k // frames] if intensity[k] >= 0.25 else "neutral" for k in range(total))
+    return SynthVideo(pictures, points, intensity.astype(np.float32), shown, identity, _attributes(person))
+
+
+def _check(identity: int, labels: Sequence[str], take: int, frames: int, size: int, fps: float, seed: int) -> None:
+    for label in labels:
+        if label not in LABELS:
+            raise OptionError(f"label {label!r}", ", ".join(LABELS), "spell it as in fer_zoo.synth.LABELS")
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise OptionError(f"size {size}", f"{MIN_SIZE} to {MAX_SIZE} pixels", "resize the frames for anything else")
+    if frames < 1:
+        raise OptionError(f"frames {frames}", "1 or more", "ask for at least one frame")
+    if not fps > 0:
+        raise OptionError(f"fps {fps}", "a positive number", "25 is usual")
+    for name, number in (("identity", identity), ("take", take), ("seed", seed)):
+        if number < 0:
+            raise OptionError(f"{name} {number}", "0 or more", "use a non-negative whole number")
+
+
+def _draw_talk(label: str, rng: np.random.Generator) -> float:
+    """Strength of speech in the clip: four in ten neutral clips talk, and a few of the others a little."""
+    talks = rng.random() < (0.4 if label == "neutral" else 0.15)
+    strength = rng.uniform(0.4, 1.0) if label == "neutral" else rng.uniform(0.2, 0.6)
+    return float(strength) if talks else 0.0
+
+
+def _attributes(person: Person) -> dict[str, Any]:
+    traits = person.traits
+    return {
+        "skin_tone": traits.skin_tone,
+        "age": traits.age,
+        "sex": traits.sex,
+        "weight": traits.weight,
+        "hair": person.style,
+        "beard": person.skin.beard,
+        "glasses": person.glasses,
+    }
+
+
+def _poses(n_frames: int, fps: float, rng: np.random.Generator, plain: bool) -> tuple[Floats, Floats]:
+    """Head turns (n, 3) in radians and shifts (n, 3) in decimetres."""
+    if plain:
+        return np.zeros((n_frames, 3)), np.zeros((n_frames, 3))
+    limit, spread = np.array([25.0, 15.0, 12.0]), np.array([10.0, 6.0, 4.5])
+    still = np.clip(rng.normal(0, spread), -0.85 * limit, 0.85 * limit)
+    liveliness = rng.uniform(0.2, 1.3)
+    sway = np.stack([ex.wander(n_frames, fps, rng) for _ in range(3)], 1) * np.array([2.5, 2.0, 1.5]) * liveliness
+    shift = np.stack([ex.wander(n_frames, fps, rng) for _ in range(3)], 1) * np.array([0.06, 0.05, 0.15]) * liveliness
+    return np.radians(np.clip(still + sway, -limit, limit)), shift
+
+
+def _frame_camera(
+    person: Person, posed: list[Floats], distance: float, rng: np.random.Generator, plain: bool
+) -> Camera:
+    """Camera under which the bounding square of the points has the wanted side and lies near the middle."""
+    marks = person.head.landmark_vertices
+    flat = np.stack([Camera(distance).project(points[marks])[0] for points in posed]) - 0.5
+    low, high = flat.min(1), flat.max(1)
+    side = float((high - low).max(1).mean())
+    focal = (0.58 if plain else float(rng.uniform(0.54, 0.62))) / side
+    middle = ((low + high) / 2).mean(0) * focal + (0 if plain else rng.normal(0, 0.012, 2))
+    return Camera(distance, focal, (float(middle[0]), float(middle[1])))
+
+
+def _film(
+    person: Person,
+    tracks: dict[str, Floats],
+    n_frames: int,
+    size: int,
+    fps: float,
+    rng: np.random.Generator,
+    plain: bool,
+    backend: Backend,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Pictures (T, S, S, 3) and points (T, 68, 2) of the planned motion."""
+    kernels(backend)
+    turns, shifts = _poses(n_frames, fps, rng, plain)
+    recorder, light = draw_recorder(rng, size, plain), draw_light(rng)
+    side = render_side(recorder)
+    background = draw_background(rng, side)
+    distance = 14.0 if plain else float(np.exp(rng.uniform(np.log(6.0), np.log(22.0))))
+    units = [{name: float(track[t]) for name, track in tracks.items()} for t in range(n_frames)]
+    bent = [person.shape + person.head.offsets(weights) for weights in units]
+    spins = [rotation(*turn) for turn in turns]
+    posed = [
+        (np.vstack([face, person.extra]) - PIVOT) @ spin.T + shift
+        for face, spin, shift in zip(bent, spins, shifts, strict=True)
+    ]
+    camera = _frame_camera(person, posed, distance, rng, plain)
+    middle = n_frames // 2
+    lit = key_shadow(person, posed[middle], light, backend)
+    pictures, points = np.empty((n_frames, size, size, 3), np.uint8), np.empty((n_frames, 68, 2), np.float32)
+    for t in range(n_frames):
+        normals = (
+            np.vstack([vertex_normals(bent[t], person.head.triangles, backend), person.extra_normals]) @ spins[t].T
+        )
+        view = shade(person, light, posed[t], normals, lit, camera, units[t], background, backend)
+        if t == 0:
+            recorder = metered(view, recorder)
+        pictures[t] = record(develop(view, recorder), recorder, size, rng)
+        points[t] = camera.project(posed[t][person.head.landmark_vertices])[0] * size - 0.5
+    return pictures, points

@@ -1,0 +1,168 @@
+"""How facial units run over time: onset and offset, speech, blinks, gaze, and the resting face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.synth.prototypes import sides
+
+Floats = NDArray[np.float64]
+
+
+def smoothstep(low: float, high: float, x: Floats) -> Floats:
+    """0 below ``low``, 1 above ``high``, smooth between."""
+    t = np.clip((x - low) / max(high - low, 1e-6), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def draw_intensity(label: str, n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
+    """Strength over the clip (n,), a window of a longer onset-apex-offset curve; mean >= 0.5 unless neutral."""
+    if label == "neutral":
+        return np.zeros(n_frames)
+    time, length = np.arange(n_frames) / fps, n_frames / fps
+    for _ in range(64):
+        kind = rng.choice(4, p=[0.4, 0.25, 0.2, 0.15])
+        rise, fall = rng.uniform(0.2, 0.9), rng.uniform(0.3, 1.1)
+        if kind == 0:  # apex held, perhaps with the end of the onset
+            start, stop = -rng.uniform(0.6, 2.0), length + rng.uniform(0.0, 1.0)
+        elif kind == 1:  # onset
+            start, stop = rng.uniform(-rise, 0.5 * length), length + 1.0
+        elif kind == 2:  # offset
+            start, stop = -2.0, rng.uniform(-0.5 * fall, length)
+        else:  # a whole quick expression
+            rise, fall = 0.3 * length, 0.35 * length
+            start, stop = rng.uniform(-0.05, 0.1) * length, rng.uniform(0.6, 0.75) * length
+        curve = smoothstep(start, start + rise, time) * (1 - smoothstep(stop, stop + fall, time))
+        if curve.mean() >= 0.52:
+            sway = 0.03 * np.sin(2 * np.pi * (rng.uniform(0.3, 1.2) * time + rng.random()))
+            return np.asarray(np.clip(curve * (0.97 + sway), 0, 1))
+    return np.ones(n_frames)
+
+
+def wander(n_frames: int, fps: float, rng: np.random.Generator, slowest: float = 0.15, fastest: float = 0.9) -> Floats:
+    """Smooth random motion of about unit size (n,): three slow sines."""
+    time = np.arange(n_frames) / fps
+    rates, phases = rng.uniform(slowest, fastest, 3), rng.uniform(0, 2 * np.pi, 3)
+    return np.asarray(np.sin(2 * np.pi * rates[:, None] * time + phases[:, None]).sum(0) / 1.8)
+
+
+def blinks(n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
+    """Lid closure 0..1 (n,); about 15 blinks a minute."""
+    time, closed = np.arange(n_frames) / fps, np.zeros(n_frames)
+    moment = -0.35 + rng.exponential(3.6)
+    while moment < time[-1] + 0.3:
+        down, hold, up = rng.uniform(0.06, 0.10), rng.uniform(0.02, 0.08), rng.uniform(0.10, 0.2)
+        shape = smoothstep(moment, moment + down, time) * (
+            1 - smoothstep(moment + down + hold, moment + down + hold + up, time)
+        )
+        closed = np.maximum(closed, shape)
+        moment += 0.4 + rng.exponential(3.6)
+    return closed
+
+
+def talking(n_frames: int, fps: float, rng: np.random.Generator, strength: float) -> dict[str, Floats]:
+    """Speech-like mouth motion: syllables at 3-6 Hz opening the jaw, lips rounding and spreading more slowly."""
+    syllable = np.abs(wander(n_frames, fps, rng, 1.5, 3.0)) * (
+        0.6 + 0.4 * np.clip(wander(n_frames, fps, rng, 0.3, 0.9), -1, 1)
+    )
+    rounding = wander(n_frames, fps, rng, 0.8, 2.5)
+    parts = {
+        "jawOpen": 0.26 * np.clip(syllable, 0, 1.3),
+        "mouthFunnel": 0.5 * np.clip(rounding, 0, 1),
+        "mouthPucker": 0.25 * np.clip(rounding, 0, 1),
+        "mouthStretch": 0.25 * np.clip(-rounding, 0, 1),
+        "mouthLowerDown": 0.35 * np.clip(wander(n_frames, fps, rng, 0.8, 2.5), 0, 1),
+        "mouthUpperUp": 0.2 * np.clip(wander(n_frames, fps, rng, 0.8, 2.5), 0, 1),
+    }
+    return {side: strength * track for name, track in parts.items() for side in sides(name)}
+
+
+@dataclass(frozen=True)
+class Rest:
+    """How a person's face hangs when nothing is shown: constant unit weights."""
+
+    units: Mapping[str, float]
+
+
+def draw_rest(rng: np.random.Generator) -> Rest:
+    """Resting corners, lips, lids and brows differ by person; none reaches an expression."""
+    corner, brow = rng.normal(0.05, 0.11), rng.normal(0, 0.2)
+    drawn = {
+        "mouthSmile" if corner > 0 else "mouthFrown": min(abs(corner), 0.25),
+        "browOuterUp" if brow > 0 else "browDown": min(abs(brow), 0.4),
+        "jawOpen": max(0.0, rng.normal(-0.02, 0.03)),
+        "eyeSquint": float(np.clip(rng.normal(0.05, 0.12), 0, 0.3)),
+        "eyeBlink": float(np.clip(rng.normal(0.0, 0.08), -0.05, 0.18)),
+        "mouthLowerDown": float(np.clip(rng.normal(-0.03, 0.06), 0, 0.15)),
+    }
+    return Rest({side: float(weight) for name, weight in drawn.items() for side in sides(name)})
+
+
+def unit_tracks(
+    apex: Mapping[str, float],
+    intensity: Floats,
+    rest: Rest,
+    fps: float,
+    rng: np.random.Generator,
+    talk: float,
+    still: bool = False,
+) -> dict[str, Floats]:
+    """Weights over time (n,) of every unit in play: rest + expression + speech + blinks + gaze + small noise.
+
+    ``still`` leaves out blinks and gaze.
+    """
+    n = len(intensity)
+    tracks: dict[str, Floats] = {}
+
+    def add(name: str, track: Floats) -> None:
+        tracks[name] = tracks[name] + track if name in tracks else track
+
+    fade = 1 - 0.7 * intensity  # an expression takes over from the resting face
+    for name, weight in rest.units.items():
+        add(name, weight * fade)
+    for name, weight in apex.items():
+        # Parts of a face do not arrive together.
+        add(name, weight * intensity ** rng.uniform(0.8, 1.3))
+    if talk > 0:
+        for name, track in talking(n, fps, rng, talk).items():
+            add(name, track * (1 - 0.5 * intensity))
+    for name in ("mouthSmile", "browDown", "browOuterUp", "mouthStretch", "mouthPress"):
+        track = 0.05 * wander(n, fps, rng)
+        for side in sides(name):
+            add(side, np.clip(track, 0, None))
+    closed = np.zeros(n) if still else blinks(n, fps, rng)
+    if not still:
+        _gaze(tracks, n, fps, rng)
+    for side in ("Left", "Right"):
+        add(f"unit/eyeBlink{side}", closed)
+    settle_lids(tracks)
+    return tracks
+
+
+def _gaze(tracks: dict[str, Floats], n: int, fps: float, rng: np.random.Generator) -> None:
+    across = np.clip(rng.normal(0, 0.2) + 0.1 * wander(n, fps, rng), -0.6, 0.6)
+    upward = np.clip(rng.normal(0, 0.12) + 0.06 * wander(n, fps, rng), -0.35, 0.35)
+    if rng.random() < 0.25:  # a jump of the eyes
+        across = across + rng.normal(0, 0.25) * (np.arange(n) >= rng.integers(0, n + 1))
+    looks = {"OutLeft": across, "InRight": across, "InLeft": -across, "OutRight": -across}
+    looks |= {"UpLeft": upward, "UpRight": upward, "DownLeft": -upward, "DownRight": -upward}
+    for name, track in looks.items():
+        key = f"unit/eyeLook{name}"
+        positive = np.clip(track, 0, None)
+        tracks[key] = tracks[key] + positive if key in tracks else positive
+
+
+def settle_lids(tracks: dict[str, Floats]) -> None:
+    """A closing lid wins over squint and widening; the sums stay where the mesh does not turn inside out."""
+    for side in ("Left", "Right"):
+        closed = np.clip(tracks[f"unit/eyeBlink{side}"], -0.05, 1.0)
+        tracks[f"unit/eyeBlink{side}"] = closed
+        left = 1 - np.clip(closed, 0, 1)
+        for name, limit in (("eyeSquint", 0.5), ("eyeWide", 1.5), ("cheekSquint", 0.65)):
+            key = f"unit/{name}{side}"
+            if key in tracks:
+                tracks[key] = np.minimum(tracks[key], limit) * (left if name != "cheekSquint" else 0.4 + 0.6 * left)

@@ -1,0 +1,138 @@
+"""One person, ready to render: shape, paint, hair, and everything that does not change with the expression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.synth.expression import Rest, draw_rest
+from fer_zoo.synth.hair import Extra, draw_glasses, draw_hair, draw_style
+from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, TEETH, TONGUE, Head, Traits, draw_traits, load_head, shape_weights
+from fer_zoo.synth.skin import Skin, draw_skin
+from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, cloud, ramp, texture_coordinates
+
+Floats = NDArray[np.float64]
+
+# Columns of the per-vertex attributes that the renderer interpolates (after the three of the normal).
+U, V, BASE_X, BASE_Y, BASE_Z, LIP, INSIDE, OCCLUSION = range(8)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Geometry is head vertices first, then hair, then glasses."""
+
+    identity: int
+    head: Head
+    traits: Traits
+    skin: Skin
+    rest: Rest
+    style: str
+    glasses: bool
+    shape: Floats  # (h, 3) head vertices of the bare face
+    extra: Floats  # (e, 3) vertices of hair and glasses
+    extra_normals: Floats  # (e, 3)
+    triangles: NDArray[np.int64]
+    material: NDArray[np.int64]
+    cutout: Floats  # (h + e,)
+    sink: Floats  # (h + e,) depth added, so that teeth and eyeballs never poke through skin that lies close
+    attributes: Floats  # (h + e, 8)
+    strands: NDArray[np.float32]  # (h, w, 1) hair brightness
+    frame_colour: Floats
+
+
+@lru_cache(maxsize=8)
+def build_person(seed: int, identity: int) -> Person:
+    """The same person for the same pair of numbers, whatever was built before."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, 1]))
+    head = load_head()
+    traits = draw_traits(rng)
+    shape = _centred(head, head.base + head.offsets(shape_weights(traits, rng)))
+    skin, rest, style = draw_skin(traits, rng), draw_rest(rng), draw_style(traits, rng)
+    hair = draw_hair(head, shape, style, traits, rng)
+    glasses = draw_glasses(head, shape, rng) if rng.random() < 0.12 else None
+    if hair is not None:
+        skin = _paint_scalp(skin, style, hair, rng)
+    extras = [e for e in (hair, glasses) if e is not None]
+    triangles, material, cutout = _join(head, extras, _lashes(head, traits, rng))
+    frame = rng.uniform(0.005, 0.15) * (1 + rng.uniform(-0.3, 0.3, 3))
+    strands = np.exp(rng.uniform(0.15, 0.4) * cloud(rng, 2.5, 2, 256, 48, stretch=6.0)) * np.exp(
+        0.15 * cloud(rng, 16, 2, 256, 48)
+    )
+    return Person(
+        identity=identity,
+        head=head,
+        traits=traits,
+        skin=skin,
+        rest=rest,
+        style=style,
+        glasses=glasses is not None,
+        shape=shape,
+        extra=np.vstack([np.zeros((0, 3)), *(e.vertices for e in extras)]),
+        extra_normals=np.vstack([np.zeros((0, 3)), *(e.normals for e in extras)]),
+        triangles=triangles,
+        material=material,
+        cutout=cutout,
+        sink=_sink(head, len(cutout)),
+        attributes=_attributes(head, extras),
+        strands=strands.astype(np.float32)[..., None],
+        frame_colour=frame,
+    )
+
+
+def _centred(head: Head, shape: Floats) -> Floats:
+    """Macro targets make whole bodies taller or shorter; bring the head back to where the unshaped one is."""
+    upper = (head.vertex_material == SKIN) & (head.base[:, 1] > 6.9) & (head.ear < 0.2)
+    moved = (shape - head.base)[upper].mean(0)
+    return np.asarray(shape - np.array([0.0, moved[1], moved[2]]))
+
+
+def _paint_scalp(skin: Skin, style: str, hair: Extra, rng: np.random.Generator) -> Skin:
+    """Skin under the hair takes its colour, so that gaps in the shell do not shine."""
+    line = 7.98 + (0.35 if style in ("buzz", "short", "crop") else 0.0) * np.exp(-(((np.abs(ANGLE) - 0.5) / 0.3) ** 2))
+    side = np.interp(np.abs(ANGLE), [0, 0.8, 0.95, 1.2, 1.35, 1.9], [9, 9, 7.85, 7.5, 7.42, 7.3])
+    cover = 0.9 * ramp(-0.03, 0.06, HEIGHT_Y - np.minimum(line, side) + 0.01 * cloud(rng, 3, 1))
+    albedo = skin.albedo + cover[..., None] * (skin.hair * 0.8 - skin.albedo)
+    return Skin(**{**skin.__dict__, "albedo": albedo.astype(np.float32)})
+
+
+def _lashes(head: Head, traits: Traits, rng: np.random.Generator) -> Floats:
+    """Cut-out of the upper lashes: ragged, denser on some people."""
+    density = rng.uniform(-0.4, 0.5) + 0.5 * (1 - traits.sex)
+    return np.where(head.vertex_material == LASH, rng.uniform(-1, 1, len(head.base)) + density, 0.0)
+
+
+def _sink(head: Head, n_vertices: int) -> Floats:
+    depth = np.zeros(n_vertices)
+    for material, amount in ((EYE, 0.012), (TEETH, 0.12), (TONGUE, 0.12)):
+        depth[: len(head.base)][head.vertex_material == material] = amount
+    return depth
+
+
+def _join(head: Head, extras: list[Extra], lash_cutout: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    lash = head.triangles[head.material == LASH]
+    triangles, material = [head.triangles, lash[:, ::-1]], [head.material, np.full(len(lash), LASH)]
+    cutout, count = [lash_cutout], len(head.base)
+    for extra in extras:
+        triangles.append(extra.triangles + count)
+        material.append(np.full(len(extra.triangles), extra.material))
+        cutout.append(extra.cutout)
+        count += len(extra.vertices)
+    return np.ascontiguousarray(np.vstack(triangles)), np.concatenate(material), np.concatenate(cutout)
+
+
+def _attributes(head: Head, extras: list[Extra]) -> Floats:
+    u, v = texture_coordinates(head.base)
+    # Lids lie folded in the open eye; their baked occlusion is lightened so that a blink is not a black hole.
+    occlusion = np.clip(0.04 + 1.1 * head.occlusion**1.15, 0, 1) * (1 - 0.12 * head.lid)
+    occlusion = np.where(head.lid > 0.5, np.maximum(occlusion, 0.55), occlusion)
+    occlusion = np.where(head.vertex_material == EYE, 0.86, occlusion)
+    own = np.column_stack([u, v, head.base, head.lip, head.mouth_inside, occlusion])
+    rows = [own]
+    for extra in extras:
+        n = len(extra.vertices)
+        fall = np.clip(1.0 - 0.35 * extra.uv[:, 1], 0.5, 1) if extra.material == HAIR else np.ones(n)
+        rows.append(np.column_stack([extra.uv, np.zeros((n, 5)), fall]))
+    return np.vstack(rows)

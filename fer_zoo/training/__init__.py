@@ -1,0 +1,7 @@
+"""Training and judging: recipe in, weights folder with figures out."""
+
+from fer_zoo.training.evaluate import evaluate_clips
+from fer_zoo.training.loop import TrainResult, train
+from fer_zoo.training.metrics import score
+
+__all__ = ["TrainResult", "evaluate_clips", "score", "train"]

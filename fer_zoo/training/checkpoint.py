@@ -1,0 +1,122 @@
+"""The state of a training in one file: all tensors in safetensors, the rest as JSON in its header. No pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from fer_zoo.data.files import write_atomically
+from fer_zoo.errors import TrainingError
+
+
+@dataclass
+class Progress:
+    """How far a training has come, apart from tensors; `history` holds a row of figures per finished epoch."""
+
+    recipe: dict[str, Any]
+    data: dict[str, str]
+    step: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    best_uar: float = -1.0
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_checkpoint(
+    path: Path, progress: Progress, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
+) -> None:
+    """Write everything a run needs to go on; the file at `path` is whole at any moment.
+
+    Raises:
+        TrainingError: the file cannot be written; the previous one is kept.
+    """
+    tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items() if value is not None}
+    write_tensors(path, tensors, {"progress": json.dumps(asdict(progress))})
+
+
+def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
+    """Restore modules and optimizer in place, exactly.
+
+    Raises:
+        TrainingError: the file is damaged or was written for another network.
+    """
+    tensors, header = read_tensors(path)
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(_under(tensors, f"{name}."))
+        _restore_optimizer(optimizer, _under(tensors, "optimizer."))
+        return Progress(**json.loads(header["progress"]))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(
+            f"{path} does not fit this network: {error}",
+            "a checkpoint written by this version for this recipe",
+            "train in another folder",
+        ) from error
+
+
+def read_progress(path: Path) -> Progress:
+    """Read only how far the run of a checkpoint has come.
+
+    Raises:
+        TrainingError: the file is damaged.
+    """
+    with _opened(path) as file:
+        header = file.metadata() or {}
+    try:
+        return Progress(**json.loads(header["progress"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError(
+            f"{path} is no checkpoint: {error}", "a checkpoint of this version", "start anew"
+        ) from error
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    """Write tensors and a header of strings atomically."""
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    try:
+        write_atomically(path, lambda stream: stream.write(save(plain, header)))
+    except OSError as error:
+        raise TrainingError(
+            f"{path} cannot be written: {error}.", "room on the disk", "free some space and resume; nothing is lost"
+        ) from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors and header."""
+    with _opened(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{path} cannot be read: {error}.", "a whole checkpoint", "restore it from a copy, or start anew"
+        ) from error
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, name = key.split(".", 1)
+        like = parameters[int(number)]
+        # The same memory layout as before the stop: another one may round differently.
+        same = torch.empty_like(like, dtype=value.dtype).copy_(value) if value.shape == like.shape else value
+        state.setdefault(int(number), {})[name] = same
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

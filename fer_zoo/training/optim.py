@@ -1,0 +1,47 @@
+"""Optimizer, learning rate by step, and the moving average of weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from fer_zoo.specs import TrainSpec
+
+
+def make_optimizer(model: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer:
+    """SGD decays all parameters, as the paper does; AdamW spares biases and norms, as is usual with it."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if spec.optimizer == "sgd":
+        return torch.optim.SGD(parameters, spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": spec.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, spec.lr, betas=(spec.momentum, 0.999))
+
+
+def learning_rate(spec: TrainSpec, step: int, total: int) -> float:
+    """Rate of a step, 0 <= step < total. onecycle: a line from lr / 25 up to lr, half a cosine down to lr / 1000."""
+    if spec.schedule == "constant":
+        return spec.lr
+    rise = max(1, round(spec.warmup * total))
+    if step < rise:
+        return spec.lr * (1 + 24 * step / rise) / 25
+    share = (step - rise) / max(1, total - rise)
+    return spec.lr * (1e-3 + (1 - 1e-3) * (1 + math.cos(math.pi * share)) / 2)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights and norm statistics towards the model's.
+
+    The first steps count more, or the average would long remember the random start.
+    """
+    share = 1 - min(decay, (1 + step) / (10 + step))
+    kept, fresh = average.state_dict(), model.state_dict()
+    floats = [key for key, value in kept.items() if value.is_floating_point()]
+    torch._foreach_lerp_([kept[key] for key in floats], [fresh[key] for key in floats], share)
+    for key in kept.keys() - set(floats):
+        kept[key].copy_(fresh[key])

@@ -1,0 +1,160 @@
+"""The square face crop and the normalisation that training and inference share, so that they cannot drift apart.
+
+Coordinates: pixel centres lie at integers, so pixel i spans [i - 0.5, i + 0.5] and a frame of width W spans
+[-0.5, W - 0.5]. Landmarks and boxes use the same axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_zoo.errors import InputError
+from fer_zoo.landmarks.base import Box, Floats, UInt8
+from fer_zoo.specs import CropSpec, InputSpec
+
+__all__ = ["Box", "clip_box", "crop_clip", "faces_in", "from_crop", "normalise", "to_crop"]
+
+# A box this many times the frame's longer side comes from points that are no face; padding it would eat the memory.
+_LARGEST_BOX = 16.0
+
+
+def faces_in(landmarks: Floats) -> NDArray[np.bool_]:
+    """Which frames of `landmarks` (T, L, 2) hold a face: all points finite, and not all in one place. Shape (T,)."""
+    finite = np.asarray(np.isfinite(landmarks).all(axis=(1, 2)))
+    extent = np.ptp(np.where(finite[:, None, None], landmarks, 0.0), axis=1).max(axis=1)
+    return np.asarray(finite & (extent > 0))
+
+
+def clip_box(landmarks: Floats, crop: CropSpec) -> Box | None:
+    """One square box for a whole clip, or None when no frame has a face.
+
+    Per frame the bounding square of the points (side `max(w, h)`), then the median over the frames with a face of
+    centre and side, `crop.scale` times as large and moved up by `crop.shift_up` of its side.
+
+    Args:
+        landmarks: (T, L, 2) in frame pixels; NaN where no face was found.
+    """
+    _check_landmarks(landmarks)
+    found = np.asarray(landmarks, np.float64)[faces_in(landmarks)]
+    if not len(found):
+        return None
+    low, high = found.min(axis=1), found.max(axis=1)
+    centre_x, centre_y = np.median((low + high) / 2, axis=0)
+    side = float(np.median((high - low).max(axis=1))) * crop.scale
+    left, top = float(centre_x) - side / 2, float(centre_y) - crop.shift_up * side - side / 2
+    return Box(left, top, left + side, top + side)
+
+
+def crop_clip(frames: Sequence[UInt8] | UInt8, landmarks: Floats, box: Box, size: int) -> tuple[UInt8, Floats]:
+    """Cut the square `box` out of every frame and resample it to `size` x `size` pixels.
+
+    Bilinear when enlarging; when shrinking the same triangle widened to the scale, so that no pixel is skipped.
+    Outside a frame its edge pixels are repeated.
+
+    Args:
+        frames: T frames uint8 (H, W, 3).
+        landmarks: (T, L, 2) in frame pixels, NaN allowed.
+        box: square, in frame pixels.
+
+    Returns:
+        Frames uint8 (T, size, size, 3) and landmarks float32 (T, L, 2) in crop pixels.
+
+    Raises:
+        InputError: shapes do not fit, or the box is empty, not square, or absurdly larger than the frame.
+    """
+    _check_landmarks(landmarks)
+    if len(frames) != len(landmarks):
+        raise InputError(
+            f"{len(frames)} frames, but landmarks of {len(landmarks)}.",
+            "one row of landmarks a frame",
+            "cut both alike",
+        )
+    if size < 1:
+        raise InputError(f"Crop size {size}.", "1 pixel or more", "use the model's input_spec.size")
+    _check_box(box)
+    out = np.empty((len(frames), size, size, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        out[index] = _crop_frame(frame, box, size)
+    return out, to_crop(landmarks, box, size)
+
+
+def to_crop(landmarks: Floats, box: Box, size: int) -> Floats:
+    """Points (..., 2) in frame pixels, in pixels of a crop of `box` resampled to `size`."""
+    scale = size / box.width
+    moved = (np.asarray(landmarks, np.float64) - (box.x0, box.y0)) * scale - 0.5
+    return np.asarray(moved, np.float32)
+
+
+def from_crop(landmarks: Floats, box: Box, size: int) -> Floats:
+    """The inverse of `to_crop`: points (..., 2) in crop pixels, in frame pixels."""
+    scale = box.width / size
+    moved = (np.asarray(landmarks, np.float64) + 0.5) * scale + (box.x0, box.y0)
+    return np.asarray(moved, np.float32)
+
+
+def normalise(frames: torch.Tensor, spec: InputSpec) -> torch.Tensor:
+    """Turn uint8 frames (..., T, H, W, 3) into the network's clip (..., 3, T, H, W), float32, on the same device.
+
+    Raises:
+        InputError: not uint8, or no three colours at the end.
+    """
+    if frames.dtype != torch.uint8 or frames.ndim < 4 or frames.shape[-1] != 3:
+        raise InputError(
+            f"Frames of type {frames.dtype} and shape {tuple(frames.shape)}.",
+            "uint8 (..., T, H, W, 3)",
+            "pass the output of crop_clip, as a tensor",
+        )
+    mean = torch.tensor(spec.mean, dtype=torch.float32, device=frames.device)
+    std = torch.tensor(spec.std, dtype=torch.float32, device=frames.device)
+    clip = frames.to(torch.float32).div_(255.0).sub_(mean).div_(std)
+    return clip.movedim(-1, -4).contiguous()
+
+
+def _crop_frame(frame: UInt8, box: Box, size: int) -> UInt8:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise InputError(
+            f"A frame of type {frame.dtype} and shape {frame.shape}.", "uint8 (H, W, 3)", "pass RGB frames"
+        )
+    height, width = frame.shape[:2]
+    if box.width > _LARGEST_BOX * max(height, width):
+        raise InputError(
+            f"A box of {box.width:.0f} pixels in a frame of {width} x {height}.",
+            f"a box at most {_LARGEST_BOX:.0f} times the frame",
+            "check the landmarks: are they in pixels of this frame?",
+        )
+    # The filter reaches this far beyond the box; Pillow would renormalise it there, at an edge that is not the frame's.
+    reach = math.ceil(max(1.0, box.width / size)) + 1
+    rows, top = _span(box.y0, box.y1, reach, height)
+    columns, left = _span(box.x0, box.x1, reach, width)
+    patch = np.ascontiguousarray(frame[rows][:, columns])
+    # Pillow counts from pixel edges: its pixel i spans [i, i + 1].
+    corner_x, corner_y = box.x0 + 0.5 - left, box.y0 + 0.5 - top
+    inner = (corner_x, corner_y, corner_x + box.width, corner_y + box.height)
+    image = Image.fromarray(patch).resize((size, size), Image.Resampling.BILINEAR, box=inner)
+    return np.asarray(image, np.uint8)
+
+
+def _span(low: float, high: float, reach: int, length: int) -> tuple[slice | NDArray[np.intp], int]:
+    """Indices of the pixels of [low, high] and `reach` more on each side, clamped to the frame; and the first one."""
+    first, end = math.floor(low) - reach, math.ceil(high) + reach + 1
+    if first >= 0 and end <= length:
+        return slice(first, end), first
+    return np.clip(np.arange(first, end), 0, length - 1), first
+
+
+def _check_landmarks(landmarks: Floats) -> None:
+    if landmarks.ndim != 3 or landmarks.shape[2] != 2:
+        raise InputError(
+            f"Landmarks of shape {landmarks.shape}.", "(T, L, 2): frames, points, (x, y)", "give a row a frame"
+        )
+
+
+def _check_box(box: Box) -> None:
+    if not all(map(math.isfinite, box)) or box.width <= 0 or abs(box.width - box.height) > 1e-3 * box.width:
+        raise InputError(f"Box {tuple(box)}.", "a square (x0, y0, x1, y1) with x0 < x1", "take it from clip_box")

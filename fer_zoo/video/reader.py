@@ -1,0 +1,227 @@
+"""Video in, frame by frame, through PyAV: upright RGB images with their time, whatever the file's format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_zoo.errors import VideoError
+from fer_zoo.landmarks.base import UInt8
+
+# Frames larger than this are shrunk while decoding; a face that matters is still hundreds of pixels wide.
+MAX_SIDE = 1920
+_DO = "check the file with a video player"
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One frame: its number, its time in seconds since the first frame, and its image uint8 (H, W, 3), RGB."""
+
+    index: int
+    time_s: float
+    image: UInt8
+
+
+@dataclass
+class Video:
+    """An opened video: what is known of it before decoding, and `frames()` to decode it, as often as wanted.
+
+    Attributes:
+        width, height: size in pixels as shown, after rotation and pixel aspect; all results are in these pixels.
+        scale: side of a decoded image / side as shown; below 1 for frames larger than `max_side`.
+        rate: average frames a second, as the file states it.
+        frame_count: as the file states it; None when it does not say.
+        damage: what was wrong with the file; set by `frames()`, None when all went well.
+    """
+
+    path: Path
+    width: int
+    height: int
+    scale: float
+    rate: Fraction
+    frame_count: int | None
+    duration_s: float | None
+    damage: str | None = field(default=None)
+
+    @property
+    def truncated(self) -> bool:
+        """True when the file ended early or parts of it could not be decoded (known after `frames()`)."""
+        return self.damage is not None
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Width and height of the decoded images."""
+        return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
+
+    def frames(self) -> Generator[VideoFrame, None, None]:
+        """Decode from the start; time stamps always increase.
+
+        Raises:
+            VideoError: the file is gone, or no frame of it can be decoded.
+        """
+        container = _open_container(self.path)
+        with container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            damages: list[str] = []
+            count, first, last = 0, 0.0, -math.inf
+            step = float(1 / self.rate)
+            for raw in _decoded(container, stream, damages):
+                time = float(raw.time) if raw.time is not None else (last + step if count else 0.0)
+                if not count:
+                    first = time
+                # Broken files repeat time stamps or run backwards; a frame is never earlier than the one before.
+                time = time if time > last else last + step
+                last = time
+                yield VideoFrame(count, time - first, self._image(raw))
+                count += 1
+        self.damage = self._damage(damages, count, last - first)
+        if not count:
+            raise VideoError(f"No frame of {self.path} can be decoded.", "a video that plays", _DO)
+
+    def _image(self, raw: Any) -> UInt8:
+        width, height = self.image_size
+        # Shrink before turning: the file may be stored on its side.
+        stored = (height, width) if _orientation(raw).transposed else (width, height)
+        return _orientation(raw).apply(_rgb(raw, stored))
+
+    def _damage(self, problems: list[str], count: int, seconds: float) -> str | None:
+        if problems:
+            return f"{len(problems)} part(s) could not be decoded ({problems[0]}); {count} frames could."
+        # A few frames less than announced are common: edit lists, a wrong header, the last frame's own duration.
+        if self.frame_count and count < self.frame_count * 0.95 - 2:
+            return f"The file ends early: {count} of {self.frame_count} frames."
+        if self.duration_s and seconds < self.duration_s * 0.95 - 0.5:
+            return f"The file ends early: {seconds:.1f} of {self.duration_s:.1f} s."
+        return None
+
+
+def open_video(path: str | Path, max_side: int = MAX_SIDE) -> Video:
+    """Open a video and make sure that a first frame can be decoded.
+
+    Args:
+        max_side: frames with a longer side are shrunk to it while decoding.
+
+    Raises:
+        VideoError: no such file, empty, not a video, no picture in it, or not one frame that can be decoded.
+    """
+    path = Path(path)
+    _check_file(path)
+    with _open_container(path) as container:
+        if not container.streams.video:
+            raise VideoError(f"{path} has sound but no picture.", "a file with a video stream", "choose another file")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        raw = next(_decoded(container, stream, []), None)
+        if raw is None:
+            raise VideoError(f"No frame of {path} can be decoded.", "a video that plays", _DO)
+        width, height = _shown_size(raw, stream)
+        duration = container.duration / 1e6 if container.duration else None
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        return Video(
+            path=path,
+            width=width,
+            height=height,
+            scale=min(1.0, max_side / max(width, height)),
+            rate=Fraction(rate) if 0 < rate < 1000 else Fraction(25),
+            frame_count=stream.frames or None,
+            duration_s=duration if duration and duration > 0 else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Orientation:
+    """How a stored image is turned upright: swap rows and columns first, then mirror."""
+
+    transposed: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+
+    def apply(self, image: UInt8) -> UInt8:
+        if self.transposed:
+            image = image.transpose(1, 0, 2)
+        image = image[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
+        return np.ascontiguousarray(image)
+
+
+def _orientation(raw: Any) -> _Orientation:
+    from av.sidedata.sidedata import Type
+
+    data = raw.side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return _Orientation()
+    a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(float)
+    # A point (x, y) is shown at (a x + c y, b x + d y); angles between the right ones go to the nearest.
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return _Orientation(False, a < 0, d < 0)
+    return _Orientation(True, c < 0, b < 0)
+
+
+def _shown_size(raw: Any, stream: Any) -> tuple[int, int]:
+    aspect = stream.sample_aspect_ratio
+    # Only the width is stretched, and only where the file really says so (0 means unknown).
+    stretch = float(aspect) if aspect and 0.2 < aspect < 5 else 1.0
+    width, height = max(1, round(raw.width * stretch)), raw.height
+    return (height, width) if _orientation(raw).transposed else (width, height)
+
+
+def _rgb(raw: Any, size: tuple[int, int]) -> UInt8:
+    shrinks = size[0] < raw.width or size[1] < raw.height
+    how = "AREA" if shrinks else "BICUBIC"
+    converted = raw.reformat(width=size[0], height=size[1], format="rgb24", interpolation=how)
+    return np.asarray(converted.to_ndarray(), np.uint8)
+
+
+def _decoded(container: Any, stream: Any, damages: list[str]) -> Iterator[Any]:
+    """Frames of a stream in order of showing; what cannot be decoded is left out and noted in `damages`."""
+    from av.error import FFmpegError
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError as error:
+            damages.append(_reason(error))
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except FFmpegError as error:
+            damages.append(_reason(error))
+            continue
+        yield from frames
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise VideoError(f"There is no file {path}.", "the path of a video file", "check the spelling")
+    if not path.is_file():
+        raise VideoError(f"{path} is not a file.", "the path of a video file", "give the file, not its folder")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is empty (0 bytes).", "a video file", "copy or download it again")
+
+
+def _open_container(path: Path) -> Any:
+    try:
+        import av
+    except ImportError as error:  # pragma: no cover  (av is a core dependency)
+        raise VideoError("The package 'av' cannot be imported.", "PyAV", "pip install av") from error
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(
+            f"{path} cannot be read as video: {_reason(error)}.",
+            "any format FFmpeg reads (mp4, mov, mkv, webm, avi, ...); an mp4 cut off while copying has lost its index",
+            _DO,
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

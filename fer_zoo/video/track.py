@@ -1,0 +1,227 @@
+"""One person's face through a video: found now and then, followed in between, never swapped for somebody else's.
+
+How a person is told from another: by place and time alone. A face is the same person's as long as it can be followed
+from frame to frame. A face that appears is given to a person who was seen before and is not in the picture now, the
+nearest one, unless it is too far away for the time that has passed; otherwise it is a new person. The main person is
+the one with the largest sum of face sides over all frames; everybody else is left out. Who comes back after a cut or a
+long absence is therefore not verified: identity is not recognised here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.landmarks.base import Box, Face, Floats, Landmarker
+from fer_zoo.video.reader import VideoFrame
+
+State = Literal["tracked", "interpolated", "none"]
+
+# A detector's short failure, as behind a passing hand: points are interpolated over it. Longer gaps stay gaps.
+MAX_GAP_S = 0.2
+# How far (in face sides) a lost face may reappear at once, and how much farther for each second of absence.
+_REACH, _REACH_PER_S = 0.75, 3.0
+# After this absence the place says nothing any more: who left on one side may return on the other.
+_FORGET_S = 2.0
+_SAME_FACE = 0.3
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """The main face of a video, one entry a frame.
+
+    Attributes:
+        times: seconds since the first frame, float64 (N,).
+        states: "tracked", "interpolated" (a short gap between tracked frames) or "none".
+        boxes: face box in pixels of the video as shown; None without a face.
+        points: float32 (N, 68, 2) in the same pixels, NaN without a face.
+        people: how many different faces were followed in all.
+    """
+
+    times: NDArray[np.float64]
+    states: tuple[State, ...]
+    boxes: tuple[Box | None, ...]
+    points: Floats
+    people: int
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Which frames have a face, tracked or interpolated; bool (N,)."""
+        return np.array([state != "none" for state in self.states], dtype=np.bool_)
+
+
+def track_face(
+    frames: Iterable[VideoFrame],
+    landmarker: Landmarker,
+    *,
+    scale: float = 1.0,
+    max_gap_s: float = MAX_GAP_S,
+    progress: Callable[[int], None] | None = None,
+) -> FaceTrack:
+    """Follow the main face through the frames of a video.
+
+    Args:
+        scale: `Video.scale`: side of the given images / side of the video as shown, in which results are given.
+        max_gap_s: gaps without a face up to this many seconds are bridged by straight lines.
+        progress: called with the number of frames done.
+    """
+    session = TrackSession(landmarker)
+    for frame in frames:
+        session.add(frame)
+        if progress is not None:
+            progress(frame.index + 1)
+    return session.finish(1 / scale, max_gap_s)
+
+
+@dataclass
+class _Person:
+    """Everything known of one face: where it was in which frame, and whether it is being followed now."""
+
+    faces: dict[int, Face] = field(default_factory=dict)
+    last_index: int = -1
+    present: bool = True
+
+    def add(self, index: int, face: Face) -> None:
+        self.faces[index] = face
+        if index >= self.last_index:
+            self.last_index, self.present = index, True
+
+    @property
+    def last(self) -> Face:
+        return self.faces[self.last_index]
+
+    @property
+    def weight(self) -> float:
+        return sum(face.box.side for face in self.faces.values())
+
+
+class TrackSession:
+    """The state of tracking one video; `add` every frame in order, then `finish`."""
+
+    def __init__(self, landmarker: Landmarker) -> None:
+        self._landmarker = landmarker
+        self._people: list[_Person] = []
+        self._times: list[float] = []
+        self._last_search = -(10**9)
+        # Frames since the last search: a face that is found by a search is followed back through them.
+        self._recent: deque[VideoFrame] = deque(maxlen=landmarker.detect_every)
+
+    def add(self, frame: VideoFrame) -> None:
+        """Look for the known faces in the next frame; search all of it when it is time, or when a face was lost."""
+        self._times.append(frame.time_s)
+        lost = False
+        for person in self._people:
+            if not person.present:
+                continue
+            face = self._landmarker.follow(frame.image, person.last)
+            if face is None:
+                person.present, lost = False, True
+            else:
+                person.add(frame.index, face)
+        self._drop_doubles(frame.index)
+        if lost or frame.index - self._last_search >= self._landmarker.detect_every:
+            self._search(frame)
+        self._recent.append(frame)
+
+    def finish(self, scale: float = 1.0, max_gap_s: float = MAX_GAP_S) -> FaceTrack:
+        """Choose the main person and bridge short gaps; results are `scale` times the pixels of the images."""
+        nobody = not any(person.present for person in self._people)
+        if nobody and self._recent and self._recent[-1].index > self._last_search:
+            # A face that came after the last search would be missed; found on the last frame, it is followed back.
+            self._search(self._recent.pop())
+        main = max(self._people, key=lambda person: person.weight, default=_Person())
+        faces: list[Face | None] = [
+            face.scaled(scale) if (face := main.faces.get(index)) else None for index in range(len(self._times))
+        ]
+        states: list[State] = ["none" if face is None else "tracked" for face in faces]
+        for index, face in _bridged(faces, self._times, max_gap_s):
+            faces[index], states[index] = face, "interpolated"
+        points = np.full((len(faces), 68, 2), np.nan, np.float32)
+        for index, found in enumerate(faces):
+            if found is not None:
+                points[index] = found.points
+        boxes = tuple(None if face is None else face.box for face in faces)
+        return FaceTrack(np.array(self._times), tuple(states), boxes, points, len(self._people))
+
+    def _search(self, frame: VideoFrame) -> None:
+        self._last_search = frame.index
+        for face in self._landmarker.detect(frame.image):
+            if any(p.present and _same(face, p.last) for p in self._people):
+                continue
+            person = self._who(face, frame)
+            person.add(frame.index, face)
+            self._follow_back(person, face)
+
+    def _who(self, face: Face, frame: VideoFrame) -> _Person:
+        """The absent person nearest to `face`, if near enough for the time that has passed; else a new one."""
+        candidates = []
+        for person in self._people:
+            if person.present:
+                continue
+            gap = frame.time_s - self._times[person.last_index]
+            distance = _distance(face, person.last)
+            if gap > _FORGET_S or distance <= _REACH + _REACH_PER_S * gap:
+                candidates.append((distance, person))
+        if candidates:
+            return min(candidates, key=lambda pair: pair[0])[1]
+        self._people.append(_Person())
+        return self._people[-1]
+
+    def _follow_back(self, person: _Person, face: Face) -> None:
+        for frame in reversed(self._recent):
+            others = [p.faces[frame.index] for p in self._people if frame.index in p.faces]
+            earlier = self._landmarker.follow(frame.image, face)
+            if earlier is None or any(_same(earlier, other) for other in others):
+                return
+            person.add(frame.index, earlier)
+            face = earlier
+
+    def _drop_doubles(self, index: int) -> None:
+        """Where two people were followed onto one face, the one who has been there longer keeps it."""
+        present = sorted((p for p in self._people if p.present), key=lambda p: -len(p.faces))
+        for rank, person in enumerate(present):
+            if person.present and any(_same(person.last, kept.last) for kept in present[:rank] if kept.present):
+                person.present = False
+                del person.faces[index]
+                person.last_index = max(person.faces)
+
+
+def _same(one: Face, other: Face) -> bool:
+    return one.box.overlap(other.box) > _SAME_FACE
+
+
+def _distance(one: Face, other: Face) -> float:
+    """Distance of centres in face sides, plus the difference in size in doublings."""
+    (x0, y0), (x1, y1) = one.box.centre, other.box.centre
+    sides = one.box.side, other.box.side
+    return float(np.hypot(x1 - x0, y1 - y0) / max(sides) + abs(np.log2(sides[0] / sides[1])))
+
+
+def _bridged(faces: Sequence[Face | None], times: Sequence[float], max_gap_s: float) -> Iterable[tuple[int, Face]]:
+    """Faces of the frames between two that have one, at most `max_gap_s` seconds without; on straight lines."""
+    found = [index for index, face in enumerate(faces) if face is not None]
+    for start, end in itertools.pairwise(found):
+        # Without a face from the frame after `start` to the one before `end`.
+        if end - start < 2 or times[end - 1] - times[start] > max_gap_s + 1e-9:
+            continue
+        before, after = faces[start], faces[end]
+        assert before is not None
+        assert after is not None
+        for index in range(start + 1, end):
+            share = (times[index] - times[start]) / (times[end] - times[start])
+            yield index, _between(before, after, share)
+
+
+def _between(before: Face, after: Face, share: float) -> Face:
+    box = Box(*(float((1 - share) * a + share * b) for a, b in zip(before.box, after.box, strict=True)))
+    points = np.asarray((1 - share) * before.points + share * after.points, np.float32)
+    return Face(box, min(before.score, after.score), points)

@@ -1,0 +1,141 @@
+"""Video out: RGB images to an H.264 file that every player shows, complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_zoo.errors import InputError, VideoError
+from fer_zoo.landmarks.base import UInt8
+
+# H.264 first; builds of FFmpeg without it still have its own MPEG-4 encoder.
+_CODECS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("libx264", {"crf": "20", "preset": "veryfast"}),
+    ("libopenh264", {}),
+    ("mpeg4", {"qmin": "2", "qmax": "6"}),
+)
+# Ticks a second: a multiple of the usual rates (also 30000/1001), and under MPEG-4's limit of 65535.
+_CLOCK = 60_000
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file beside `path`; it becomes `path` when the block ends well, and is removed otherwise.
+
+    Raises:
+        VideoError: the folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    # The suffix stays: FFmpeg and others choose the format by it. The process number keeps two writers apart.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        temporary.touch()
+    except OSError as error:
+        raise VideoError(
+            f"{path} cannot be written: {error.strerror}.", "a folder one may write to", "choose another folder"
+        ) from error
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class VideoWriter:
+    """Encoder of one file; got from `write_video`."""
+
+    def __init__(self, container: Any, rate: Fraction) -> None:
+        self._container, self._rate = container, rate
+        self._stream: Any = None
+        self._size = (0, 0)
+        self._last_tick = -1
+        self.frames = 0
+
+    def add(self, image: UInt8, time_s: float | None = None) -> None:
+        """Append an RGB image uint8 (H, W, 3), shown at `time_s` seconds; without a time, at the constant rate.
+
+        An odd width or height loses its last column or row: H.264 with shared colour samples needs even sizes.
+
+        Raises:
+            InputError: the image is of another size than the first, smaller than 2 x 2, or no RGB image.
+        """
+        import av
+
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < 2:
+            raise InputError(
+                f"An image of type {image.dtype} and shape {image.shape}.", "uint8 (H, W, 3)", "convert it to RGB"
+            )
+        height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+        if self._stream is None:
+            self._stream = _add_stream(self._container, self._rate, width, height)
+            self._size = (width, height)
+        if (width, height) != self._size:
+            raise InputError(
+                f"An image of {width} x {height} in a video of {self._size[0]} x {self._size[1]}.",
+                "images of one size",
+                "resize it first",
+            )
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
+        seconds = self.frames / self._rate if time_s is None else time_s
+        self._last_tick = max(round(seconds * _CLOCK), self._last_tick + 1)
+        frame.pts, frame.time_base = self._last_tick, Fraction(1, _CLOCK)
+        self._container.mux(self._stream.encode(frame))
+        self.frames += 1
+
+    def finish(self) -> None:
+        """Write what the encoder still holds.
+
+        Raises:
+            InputError: no frame was added.
+        """
+        if self._stream is None:
+            raise InputError("A video without frames.", "one frame or more", "add images before the block ends")
+        self._container.mux(self._stream.encode(None))
+
+
+@contextmanager
+def write_video(path: str | Path, rate: Fraction | float) -> Iterator[VideoWriter]:
+    """Open a video file to add images to; it appears under its name only when the block ends without an error.
+
+    Args:
+        path: the suffix chooses the container (.mp4, .mkv, .mov).
+        rate: frames a second; images added with their own time keep that time.
+
+    Raises:
+        VideoError: the file cannot be written, or no encoder is there.
+    """
+    import av
+
+    rate = Fraction(rate).limit_denominator(1001 * 60)
+    with atomic_file(path) as temporary:
+        try:
+            # faststart: the index stands in front, so that a browser can begin before it has everything.
+            options = {"movflags": "+faststart"} if temporary.suffix.lower() in (".mp4", ".mov") else {}
+            with av.open(str(temporary), "w", options=options) as container:
+                writer = VideoWriter(container, rate)
+                yield writer
+                writer.finish()
+        except av.error.FFmpegError as error:
+            raise VideoError(f"{path} cannot be encoded: {error}.", "a writable .mp4", "try another folder") from error
+
+
+def _add_stream(container: Any, rate: Fraction, width: int, height: int) -> Any:
+    import av
+
+    known = [(name, options) for name, options in _CODECS if name in av.codecs_available]
+    if not known:
+        raise VideoError(
+            "This build of PyAV has no video encoder.", "one of " + ", ".join(name for name, _ in _CODECS),
+            "reinstall PyAV from its wheel: pip install --force-reinstall av",
+        )  # fmt: skip
+    name, options = known[0]
+    stream = container.add_stream(name, rate=rate, options=options)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.codec_context.time_base = Fraction(1, _CLOCK)
+    return stream

@@ -1,0 +1,117 @@
+"""timeline.png and annotated.mp4: right size, right colours in the right places, whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+from toy_model import brightness_model
+from video_files import Squares, draw, encode
+
+from fer_zoo.errors import VideoError
+from fer_zoo.inference import Timeline, predict_video
+from fer_zoo.inference.annotate import annotate_video
+from fer_zoo.inference.palette import label_colours
+from fer_zoo.inference.plot import plot_timeline
+from fer_zoo.specs import SEVEN_LABELS
+from fer_zoo.video.reader import open_video
+
+
+@pytest.fixture(scope="module")
+def timeline(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
+    images = [draw([("red", 60, 60, 40)])] * 10 + [draw([])] * 10 + [draw([("red", 90, 60, 40)])] * 10
+    path = encode(tmp_path_factory.mktemp("video") / "a.mp4", images)
+    return predict_video(brightness_model(), path, landmarker=Squares())
+
+
+def share_of(image: np.ndarray, colour: tuple[int, int, int], tolerance: int = 12) -> float:
+    return float((np.abs(image.astype(int) - colour).max(axis=-1) <= tolerance).mean())
+
+
+def test_the_plot_shows_labels_in_their_colours_and_thumbnails(timeline: Timeline, tmp_path: Path) -> None:
+    plot_timeline(timeline, tmp_path / "t.png")
+    image = np.asarray(Image.open(tmp_path / "t.png").convert("RGB"))
+    assert image.shape == (900, 1800, 3)
+    colours = label_colours(timeline.labels)
+    strip = image[790:815, 120:1500]  # the bar of the likeliest label
+    named = [row.label for row in timeline.rows]
+    for label, colour in colours.items():
+        expected = named.count(label) / len(named)
+        assert share_of(strip, colour) == pytest.approx(expected, abs=0.08)
+    thumbnails = image[90:220, 120:1500]
+    red = (np.asarray(thumbnails[..., 0], int) > 180) & (thumbnails[..., 1] < 90)
+    assert red.mean() > 0.2  # two thirds of the thumbnails are the red square
+    assert plt.get_fignums() == []  # nothing is left in pyplot's global list
+
+
+def test_one_frame_can_be_plotted(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40)])])
+    timeline = predict_video(brightness_model(), path, landmarker=Squares())
+    plot_timeline(timeline, tmp_path / "t.png")
+    annotate_video(timeline, tmp_path / "a_annotated.mp4")
+    assert Image.open(tmp_path / "t.png").size == (1800, 900)
+    assert len(list(open_video(tmp_path / "a_annotated.mp4").frames())) == 1
+
+
+def test_annotated_video(timeline: Timeline, tmp_path: Path) -> None:
+    told: list[int] = []
+    annotate_video(timeline, tmp_path / "out.mp4", told.append)
+    video = open_video(tmp_path / "out.mp4")
+    frames = list(video.frames())
+    assert told == list(range(1, 31))
+    np.testing.assert_allclose([frame.time_s for frame in frames], timeline.times, atol=2e-3)
+    assert video.height == 360  # three times the source, so that the names can be read
+    assert video.width > 480
+    label = timeline.rows[5].label
+    assert label is not None
+    colour = label_colours(timeline.labels)[label]
+    # Box round the face: its colour along the top edge, at three times the source's coordinates.
+    box = timeline.rows[5].box
+    assert box is not None
+    top = round(3 * (box.y0 + 0.5))
+    rows = frames[5].image[top - 2 : top + 3, round(3 * box.x0) + 8 : round(3 * box.x1) - 8]
+    assert max(share_of(row, colour, 80) for row in rows) > 0.6
+    strip = frames[5].image[:, 480:]
+    assert share_of(strip, colour, 40) > 0.004
+    without_face = frames[15].image[:, 480:]
+    for colour in label_colours(timeline.labels).values():
+        assert share_of(without_face, colour, 30) < 0.004
+    # The picture itself is not touched where there is no face.
+    assert np.median(np.abs(frames[15].image[:, :480].astype(int) - 90)) < 6
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (200, 640), (3000, 1000)])
+def test_annotated_video_of_any_shape(tmp_path: Path, width: int, height: int) -> None:
+    side = min(width, height) * 0.5
+    image = draw([("red", width / 2, height / 2, side)], width, height)
+    path = encode(tmp_path / "a.mp4", [image] * 3, options={"preset": "ultrafast"})
+    timeline = predict_video(brightness_model(), path, landmarker=Squares())
+    annotate_video(timeline, tmp_path / "out.mp4")
+    plot_timeline(timeline, tmp_path / "out.png")
+    video = open_video(tmp_path / "out.mp4")
+    assert len(list(video.frames())) == 3
+    assert video.height >= 180
+    assert video.width <= 1280 + 400
+
+
+def test_pictures_are_whole_or_not_there(timeline: Timeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(VideoError, match="cannot be written"):
+        plot_timeline(timeline, tmp_path / "nowhere" / "t.png")
+
+    def fail(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate_video(timeline, tmp_path / "out.mp4", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_colours_are_distinct_for_known_and_unknown_labels() -> None:
+    for labels in (SEVEN_LABELS, ("a", "b", "c", "d"), (*SEVEN_LABELS, "x", "y")):
+        colours = list(label_colours(labels).values())
+        gaps = [max(abs(a - b) for a, b in zip(p, q, strict=True)) for p in colours for q in colours if p is not q]
+        assert min(gaps) > 15
+    assert label_colours(("happiness",)) == {"happiness": label_colours(SEVEN_LABELS)["happiness"]}

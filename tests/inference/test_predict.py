@@ -1,0 +1,180 @@
+"""From file to timeline: sampling, windows, averaging, gaps, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from toy_model import BrightnessNet, brightness_model
+from video_files import Squares, draw, encode
+
+from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
+from fer_zoo.inference import Timeline, predict_video
+from fer_zoo.video.reader import open_video
+
+
+def square(brightness: int, x: float = 60, y: float = 60, side: float = 40) -> np.ndarray:
+    image = draw([("red", x, y, side)])
+    image[image[..., 0] == 230] = (brightness, 15, 15)
+    return image
+
+
+def empty() -> np.ndarray:
+    return draw([])
+
+
+def watch(tmp_path: Path, images: list[np.ndarray], *, rate: int = 25, hop: int = 1, frames: int = 4) -> Timeline:
+    path = encode(tmp_path / "a.mp4", images, rate=rate, options={"crf": "8"}, pix_fmt="yuv444p")
+    return predict_video(brightness_model(frames=frames), path, landmarker=Squares(), hop=hop)
+
+
+def labels(timeline: Timeline) -> list[str | None]:
+    return [row.label for row in timeline.rows]
+
+
+def test_labels_follow_the_face(tmp_path: Path) -> None:
+    images = [square(160, 40 + i) for i in range(20)] + [square(230, 60 + i) for i in range(20)]
+    timeline = watch(tmp_path, images)
+    assert len(timeline) == 40
+    assert labels(timeline)[:17] == ["dark"] * 17
+    assert labels(timeline)[23:] == ["bright"] * 17
+    for i, row in enumerate(timeline.rows):
+        assert (row.frame, row.face) == (i, "tracked")
+        assert row.time_s == pytest.approx(i / 25, abs=1e-3)
+        assert row.probabilities is not None
+        assert sum(row.probabilities) == pytest.approx(1)
+        assert row.box is not None
+        assert row.box.centre[0] == pytest.approx(40 + i - 0.5, abs=1.5)
+    assert [span.label for span in timeline.spans()] in (["dark", "bright"], ["dark", "middle", "bright"])
+
+
+def test_probabilities_are_the_mean_over_the_windows_that_hold_a_frame(tmp_path: Path) -> None:
+    images = [square(165 + 8 * i) for i in range(9)]
+    path = encode(tmp_path / "a.mp4", images, options={"crf": "8"}, pix_fmt="yuv444p")
+    model = brightness_model()
+    timeline = predict_video(model, path, landmarker=Squares(), hop=2)
+    brights = [frame.image.max(axis=-1)[50:70, 50:70].mean() / 255 for frame in open_video(path).frames()]
+    shares = {}
+    for start in (0, 2, 4, 5):  # 9 ticks, windows of 4 every 2, the last moved back to the end
+        logits = -20 * np.abs(np.mean(brights[start : start + 4]) - np.array([0.62, 0.78, 0.9]))
+        shares[start] = np.exp(logits) / np.exp(logits).sum()
+    for i, row in enumerate(timeline.rows):
+        expected = np.mean([share for start, share in shares.items() if start <= i < start + 4], axis=0)
+        np.testing.assert_allclose(row.probabilities, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("rate", [10, 25, 60])
+def test_any_rate_gives_every_frame_a_row(tmp_path: Path, rate: int) -> None:
+    seconds = 1.2
+    images = [square(230 if i / rate > seconds / 2 else 160) for i in range(round(seconds * rate))]
+    timeline = watch(tmp_path, images, rate=rate)
+    assert len(timeline) == len(images)
+    assert (labels(timeline)[0], labels(timeline)[-1]) == ("dark", "bright")
+    middle = next(i for i, label in enumerate(labels(timeline)) if label == "bright") / rate
+    assert middle == pytest.approx(seconds / 2, abs=0.15)
+
+
+def test_a_face_that_leaves_and_returns(tmp_path: Path) -> None:
+    images = [square(230)] * 12 + [empty()] * 20 + [square(160)] * 12
+    timeline = watch(tmp_path, images)
+    # Windows at the border see the empty ground too, up to half of their frames.
+    assert labels(timeline)[:9] == ["bright"] * 9
+    assert labels(timeline)[-12:] == ["dark"] * 12
+    assert None not in labels(timeline)[:12]
+    for row in timeline.rows[12:32]:
+        assert (row.face, row.label, row.box, row.points, row.probabilities) == ("none", None, None, None, None)
+    assert any("20 of 44 frames show no face" in note for note in timeline.notes)
+
+
+def test_a_face_for_too_short_a_time_has_a_box_but_no_label(tmp_path: Path) -> None:
+    images = [square(230)] * 12 + [empty()] * 20 + [square(160)] * 1 + [empty()] * 20 + [square(160)] * 12
+    timeline = watch(tmp_path, images)
+    row = timeline.rows[32]
+    if row.face == "tracked":  # seen at all only if a search fell on it
+        assert row.label is None
+        assert row.box is not None
+    assert labels(timeline)[12:32] == [None] * 20
+
+
+def test_shorter_than_a_window(tmp_path: Path) -> None:
+    for count in (1, 2):
+        timeline = watch(tmp_path, [square(230)] * count)
+        assert labels(timeline) == ["bright"] * count
+        assert any("last frame was repeated" in note for note in timeline.notes)
+
+
+def test_two_faces(tmp_path: Path) -> None:
+    images = [draw([("red", 50, 60, 50), ("green", 120, 60, 24)]) for _ in range(10)]
+    timeline = watch(tmp_path, images)
+    assert all(row.box is not None and row.box.centre[0] < 80 for row in timeline.rows)
+    assert any("2 faces" in note for note in timeline.notes)
+
+
+def test_a_truncated_file_gives_rows_for_what_can_be_decoded(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = [np.maximum(square(230), rng.integers(0, 60, (120, 160, 3), dtype=np.uint8)) for _ in range(40)]
+    path = encode(tmp_path / "a.mkv", images, options={"g": "5", "bf": "0"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    timeline = predict_video(brightness_model(), path, landmarker=Squares())
+    assert 10 < len(timeline) < 35
+    assert any("can" in note or "ends early" in note for note in timeline.notes)
+
+
+def test_batches_and_landmarks_in_crop_pixels(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230, 40 + 2 * i) for i in range(11)])
+    model = brightness_model()
+    predict_video(model, path, landmarker=Squares(), hop=1, batch_size=3)
+    net = cast(BrightnessNet, model)
+    assert net.batches == [3, 3, 2]
+    points = torch.cat(net.points)
+    assert points.shape == (8, 4, 68, 2)
+    # The crop is 0.8 of the points' square, centred on the median face: the points' middle stays near 7.5.
+    low, high = points.amin(dim=2), points.amax(dim=2)
+    middle = ((low + high) / 2).median(dim=1).values
+    assert (middle - 7.5).abs().max() < 0.7
+    assert ((high - low).mean() - 16 / 0.8).abs() < 0.5
+
+
+def test_a_model_without_landmarks_gets_none_and_training_mode_is_restored(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 5)
+    model = brightness_model(needs_landmarks=False)
+    model.train()
+    assert predict_video(model, path, landmarker=Squares()).rows[0].label == "bright"
+    assert model.training
+
+
+def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 9)
+    told: dict[str, list[tuple[int, int | None]]] = {}
+    predict_video(
+        brightness_model(), path, landmarker=Squares(), hop=1, batch_size=4,
+        progress=lambda stage, done, total: told.setdefault(stage, []).append((done, total)),
+    )  # fmt: skip
+    assert told["find face"] == [(i, 9) for i in range(1, 10)]
+    assert told["network"] == [(4, 6), (6, 6)]
+
+
+def test_no_face_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NoFaceError, match="No face was found in the 9 frames"):
+        watch(tmp_path, [empty()] * 9)
+    with pytest.raises(NoFaceError, match="never seen for half of 12 frames"):
+        watch(tmp_path, [square(230)] * 3 + [empty()] * 30, frames=12)
+
+
+def test_what_is_refused_before_any_work(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 5)
+    model = brightness_model()
+    with pytest.raises(OptionError, match="hop=9"):
+        predict_video(model, path, landmarker=Squares(), hop=9)
+    with pytest.raises(OptionError, match="batch_size"):
+        predict_video(model, path, landmarker=Squares(), batch_size=0)
+    with pytest.raises(OptionError, match="Device nonsense"):
+        predict_video(model, path, landmarker=Squares(), device="nonsense")
+    with pytest.raises(InputError, match="given"):
+        predict_video(model, path, landmarker="given")
+    with pytest.raises(VideoError, match="There is no file"):
+        predict_video(model, tmp_path / "missing.mp4", landmarker=Squares())

@@ -1,0 +1,20 @@
+"""Landmarks that come with the data cannot be found in a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fer_zoo.errors import InputError
+from fer_zoo.landmarks import create_landmarker
+from fer_zoo.landmarks.base import Box, Face
+
+
+def test_it_refuses_and_names_a_way_out() -> None:
+    given = create_landmarker("given")
+    image = np.zeros((20, 20, 3), np.uint8)
+    face = Face(Box(0, 0, 10, 10), 1.0, np.zeros((68, 2), np.float32))
+    with pytest.raises(InputError, match="--landmarker dlib"):
+        given.detect(image)
+    with pytest.raises(InputError, match="--landmarker dlib"):
+        given.follow(image, face)

@@ -1,0 +1,55 @@
+"""People: the packed data, variety, and independence of tone and shape."""
+
+from pathlib import Path
+
+import numpy as np
+
+import fer_zoo.synth
+from fer_zoo.synth.head import draw_traits, load_head
+from fer_zoo.synth.person import build_person
+
+DATA = Path(fer_zoo.synth.__file__).parent / "data"
+
+
+def test_packed_head_is_small_whole_and_licensed():
+    assert (DATA / "mh_head.npz").stat().st_size < 1.2e6
+    text = (DATA / "LICENSE.md").read_text()
+    assert "CC0" in text
+    assert "0.6.2" in text
+    head = load_head()
+    assert head.triangles.max() < len(head.base)
+    assert sum(name.startswith("unit/") for name in head.targets) >= 50
+
+
+def test_offsets_add_up():
+    head = load_head()
+    one, two = head.offsets({"unit/jawOpen": 1.0}), head.offsets({"unit/mouthSmileLeft": 0.5})
+    both = head.offsets({"unit/jawOpen": 1.0, "unit/mouthSmileLeft": 0.5})
+    np.testing.assert_allclose(both, one + two)
+    assert (head.offsets({}) == 0).all()
+
+
+def test_people_differ_in_shape_tone_and_hair():
+    people = [build_person(0, k) for k in range(30)]
+    assert len({p.style for p in people}) >= 4
+    tones = [p.traits.skin_tone for p in people]
+    assert min(tones) < 0.25
+    assert max(tones) > 0.75
+    assert any(p.skin.beard for p in people)
+    assert np.std([p.shape[:, 0].max() for p in people]) > 0.01
+    brightness = [p.skin.albedo[180:220, 180:200].mean() for p in people]
+    assert np.corrcoef(tones, brightness)[0, 1] < -0.8
+
+
+def test_skin_tone_is_drawn_apart_from_shape():
+    rng = np.random.default_rng(0)
+    drawn = [draw_traits(rng) for _ in range(2000)]
+    tone = [t.skin_tone for t in drawn]
+    for other in ([t.sex for t in drawn], [t.age for t in drawn], *zip(*(t.races for t in drawn), strict=True)):
+        assert abs(np.corrcoef(tone, other)[0, 1]) < 0.08
+
+
+def test_person_does_not_depend_on_cache():
+    first = build_person(0, 11).shape.copy()
+    build_person.cache_clear()
+    assert (build_person(0, 11).shape == first).all()

@@ -1,0 +1,211 @@
+"""The command line: what it writes, what it says, how it ends; never a traceback unless asked for."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from video_files import Squares, audio_only, dlib_or_skip, draw, encode, rendered_face
+
+from fer_zoo import FERModel, __version__, cli
+from fer_zoo.factory import build
+from fer_zoo.recipes import load_recipe
+from fer_zoo.registry import LANDMARKERS
+from fer_zoo.specs import Metrics
+from fer_zoo.video.reader import open_video
+from fer_zoo.weights import write_weights
+
+
+@pytest.fixture
+def squares_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`predict` uses the toy network of known answers, and its landmarker is registered under its name."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "inference"))
+    from toy_model import brightness_model
+
+    def load(name: str) -> FERModel:
+        return brightness_model()
+
+    monkeypatch.setattr(cli, "_load", load)
+    entries = dict(LANDMARKERS._entries)
+    LANDMARKERS.register("squares")(Squares)
+    yield
+    LANDMARKERS._entries.clear()
+    LANDMARKERS._entries.update(entries)
+
+
+def face_video(path: Path, count: int = 12) -> Path:
+    return encode(path, [draw([("red", 50 + i, 60, 40)]) for i in range(count)])
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_predict_writes_three_files_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "deep" / "out"
+    assert cli.main(["predict", str(face_video(tmp_path / "a.mp4")), "--out", str(out)]) == 0
+    assert sorted(file.name for file in out.iterdir()) == ["annotated.mp4", "timeline.csv", "timeline.png"]
+    said = capsys.readouterr().out
+    assert "a.mp4: 12 frames" in said
+    for file in out.iterdir():
+        assert str(file) in said
+    with (out / "timeline.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["frame"] for row in rows] == [str(i) for i in range(12)]
+    assert {row["face"] for row in rows} == {"tracked"}
+    assert len({row["label"] for row in rows}) == 1
+    assert Image.open(out / "timeline.png").width == 1800
+    assert len(list(open_video(out / "annotated.mp4").frames())) == 12
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_without_the_video_and_into_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    face_video(tmp_path / "clip.mp4")
+    assert cli.main(["predict", "clip.mp4", "--no-video", "--hop", "4"]) == 0
+    assert sorted(file.name for file in (tmp_path / "clip_expressions").iterdir()) == ["timeline.csv", "timeline.png"]
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_where_nothing_can_be_done_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {
+        encode(tmp_path / "noface.mp4", [draw([])] * 6): (cli.EXIT_NO_FACE, "No face was found"),
+        audio_only(tmp_path / "sound.m4a"): (cli.EXIT_VIDEO, "sound but no picture"),
+        tmp_path / "missing.mp4": (cli.EXIT_VIDEO, "There is no file"),
+    }
+    (tmp_path / "empty.mp4").touch()
+    files[tmp_path / "empty.mp4"] = (cli.EXIT_VIDEO, "empty")
+    (tmp_path / "text.mp4").write_text("no video" * 1000)
+    files[tmp_path / "text.mp4"] = (cli.EXIT_VIDEO, "text.mp4")
+    for path, (code, message) in files.items():
+        assert cli.main(["predict", str(path), "--out", str(tmp_path / "out")]) == code
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert "What to do:" in captured.err
+        assert "Traceback" not in captured.err
+        assert captured.out == ""
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_other_landmarkers_and_their_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = str(face_video(tmp_path / "a.mp4"))
+    assert cli.main(["predict", video, "--landmarker", "dilb", "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
+    assert "did you mean 'dlib'?" in capsys.readouterr().err
+    assert cli.main(["predict", video, "--landmarker", "given", "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
+    assert "--landmarker dlib" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rendered_face_through_dlib_and_a_real_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    landmarker = dlib_or_skip()
+    recipe = load_recipe("quickstart")
+    classes = len(recipe.model.labels)
+    metrics = Metrics(clips=1, subjects=1, war=0.5, uar=0.5, confusion=((1,) * classes,) * classes)
+    card = {
+        "name": f"{recipe.model.name}.test", "labels": recipe.model.labels, "licence": "none", "terms": "none",
+        "training_data": "none", "protocol": recipe.protocol, "metrics": {"test": metrics}, "commit": "0" * 40,
+        "hardware": "none", "hours": 0.0, "synthetic": True,
+    }  # fmt: skip
+    folder = write_weights(tmp_path / "weights", build(recipe.model), recipe, card)
+    video = encode(tmp_path / "face.mp4", list(rendered_face()))
+    code = cli.main(["predict", str(video), "--model", str(folder), "--out", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    assert (code, captured.err) == (0, "")
+    assert f"model {recipe.model.name}.test" in captured.out
+    with (tmp_path / "out" / "timeline.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["face"] for row in rows} == {"tracked"}
+    assert {row["label"] for row in rows} <= set(recipe.model.labels)
+    face = landmarker.detect(next(iter(open_video(video).frames())).image)[0]
+    assert float(rows[0]["x0"]) == pytest.approx(face.box.x0, abs=3)
+    assert cli.main(["predict", str(video), "--model", str(tmp_path / "nowhere")]) == cli.EXIT_ERROR
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    video = str(face_video(tmp_path / "a.mp4"))
+    assert cli.main(["predict", video, "--out", str(tmp_path / "file" / "out")]) == cli.EXIT_VIDEO
+    assert "another --out" in capsys.readouterr().err
+
+
+def test_an_unknown_model_is_named_with_its_neighbours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = str(face_video(tmp_path / "a.mp4"))
+    assert cli.main(["predict", video, "--model", "incres3d_tiny_lsdm_lm"]) == cli.EXIT_ERROR
+    assert "incres3d_tiny_lstm_lm" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback_on_either_side_of_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--debug", "predict", "missing.mp4"], ["predict", "missing.mp4", "--debug"]):
+        assert cli.main(arguments) == cli.EXIT_VIDEO
+        error = capsys.readouterr().err
+        assert "Traceback" in error
+        assert "There is no file" in error
+
+
+def test_interruption_and_bugs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    def broken(*_: object, **__: object) -> list[str]:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("fer_zoo.list_models", interrupted)
+    assert cli.main(["models"]) == 130
+    monkeypatch.setattr("fer_zoo.list_models", broken)
+    assert cli.main(["models"]) == cli.EXIT_BUG
+    error = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError: oops" in error
+    assert "Traceback" not in error
+
+
+def test_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models", "*tiny_lstm*"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["incres3d_tiny_lstm", "incres3d_tiny_lstm_lm"]
+    assert cli.main(["models", "--pretrained"]) == 0
+    for name in capsys.readouterr().out.split():
+        assert "." in name
+
+
+def test_show_prints_a_recipe_that_can_be_loaded_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "quickstart", "--set", "train.lr=3e-4", "seed=7"]) == 0
+    text = capsys.readouterr().out
+    shown = yaml.safe_load(text)
+    assert (shown["train"]["lr"], shown["seed"]) == (3e-4, 7)
+    (tmp_path / "again.yaml").write_text(text)
+    assert cli.main(["show", str(tmp_path / "again.yaml")]) == 0
+    assert capsys.readouterr().out == text
+
+
+@pytest.mark.parametrize("verb", ["show", "train"])
+def test_a_wrong_recipe_key(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([verb, "quickstart", "--set", "train.lrr=1", "--out", str(tmp_path / "out")][:4]) == cli.EXIT_ERROR
+    assert "did you mean 'lr'?" in capsys.readouterr().err
+    assert cli.main([verb, "quickstrat"]) == cli.EXIT_ERROR
+    assert "quickstart" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version_help_and_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fer-zoo {__version__}\n"
+    assert cli.main(["--help"]) == 0
+    assert all(verb in capsys.readouterr().out for verb in ("predict",))
+    for arguments in ([], ["predict"], ["predict", "a.mp4", "--hop", "0"], ["dance"]):
+        assert cli.main(arguments) == cli.EXIT_ERROR
+        assert "usage: fer-zoo" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_a_damaged_video_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    ground = draw([("red", 70, 60, 50)])
+    images = [np.maximum(ground, rng.integers(0, 60, ground.shape, dtype=np.uint8)) for _ in range(40)]
+    path = encode(tmp_path / "a.mkv", images, options={"g": "5", "bf": "0"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert cli.main(["predict", str(path), "--out", str(tmp_path / "out"), "--no-video"]) == 0
+    assert "note: " in capsys.readouterr().out

@@ -1,0 +1,52 @@
+"""Learning rate by step, and which parameters decay."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from fer_zoo.specs import TrainSpec
+from fer_zoo.training.optim import learning_rate, make_optimizer, update_average
+
+
+def test_constant() -> None:
+    assert {learning_rate(TrainSpec(), step, 50) for step in range(50)} == {0.01}
+
+
+def test_onecycle_rises_and_falls() -> None:
+    spec = TrainSpec(schedule="onecycle", lr=0.5, warmup=0.2)
+    rates = [learning_rate(spec, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.02)
+    assert max(rates) == rates[20] == 0.5
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert rates[60] == pytest.approx(0.5 * (1.001) / 2)
+    assert 0.0005 <= rates[99] < 0.001
+
+
+def test_a_run_of_one_step_has_a_rate() -> None:
+    assert learning_rate(TrainSpec(schedule="onecycle"), 0, 1) > 0
+
+
+def test_sgd_decays_all_and_adamw_spares_norms_and_biases() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    (sgd,) = make_optimizer(model, TrainSpec(weight_decay=0.1)).param_groups
+    assert (len(sgd["params"]), sgd["weight_decay"], sgd["momentum"]) == (4, 0.1, 0.9)
+    decayed, spared = make_optimizer(model, TrainSpec(optimizer="adamw", weight_decay=0.1)).param_groups
+    assert (len(decayed["params"]), decayed["weight_decay"]) == (1, 0.1)
+    assert (len(spared["params"]), spared["weight_decay"]) == (3, 0.0)
+
+
+def test_average_follows_weights_and_statistics() -> None:
+    average, model = (nn.BatchNorm1d(1) for _ in range(2))
+    nn.init.constant_(model.weight, 3.0)
+    model.running_mean = torch.tensor([10.0])
+    model.num_batches_tracked = torch.tensor(7)
+    update_average(average, model, decay=0.75, step=1000)
+    assert average.weight.item() == pytest.approx(1.5)
+    assert average.running_mean is not None
+    assert average.running_mean.item() == pytest.approx(2.5)
+    assert average.num_batches_tracked == 7
+    update_average(average, model, decay=0.999, step=0)  # early on 1 / 10 is kept
+    assert average.weight.item() == pytest.approx(2.85)

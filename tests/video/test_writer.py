@@ -1,0 +1,101 @@
+"""Writing video: what comes back when it is read, and that there are no half files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from video_files import draw
+
+from fer_zoo.errors import InputError, VideoError
+from fer_zoo.video import writer as module
+from fer_zoo.video.reader import open_video
+from fer_zoo.video.writer import atomic_file, write_video
+
+
+def squares(count: int, width: int = 120, height: int = 80) -> list[np.ndarray]:
+    return [draw([("red", 20 + 3 * index, 40, 30)], width, height) for index in range(count)]
+
+
+def codec_of(path: Path) -> str:
+    with av.open(str(path)) as container:
+        return container.streams.video[0].codec_context.name
+
+
+def test_round_trip_at_a_constant_rate(tmp_path: Path) -> None:
+    images = squares(9)
+    with write_video(tmp_path / "a.mp4", 30) as writer:
+        for image in images:
+            writer.add(image)
+    video = open_video(tmp_path / "a.mp4")
+    frames = list(video.frames())
+    assert video.rate == 30
+    assert codec_of(tmp_path / "a.mp4") == "h264"
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(9) / 30, atol=1e-3)
+    for frame, image in zip(frames, images, strict=True):
+        assert np.abs(frame.image.astype(int) - image).mean() < 6
+
+
+def test_given_times_are_kept(tmp_path: Path) -> None:
+    times = [0.0, 0.1, 0.11, 0.7, 1.5]
+    with write_video(tmp_path / "a.mp4", 25) as writer:
+        for image, time in zip(squares(5), times, strict=True):
+            writer.add(image, time)
+    np.testing.assert_allclose([frame.time_s for frame in open_video(tmp_path / "a.mp4").frames()], times, atol=1e-3)
+
+
+def test_odd_sizes_lose_one_pixel(tmp_path: Path) -> None:
+    with write_video(tmp_path / "a.mp4", 25) as writer:
+        for image in squares(3, 121, 79):
+            writer.add(image)
+    video = open_video(tmp_path / "a.mp4")
+    assert (video.width, video.height) == (120, 78)
+
+
+def test_without_an_h264_encoder_mpeg4_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CODECS", (("no_such_codec", {}), ("mpeg4", {})))
+    with write_video(tmp_path / "a.mp4", 25) as writer:
+        writer.add(squares(1)[0])
+    assert codec_of(tmp_path / "a.mp4") == "mpeg4"
+    monkeypatch.setattr(module, "_CODECS", (("no_such_codec", {}),))
+    with pytest.raises(VideoError, match="no video encoder"), write_video(tmp_path / "b.mp4", 25) as writer:
+        writer.add(squares(1)[0])
+    assert not (tmp_path / "b.mp4").exists()
+
+
+def write_all(path: Path, images: list[np.ndarray]) -> None:
+    with write_video(path, 25) as writer:
+        for image in images:
+            writer.add(image)
+
+
+def stop_half_way(path: Path) -> None:
+    with write_video(path, 25) as writer:
+        writer.add(squares(1)[0])
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        stop_half_way(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+    assert path.read_text() == "old"
+
+
+def test_wrong_images_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="without frames"), write_video(tmp_path / "a.mp4", 25):
+        pass
+    with pytest.raises(InputError, match="in a video of"):
+        write_all(tmp_path / "a.mp4", [squares(1)[0], squares(1)[0][:40]])
+    with pytest.raises(InputError, match="float64"):
+        write_all(tmp_path / "a.mp4", [np.zeros((20, 20, 3))])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="cannot be written"), atomic_file(tmp_path / "no" / "a.csv"):
+        pass

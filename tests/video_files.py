@@ -1,0 +1,145 @@
+"""Video files made on the spot, a world of coloured squares, and a landmarker that sees the squares as faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from fer_zoo.errors import MissingExtraError
+from fer_zoo.landmarks.base import Box, Face, Landmarker, keep_likely, largest_first
+from fer_zoo.video.reader import VideoFrame
+
+Square = tuple[str, float, float, float]  # colour, centre x, centre y, side
+COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230)}
+
+
+def encode(
+    path: Path,
+    images: Sequence[np.ndarray],
+    *,
+    rate: int = 25,
+    times: Sequence[float] | None = None,
+    rotation: int = 0,
+    matrix: Sequence[int] | None = None,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    aspect: Fraction | None = None,
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+) -> Path:
+    """Write a file with PyAV alone, independent of fer_zoo's own writer."""
+    with av.open(str(path), "w", options=container or {}) as out:
+        stream: Any = out.add_stream(codec, rate=rate, options=options or {})
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 90_000)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[index] * 90_000), Fraction(1, 90_000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def audio_only(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("aac", rate=16_000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16_000
+        for index in range(20):
+            frame.pts = index * 1024
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def draw(squares: Sequence[Square], width: int = 160, height: int = 120) -> np.ndarray:
+    """Coloured squares on grey; the later ones lie on top."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    for colour, x, y, side in squares:
+        rows = slice(max(0, round(y - side / 2)), max(0, round(y + side / 2)))
+        columns = slice(max(0, round(x - side / 2)), max(0, round(x + side / 2)))
+        image[rows, columns] = COLOURS[colour]
+    return image
+
+
+def video_frames(worlds: Sequence[Sequence[Square]], rate: float = 25.0) -> list[VideoFrame]:
+    return [VideoFrame(index, index / rate, draw(squares)) for index, squares in enumerate(worlds)]
+
+
+class Squares:
+    """Sees each coloured square as a face with 68 points on it; follows by place alone, as real detectors do."""
+
+    name = "squares"
+    version = "squares 1"
+
+    def __init__(self, *, detect_every: int = 5) -> None:
+        self.detect_every = detect_every
+        self.searches = 0
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        self.searches += 1
+        return largest_first(self._all(image), 6)
+
+    def follow(self, image: np.ndarray, last: Face) -> Face | None:
+        return keep_likely(self._all(image), last)
+
+    @staticmethod
+    def _all(image: np.ndarray) -> list[Face]:
+        faces = []
+        for channel in range(3):
+            others = [c for c in range(3) if c != channel]
+            mask = (image[..., channel] > 150) & (image[..., others].max(axis=-1) < 110)
+            rows, columns = np.nonzero(mask)
+            if len(rows) < 16:
+                continue
+            box = Box(columns.min() - 0.5, rows.min() - 0.5, columns.max() + 0.5, rows.max() + 0.5)
+            faces.append(Face(box, 1.0, square_points(box)))
+        return faces
+
+
+def square_points(box: Box) -> np.ndarray:
+    share = np.stack([np.linspace(0, 1, 68), np.linspace(0, 1, 68) ** 2 % 1.0], axis=1)
+    share[0], share[-1] = (0, 0), (1, 1)
+    return (np.array([box.x0, box.y0]) + share * (box.width, box.height)).astype(np.float32)
+
+
+@cache
+def rendered_face(size: int = 192, seconds: float = 0.8) -> np.ndarray:
+    """Frames uint8 (T, size, size, 3) of a rendered face that smiles."""
+    from fer_zoo.synth import render_video
+
+    return render_video(0, ["happiness"], seconds_each=seconds, size=size, plain=True).frames
+
+
+@cache
+def _dlib() -> Landmarker | str:
+    from fer_zoo.landmarks import create_landmarker
+
+    try:
+        return create_landmarker("dlib")
+    except MissingExtraError as error:
+        return str(error)
+
+
+def dlib_or_skip() -> Landmarker:
+    """One dlib landmarker for all tests (its file is 100 MB), or a skip that says what to install."""
+    found = _dlib()
+    if isinstance(found, str):
+        pytest.skip(f"needs the extra dlib: {found}")
+    return found

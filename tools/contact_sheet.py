@@ -1,0 +1,86 @@
+"""Look at the synthetic faces: seven labels x some identities, or whole clips as strips.
+
+    python tools/contact_sheet.py sheet.png --identities 0-7            # rows: identities, columns: labels
+    python tools/contact_sheet.py clips.png --clips --identities 0-2    # rows: clips, columns: frames
+    python tools/contact_sheet.py points.png --plain --points           # exact 68 points drawn on clean renders
+
+The file name's ending chooses the format (.png, .jpg).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from fer_zoo.synth import LABELS, SynthClip, render_clip
+
+Picture = NDArray[np.uint8]
+
+
+def identities_from(text: str) -> list[int]:
+    """``"0-3,7"`` as [0, 1, 2, 3, 7]."""
+    chosen: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        chosen += range(int(first), int(last or first) + 1)
+    return chosen
+
+
+def drawn(clip: SynthClip, frame: int, points: bool) -> Picture:
+    """One frame, with its points if wanted."""
+    if not points:
+        return np.asarray(clip.frames[frame])
+    image = Image.fromarray(clip.frames[frame])
+    pen = ImageDraw.Draw(image)
+    for x, y in clip.landmarks[frame]:
+        pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(0, 255, 0))
+    return np.asarray(image)
+
+
+def label_sheet(identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
+    """The strongest frame of each label (columns) for each identity (rows), names above."""
+    rows = []
+    for identity in identities:
+        clips = [
+            render_clip(identity, x, take, frames=1 if plain else 5, size=size, fps=10.0, plain=plain) for x in LABELS
+        ]
+        rows.append(np.hstack([drawn(c, int(c.intensity.argmax()), points) for c in clips]))
+    header = Image.new("RGB", (size * len(LABELS), 16), (255, 255, 255))
+    pen = ImageDraw.Draw(header)
+    for k, label in enumerate(LABELS):
+        pen.text((k * size + 4, 2), label, fill=(0, 0, 0))
+    return np.vstack([np.asarray(header), *rows])
+
+
+def clip_sheet(identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
+    """Whole clips as rows, the labels in turn."""
+    rows = []
+    for k, identity in enumerate(identities):
+        clip = render_clip(identity, LABELS[k % len(LABELS)], take, size=size, plain=plain)
+        rows.append(np.hstack([drawn(clip, t, points) for t in range(len(clip.frames))]))
+    return np.vstack(rows)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--identities", default="0-7", help="such as 0-7 or 3,5,9")
+    parser.add_argument("--take", type=int, default=0)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--clips", action="store_true", help="whole clips instead of one frame a label")
+    parser.add_argument("--plain", action="store_true", help="frontal, clean, full strength")
+    parser.add_argument("--points", action="store_true", help="draw the 68 points")
+    options = parser.parse_args()
+    make = clip_sheet if options.clips else label_sheet
+    sheet = make(identities_from(options.identities), options.take, options.size, options.plain, options.points)
+    Image.fromarray(sheet).save(options.out, quality=82)
+    print(f"{options.out}: {sheet.shape[1]} x {sheet.shape[0]}")
+
+
+if __name__ == "__main__":
+    main()

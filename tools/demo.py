@@ -1,0 +1,23 @@
+"""What `make demo` runs: the shipped weights on a real face video; prints where the results are, opens nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from demo_video import demo_video
+
+from fer_zoo.cli import main
+
+OUT = Path("demo-out")
+
+
+def demo() -> int:
+    """Fetch the video (or render one), predict, and say where timeline, plot and annotated video are."""
+    video = demo_video(Path(".cache"))
+    print(f"video: {video}")
+    return main(["predict", str(video), "--out", str(OUT)])
+
+
+if __name__ == "__main__":
+    sys.exit(demo())
