@@ -16,7 +16,7 @@ from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
 from fer_zoo.specs import Backbone, ComponentSpec, Fusion, InputSpec, ModelSpec
 
 _INPUT_DEFAULTS = ("size", "frames")
-_MODEL_OPTIONS = ("pool", "dropout", "input")
+_MODEL_OPTIONS = ("pool", "head_norm", "dropout", "input")
 
 
 def create_model(

@@ -33,6 +33,8 @@ class FERModel(nn.Module):
         self.fusion = fusion
         # The paper averages 3 x 3 neighbours at stride 1, so the grid stays (figure 1).
         self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+        batch = spec.head_norm == "batch"
+        self.head_norm = nn.BatchNorm2d(cast(Backbone, backbone).out_channels) if batch else nn.Identity()
         self.dropout = nn.Dropout(spec.dropout)
         self.temporal = temporal
         self.classifier = nn.Linear(cast(Temporal, temporal).out_features, len(spec.labels))
@@ -76,7 +78,7 @@ class FERModel(nn.Module):
     def forward_head(self, features: Tensor) -> Tensor:
         """Return logits (B, classes) of features (B, D, T', H', W')."""
         frames = features.transpose(1, 2)
-        pooled = self.pool(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        pooled = self.head_norm(self.pool(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
         embedding = self.temporal(self.dropout(pool_grid(pooled, self.spec.pool)))
         logits: Tensor = self.classifier(embedding)
         return logits

@@ -84,6 +84,8 @@ class ModelSpec(Spec):
     temporal: ComponentSpec
     fusion: ComponentSpec = ComponentSpec(name="none")
     pool: Literal["flatten", "mean"] = "flatten"
+    # Batch norm between backbone and temporal head; not in the paper, learns faster from scratch.
+    head_norm: Literal["none", "batch"] = "none"
     dropout: Fraction = 0.2
     labels: tuple[str, ...] = SEVEN_LABELS
     input: InputSpec = InputSpec()
@@ -192,6 +194,8 @@ class Recipe(Spec):
     split: SplitSpec
     protocol: Literal["subject-independent"]
     seed: Annotated[int, Field(ge=0)]
+    # Trains the backbone's 2D twin on single frames first and inflates it: far cheaper than whole clips.
+    pretrain: TrainSpec | None = None
     train: TrainSpec = TrainSpec()
 
 

@@ -18,16 +18,16 @@ ARROWS = {
     "errors": set(),
     "specs": set(),
     "registry": {"errors"},
-    "files": {"errors"},
     "backbones": BASE,
     "temporal": BASE,
     "fusion": {*BASE, "landmarks"},
-    "landmarks": {*BASE, "video"},
+    "landmarks": BASE,
     "recipes": BASE,
     "synth": {"errors"},
-    "video": {*BASE, "landmarks", "files"},
-    "data": {*BASE, "synth", "video", "files"},
+    "video": {*BASE, "landmarks"},
+    "data": {*BASE, "synth", "video"},
     "model": BASE,
+    "card": {"specs"},
 }
 HEAVY = {"dlib", "face_alignment", "matplotlib", "av", "timm", "torchvision", "numba", "PIL", "huggingface_hub"}
 

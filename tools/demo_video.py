@@ -60,7 +60,7 @@ def _rendered(path: Path) -> Path:
     from fer_zoo.video.writer import write_video
 
     if not path.is_file():
-        video = render_video(3, ["happiness"], seconds_each=3.0, size=320, fps=25.0)
+        video = render_video(0, ["happiness"], seconds_each=3.0, size=320, fps=25.0, plain=True)
         with write_video(path, 25) as writer:
             for frame in video.frames:
                 writer.add(frame)

@@ -5,7 +5,7 @@ Notation of the stages: kernel T x H x W (filters, S = same or V = valid padding
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -62,46 +62,52 @@ class ResidualUnit(nn.Module):
         return (kept + self.linear(self.branches(x))).relu()
 
 
-def _paper_stem(c1: int, c2: int, norm: Norm) -> nn.Sequential:
+MakeConv = Callable[..., Conv]
+
+
+def _paper_stem(c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
     """7x7x7 (96, S, s2) - pool s2 - 5x5x5 (192, S, s2) - pool: the grid is an eighth of the clip."""
     return nn.Sequential(
-        Conv(3, c1, (7, 7, 7), norm, stride=2),
+        conv(3, c1, (7, 7, 7), stride=2),
         nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-        Conv(c1, c2, (5, 5, 5), norm, stride=2),
+        conv(c1, c2, (5, 5, 5), stride=2),
         nn.MaxPool3d((1, 3, 3), 1, (0, 1, 1)),
     )
 
 
-def _light_stem(c1: int, c2: int, norm: Norm) -> nn.Sequential:
+def _light_stem(c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
     """1x5x5 (s2) - pool s2 - 3x3x3: for small clips; a quarter of the clip, so that a landmark map still resolves."""
     return nn.Sequential(
-        Conv(3, c1, (1, 5, 5), norm, stride=2),
+        conv(3, c1, (1, 5, 5), stride=2),
         nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-        Conv(c1, c2, (3, 3, 3), norm),
+        conv(c1, c2, (3, 3, 3)),
     )
 
 
 class IncRes3D(nn.Module):
     """The paper's backbone: stem, 3DIR-A, Reduction-A, 3DIR-B, Reduction-B, 3DIR-C; each block once.
 
-    A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts.
+    A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts. Without
+    `temporal_kernels` every kernel is one frame long: the 2D twin, which sees each frame by itself and keeps T.
     """
 
-    def __init__(self, width: float, norm: Norm, stem: Literal["paper", "light"]) -> None:
+    def __init__(self, width: float, norm: Norm, stem: Literal["paper", "light"], temporal_kernels: bool) -> None:
         super().__init__()
+        self.temporal_kernels = temporal_kernels
 
         def c(filters: int) -> int:
             return max(4, int(filters * width / 4 + 0.5) * 4)
 
         def conv(cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> Conv:
-            return Conv(cin, cout, kernel, norm, stride=stride, valid=valid)
+            length = kernel[0] if temporal_kernels else 1
+            return Conv(cin, cout, (length, *kernel[1:]), norm, stride=stride, valid=valid)
 
         def reduce(cin: int, cout: int) -> Conv:
             return conv(cin, cout, (3, 3, 3), stride=2, valid=True)
 
         one, cube = (1, 1, 1), (3, 3, 3)
         a, b, last = c(192), 3 * c(192), c(576) + c(192) + c(144) + c(160)
-        self.stem = (_paper_stem if stem == "paper" else _light_stem)(c(96), c(192), norm)
+        self.stem = (_paper_stem if stem == "paper" else _light_stem)(c(96), c(192), conv)
         self.unit_a = ResidualUnit(
             Branches(
                 conv(a, c(32), one),
@@ -143,10 +149,11 @@ class IncRes3D(nn.Module):
         )
         self.out_channels = last
         # Reduction-A's valid padding drops the first and the last frame, so unit B starts at input frame 1.
-        self.residual_sites: Mapping[str, ResidualSite] = {"a": ResidualSite(a, 0), "b": ResidualSite(b, 1)}
+        dropped = 1 if temporal_kernels else 0
+        self.residual_sites: Mapping[str, ResidualSite] = {"a": ResidualSite(a, 0), "b": ResidualSite(b, dropped)}
 
     def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
-        """Map a clip (B, 3, T, H, W) to features (B, out_channels, T - 4, H', W')."""
+        """Map a clip (B, 3, T, H, W) to features (B, out_channels, T - 4, H', W'); T' = T for the 2D twin."""
         x = self.unit_a(self.stem(clip), "a", shortcut)
         x = self.unit_b(self.reduction_a(x), "b", shortcut)
         # No fusion at C: its grid is too coarse for a landmark map (paper, section 3.2).
@@ -155,12 +162,24 @@ class IncRes3D(nn.Module):
 
 
 @register_backbone("incres3d", size=299, frames=10)
-def incres3d(*, width: Width = 1.0, norm: Norm = "batch", stem: Literal["paper", "light"] = "paper") -> IncRes3D:
+def incres3d(
+    *,
+    width: Width = 1.0,
+    norm: Norm = "batch",
+    stem: Literal["paper", "light"] = "paper",
+    temporal_kernels: bool = True,
+) -> IncRes3D:
     """3D Inception-ResNet as in the paper: 13.35 M convolution weights, 88.1 GMAC for a 10 x 299 x 299 clip."""
-    return IncRes3D(width, norm, stem)
+    return IncRes3D(width, norm, stem, temporal_kernels)
 
 
-@register_backbone("incres3d_tiny", size=96, frames=10, pool="mean")
-def incres3d_tiny(*, width: Width = 0.25, norm: Norm = "batch", stem: Literal["paper", "light"] = "light") -> IncRes3D:
-    """The paper's blocks at a quarter of the width on 96 px clips; its stem keeps a 24 x 24 grid for the map."""
-    return IncRes3D(width, norm, stem)
+@register_backbone("incres3d_tiny", size=80, frames=10)
+def incres3d_tiny(
+    *,
+    width: Width = 0.25,
+    norm: Norm = "batch",
+    stem: Literal["paper", "light"] = "light",
+    temporal_kernels: bool = True,
+) -> IncRes3D:
+    """The paper's blocks at a quarter of the width on 80 px clips; its stem keeps a 20 x 20 grid for the map."""
+    return IncRes3D(width, norm, stem, temporal_kernels)

@@ -21,7 +21,7 @@ from fer_zoo.errors import TrainingError
 from fer_zoo.factory import build
 from fer_zoo.model import FERModel
 from fer_zoo.specs import Metrics, Recipe
-from fer_zoo.training import report
+from fer_zoo.training import pretrain, report
 from fer_zoo.training.checkpoint import (
     Progress,
     load_checkpoint,
@@ -30,7 +30,7 @@ from fer_zoo.training.checkpoint import (
     save_checkpoint,
     write_tensors,
 )
-from fer_zoo.training.evaluate import crop_clips, evaluate_cropped
+from fer_zoo.training.evaluate import crop_clips, evaluate_clips, evaluate_cropped
 from fer_zoo.training.optim import learning_rate, make_optimizer, update_average
 from fer_zoo.training.seed import generator, seed_torch
 
@@ -89,12 +89,29 @@ def train(
     """
     out = Path(out_dir)
     clips = datasets.load(recipe, cache=cache, workers=workers)
-    run = start(recipe, clips, out, resume=resume, device=device)
+    if recipe.pretrain is None:
+        run = start(recipe, clips, out, resume=resume, device=device)
+        hours = 0.0
+    else:
+        twin = pretrain.frame_recipe(recipe)
+        frames = start(twin, clips, out / "frames", resume=resume, device=device)
+        fit(frames, twin, clips, out / "frames", max_steps=max_steps, save_minutes=save_minutes)
+        load_best(frames, out / "frames")
+        run = start(recipe, clips, out, resume=resume, device=device, inflated=frames.average)
+        hours = frames.progress.seconds / 3600
+    fit(run, recipe, clips, out, max_steps=max_steps, save_minutes=save_minutes)
+    return finish(run, recipe, clips, out, tag, hours)
+
+
+def fit(
+    run: Run, recipe: Recipe, clips: dict[str, ClipSet], out: Path, *, max_steps: int | None, save_minutes: float
+) -> None:
+    """Take the steps of a recipe that `run` has not taken yet, with a checkpoint after every epoch or sooner."""
     spec = recipe.train
     per_epoch = steps_per_epoch(len(clips["train"]), spec.batch_size)
     total = spec.epochs * per_epoch
     end = total if max_steps is None else min(total, max_steps)
-    validation = crop_clips(clips["validation"], recipe.model.input)
+    validation = crop_clips(pretrain.central_frames(clips["validation"], recipe.model.input.frames), recipe.model.input)
     saved_at = time.monotonic()
 
     with report.Bar(recipe, done=run.progress.step, total=end) as bar:
@@ -116,7 +133,6 @@ def train(
             saved_at = time.monotonic()
             bar.epoch(run.progress)
     save_checkpoint(out / LAST, run.progress, run.modules(), run.optimizer)
-    return finish(run, recipe, validation, clips["test"], out, tag)
 
 
 def steps_per_epoch(clips: int, batch_size: int) -> int:
@@ -134,8 +150,18 @@ def steps_per_epoch(clips: int, batch_size: int) -> int:
     return clips // batch_size
 
 
-def start(recipe: Recipe, clips: dict[str, ClipSet], out: Path, *, resume: bool, device: str | None = None) -> Run:
+def start(
+    recipe: Recipe,
+    clips: dict[str, ClipSet],
+    out: Path,
+    *,
+    resume: bool,
+    device: str | None = None,
+    inflated: FERModel | None = None,
+) -> Run:
     """Build the network and its optimizer at the start or, with `resume`, where the checkpoint in `out` left off.
+
+    A new network's backbone starts from the 2D twin `inflated`, if given.
 
     Raises:
         TrainingError: there is a checkpoint and no `resume`, or it is of another recipe or other data.
@@ -143,6 +169,8 @@ def start(recipe: Recipe, clips: dict[str, ClipSet], out: Path, *, resume: bool,
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     seed_torch(recipe.seed, "weights")
     model = build(recipe.model).to(where).to(memory_format=torch.channels_last_3d)
+    if inflated is not None:
+        pretrain.inflate(model.backbone, inflated.backbone)
     average = copy.deepcopy(model) if recipe.train.ema else model
     optimizer = make_optimizer(model, recipe.train)
     data = {part: clips[part].fingerprint for part in ("train", "validation")}
@@ -174,7 +202,8 @@ def train_step(
     """
     spec, step, device = recipe.train, run.progress.step, next(run.model.parameters()).device
     rng = generator(recipe.seed, "augment", step)
-    clip, landmarks = augment_batch(clips.read(rows), clips.landmarks[rows], recipe.model.input, spec.augment, rng)
+    frames, points = pretrain.random_frames(clips.read(rows), clips.landmarks[rows], recipe.model.input.frames, rng)
+    clip, landmarks = augment_batch(frames, points, recipe.model.input, spec.augment, rng)
     target = torch.from_numpy(clips.labels[rows]).to(device)
     seed_torch(recipe.seed, "dropout", step)
     run.model.train()
@@ -231,15 +260,19 @@ def finish_epoch(run: Run, validation: ClipSet, out: Path, per_epoch: int) -> No
     save_checkpoint(out / LAST, progress, run.modules(), run.optimizer)
 
 
-def finish(run: Run, recipe: Recipe, validation: ClipSet, test: ClipSet, out: Path, tag: str) -> TrainResult:
-    """Judge the best weights on validation and test subjects and write them as a weights folder."""
+def load_best(run: Run, out: Path) -> None:
+    """Put the best epoch's weights into `run.average`; leaves it as it is before the first epoch's end."""
     if run.progress.best_epoch:
         tensors, _ = read_tensors(out / BEST)
         run.average.load_state_dict(tensors)
-    metrics = {
-        "validation": evaluate_cropped(run.average, validation),
-        "test": evaluate_cropped(run.average, crop_clips(test, recipe.model.input)),
-    }
-    hours = run.progress.seconds / 3600
+
+
+def finish(
+    run: Run, recipe: Recipe, clips: dict[str, ClipSet], out: Path, tag: str, pretrain_hours: float
+) -> TrainResult:
+    """Judge the best weights on validation and test subjects and write them as a weights folder."""
+    load_best(run, out)
+    metrics = {part: evaluate_clips(run.average, clips[part]) for part in ("validation", "test")}
+    hours = pretrain_hours + run.progress.seconds / 3600
     folder = report.write_result(out, run.average, recipe, metrics, tag=tag, hours=hours)
     return TrainResult(folder, metrics["validation"], metrics["test"], len(run.progress.history), hours)

@@ -109,7 +109,8 @@ def write_result(
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
     facts = DATASETS.get(recipe.data.dataset.name).defaults
-    where = surroundings()
+    # As it was at the start: that is the code that trained, whatever has been committed since.
+    where = json.loads((out / "run.json").read_text())
     card = {
         "name": f"{recipe.model.name}.{tag}",
         "labels": recipe.model.labels,

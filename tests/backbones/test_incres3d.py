@@ -93,7 +93,7 @@ def test_norm_none_has_biases_and_no_batch_norm() -> None:
 def test_unit_b_is_centred_on_frame_one() -> None:
     """Change input frame 1 only: of unit B's steps, step 0 must respond most (its receptive field's centre)."""
     torch.manual_seed(0)
-    backbone = IncRes3D(0.25, "batch", "light").eval()
+    backbone = incres3d_tiny().eval()
     clip = torch.randn(1, 3, 10, 48, 48)
     other = clip.clone()
     other[:, :, 1] += torch.randn(3, 48, 48)

@@ -1,0 +1,82 @@
+"""Frame-wise pre-training: the backbone's 2D twin learns on single frames, then its kernels are inflated to 3D.
+
+A clip's ten frames are nearly alike, so a step on single frames of many clips teaches more for its cost. Inflation as
+in I3D (Carreira & Zisserman 2017), but into the middle time step only, so that each output frame starts as the twin's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from fer_zoo.data.clips import ClipSet, Frames, Points
+from fer_zoo.errors import TrainingError
+from fer_zoo.registry import BACKBONES
+from fer_zoo.specs import ComponentSpec, Recipe
+
+
+def frame_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe that trains the 2D twin on single frames by the settings under `pretrain`.
+
+    Raises:
+        TrainingError: the backbone has no 2D twin.
+    """
+    backbone, model = recipe.model.backbone, recipe.model
+    if "temporal_kernels" not in BACKBONES.get(backbone.name).options:
+        raise TrainingError(
+            f"Backbone {backbone.name!r} has no 2D twin to pre-train.",
+            "a backbone with the option `temporal_kernels`",
+            "leave `pretrain` out of the recipe",
+        )
+    twin = model.model_copy(
+        update={
+            "backbone": ComponentSpec(**{**backbone.model_dump(), "temporal_kernels": False}),
+            "temporal": ComponentSpec(name="mean"),
+            "input": model.input.model_copy(update={"frames": 1}),
+        }
+    )
+    return recipe.model_copy(update={"model": twin, "train": recipe.pretrain, "pretrain": None})
+
+
+def random_frames(frames: Frames, landmarks: Points, length: int, rng: np.random.Generator) -> tuple[Frames, Points]:
+    """Cut a random window of `length` frames from each clip (B, T, ...) and its landmarks (B, T, 68, 2)."""
+    spare = frames.shape[1] - length
+    if spare == 0:
+        return frames, landmarks
+    first = rng.integers(0, spare + 1, len(frames))
+    window = first[:, None] + np.arange(length)
+    clips = np.arange(len(frames))[:, None]
+    return frames[clips, window], landmarks[clips, window]
+
+
+def central_frames(clips: ClipSet, length: int) -> ClipSet:
+    """Return the clips cut to their `length` middle frames; the same set if they have no more."""
+    spare = clips.landmarks.shape[1] - length
+    if spare <= 0:
+        return clips
+    kept = slice(spare // 2, spare // 2 + length)
+    frames = np.concatenate([clips.read(np.array([clip]))[:, kept] for clip in range(len(clips))])
+    return ClipSet.from_arrays(frames, clips.landmarks[:, kept], clips.labels, clips.subjects, clips.names, clips.takes)
+
+
+def inflate(backbone: nn.Module, twin: nn.Module) -> None:
+    """Copy a 2D twin into a 3D backbone: each kernel into the middle time step, zeros before and after it.
+
+    Raises:
+        TrainingError: the twin is of another network.
+    """
+    source, target = twin.state_dict(), backbone.state_dict()
+    if source.keys() != target.keys():
+        raise TrainingError(
+            f"The twin has other tensors: {sorted(source.keys() ^ target.keys())[:4]}.",
+            "the same network with kernels of one frame",
+            "pre-train with the same backbone options",
+        )
+    inflated = {}
+    for key, value in target.items():
+        new = torch.zeros_like(value) if value.ndim == 5 else source[key].clone()
+        if value.ndim == 5:
+            new[:, :, value.shape[2] // 2] = source[key][:, :, 0]
+        inflated[key] = new
+    backbone.load_state_dict(inflated)
