@@ -53,13 +53,19 @@ def _body(card: WeightsCard, spec: ModelSpec) -> str:
     lines += ["| part | clips | subjects | WAR | UAR |", "|---|---|---|---|---|"]
     lines += [f"| {part} | {m.clips} | {m.subjects} | {m.war:.1%} | {m.uar:.1%} |" for part, m in card.metrics.items()]
     for part, metrics in card.metrics.items():
-        lines += ["", f"Confusion on {part} (rows: true, columns: predicted):", "", *_confusion(metrics, card.labels)]
+        lines += [
+            "",
+            f"Confusion on {part} (rows: true, columns: predicted):",
+            "",
+            *confusion_table(metrics, card.labels),
+        ]
     lines += ["", "## Made by", "", f"Commit `{card.commit}`, {card.hours:.2f} hours on {card.hardware}; `recipe.yaml`"]
     lines += ["makes it again."]
     return "\n".join(lines) + "\n"
 
 
-def _confusion(metrics: Metrics, labels: tuple[str, ...]) -> list[str]:
+def confusion_table(metrics: Metrics, labels: tuple[str, ...]) -> list[str]:
+    """Confusion matrix as lines of a Markdown table; rows are true labels, columns predicted ones."""
     head = [f"| | {' | '.join(labels)} |", "|---" * (len(labels) + 1) + "|"]
     rows = [f"| {label} | {' | '.join(map(str, row))} |" for label, row in zip(labels, metrics.confusion, strict=True)]
     return [*head, *rows]

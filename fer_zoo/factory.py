@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from fer_zoo import backbones, fusion, temporal  # noqa: F401  (importing registers the components)
 from fer_zoo.errors import IncompatibleComponentsError, OptionError
 from fer_zoo.model import FERModel, feature_shape
-from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
+from fer_zoo.registry import BACKBONES, FUSIONS, REGISTRIES, TEMPORALS, Entry, unknown_name
 from fer_zoo.specs import Backbone, ComponentSpec, Fusion, InputSpec, ModelSpec
 
 _INPUT_DEFAULTS = ("size", "frames")
@@ -67,6 +67,17 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     parts = itertools.product(BACKBONES.names(), TEMPORALS.names(), FUSIONS.names())
     names = sorted("_".join(part for part in combination if part != "none") for combination in parts)
     return [name for name in names if fnmatchcase(name, pattern)]
+
+
+def list_components(kind: str) -> list[str]:
+    """List the registered names of a kind: "backbone", "temporal", "fusion", "landmarker" or "dataset".
+
+    Raises:
+        UnknownNameError: there is no such kind.
+    """
+    if kind not in REGISTRIES:
+        raise unknown_name("kind of component", kind, REGISTRIES, "use one of these")
+    return REGISTRIES[kind].names()
 
 
 def parse_name(name: str) -> tuple[Entry, Entry, Entry]:

@@ -66,7 +66,7 @@ class Entry:
             OptionError: an option is unknown or of the wrong type.
         """
         if problems := self.problems(options):
-            raise OptionError("; ".join(problems), _listed(self.options), f"see `fer_zoo.registry` entry {self.name!r}")
+            raise OptionError("; ".join(problems), _listed(self.options), "correct the options named above")
         return self.factory(*injected, **options)
 
 
@@ -121,7 +121,7 @@ class Registry:
             UnknownNameError: there is none; the text names the closest matches.
         """
         if name not in self._entries:
-            raise unknown_name(self.kind, name, self.names(), f"fer_zoo.list_components({self.kind!r}) lists them")
+            raise unknown_name(self.kind, name, self.names(), f'fer_zoo.list_components("{self.kind}") lists them')
         return self._entries[name]
 
 
@@ -144,6 +144,8 @@ TEMPORALS = Registry("temporal")
 FUSIONS = Registry("fusion")
 LANDMARKERS = Registry("landmarker")
 DATASETS = Registry("dataset")
+
+REGISTRIES = {registry.kind: registry for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS)}
 
 register_backbone = BACKBONES.register
 register_temporal = TEMPORALS.register

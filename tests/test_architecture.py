@@ -60,7 +60,8 @@ def test_every_room_is_under_the_rule() -> None:
 
 def test_importing_loads_nothing_heavy() -> None:
     code = "import sys, fer_zoo, fer_zoo.cli; print(*sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
     assert "torch" in loaded
     assert not loaded & HEAVY
 

@@ -23,6 +23,12 @@ def test_list_models() -> None:
     assert fer_zoo.list_models("nothing*") == []
 
 
+def test_list_components() -> None:
+    assert fer_zoo.list_components("fusion") == FUSIONS.names() == ["lm", "none"]
+    with pytest.raises(UnknownNameError, match="did you mean 'fusion'"):
+        fer_zoo.list_components("fusions")
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_every_tiny_model_trains_a_step(name: str) -> None:
     torch.manual_seed(0)

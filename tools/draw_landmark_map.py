@@ -1,4 +1,4 @@
-"""Draw what the landmark map tells the network, for the docs: `python tools/draw_landmark_map.py docs/img/landmark-map.png`.
+"""Draw what the landmark map tells the network: `python tools/draw_landmark_map.py docs/img/landmark-map.png`.
 
 One rendered face; the map on the paper's grids (38 x 38 and 18 x 18 of a 299 px clip), and on the tiny network's grid
 with windows of three sizes.

@@ -59,7 +59,8 @@ class ResidualUnit(nn.Module):
         """Map (B, C, T, H, W) to the same shape."""
         x = x.relu()
         kept = x if shortcut is None else shortcut(name, x)
-        return (kept + self.linear(self.branches(x))).relu()
+        out: Tensor = (kept + self.linear(self.branches(x))).relu()
+        return out
 
 
 MakeConv = Callable[..., Conv]

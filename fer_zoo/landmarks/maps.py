@@ -75,4 +75,4 @@ def landmark_map(
 
     found = usable.any(-1)
     weights = torch.where(found[..., None], weights, 1.0)
-    return LandmarkMap(weights.unflatten(2, grid).unsqueeze(1), found)
+    return LandmarkMap(weights.reshape(*landmarks.shape[:2], *grid).unsqueeze(1), found)

@@ -22,4 +22,5 @@ class LSTM(nn.Module):
     def forward(self, sequence: Tensor) -> Tensor:
         """Summarise a sequence (B, T', D) as (B, hidden)."""
         _, (last, _) = self.lstm(sequence)
-        return last[-1]
+        state: Tensor = last[-1]
+        return state

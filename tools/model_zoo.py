@@ -1,0 +1,115 @@
+"""Write docs/model-zoo.md from the cards of the shipped weights and of ablation runs; no figure is typed.
+
+python tools/model_zoo.py                              # the page anew
+python tools/model_zoo.py --ablations runs/a runs/b    # first take the figures of these finished runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fer_zoo import weights
+from fer_zoo.card import confusion_table
+from fer_zoo.recipes import load_recipe
+from fer_zoo.specs import WeightsCard
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE, RESULTS = DOCS / "model-zoo.md", DOCS / "results" / "ablations.json"
+
+HEAD = """\
+# Model zoo
+
+<!-- Written by `python tools/model_zoo.py` from the weights' cards; do not edit. -->
+
+Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
+
+All were trained on **synthetic faces**; the figures are of held-out synthetic identities and are not comparable with
+published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes.
+"""
+
+
+def percent(value: float) -> str:
+    """A fraction as per cent with one decimal."""
+    return f"{100 * value:.1f}"
+
+
+def weights_section(name: str, card: WeightsCard) -> str:
+    """Table and confusion matrix of one set of weights."""
+    rows = "\n".join(
+        f"| {part} | {m.subjects} | {m.clips} | {percent(m.war)} | {percent(m.uar)} |"
+        for part, m in card.metrics.items()
+    )
+    table = "\n".join(confusion_table(card.metrics["test"], card.labels))
+    recipe = f"release/{name.partition('.')[0]}"
+    return f"""
+## {name}
+
+| part | identities | clips | WAR % | UAR % |
+|---|---|---|---|---|
+{rows}
+
+Made by `fer-zoo train {recipe}` at commit `{card.commit[:12]}` in {card.hours:.1f} hours on {card.hardware}
+(rendering the clips not counted). Protocol: {card.protocol}. Terms: {card.terms}
+
+Confusion on the test identities (rows: true label, columns: predicted):
+
+{table}
+"""
+
+
+def ablation_section(runs: dict[str, dict[str, object]]) -> str:
+    """One row per ablation run."""
+    lines = []
+    for name, run in runs.items():
+        card = WeightsCard.model_validate(run["card"])
+        test = card.metrics["test"]
+        lines.append(
+            f"| `ablations/{name}` | {run['description']} | {percent(test.war)} | {percent(test.uar)} | "
+            f"{card.hours:.2f} | `{card.commit[:12]}` |"
+        )
+    return f"""
+## Ablation on a smaller budget
+
+The release recipe on 300 training identities and fewer epochs (`fer-zoo train ablations/NAME`), the same
+{test.subjects} test identities ({test.clips} clips), **one seed each**: differences of a few points are not
+significant. Machine: {card.hardware}.
+
+| recipe | what it is | WAR % | UAR % | hours | commit |
+|---|---|---|---|---|---|
+{chr(10).join(lines)}
+"""
+
+
+def collect(folders: list[Path]) -> dict[str, dict[str, object]]:
+    """Card and description of finished runs, by the name of the run folder, which is the recipe's."""
+    runs: dict[str, dict[str, object]] = {}
+    for folder in folders:
+        card = weights.read_folder(folder / "weights").card
+        description = load_recipe(folder / "recipe.yaml").description
+        runs[folder.name] = {"description": description, "card": card.model_dump(mode="json")}
+    return runs
+
+
+def page() -> str:
+    """The whole page."""
+    sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
+    if RESULTS.is_file():
+        sections.append(ablation_section(json.loads(RESULTS.read_text())))
+    return HEAD + "".join(sections)
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ablations", nargs="*", type=Path, default=[], metavar="RUN")
+    folders = parser.parse_args().ablations
+    if folders:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(collect(folders), indent=1) + "\n")
+    PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()
