@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -18,6 +19,20 @@ class LSTM(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(in_features, hidden, batch_first=True)
         self.out_features = hidden
+        self._initialise()
+
+    def _initialise(self) -> None:
+        # torch draws by 1/sqrt(hidden) whatever the input: thousands of flattened features would saturate every gate.
+        # Per gate: Glorot for inputs, orthogonal for the state, forget bias 1 (Jozefowicz et al. 2015).
+        hidden = self.out_features
+        for weight in self.lstm.weight_ih_l0.chunk(4):
+            nn.init.xavier_uniform_(weight)
+        for weight in self.lstm.weight_hh_l0.chunk(4):
+            nn.init.orthogonal_(weight)
+        nn.init.zeros_(self.lstm.bias_ih_l0)
+        nn.init.zeros_(self.lstm.bias_hh_l0)
+        with torch.no_grad():
+            self.lstm.bias_ih_l0[hidden : 2 * hidden] = 1.0
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Summarise a sequence (B, T', D) as (B, hidden)."""

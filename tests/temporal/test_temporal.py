@@ -30,3 +30,13 @@ def test_lstm_is_the_last_state_of_200_units() -> None:
     sequence = torch.randn(3, 6, 12)
     assert torch.equal(head(sequence), head.lstm(sequence)[0][:, -1])
     assert not torch.allclose(head(sequence), head(sequence.flip(1))), "order must matter"
+
+
+def test_lstm_gates_are_open_however_many_inputs_there_are() -> None:
+    """torch's own initialisation saturates them: it knows the number of units, not that of inputs."""
+    torch.manual_seed(0)
+    head = TEMPORALS.get("lstm").build(4096, options={"hidden": 40})
+    gates = torch.randn(64, 4096) @ head.lstm.weight_ih_l0.T
+    assert gates.std() < 2
+    assert head.lstm.bias_ih_l0[40:80].eq(1).all()
+    assert head.lstm.bias_ih_l0[:40].eq(0).all()
