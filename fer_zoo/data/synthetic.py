@@ -86,12 +86,10 @@ def _render(settings: Settings, identity: int, take: int, labels: list[str], siz
             render_clip(identity, label, take, frames=frames, size=size, fps=fps, seed=seed)  # type: ignore[arg-type]
             for label in labels
         ]
-    except FerZooError:
-        raise
-    except ValueError as error:
+    except FerZooError as error:
         raise InputError(
-            f"synthmh cannot render what the recipe asks: {error}",
-            "sizes, frames and rates that the generator takes",
+            f"synthmh cannot render what the recipe asks: {error.given}",
+            error.accepted,
             "change data.canvas or model.input",
         ) from error
     return np.stack([c.frames for c in clips]), np.stack([c.landmarks for c in clips]).astype(np.float32)

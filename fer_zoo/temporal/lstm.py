@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -24,15 +23,15 @@ class LSTM(nn.Module):
     def _initialise(self) -> None:
         # torch draws by 1/sqrt(hidden) whatever the input: thousands of flattened features would saturate every gate.
         # Per gate: Glorot for inputs, orthogonal for the state, forget bias 1 (Jozefowicz et al. 2015).
-        hidden = self.out_features
-        for weight in self.lstm.weight_ih_l0.chunk(4):
-            nn.init.xavier_uniform_(weight)
-        for weight in self.lstm.weight_hh_l0.chunk(4):
-            nn.init.orthogonal_(weight)
-        nn.init.zeros_(self.lstm.bias_ih_l0)
-        nn.init.zeros_(self.lstm.bias_hh_l0)
-        with torch.no_grad():
-            self.lstm.bias_ih_l0[hidden : 2 * hidden] = 1.0
+        weights = dict(self.lstm.named_parameters())
+        for gate in weights["weight_ih_l0"].chunk(4):
+            nn.init.xavier_uniform_(gate)
+        for gate in weights["weight_hh_l0"].chunk(4):
+            nn.init.orthogonal_(gate)
+        nn.init.zeros_(weights["bias_ih_l0"])
+        nn.init.zeros_(weights["bias_hh_l0"])
+        forget = weights["bias_ih_l0"].chunk(4)[1]
+        nn.init.ones_(forget)
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Summarise a sequence (B, T', D) as (B, hidden)."""
