@@ -42,14 +42,16 @@ def create_model(
         WeightsError: no such weights, or weights that do not fit.
     """
     architecture, _, tag = name.partition(".")
-    wanted: bool | str = tag if tag else pretrained
+    if tag and isinstance(pretrained, str) and pretrained != tag:
+        raise OptionError(f"{name!r} with pretrained={pretrained!r}.", "one tag", "drop one of them")
+    wanted: bool | str = tag or pretrained
     if wanted is False:
         return build(model_spec(architecture, labels=labels, num_classes=num_classes, **options))
     if options or labels is not None or num_classes is not None:
         raise OptionError(
             f"Options {sorted(options) or 'labels'} were given for pretrained {name!r}.",
             "no options: pretrained weights fix labels, input and architecture",
-            "create the model with pretrained=False, or load it and change it afterwards",
+            "leave them out, or create the model with pretrained=False and train it",
         )
     parse_name(architecture)
     from fer_zoo import weights
@@ -101,10 +103,12 @@ def model_spec(
     """Return the spec of a named model with options applied; the arguments are those of `create_model`."""
     entries = dict(zip(("backbone", "temporal", "fusion"), parse_name(name), strict=True))
     parts: dict[str, dict[str, Any]] = {kind: {} for kind in entries}
-    defaults = entries["backbone"].defaults
-    size_and_frames = {key: defaults[key] for key in _INPUT_DEFAULTS if key in defaults}
-    fields: dict[str, Any] = {"pool": defaults["pool"]} if "pool" in defaults else {}
-    for key, value in options.items():
+    size_and_frames: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    known = {*_MODEL_OPTIONS, *_INPUT_DEFAULTS, *(option for entry in entries.values() for option in entry.options)}
+    # What suits a backbone (a small one wants a small head and window), as far as the other parts have such options.
+    suited = {key: value for key, value in entries["backbone"].defaults.items() if key in known}
+    for key, value in {**suited, **options}.items():
         if key in _MODEL_OPTIONS:
             fields[key] = value
         elif key in _INPUT_DEFAULTS:

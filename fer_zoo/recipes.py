@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -140,9 +140,11 @@ def _override(document: _Document, text: str) -> str | None:
         return f"--set {text}: write key.path=value"
     keys = path.strip().split(".")
     target: Any = document.data
-    for key in keys[:-1]:
+    for depth, key in enumerate(keys[:-1]):
         if isinstance(target.get(key), str):  # a component given by its name alone
             target[key] = {"name": target[key]}
+        if target.get(key) is None and _off_by_default(tuple(keys[: depth + 1])):
+            return f"--set {text}: this recipe has no {key!r}; write it in a recipe file"
         target = target.setdefault(key, {})
         if not isinstance(target, dict):
             return f"--set {text}: {key!r} holds a value, not settings"
@@ -196,13 +198,27 @@ def _located(document: _Document, key: Key, message: str) -> str:
 
 def _fields(key: Key) -> Iterable[str]:
     """Keys that the schema accepts below a key path."""
-    model: Any = Recipe
+    model = _section(key)
+    return list(model.model_fields) if model else ()
+
+
+def _section(key: Key) -> type[BaseModel] | None:
+    """The schema at a key path, `X` for `X | None`; None where there is no fixed one."""
+    model: type[BaseModel] = Recipe
     for part in key:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ()
-        model = annotation
-    return list(model.model_fields)
+        field = model.model_fields.get(str(part))
+        types = [field.annotation, *get_args(field.annotation)] if field else []
+        section = next((t for t in types if isinstance(t, type) and issubclass(t, BaseModel)), None)
+        if section is None:
+            return None
+        model = section
+    return model
+
+
+def _off_by_default(key: Key) -> bool:
+    above = _section(key[:-1])
+    field = above.model_fields.get(str(key[-1])) if above else None
+    return field is not None and field.default is None
 
 
 class _Loader(yaml.SafeLoader):

@@ -10,6 +10,7 @@ import torch
 import fer_zoo
 from fer_zoo.errors import IncompatibleComponentsError, InputError, OptionError, UnknownNameError
 from fer_zoo.factory import build, model_spec
+from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
 
 TINY = [name for name in fer_zoo.list_models() if "_tiny" in name]
@@ -49,6 +50,25 @@ def test_options_reach_their_component() -> None:
     assert spec.fusion.options == {"radius": 1}
     assert (spec.input.size, spec.pool, spec.dropout) == (64, "flatten", 0.0)
     assert model_spec("incres3d_tiny_lstm_lm", **{"backbone.width": 0.5}).backbone.options == {"width": 0.5}
+    assert model_spec("incres3d_tiny_lstm_lm", **{"temporal.hidden": 5}).temporal.options == {"hidden": 5}
+
+
+def test_a_name_gives_the_network_of_its_release_recipe() -> None:
+    """Else `create_model(name)` and `create_model(name, pretrained=True)` would be two networks."""
+    for recipe in (name for name in list_recipes() if name.startswith("release/")):
+        assert model_spec(recipe.removeprefix("release/")) == load_recipe(recipe).model
+
+
+def test_suggested_options_yield_to_given_ones() -> None:
+    assert model_spec("incres3d_tiny_lstm").temporal.options == {"hidden": 40}
+    assert model_spec("incres3d_tiny_lstm", hidden=7).temporal.options == {"hidden": 7}
+    assert model_spec("incres3d_tiny_mean").temporal.options == {}
+    assert model_spec("incres3d_lstm_lm").fusion.options == {}, "the paper's network has the paper's defaults"
+
+
+def test_two_tags_are_refused() -> None:
+    with pytest.raises(OptionError, match="one tag"):
+        fer_zoo.create_model("incres3d_tiny_lstm_lm.a", pretrained="b")
 
 
 def test_num_classes_and_labels() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fer_zoo.errors import RecipeError, UnknownNameError
 from fer_zoo.recipes import dump_recipe, find_recipe, list_recipes, load_recipe
@@ -55,6 +56,32 @@ def test_all_problems_at_once_with_line(tmp_path: Path) -> None:
     assert "train.momentum (--set): 2 is wrong: Input should be less than 1" in said
     assert "--set nonsense: write key.path=value" in said
     assert len(caught.value.problems) == 7
+
+
+def test_optional_sections_are_checked_and_not_switched_on_by_an_override(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"pretrain\.lrr \(--set\): unknown key \(did you mean 'lr'\?\)"):
+        load_recipe("quickstart", ["pretrain.lrr=1"])
+    with pytest.raises(RecipeError, match="this recipe has no 'pretrain'"):
+        load_recipe(write(tmp_path, GOOD), ["pretrain.epochs=1"])
+
+
+@pytest.mark.parametrize("name", [name for name in list_recipes() if name.startswith("ablations/")])
+def test_an_ablation_differs_from_its_parent_only_where_it_says(name: str) -> None:
+    said = yaml.safe_load(find_recipe(name).read_text())
+    parent, child = load_recipe(said.pop("extends")).model_dump(), load_recipe(name).model_dump()
+    assert changed(parent, child) <= {key for key in leaves(said)}
+
+
+def leaves(tree: object, key: str = "") -> set[str]:
+    if not isinstance(tree, dict) or "name" in tree:
+        return {key}
+    return set().union(*(leaves(value, f"{key}.{name}" if key else name) for name, value in tree.items()))
+
+
+def changed(one: object, other: object, key: str = "") -> set[str]:
+    if isinstance(one, dict) and isinstance(other, dict) and "name" not in one:
+        return set().union(*(changed(one[name], other[name], f"{key}.{name}" if key else name) for name in one))
+    return set() if one == other else {key}
 
 
 @pytest.mark.parametrize("missing", ["seed", "split", "protocol"])

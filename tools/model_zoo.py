@@ -35,6 +35,11 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
+def short(commit: str) -> str:
+    """A commit's first letters, and whether the tree was changed since."""
+    return commit[:12] + ("-dirty" if commit.endswith("-dirty") else "")
+
+
 def weights_section(name: str, card: WeightsCard) -> str:
     """Table and confusion matrix of one set of weights."""
     rows = "\n".join(
@@ -50,7 +55,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
 |---|---|---|---|---|
 {rows}
 
-Made by `fer-zoo train {recipe}` at commit `{card.commit[:12]}` in {card.hours:.1f} hours on {card.hardware}
+Made by `fer-zoo train {recipe}` at commit `{short(card.commit)}` in {card.hours:.1f} hours on {card.hardware}
 (rendering the clips not counted). Protocol: {card.protocol}. Terms: {card.terms}
 
 Confusion on the test identities (rows: true label, columns: predicted):
@@ -67,7 +72,7 @@ def ablation_section(runs: dict[str, dict[str, object]]) -> str:
         test = card.metrics["test"]
         lines.append(
             f"| `ablations/{name}` | {run['description']} | {percent(test.war)} | {percent(test.uar)} | "
-            f"{card.hours:.2f} | `{card.commit[:12]}` |"
+            f"{card.hours:.2f} | `{short(card.commit)}` |"
         )
     return f"""
 ## Ablation on a smaller budget

@@ -174,7 +174,7 @@ def incres3d(
     return IncRes3D(width, norm, stem, temporal_kernels)
 
 
-@register_backbone("incres3d_tiny", size=80, frames=10)
+@register_backbone("incres3d_tiny", size=80, frames=10, head_norm="batch", hidden=40, radius=2)
 def incres3d_tiny(
     *,
     width: Width = 0.25,

@@ -5,13 +5,15 @@ Each clip's changes are drawn from the given generator alone, so a step's batch 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fer_zoo.data.clips import Frames, Points
+from fer_zoo.data.clips import ClipSet, Frames, Points
 from fer_zoo.data.optics import compress, gaussian_blur, low_resolution
 from fer_zoo.errors import InputError
 from fer_zoo.specs import AugmentSpec, InputSpec
@@ -58,6 +60,15 @@ def augment_batch(
     # Values outside 0..255 cannot come from a camera; the network must not learn from them.
     clips = pixels.clamp_(0, 255).sub_(mean).div_(std)
     return clips.transpose(1, 2), torch.from_numpy(moved)
+
+
+def with_detector_noise(clips: ClipSet, seed: int) -> ClipSet:
+    """Return the clips with landmarks as inexact as a detector's, always the same for a seed; frames are shared."""
+    from fer_zoo.synth.detector_noise import perturb_landmarks
+
+    rng = np.random.default_rng(seed)
+    noisy = np.stack([perturb_landmarks(points, rng) for points in clips.landmarks])
+    return replace(clips, landmarks=noisy)
 
 
 def _detected(landmarks: Points, augment: AugmentSpec, rng: np.random.Generator) -> Points:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fer_zoo import data as datasets
-from fer_zoo.data.augment import augment_batch
+from fer_zoo.data.augment import augment_batch, with_detector_noise
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import TrainingError
 from fer_zoo.factory import build
@@ -88,17 +88,18 @@ def train(
         TrainingError: the folder holds another run, or the loss is no longer finite.
     """
     out = Path(out_dir)
+    twin = None if recipe.pretrain is None else pretrain.frame_recipe(recipe)
+    where = check_start(recipe, out, resume=resume, device=device)
     clips = datasets.load(recipe, cache=cache, workers=workers)
-    if recipe.pretrain is None:
-        run = start(recipe, clips, out, resume=resume, device=device)
-        hours = 0.0
-    else:
-        twin = pretrain.frame_recipe(recipe)
-        frames = start(twin, clips, out / "frames", resume=resume, device=device)
+    frames, hours = None, 0.0
+    if twin is not None:
+        frames = start(twin, clips, out / "frames", where)
         fit(frames, twin, clips, out / "frames", max_steps=max_steps, save_minutes=save_minutes)
-        load_best(frames, out / "frames")
-        run = start(recipe, clips, out, resume=resume, device=device, inflated=frames.average)
         hours = frames.progress.seconds / 3600
+        if len(frames.progress.history) < twin.train.epochs:  # stopped by max_steps: what there is is the twin
+            return finish(frames, twin, clips, out / "frames", tag, 0.0)
+        load_best(frames, out / "frames")
+    run = start(recipe, clips, out, where, inflated=None if frames is None else frames.average)
     fit(run, recipe, clips, out, max_steps=max_steps, save_minutes=save_minutes)
     return finish(run, recipe, clips, out, tag, hours)
 
@@ -150,23 +151,47 @@ def steps_per_epoch(clips: int, batch_size: int) -> int:
     return clips // batch_size
 
 
+def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None) -> torch.device:
+    """Find out what would stop a training before an hour goes into rendering clips; returns the device.
+
+    Raises:
+        TrainingError: no such device, the folder cannot be written, or holds a training and `resume` is not set.
+    """
+    try:
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=where)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
+        reason = str(error).splitlines()[0]
+        raise TrainingError(
+            f"Device {device!r}: {reason}", "cpu, cuda, cuda:1, ...", "choose another device"
+        ) from error
+    build(recipe.model)
+    if not resume and ((out / LAST).exists() or (out / "frames" / LAST).exists()):
+        raise TrainingError(
+            f"{out} already holds a training.",
+            "an empty folder, or resume",
+            "resume it (--resume), or choose another folder",
+        )
+    if not (out / "run.json").exists():
+        report.write_start(out, recipe)
+    return where
+
+
 def start(
     recipe: Recipe,
     clips: dict[str, ClipSet],
     out: Path,
+    where: torch.device,
     *,
-    resume: bool,
-    device: str | None = None,
     inflated: FERModel | None = None,
 ) -> Run:
-    """Build the network and its optimizer at the start or, with `resume`, where the checkpoint in `out` left off.
+    """Build the network and its optimizer, at the start or where the checkpoint in `out` left off.
 
     A new network's backbone starts from the 2D twin `inflated`, if given.
 
     Raises:
-        TrainingError: there is a checkpoint and no `resume`, or it is of another recipe or other data.
+        TrainingError: the checkpoint in `out` is of another recipe or other data.
     """
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     seed_torch(recipe.seed, "weights")
     model = build(recipe.model).to(where).to(memory_format=torch.channels_last_3d)
     if inflated is not None:
@@ -178,16 +203,11 @@ def start(
     run = Run(model, average, optimizer, fresh)
     last = out / LAST
     if last.exists():
-        if not resume:
-            raise TrainingError(
-                f"{out} already holds a training.",
-                "an empty folder, or resume",
-                "resume it (--resume), or choose another folder",
-            )
         report.check_same_run(read_progress(last), fresh, last)
         run.progress = load_checkpoint(last, run.modules(), optimizer)
     else:
-        report.write_start(out, recipe)
+        if not (out / "run.json").exists():
+            report.write_start(out, recipe)
         save_checkpoint(last, run.progress, run.modules(), optimizer)
     return run
 
@@ -272,7 +292,10 @@ def finish(
 ) -> TrainResult:
     """Judge the best weights on validation and test subjects and write them as a weights folder."""
     load_best(run, out)
-    metrics = {part: evaluate_clips(run.average, clips[part]) for part in ("validation", "test")}
+    judged = {part: pretrain.central_frames(clips[part], recipe.model.input.frames) for part in ("validation", "test")}
+    # Rendered points are exact, a detector's are not: the second figure is the one to expect in use.
+    judged["test, points as inexact as a detector's"] = with_detector_noise(judged["test"], recipe.seed)
+    metrics = {part: evaluate_clips(run.average, part_clips) for part, part_clips in judged.items()}
     hours = pretrain_hours + run.progress.seconds / 3600
     folder = report.write_result(out, run.average, recipe, metrics, tag=tag, hours=hours)
     return TrainResult(folder, metrics["validation"], metrics["test"], len(run.progress.history), hours)

@@ -90,9 +90,18 @@ def _differences(one: Any, other: Any, key: str = "") -> list[str]:
 
 
 def write_start(out: Path, recipe: Recipe) -> None:
-    """Write recipe.yaml and run.json, which say what is trained and on what."""
-    write_text(out / "recipe.yaml", dump_recipe(recipe))
-    write_text(out / "run.json", json.dumps(surroundings(), indent=1))
+    """Write recipe.yaml and run.json, which say what is trained and on what.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    try:
+        write_text(out / "recipe.yaml", dump_recipe(recipe))
+        write_text(out / "run.json", json.dumps(surroundings(), indent=1))
+    except OSError as error:
+        raise TrainingError(
+            f"{out} cannot be written: {error}", "a folder one may write to", "choose another"
+        ) from error
 
 
 def write_log(path: Path, history: list[dict[str, float]]) -> None:
@@ -149,8 +158,11 @@ def _processor() -> str:
 
 def _commit() -> str:
     """Commit of the checkout that fer_zoo runs from, `-dirty` if changed since; the version where there is none."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--match=", "--dirty"]
+    git = ["git", "-C", str(Path(__file__).parent)]
+    describe = [*git, "describe", "--always", "--abbrev=40", "--match=", "--dirty"]
     try:
-        return subprocess.run(git, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+        # Installed in an environment inside another repository, that one's commit would say nothing.
+        subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, check=True, timeout=20)
+        return subprocess.run(describe, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return f"release {fer_zoo.__version__}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fer_zoo.backbones.incres3d import IncRes3D, incres3d, incres3d_tiny
-from fer_zoo.landmarks.maps import landmark_map
+from fer_zoo.fusion.lm import LandmarkMultiplication
 
 STAGES = {
     "stem.0": (96, 10, 150, 150),
@@ -69,12 +71,11 @@ def test_landmark_sites_match_the_figure(paper: IncRes3D) -> None:
 def test_a_map_of_ones_equals_no_fusion_exactly() -> None:
     torch.manual_seed(0)
     backbone = incres3d_tiny().eval()
-    clip = torch.randn(1, 3, 10, 48, 48)
-    ones = landmark_map(torch.full((1, 10, 68, 2), torch.nan), (48, 48), (12, 12)).weights
-    assert (ones == 1).all()
-    weighed = backbone(clip, lambda site, x: x * torch.ones_like(x[:, :1]))
-    assert torch.equal(weighed, backbone(clip))
-    assert not torch.equal(backbone(clip, lambda site, x: x * 0.5), backbone(clip))
+    clip, size = torch.randn(1, 3, 10, 48, 48), (48, 48)
+    lm = LandmarkMultiplication(backbone.residual_sites)
+    no_face, face = torch.full((1, 10, 68, 2), torch.nan), torch.rand(1, 10, 68, 2) * 48
+    assert torch.equal(backbone(clip, partial(lm, landmarks=no_face, clip_size=size)), backbone(clip))
+    assert not torch.equal(backbone(clip, partial(lm, landmarks=face, clip_size=size)), backbone(clip))
 
 
 def test_the_residual_unit_is_the_formula() -> None:

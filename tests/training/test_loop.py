@@ -76,7 +76,8 @@ def test_the_weights_give_the_figures_of_the_card(whole: tuple[Path, TrainResult
     _, result = whole
     card = read_folder(result.weights).card
     assert card.name == "incres3d_tiny_lstm_lm.local"
-    assert card.metrics == {"validation": result.validation, "test": result.test}
+    assert (card.metrics["validation"], card.metrics["test"]) == (result.validation, result.test)
+    assert len(card.metrics) == 3, "and the test figure with a detector's noise"
     assert (card.licence, card.terms, card.synthetic) == ("CC0-1.0", "None.", True)
     clips = data.load(toy_faces.recipe())
     assert evaluate_clips(load_weights(result.weights), clips["test"]) == result.test
@@ -106,6 +107,51 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(whole: tuple[Path, TrainResu
     assert 7 <= _step(last) < 18
     train(toy_faces.recipe(), tmp_path, resume=True)
     assert_same_run(whole[0], tmp_path)
+
+
+def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
+    """Stopped in the frames stage, then in the clips stage; a stage cut short must not pass for a finished one."""
+    recipe = toy_faces.recipe(pretrain=True)
+    train(recipe, tmp_path / "whole")
+    twin = train(recipe, tmp_path / "broken", max_steps=8)
+    assert load_weights(twin.weights).spec.input.frames == 1, "what there is after 8 steps is the twin"
+    assert not (tmp_path / "broken" / "last.safetensors").exists()
+    train(recipe, tmp_path / "broken", max_steps=13, resume=True)
+    train(recipe, tmp_path / "broken", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+    assert_same_run(tmp_path / "whole" / "frames", tmp_path / "broken" / "frames")
+    with pytest.raises(TrainingError, match="already holds a training"):
+        train(recipe, tmp_path / "broken")
+
+
+def test_killed_while_pretraining_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
+    train(toy_faces.recipe(pretrain=True), tmp_path / "whole")
+    command = [sys.executable, toy_faces.__file__, str(tmp_path / "killed"), "pretrain"]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    last = tmp_path / "killed" / "frames" / "last.safetensors"
+    while not last.exists() or _step(last) < 3:
+        assert process.poll() is None, "ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    train(toy_faces.recipe(pretrain=True), tmp_path / "killed", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_what_would_stop_a_training_is_found_before_clips_are_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("clips were asked for")
+
+    monkeypatch.setattr(data, "load", never)
+    with pytest.raises(TrainingError, match="Device 'nonsense'"):
+        train(toy_faces.recipe(), tmp_path, device="nonsense")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="cannot be written"):
+        train(toy_faces.recipe(), tmp_path / "file" / "run")
 
 
 def _step(last: Path) -> int:
@@ -173,7 +219,7 @@ def test_a_dataset_without_provenance_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_validation_is_of_the_averaged_weights(tmp_path: Path) -> None:
     clips = data.load(toy_faces.recipe())
-    run = loop.start(toy_faces.recipe(), clips, tmp_path, resume=False)
+    run = loop.start(toy_faces.recipe(), clips, tmp_path, torch.device("cpu"))
     before = run.average.classifier.weight.clone()
     start = run.model.classifier.weight.clone()
     loop.train_step(run, toy_faces.recipe(), clips["train"], np.arange(4), 18)

@@ -19,8 +19,8 @@ LABELS = ("red", "green", "blue")
 if "toy_faces" not in DATASETS:
 
     @register_dataset("toy_faces", licence="CC0-1.0", terms="None.", training_data="Coloured squares.", synthetic=True)
-    def toy_faces(request: ClipRequest, *, broken: bool = False) -> ClipSet:
-        """Coloured squares; `broken` paints one clip's landmarks at infinity's door, so that the loss is no number."""
+    def toy_faces(request: ClipRequest, *, variant: int = 0) -> ClipSet:
+        """Coloured squares; another `variant` counts as other content."""
         subjects = np.arange(*request.subjects).repeat(len(LABELS))
         labels = np.tile(np.arange(len(LABELS)), len(subjects) // len(LABELS))
         rng = np.random.default_rng(request.subjects[0])
@@ -30,11 +30,11 @@ if "toy_faces" not in DATASETS:
             frames[clip, :, side // 2 :, :, label] += 100
         landmarks = rng.uniform(0.2 * side, 0.8 * side, (len(labels), request.frames, 68, 2))
         clips = ClipSet.from_arrays(frames, np.asarray(landmarks, np.float32), labels, subjects, request.labels)
-        object.__setattr__(clips, "fingerprint", hashlib.sha256(f"{request} {broken}".encode()).hexdigest())
+        object.__setattr__(clips, "fingerprint", hashlib.sha256(f"{request} {variant}".encode()).hexdigest())
         return clips
 
 
-def recipe(**train_options: Any) -> Recipe:
+def recipe(*, pretrain: bool = False, **train_options: Any) -> Recipe:
     model = {
         "backbone": {"name": "incres3d_tiny", "width": 0.05},
         "temporal": {"name": "lstm", "hidden": 8},
@@ -52,9 +52,10 @@ def recipe(**train_options: Any) -> Recipe:
             "protocol": "subject-independent",
             "seed": 5,
             "train": {**options, **train_options},
+            "pretrain": {**options, "epochs": 2} if pretrain else None,
         }
     )
 
 
 if __name__ == "__main__":  # run by the kill test
-    train(recipe(), Path(sys.argv[1]), resume=True, save_minutes=0)
+    train(recipe(pretrain="pretrain" in sys.argv[2:]), Path(sys.argv[1]), resume=True, save_minutes=0)
