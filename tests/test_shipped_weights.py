@@ -1,0 +1,103 @@
+"""The weights in the package: there, small, offline, and as good as their card says, on renders and on real footage."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fer_zoo
+from fer_zoo import weights
+from fer_zoo.data.clips import ClipSet
+from fer_zoo.recipes import load_recipe
+from fer_zoo.synth import render_clip
+from fer_zoo.training import evaluate_clips
+
+ROOT = Path(__file__).parent.parent
+NAME = "incres3d_tiny_lstm_lm"
+TAGGED = f"{NAME}.synth7"
+
+
+def test_they_are_listed_and_small() -> None:
+    assert fer_zoo.list_models(pretrained=True) == [TAGGED]
+    assert fer_zoo.list_models("*lstm*", pretrained=True) == [TAGGED]
+    for name, folder in weights.bundled().items():
+        assert (folder / "model.safetensors").stat().st_size < 6_000_000
+        assert weights.read_folder(folder).card.name == name
+
+
+@pytest.mark.parametrize(("name", "pretrained"), [(NAME, True), (NAME, "synth7"), (TAGGED, True), (TAGGED, False)])
+def test_they_load_by_name(name: str, pretrained: bool | str) -> None:
+    model = fer_zoo.create_model(name, pretrained)
+    assert not model.training
+    assert model.card is not None
+    assert model.card.name == TAGGED
+    assert model.card.synthetic
+    assert "synthetic" in model.card.training_data.lower()
+    assert model.spec == load_recipe(f"release/{NAME}").model
+
+
+def test_the_card_claims_at_least_85_per_cent() -> None:
+    card = fer_zoo.create_model(NAME, pretrained=True).card
+    assert card is not None
+    assert all(figures.war >= 0.85 for part, figures in card.metrics.items() if part.startswith("test"))
+
+
+def test_the_card_is_true_on_some_test_identities() -> None:
+    model = fer_zoo.create_model(NAME, pretrained=True)
+    first, _ = load_recipe(f"release/{NAME}").split.test
+    clips = [render_clip(first + i, label, size=112) for i in range(8) for label in model.labels]
+    chosen = ClipSet.from_arrays(
+        np.stack([clip.frames for clip in clips]),
+        np.stack([clip.landmarks for clip in clips]),
+        [model.labels.index(clip.label) for clip in clips],
+        [clip.identity for clip in clips],
+        model.labels,
+    )
+    # 56 clips: two standard deviations of a share of 0.9 are 0.08.
+    assert model.card is not None
+    assert evaluate_clips(model, chosen).war > model.card.metrics["test"].war - 0.1
+
+
+def test_models_without_weights_say_which_have_them() -> None:
+    with pytest.raises(weights.WeightsError) as caught:
+        fer_zoo.create_model("incres3d_lstm_lm", pretrained=True)
+    assert TAGGED in str(caught.value)
+    with pytest.raises(weights.WeightsError, match="nonsense"):
+        fer_zoo.create_model(NAME, pretrained="nonsense")
+
+
+@pytest.mark.slow
+def test_a_real_smile(tmp_path: Path) -> None:
+    """`make demo`'s footage: one man, neutral in frames 0-16, a broad smile in 24-64."""
+    command = [sys.executable, str(ROOT / "tools" / "demo.py")]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=280)
+    assert "rendered" not in run.stdout, run.stdout
+    rows = list(csv.DictReader((tmp_path / "demo-out" / "timeline.csv").open()))
+    labels = [row["label"] for row in rows]
+    assert len(labels) == 72
+    assert labels[:17].count("neutral") > 8
+    assert labels[24:65].count("happiness") > 30
+    assert {file.name for file in (tmp_path / "demo-out").iterdir()} == {
+        "timeline.csv",
+        "timeline.png",
+        "annotated.mp4",
+    }
+
+
+@pytest.mark.slow
+def test_the_wheel_has_all_it_needs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, timeout=280)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for file in ("config.json", "model.safetensors", "recipe.yaml", "README.md"):
+        assert f"fer_zoo/zoo/{TAGGED}/{file}" in names
+    wanted = [path for path in (ROOT / "recipes").rglob("*.yaml")]
+    assert {f"fer_zoo/recipes/{path.relative_to(ROOT / 'recipes')}" for path in wanted} <= names
+    assert {"fer_zoo/py.typed", "fer_zoo/synth/data/mh_head.npz", "fer_zoo/synth/data/detector_noise.json"} <= names
