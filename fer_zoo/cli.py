@@ -84,7 +84,7 @@ def _predict(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
         # Only now: where nothing could be done, nothing is left behind.
-        out.mkdir(parents=True, exist_ok=True)
+        _make_folder(out)
         files = [out / "timeline.csv", out / "timeline.png"]
         timeline.to_csv(files[0])
         plot_timeline(timeline, files[1])
@@ -97,9 +97,26 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _check_folder(out: Path) -> None:
-    existing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise VideoError(f"{out} cannot be written: {existing}.", "a folder one may write to", "choose another --out")
+    try:
+        existing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    except OSError as error:  # a name that is too long, a folder one may not look into
+        raise _no_folder(out, str(error.strerror)) from error
+    if not existing.is_dir():
+        raise _no_folder(out, f"{existing} is a file")
+    if not os.access(existing, os.W_OK):
+        raise _no_folder(out, f"one may not write to {existing}")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_folder(out, str(error.strerror)) from error
+
+
+def _no_folder(out: Path, why: str) -> VideoError:
+    given = f"The folder {out} cannot be written: {why}."
+    return VideoError(given, "a folder one may write to", "choose another --out")
 
 
 def _load(name: str) -> FERModel:

@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 BASE = {"registry", "specs", "errors"}
 ARROWS = {
     "errors": set(),
+    "files": {"errors"},
     "specs": set(),
     "registry": {"errors"},
     "backbones": BASE,
@@ -24,8 +25,8 @@ ARROWS = {
     "landmarks": BASE,
     "recipes": BASE,
     "synth": {"errors"},
-    "video": {*BASE, "landmarks"},
-    "data": {*BASE, "synth", "video"},
+    "video": {*BASE, "files", "landmarks"},
+    "data": {*BASE, "files", "synth", "video"},
     "model": BASE,
     "card": {"specs"},
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from video_files import Squares, audio_only, dlib_or_skip, draw, encode, rendered_face
+from video_files import Squares, audio_only, dlib_or_skip, draw, encode, rendered_face, small_disk, song_with_cover
 
 from fer_zoo import FERModel, __version__, cli
 from fer_zoo.factory import build
@@ -73,6 +75,8 @@ def test_where_nothing_can_be_done_nothing_is_left(tmp_path: Path, capsys: pytes
     files = {
         encode(tmp_path / "noface.mp4", [draw([])] * 6): (cli.EXIT_NO_FACE, "No face was found"),
         audio_only(tmp_path / "sound.m4a"): (cli.EXIT_VIDEO, "sound but no picture"),
+        song_with_cover(tmp_path / "song.mp3"): (cli.EXIT_VIDEO, "sound but no picture"),
+        tmp_path: (cli.EXIT_VIDEO, "is a folder, not a file"),
         tmp_path / "missing.mp4": (cli.EXIT_VIDEO, "There is no file"),
     }
     (tmp_path / "empty.mp4").touch()
@@ -129,7 +133,60 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "file").touch()
     video = str(face_video(tmp_path / "a.mp4"))
     assert cli.main(["predict", video, "--out", str(tmp_path / "file" / "out")]) == cli.EXIT_VIDEO
+    error = capsys.readouterr().err
+    assert f"{tmp_path / 'file'} is a file" in error
+    assert "another --out" in error
+    assert cli.main(["predict", video, "--out", str(tmp_path / ("long" * 100))]) == cli.EXIT_VIDEO
+    assert "File name too long" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_an_out_that_is_lost_while_the_network_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fer_zoo import inference
+
+    predict_video = inference.predict_video
+
+    def meanwhile(*arguments: Any, **options: Any) -> inference.Timeline:
+        (tmp_path / "out").write_text("someone else's file")
+        return predict_video(*arguments, **options)
+
+    monkeypatch.setattr(inference, "predict_video", meanwhile)
+    video = str(face_video(tmp_path / "a.mp4"))
+    assert cli.main(["predict", video, "--out", str(tmp_path / "out")]) == cli.EXIT_VIDEO
     assert "another --out" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_a_full_disk_is_no_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = str(face_video(tmp_path / "a.mp4"))
+    with small_disk(500):
+        assert cli.main(["predict", video, "--out", str(tmp_path / "out")]) == cli.EXIT_VIDEO
+    error = capsys.readouterr().err
+    assert "timeline.csv cannot be written" in error
+    assert "What to do: make room" in error
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_training_that_cannot_start_says_so_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rendered(*_: object, **__: object) -> None:
+        pytest.fail("clips were rendered first")
+
+    monkeypatch.setattr("fer_zoo.data.synthetic._render_missing", rendered)
+    out = tmp_path / "run"
+    assert cli.main(["train", "quickstart", "--device", "nonsense", "--out", str(out)]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert "nonsense" in error
+    assert "What to do:" in error
+    (tmp_path / "file").touch()
+    assert cli.main(["train", "quickstart", "--out", str(tmp_path / "file" / "run")]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert str(tmp_path / "file") in error
+    assert "Traceback" not in error
+    assert not out.exists()
 
 
 def test_an_unknown_model_is_named_with_its_neighbours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,7 +250,10 @@ def test_version_help_and_wrong_arguments(capsys: pytest.CaptureFixture[str]) ->
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"fer-zoo {__version__}\n"
     assert cli.main(["--help"]) == 0
-    assert all(verb in capsys.readouterr().out for verb in ("predict",))
+    said = capsys.readouterr().out
+    # Each verb stands in a line of its own with what it does; the name alone might be part of another word.
+    for verb in ("predict", "models", "train", "show"):
+        assert re.search(rf"^ +{verb} +\w", said, re.MULTILINE), verb
     for arguments in ([], ["predict"], ["predict", "a.mp4", "--hop", "0"], ["dance"]):
         assert cli.main(arguments) == cli.EXIT_ERROR
         assert "usage: fer-zoo" in capsys.readouterr().err

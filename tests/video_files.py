@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_zoo.errors import MissingExtraError
 from fer_zoo.landmarks.base import Box, Face, Landmarker, keep_likely, largest_first
@@ -60,13 +63,63 @@ def encode(
 def audio_only(path: Path) -> Path:
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("aac", rate=16_000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 16_000
         for index in range(20):
-            frame.pts = index * 1024
-            out.mux(stream.encode(frame))
+            out.mux(stream.encode(_silence(16_000, index * 1024, 1024)))
         out.mux(stream.encode(None))
     return path
+
+
+def _silence(rate: int, first: int, count: int) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, count), np.float32), format="fltp", layout="mono")
+    frame.sample_rate, frame.pts = rate, first
+    return frame
+
+
+def sounding(path: Path, images: Sequence[np.ndarray], *, seconds: float, rate: int = 25) -> Path:
+    """A video with `seconds` of silence, both streams from 0 and interleaved."""
+    sample_rate, block = 44_100, 1024
+    with av.open(str(path), "w") as out:
+        video: Any = out.add_stream("libx264", rate=rate, options={"g": "12", "bf": "0"})
+        video.height, video.width = images[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        audio: Any = out.add_stream("aac", rate=sample_rate)
+        for image in images:
+            out.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
+        out.mux(video.encode(None))
+        for first in range(0, round(seconds * sample_rate), block):
+            out.mux(audio.encode(_silence(sample_rate, first, block)))
+        out.mux(audio.encode(None))
+    return path
+
+
+def song_with_cover(path: Path) -> Path:
+    """An MP3 with a PNG cover: FFmpeg shows the cover as a video stream of one frame."""
+    with av.open(str(path), "w", format="mp3", options={"write_xing": "0", "id3v2_version": "0"}) as out:
+        stream: Any = out.add_stream("libmp3lame", rate=44_100)
+        for first in range(0, 44_100, 1152):
+            out.mux(stream.encode(_silence(44_100, first, 1152)))
+        out.mux(stream.encode(None))
+    picture = BytesIO()
+    Image.fromarray(np.full((32, 32, 3), 120, np.uint8)).save(picture, "png")
+    # ID3v2.3: text encoding, type of picture file, kind 3 (front cover), no description, the file itself.
+    content = b"\0image/png\0\x03\0" + picture.getvalue()
+    frame = b"APIC" + len(content).to_bytes(4, "big") + b"\0\0" + content
+    # Sizes in the header of the tag have seven bits a byte.
+    size = bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    path.write_bytes(b"ID3\x03\0\0" + size + frame + path.read_bytes())
+    return path
+
+
+@contextmanager
+def small_disk(size: int) -> Iterator[None]:
+    """No file may grow past `size` bytes: the operating system then refuses as it does on a full disk."""
+    resource = pytest.importorskip("resource", reason="the limit is set the POSIX way")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def draw(squares: Sequence[Square], width: int = 160, height: int = 120) -> np.ndarray:

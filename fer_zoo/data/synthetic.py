@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from fer_zoo.data.clips import ClipRequest, ClipSet, FrameFiles, Frames, Points
-from fer_zoo.data.files import write_atomically, write_text
 from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.files import write_atomically, write_text
 from fer_zoo.registry import register_dataset, unknown_name
 
 # Raise when the meaning of the files changes. What the generator draws is told by `_probe`, not by a number.

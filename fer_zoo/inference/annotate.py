@@ -35,6 +35,8 @@ def annotate_video(timeline: Timeline, path: str | Path, progress: Callable[[int
     painter = _Painter(timeline, video.scale * enlarge)
     with write_video(path, timeline.rate) as writer, closing(video.frames()) as frames:
         for frame in frames:
+            if frame.index >= len(timeline):
+                break  # a damaged file may give more frames the second time
             writer.add(painter.paint(frame.image, timeline.rows[frame.index], enlarge), frame.time_s)
             if progress is not None:
                 progress(frame.index + 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from fer_zoo.landmarks.base import UInt8
 from fer_zoo.specs import CropSpec
 from fer_zoo.video.crop import clip_box, crop_clip
 from fer_zoo.video.reader import open_video
-from fer_zoo.video.writer import atomic_file
+from fer_zoo.video.writer import output_file
 
 _THUMBNAILS, _THUMBNAIL_PIXELS = 10, 160
 _WIDTH, _HEIGHT = 12.0, 6.0
@@ -46,7 +47,7 @@ def plot_timeline(timeline: Timeline, path: str | Path) -> None:
     figure.text(
         _RIGHT, 0.955, f"{timeline.model}  ·  points: {timeline.landmarker}", size=9, color="#666c76", ha="right"
     )
-    with atomic_file(path) as temporary:
+    with output_file(path) as temporary:
         figure.savefig(temporary)
 
 
@@ -69,12 +70,19 @@ def _draw_curves(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None
     axes.tick_params(axis="x", labelbottom=False, length=0)
     _tidy(axes)
     _draw_names(axes, timeline, colours)
-    for span in timeline.spans():
-        if span.label is None:
-            axes.axvspan(span.start_s - step / 2, span.end_s + step / 2, color="#f1f2f4", lw=0)
-            if span.end_s - span.start_s > 0.08 * (times[-1] - times[0]):
-                middle = (span.start_s + span.end_s) / 2
-                axes.text(middle, 0.5, "no face", color="#8a909a", ha="center", va="center", size=10)
+    for reason, start, end in _unlabelled(timeline):
+        axes.axvspan(start - step / 2, end + step / 2, color="#f1f2f4", lw=0)
+        if end - start > 0.08 * (times[-1] - times[0]):
+            axes.text((start + end) / 2, 0.5, reason, color="#8a909a", ha="center", va="center", size=10)
+
+
+def _unlabelled(timeline: Timeline) -> Iterator[tuple[str, float, float]]:
+    """Runs of frames without a label: why there is none, and the times of the first and the last frame in seconds."""
+    for (label, seen), group in itertools.groupby(timeline.rows, key=lambda row: (row.label, row.face != "none")):
+        if label is None:
+            rows = list(group)
+            # On two lines: such a run is short by its nature.
+            yield "face too\nbriefly seen" if seen else "no face", rows[0].time_s, rows[-1].time_s
 
 
 def _draw_names(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fer_zoo.errors import NoFaceError, OptionError, VideoError
 from fer_zoo.inference.timeline import Row, Timeline
-from fer_zoo.inference.windows import Ints, check_hop, nearest_ticks, sample_frames, windows
+from fer_zoo.inference.windows import Ints, Plan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
 from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.model import FERModel
@@ -78,9 +78,8 @@ def predict_video(
             "a video in which one face is seen from the front, 60 pixels wide or more",
             "try another video, or another landmarker",
         )
-    frames = sample_frames(track.times, spec.fps)
-    table = windows(len(frames), spec.frames, hop)
-    used = table[track.found[frames[table]].mean(axis=1) >= MIN_FACES]
+    plan = plan_windows(track.times, spec.fps, spec.frames, hop)
+    used = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
     if not len(used):
         raise NoFaceError(
             f"The face in {path} is never seen for half of {spec.frames} frames at {spec.fps:g} a second "
@@ -88,11 +87,11 @@ def predict_video(
             "a face that stays in the picture for a quarter of a second or more",
             "try another video",
         )
-    clips = _clips(video, track, frames[used], model)
+    clips = _clips(video, track, plan.frames[used], model)
     shares = _run(model, clips, len(used), batch_size, progress)
-    averaged = _average(shares, used, len(frames))
-    rows = _rows(track, averaged[nearest_ticks(track.times, spec.fps, len(frames))], model.labels)
-    notes = _notes(video, track, len(frames), model, finder)
+    averaged = _average(shares, used, len(plan.frames))
+    rows = _rows(track, averaged[plan.nearest], model.labels)
+    notes = _notes(video, track, plan, model, finder)
     name = model.card.name if model.card else f"{model.spec.name} (untrained)"
     return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
 
@@ -212,15 +211,20 @@ def _rows(track: FaceTrack, shares: NDArray[np.float64], labels: tuple[str, ...]
     return tuple(rows)
 
 
-def _notes(video: Video, track: FaceTrack, ticks: int, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
+def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
     notes = []
     spec = model.input_spec
     if video.damage:
         notes.append(f"{video.damage} The timeline covers what could be decoded.")
-    if ticks < spec.frames:
+    if len(plan.frames) < spec.frames:
         notes.append(
-            f"The video is shorter ({ticks} frames at {spec.fps:g} a second) than the {spec.frames} the network looks "
-            "at; its last frame was repeated."
+            f"The video is shorter ({len(plan.frames)} frames at {spec.fps:g} a second) than the {spec.frames} the "
+            "network looks at; its last frame was repeated."
+        )
+    if plan.gaps_s:
+        notes.append(
+            f"Gaps of more than {spec.frames / spec.fps:g} s between two frames: {len(plan.gaps_s)}, the longest "
+            f"{max(plan.gaps_s):.1f} s. The parts between them were looked at one by one."
         )
     if track.people > 1:
         notes.append(f"{track.people} faces were seen; the timeline is of the one that is largest for longest.")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
-from fer_zoo.video.writer import atomic_file
+from fer_zoo.video.writer import output_file
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Timeline:
             VideoError: the file cannot be written.
         """
         header = ["frame", "time_s", "face", "x0", "y0", "x1", "y1", "label", *(f"p_{label}" for label in self.labels)]
-        with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with output_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
             writer.writerows(self._fields(row) for row in self.rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,52 @@ from numpy.typing import NDArray
 from fer_zoo.errors import OptionError
 
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the network is to look at.
+
+    Attributes:
+        frames: frame number at each tick of the sampling clock, (ticks,).
+        windows: ticks of each window, (windows, length).
+        nearest: the tick nearest to each frame, (frames,).
+        gaps_s: lengths of the gaps at which the clock stands still, in seconds.
+    """
+
+    frames: Ints
+    windows: Ints
+    nearest: Ints
+    gaps_s: tuple[float, ...]
+
+
+def plan_windows(times: NDArray[np.float64], fps: float, length: int, hop: int) -> Plan:
+    """Sample a video at `fps` and lay windows of `length` ticks over it, every `hop` ticks.
+
+    Where two frames are further apart than one window lasts, the clock stands still: no window bridges the gap, and
+    what lies between two gaps is treated like a video of its own. So whatever the time stamps say, no frame is repeated
+    for longer than a window, and there are hardly two windows of the same frames.
+
+    Args:
+        times: seconds since the first frame, increasing, (frames,).
+
+    Raises:
+        OptionError: `hop` is not in 1..length.
+    """
+    steps = np.diff(times)
+    # The half millisecond is the rounding of time stamps: a step of exactly one window is no gap.
+    cuts = np.flatnonzero(steps > length / fps + 5e-4) + 1
+    frames, tables, nearest = [], [], []
+    ticks = 0
+    for start, end in zip([0, *cuts], [*cuts, len(times)], strict=True):
+        own = times[start:end] - times[start]
+        sampled = sample_frames(own, fps)
+        frames.append(sampled + start)
+        tables.append(windows(len(sampled), length, hop) + ticks)
+        nearest.append(nearest_ticks(own, fps, len(sampled)) + ticks)
+        ticks += len(sampled)
+    gaps = tuple(float(step) for step in steps[cuts - 1])
+    return Plan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps)
 
 
 def sample_frames(times: NDArray[np.float64], fps: float) -> Ints:

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fer_zoo.data.files import write_atomically
 from fer_zoo.errors import TrainingError
+from fer_zoo.files import write_atomically
 
 
 @dataclass

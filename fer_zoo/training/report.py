@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import fer_zoo
 from fer_zoo import weights
-from fer_zoo.data.files import write_text
 from fer_zoo.errors import TrainingError
+from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.registry import DATASETS

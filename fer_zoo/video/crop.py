@@ -18,7 +18,7 @@ from fer_zoo.errors import InputError
 from fer_zoo.landmarks.base import Box, Floats, UInt8
 from fer_zoo.specs import CropSpec, InputSpec
 
-__all__ = ["Box", "clip_box", "crop_clip", "faces_in", "from_crop", "normalise", "to_crop"]
+__all__ = ["Box", "clip_box", "crop_clip", "faces_in", "normalise", "to_crop"]
 
 # A box this many times the frame's longer side comes from points that are no face; padding it would eat the memory.
 _LARGEST_BOX = 16.0
@@ -88,13 +88,6 @@ def to_crop(landmarks: Floats, box: Box, size: int) -> Floats:
     """Points (..., 2) in frame pixels, in pixels of a crop of `box` resampled to `size`."""
     scale = size / box.width
     moved = (np.asarray(landmarks, np.float64) - (box.x0, box.y0)) * scale - 0.5
-    return np.asarray(moved, np.float32)
-
-
-def from_crop(landmarks: Floats, box: Box, size: int) -> Floats:
-    """The inverse of `to_crop`: points (..., 2) in crop pixels, in frame pixels."""
-    scale = box.width / size
-    moved = (np.asarray(landmarks, np.float64) + 0.5) * scale + (box.x0, box.y0)
     return np.asarray(moved, np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -37,6 +38,7 @@ class Video:
         scale: side of a decoded image / side as shown; below 1 for frames larger than `max_side`.
         rate: average frames a second, as the file states it.
         frame_count: as the file states it; None when it does not say.
+        duration_s: seconds of the picture (sound may be longer) as the file states it; None when it does not say.
         damage: what was wrong with the file; set by `frames()`, None when all went well.
     """
 
@@ -48,11 +50,6 @@ class Video:
     frame_count: int | None
     duration_s: float | None
     damage: str | None = field(default=None)
-
-    @property
-    def truncated(self) -> bool:
-        """True when the file ended early or parts of it could not be decoded (known after `frames()`)."""
-        return self.damage is not None
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -67,7 +64,7 @@ class Video:
         """
         container = _open_container(self.path)
         with container:
-            stream = container.streams.video[0]
+            stream = _picture(container, self.path)
             stream.thread_type = "AUTO"
             damages: list[str] = []
             count, first, last = 0, 0.0, -math.inf
@@ -95,8 +92,9 @@ class Video:
         if problems:
             return f"{len(problems)} part(s) could not be decoded ({problems[0]}); {count} frames could."
         # A few frames less than announced are common: edit lists, a wrong header, the last frame's own duration.
-        if self.frame_count and count < self.frame_count * 0.95 - 2:
-            return f"The file ends early: {count} of {self.frame_count} frames."
+        if self.frame_count:
+            early = count < self.frame_count * 0.95 - 2
+            return f"The file ends early: {count} of {self.frame_count} frames." if early else None
         if self.duration_s and seconds < self.duration_s * 0.95 - 0.5:
             return f"The file ends early: {seconds:.1f} of {self.duration_s:.1f} s."
         return None
@@ -114,15 +112,12 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE) -> Video:
     path = Path(path)
     _check_file(path)
     with _open_container(path) as container:
-        if not container.streams.video:
-            raise VideoError(f"{path} has sound but no picture.", "a file with a video stream", "choose another file")
-        stream = container.streams.video[0]
+        stream = _picture(container, path)
         stream.thread_type = "AUTO"
         raw = next(_decoded(container, stream, []), None)
         if raw is None:
             raise VideoError(f"No frame of {path} can be decoded.", "a video that plays", _DO)
         width, height = _shown_size(raw, stream)
-        duration = container.duration / 1e6 if container.duration else None
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         return Video(
             path=path,
@@ -131,8 +126,37 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE) -> Video:
             scale=min(1.0, max_side / max(width, height)),
             rate=Fraction(rate) if 0 < rate < 1000 else Fraction(25),
             frame_count=stream.frames or None,
-            duration_s=duration if duration and duration > 0 else None,
+            duration_s=_duration(container, stream),
         )
+
+
+def _picture(container: Any, path: Path) -> Any:
+    """The first stream of moving pictures; the cover of a song is a video stream too, of one frame, and no video."""
+    from av.stream import Disposition
+
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not moving:
+        cover = " (only a cover)" if container.streams.video else ""
+        raise VideoError(
+            f"{path} has sound but no picture{cover}.", "a file with a video stream", "choose another file"
+        )
+    return moving[0]
+
+
+def _duration(container: Any, stream: Any) -> float | None:
+    """Seconds from the first frame to the end of the picture, as the file states them; None when it does not say."""
+    # Matroska states only the whole file's length; its usual writers add a tag with each stream's end.
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        start = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
+        seconds = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - start
+    elif stream.duration:
+        seconds = float(stream.duration * stream.time_base)
+    elif container.duration and len(container.streams) == 1:  # else the sound may be what is longer
+        seconds = container.duration / 1e6
+    else:
+        return None
+    return seconds if seconds > 0 else None
 
 
 @dataclass(frozen=True)
@@ -200,11 +224,19 @@ def _decoded(container: Any, stream: Any, damages: list[str]) -> Iterator[Any]:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
+    try:
+        exists, size = path.exists(), path.stat().st_size if path.is_file() else 0
+    except OSError as error:  # a name that is too long, a folder one may not look into
+        raise VideoError(
+            f"{path} cannot be read: {error.strerror}.", "the path of a video file", "check the path and its rights"
+        ) from error
+    if not exists:
         raise VideoError(f"There is no file {path}.", "the path of a video file", "check the spelling")
+    if path.is_dir():
+        raise VideoError(f"{path} is a folder, not a file.", "the path of a video file", "name a file in that folder")
     if not path.is_file():
-        raise VideoError(f"{path} is not a file.", "the path of a video file", "give the file, not its folder")
-    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is not a file.", "the path of a video file", "save it as a file first")
+    if size == 0:
         raise VideoError(f"{path} is empty (0 bytes).", "a video file", "copy or download it again")
 
 
@@ -218,8 +250,8 @@ def _open_container(path: Path) -> Any:
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(
             f"{path} cannot be read as video: {_reason(error)}.",
-            "any format FFmpeg reads (mp4, mov, mkv, webm, avi, ...); an mp4 cut off while copying has lost its index",
-            _DO,
+            "any format FFmpeg reads (mp4, mov, mkv, webm, avi, ...)",
+            f"{_DO}; an mp4 cut off while copying or recording has lost its index at the end: copy it again",
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fer_zoo.errors import InputError, VideoError
+from fer_zoo.errors import FerZooError, InputError, VideoError
+from fer_zoo.files import atomic_file
 from fer_zoo.landmarks.base import UInt8
 
 # H.264 first; builds of FFmpeg without it still have its own MPEG-4 encoder.
@@ -25,26 +25,23 @@ _CLOCK = 60_000
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file beside `path`; it becomes `path` when the block ends well, and is removed otherwise.
+def output_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file that becomes `path` when the block ends well, as `files.atomic_file` does.
 
     Raises:
-        VideoError: the folder does not exist or cannot be written to.
+        VideoError: the folder does not exist or cannot be written to, or the disk is full.
     """
-    path = Path(path)
-    # The suffix stays: FFmpeg and others choose the format by it. The process number keeps two writers apart.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        temporary.touch()
+        with atomic_file(path) as temporary:
+            yield temporary
+    except FerZooError:  # says already what is wrong, and may be an OSError too
+        raise
     except OSError as error:
         raise VideoError(
-            f"{path} cannot be written: {error.strerror}.", "a folder one may write to", "choose another folder"
+            f"{path} cannot be written: {error.strerror or error}.",
+            "a folder one may write to, with room on its disk",
+            "make room, or choose another folder",
         ) from error
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class VideoWriter:
@@ -113,16 +110,30 @@ def write_video(path: str | Path, rate: Fraction | float) -> Iterator[VideoWrite
     import av
 
     rate = Fraction(rate).limit_denominator(1001 * 60)
-    with atomic_file(path) as temporary:
+    with output_file(path) as temporary:
         try:
             # faststart: the index stands in front, so that a browser can begin before it has everything.
             options = {"movflags": "+faststart"} if temporary.suffix.lower() in (".mp4", ".mov") else {}
-            with av.open(str(temporary), "w", options=options) as container:
+            with _container(temporary, options) as container:
                 writer = VideoWriter(container, rate)
                 yield writer
                 writer.finish()
         except av.error.FFmpegError as error:
-            raise VideoError(f"{path} cannot be encoded: {error}.", "a writable .mp4", "try another folder") from error
+            raise VideoError(
+                f"{path} cannot be written: {error.strerror or error}.",
+                "a name that ends in .mp4, .mkv or .mov, in a folder with room on its disk",
+                "make room, or choose another name or folder",
+            ) from error
+
+
+def _container(path: Path, options: dict[str, str]) -> Any:
+    import av
+
+    try:
+        return av.open(str(path), "w", options=options)
+    except ValueError as error:
+        given = "The ending of the video's name says no format that FFmpeg can write."
+        raise VideoError(given, "a name that ends in .mp4, .mkv or .mov", "choose another name") from error
 
 
 def _add_stream(container: Any, rate: Fraction, width: int, height: int) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from PIL import Image
 from toy_model import brightness_model
-from video_files import Squares, draw, encode
+from video_files import Squares, draw, encode, small_disk
 
 from fer_zoo.errors import VideoError
 from fer_zoo.inference import Timeline, predict_video
@@ -107,6 +109,36 @@ def test_pictures_are_whole_or_not_there(timeline: Timeline, tmp_path: Path, mon
     with pytest.raises(KeyboardInterrupt):
         annotate_video(timeline, tmp_path / "out.mp4", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_has_a_text(timeline: Timeline, tmp_path: Path) -> None:
+    with small_disk(500):
+        with pytest.raises(VideoError, match=r"t\.png cannot be written"):
+            plot_timeline(timeline, tmp_path / "t.png")
+        with pytest.raises(VideoError, match=r"t\.csv cannot be written"):
+            timeline.to_csv(tmp_path / "t.csv")
+        with pytest.raises(VideoError, match=r"t\.mp4 cannot be written: File too large"):
+            annotate_video(timeline, tmp_path / "t.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_gives_more_frames_the_second_time(timeline: Timeline, tmp_path: Path) -> None:
+    shorter = replace(timeline, rows=timeline.rows[:7])
+    annotate_video(shorter, tmp_path / "out.mp4")
+    plot_timeline(shorter, tmp_path / "out.png")
+    assert len(list(open_video(tmp_path / "out.mp4").frames())) == 7
+
+
+def test_the_plot_tells_no_face_from_a_face_too_briefly_seen(timeline: Timeline, tmp_path: Path) -> None:
+    brief = [replace(row, label=None, probabilities=None) if 20 <= row.frame < 25 else row for row in timeline.rows]
+    texts = []
+    for name, rows in (("all", timeline.rows), ("brief", tuple(brief))):
+        with rc_context({"svg.fonttype": "none"}):
+            plot_timeline(replace(timeline, rows=rows), tmp_path / f"{name}.svg")
+        curves = (tmp_path / f"{name}.svg").read_text().split('id="axes_2"')[0]
+        texts.append(("no face" in curves, "briefly seen" in curves))
+    # Frames 10 to 19 show no face; the five after them do, in the second.
+    assert texts == [(True, False), (True, True)]
 
 
 def test_colours_are_distinct_for_known_and_unknown_labels() -> None:

@@ -91,12 +91,37 @@ def test_a_face_that_leaves_and_returns(tmp_path: Path) -> None:
 
 def test_a_face_for_too_short_a_time_has_a_box_but_no_label(tmp_path: Path) -> None:
     images = [square(230)] * 12 + [empty()] * 20 + [square(160)] * 1 + [empty()] * 20 + [square(160)] * 12
-    timeline = watch(tmp_path, images)
+    path = encode(tmp_path / "a.mp4", images, options={"crf": "8"}, pix_fmt="yuv444p")
+    # Every frame is searched, so that the one face in between is sure to be seen.
+    timeline = predict_video(brightness_model(), path, landmarker=Squares(detect_every=1), hop=1)
     row = timeline.rows[32]
-    if row.face == "tracked":  # seen at all only if a search fell on it
-        assert row.label is None
-        assert row.box is not None
-    assert labels(timeline)[12:32] == [None] * 20
+    assert (row.face, row.label, row.probabilities) == ("tracked", None, None)
+    assert row.box is not None
+    assert row.points is not None
+    assert labels(timeline)[12:53] == [None] * 41
+    assert None not in labels(timeline)[:12] + labels(timeline)[53:]
+
+
+def test_time_stamps_that_jump_an_hour(tmp_path: Path) -> None:
+    images = [square(230)] * 10 + [square(160)] * 10
+    times = [i / 25 + (3600 if i >= 10 else 0) for i in range(20)]
+    path = encode(tmp_path / "a.mp4", images, times=times, options={"crf": "8"}, pix_fmt="yuv444p")
+    model = brightness_model()
+    timeline = predict_video(model, path, landmarker=Squares(), hop=1)
+    # No window holds frames of both sides, so that the border is sharp.
+    assert labels(timeline) == ["bright"] * 10 + ["dark"] * 10
+    assert timeline.rows[10].time_s == pytest.approx(3600.4, abs=1e-2)
+    assert sum(cast(BrightnessNet, model).batches) == 2 * 7
+    assert any("more than 0.16 s between two frames: 1, the longest 3600.0 s" in note for note in timeline.notes)
+
+
+def test_in_a_very_slow_video_each_frame_is_looked_at_once(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 3 + [square(160)] * 3, rate=5, options={"crf": "8"})
+    model = brightness_model()  # a window of 0.16 s, so that 0.2 s between frames is a gap
+    timeline = predict_video(model, path, landmarker=Squares(), hop=1)
+    assert labels(timeline) == ["bright"] * 3 + ["dark"] * 3
+    assert sum(cast(BrightnessNet, model).batches) == 6
+    assert any("more than 0.16 s between two frames: 5" in note for note in timeline.notes)
 
 
 def test_shorter_than_a_window(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.windows import nearest_ticks, sample_frames, windows
+from fer_zoo.inference.windows import nearest_ticks, plan_windows, sample_frames, windows
 
 
 def even(count: int, rate: float) -> np.ndarray:
@@ -71,3 +71,45 @@ def test_hop_zero_is_refused() -> None:
 def test_frames_get_their_nearest_tick() -> None:
     np.testing.assert_array_equal(nearest_ticks(even(6, 50), 25, 3), [0, 0, 1, 2, 2, 2])
     np.testing.assert_array_equal(nearest_ticks(np.array([0, 0.1, 5.0]), 10, 3), [0, 1, 2])
+
+
+def test_without_gaps_the_plan_is_one_clock_from_end_to_end() -> None:
+    times = even(30, 30000 / 1001)
+    plan = plan_windows(times, 25, 10, 2)
+    np.testing.assert_array_equal(plan.frames, sample_frames(times, 25))
+    np.testing.assert_array_equal(plan.windows, windows(len(plan.frames), 10, 2))
+    np.testing.assert_array_equal(plan.nearest, nearest_ticks(times, 25, len(plan.frames)))
+    assert plan.gaps_s == ()
+
+
+def test_an_hour_between_two_frames_costs_nothing_and_no_window_bridges_it() -> None:
+    times = np.concatenate([even(20, 25), 3600 + even(15, 25)])
+    plan = plan_windows(times, 25, 10, 2)
+    np.testing.assert_array_equal(plan.frames, np.arange(35))
+    np.testing.assert_array_equal(plan.nearest, np.arange(35))
+    rows = plan.frames[plan.windows]
+    assert ((rows < 20).all(axis=1) | (rows >= 20).all(axis=1)).all()
+    assert set(rows.ravel().tolist()) == set(range(35))
+    assert plan.gaps_s == pytest.approx((3600 - 19 / 25,))
+
+
+def test_a_gap_of_one_window_is_bridged() -> None:
+    assert plan_windows(np.array([0.0, 0.04, 0.44, 0.48]), 25, 10, 1).gaps_s == ()
+    assert len(plan_windows(np.array([0.0, 0.04, 0.46, 0.50]), 25, 10, 1).gaps_s) == 1
+
+
+@given(
+    steps=st.lists(st.floats(0.001, 0.2) | st.floats(0.2, 1e6), max_size=50),
+    length=st.integers(1, 12),
+    hop=st.integers(1, 12),
+)
+def test_any_time_stamps_give_few_ticks_and_every_frame_a_near_one(steps: list[float], length: int, hop: int) -> None:
+    times = np.concatenate([[0.0], np.cumsum(steps)])
+    plan = plan_windows(times, 25, length, min(hop, length))
+    assert len(plan.frames) <= (length + 1) * len(times)
+    assert (np.diff(plan.frames) >= 0).all()
+    rows = plan.frames[plan.windows]
+    assert len(rows) <= 2 * len(np.unique(rows, axis=0))
+    assert set(plan.windows.ravel().tolist()) == set(range(len(plan.frames)))
+    # What a frame is judged by was sampled within one window of it.
+    assert np.abs(times[plan.frames[plan.nearest]] - times).max() <= length / 25 + 1e-3

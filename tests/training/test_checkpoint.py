@@ -75,7 +75,7 @@ def test_a_failed_write_keeps_the_old_file(saved: Path, monkeypatch: pytest.Monk
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fer_zoo.data.files.os.fsync", full)
+    monkeypatch.setattr("fer_zoo.files.os.fsync", full)
     model, optimizer = network()
     with pytest.raises(TrainingError, match="No space left"):
         save_checkpoint(saved, Progress({}, {}), {"model": model}, optimizer)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fer_zoo.errors import InputError
 from fer_zoo.specs import CropSpec, InputSpec
-from fer_zoo.video.crop import Box, clip_box, crop_clip, faces_in, from_crop, normalise, to_crop
+from fer_zoo.video.crop import Box, clip_box, crop_clip, faces_in, normalise
 
 
 def square(x: float, y: float, side: float) -> Box:
@@ -99,12 +99,6 @@ def test_frames_without_a_face_do_not_count() -> None:
     np.testing.assert_array_equal(faces_in(frames), [True, False, False, False])
     assert clip_box(frames, CropSpec()) == clip_box(frames[:1], CropSpec())
     assert clip_box(frames[1:], CropSpec()) is None
-
-
-@given(x=st.floats(-50, 50), side=st.floats(1, 500), size=st.integers(1, 300), px=st.floats(-1e3, 1e3))
-def test_from_crop_undoes_to_crop(x: float, side: float, size: int, px: float) -> None:
-    box, points = square(x, -x, side), np.array([[px, -px]], np.float32)
-    np.testing.assert_allclose(from_crop(to_crop(points, box, size), box, size), points, atol=0.02)
 
 
 @pytest.mark.parametrize("box", [Box(0, 0, 0, 0), Box(0, 0, 10, 20), Box(float("nan"), 0, 10, 10), Box(0, 0, 1e5, 1e5)])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from video_files import audio_only, draw, encode
+from video_files import audio_only, draw, encode, song_with_cover, sounding
 
 from fer_zoo.errors import VideoError
 from fer_zoo.video.reader import open_video
@@ -51,7 +52,7 @@ def test_frames_times_and_size(tmp_path: Path) -> None:
     for frame, image in zip(frames, images, strict=True):
         assert frame.image.dtype == np.uint8
         assert_alike(frame.image, image)
-    assert not video.truncated
+    assert video.damage is None
 
 
 def test_reading_twice_gives_the_same(tmp_path: Path) -> None:
@@ -148,8 +149,36 @@ def test_truncated_file_gives_its_frames_and_says_so(
     frames = list(video.frames())
     assert 60 * kept - 15 < len(frames) < 60 * kept + 10
     if name != "a.ts":  # a transport stream has no announced length: an end is an end
-        assert video.truncated
         assert video.damage
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.flv"])
+def test_sound_that_is_longer_than_the_picture_is_no_damage(tmp_path: Path, name: str) -> None:
+    path = sounding(tmp_path / name, moving(30), seconds=3.0)
+    with av.open(str(path)) as container:
+        assert container.duration / 1e6 > 2.8
+    video = open_video(path)
+    assert len(list(video.frames())) == 30
+    assert video.damage is None
+
+
+def test_where_the_frame_count_agrees_the_length_does_not_matter(tmp_path: Path) -> None:
+    video = replace(open_video(encode(tmp_path / "a.mp4", moving(20))), duration_s=60.0)
+    assert (len(list(video.frames())), video.damage) == (20, None)
+    unknown = replace(video, frame_count=None)
+    assert len(list(unknown.frames())) == 20
+    assert unknown.damage == "The file ends early: 0.8 of 60.0 s."
+
+
+def test_an_end_that_only_the_time_stamps_show_is_seen_despite_sound(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (64, 96, 3), dtype=np.uint8) for _ in range(60)]
+    path = sounding(tmp_path / "a.mkv", noise, seconds=2.4)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    video = open_video(path)
+    assert 10 < len(list(video.frames())) < 50
+    assert video.damage
 
 
 def test_bytes_overwritten_in_the_middle(tmp_path: Path) -> None:
@@ -179,11 +208,13 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(20_000))
     for path, message in (
         (tmp_path / "missing.mp4", "There is no file"),
-        (tmp_path, "is not a file"),
+        (tmp_path, "is a folder, not a file"),
+        (tmp_path / ("long" * 100), "cannot be read: File name too long"),
         (tmp_path / "empty.mp4", "empty"),
         (tmp_path / "text.mp4", "cannot be read as video|No frame|no picture"),
         (tmp_path / "noise.mp4", "cannot be read as video|No frame|no picture"),
         (audio_only(tmp_path / "sound.m4a"), "sound but no picture"),
+        (song_with_cover(tmp_path / "song.mp3"), r"sound but no picture \(only a cover\)"),
     ):
         with pytest.raises(VideoError, match=message):
             open_video(path)

@@ -7,12 +7,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_files import draw
+from video_files import draw, small_disk
 
 from fer_zoo.errors import InputError, VideoError
 from fer_zoo.video import writer as module
 from fer_zoo.video.reader import open_video
-from fer_zoo.video.writer import atomic_file, write_video
+from fer_zoo.video.writer import output_file, write_video
 
 
 def squares(count: int, width: int = 120, height: int = 80) -> list[np.ndarray]:
@@ -97,5 +97,29 @@ def test_wrong_images_are_refused_and_leave_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="cannot be written"), atomic_file(tmp_path / "no" / "a.csv"):
+    with pytest.raises(VideoError, match="cannot be written: No such file"), output_file(tmp_path / "no" / "a.csv"):
         pass
+
+
+def test_a_full_disk_is_an_error_with_a_text_and_leaves_nothing(tmp_path: Path) -> None:
+    with small_disk(1000):
+        with (
+            pytest.raises(VideoError, match=r"a\.csv cannot be written: File too large"),
+            output_file(tmp_path / "a.csv") as file,
+        ):
+            file.write_bytes(b"x" * 5000)
+        with pytest.raises(VideoError, match=r"a\.mp4 cannot be written: File too large"):
+            write_all(tmp_path / "a.mp4", squares(20))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a"])
+def test_a_name_that_says_no_format(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VideoError, match="ending of the video's name"):
+        write_all(tmp_path / name, squares(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_caller_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"^mine$"), output_file(tmp_path / "a.csv"):
+        raise VideoError("mine")

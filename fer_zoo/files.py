@@ -1,0 +1,48 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Give an empty temporary file beside `path`; it becomes `path` when the block ends well, else it is removed.
+
+    Killed at any moment, the old file or the whole new one is there.
+
+    Raises:
+        OSError: the folder is not there or cannot be written to, or the disk is full; say more where more is known.
+    """
+    path = Path(path)
+    # The suffix stays: FFmpeg and others choose the format by it. The process number keeps two writers apart; the last
+    # to finish wins, whole.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary.touch()
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file through `write(stream)`, as `atomic_file` does; makes its folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as temporary, temporary.open("wb") as stream:
+        write(stream)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically; makes its folder."""
+    write_atomically(path, lambda stream: stream.write(text.encode()))
