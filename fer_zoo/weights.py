@@ -86,7 +86,7 @@ def write_weights(
     folder = Path(folder)
     if folder.exists() and not overwrite:
         raise WeightsError(f"{folder} exists.", "a folder that does not exist yet", "choose another, or overwrite it")
-    new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("tmp", "old"))
     recipe_text = dump_recipe(recipe)
     header = {
         "name": str(card["name"]),
@@ -103,8 +103,14 @@ def write_weights(
         (new / "recipe.yaml").write_text(recipe_text)
         (new / "README.md").write_text(card_text(full, model.spec))
         if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(new, folder)
+            # A folder cannot be swapped in one step: the old one is kept until the new one is in its place.
+            os.replace(folder, old)
+        try:
+            os.replace(new, folder)
+        except OSError:
+            if old.exists():
+                os.replace(old, folder)
+            raise
     except (OSError, SafetensorError, ValidationError) as error:
         raise WeightsError(
             f"The weights folder {folder} cannot be written: {error}",
@@ -113,6 +119,7 @@ def write_weights(
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return folder
 
 

@@ -95,22 +95,32 @@ def write_start(out: Path, recipe: Recipe) -> None:
     Raises:
         TrainingError: the folder cannot be written.
     """
+    _write(out / "recipe.yaml", dump_recipe(recipe))
+    _write(out / "run.json", json.dumps(surroundings(), indent=1))
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        write_text(out / "recipe.yaml", dump_recipe(recipe))
-        write_text(out / "run.json", json.dumps(surroundings(), indent=1))
+        write_text(path, text)
     except OSError as error:
         raise TrainingError(
-            f"{out} cannot be written: {error}", "a folder one may write to", "choose another"
+            f"{path} cannot be written: {error}",
+            "a folder with room that one may write to",
+            "make room and resume, or choose another folder",
         ) from error
 
 
 def write_log(path: Path, history: list[dict[str, float]]) -> None:
-    """Write log.csv, a row per epoch."""
+    """Write log.csv, a row per epoch.
+
+    Raises:
+        TrainingError: the file cannot be written; the previous one is kept.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write_text(path, text.getvalue())
+    _write(path, text.getvalue())
 
 
 def write_result(
