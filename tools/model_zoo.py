@@ -79,7 +79,8 @@ def ablation_section(runs: dict[str, dict[str, object]]) -> str:
 
 The release recipe on 300 training identities and fewer epochs (`fer-zoo train ablations/NAME`), the same
 {test.subjects} test identities ({test.clips} clips), **one seed each**: differences of a few points are not
-significant. Machine: {card.hardware}.
+significant. `2d_mean` changes three things at once (kernels, head, fusion), as the paper's 2D column does. Machine:
+{card.hardware}.
 
 | recipe | what it is | WAR % | UAR % | hours | commit |
 |---|---|---|---|---|---|
