@@ -55,7 +55,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
 |---|---|---|---|---|
 {rows}
 
-Made by `fer-zoo train {recipe}` at commit `{short(card.commit)}` in {card.hours:.1f} hours on {card.hardware}
+Made by `fer-zoo train {recipe} --tag {name.partition(".")[2]}` at commit `{short(card.commit)}` in {card.hours:.1f} hours on {card.hardware}
 (rendering the clips not counted). Protocol: {card.protocol}. Terms: {card.terms}
 
 Confusion on the test identities (rows: true label, columns: predicted):
