@@ -47,7 +47,8 @@ def weights_section(name: str, card: WeightsCard) -> str:
         for part, m in card.metrics.items()
     )
     table = "\n".join(confusion_table(card.metrics["test"], card.labels))
-    recipe = f"release/{name.partition('.')[0]}"
+    model, _, tag = name.partition(".")
+    recipe = f"release/{model}"
     return f"""
 ## {name}
 
@@ -55,8 +56,9 @@ def weights_section(name: str, card: WeightsCard) -> str:
 |---|---|---|---|---|
 {rows}
 
-Made by `fer-zoo train {recipe} --tag {name.partition(".")[2]}` at commit `{short(card.commit)}` in {card.hours:.1f} hours on {card.hardware}
-(rendering the clips not counted). Protocol: {card.protocol}. Terms: {card.terms}
+Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short(card.commit)}` in
+{card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
+{card.protocol}. {card.terms}
 
 Confusion on the test identities (rows: true label, columns: predicted):
 
