@@ -58,7 +58,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
 
 Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short(card.commit)}` in
 {card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
-{card.protocol}. {card.terms}
+{card.protocol}. Terms: {card.terms}
 
 Confusion on the test identities (rows: true label, columns: predicted):
 
