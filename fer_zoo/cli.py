@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.errors import FerZooError, NoFaceError, VideoError
+from fer_zoo.errors import FerZooError, NoFaceError, UnknownNameError, VideoError
 
 if TYPE_CHECKING:
     from fer_zoo.inference import Timeline
@@ -145,8 +145,15 @@ def _print_timeline(timeline: Timeline) -> None:
 def _models(arguments: argparse.Namespace) -> None:
     from fer_zoo import list_models
 
-    for name in list_models(arguments.pattern, pretrained=arguments.pretrained):
-        print(name)
+    names = list_models(arguments.pattern, pretrained=arguments.pretrained)
+    if not names:
+        which = "with weights " if arguments.pretrained else ""
+        raise UnknownNameError(
+            f"No model {which}matches {arguments.pattern!r}.",
+            "a pattern such as '*lstm*'",
+            "`fer-zoo models` lists all",
+        )
+    print("\n".join(names))
 
 
 def _train(arguments: argparse.Namespace) -> None:

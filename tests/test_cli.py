@@ -223,8 +223,9 @@ def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models", "*tiny_lstm*"]) == 0
     assert capsys.readouterr().out.splitlines() == ["incres3d_tiny_lstm", "incres3d_tiny_lstm_lm"]
     assert cli.main(["models", "--pretrained"]) == 0
-    for name in capsys.readouterr().out.split():
-        assert "." in name
+    assert capsys.readouterr().out.split() == ["incres3d_tiny_lstm_lm.synth7"]
+    assert cli.main(["models", "*gru*"]) == 2
+    assert "No model matches '*gru*'" in capsys.readouterr().err
 
 
 def test_show_prints_a_recipe_that_can_be_loaded_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """Measure how dlib's 68 points differ from the exact ones, and write ``fer_zoo/synth/data/detector_noise.json``.
 
-    python tools/measure_detector_noise.py --model /tmp/models/shape_predictor_68_face_landmarks.dat
+    python tools/measure_detector_noise.py --model shape_predictor_68_face_landmarks.dat
 
 Every clip is rendered at 128 px and enlarged twice for detection. Figures are relative to the distance between the
 eyes' centres and taken in the image's axes: mean offset per point over all clips; spread of a clip's own mean offset
