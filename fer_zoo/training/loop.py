@@ -166,14 +166,15 @@ def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None) 
             f"Device {device!r}: {reason}", "cpu, cuda, cuda:1, ...", "choose another device"
         ) from error
     build(recipe.model)
-    if not resume and ((out / LAST).exists() or (out / "frames" / LAST).exists()):
+    begun = (out / LAST).exists() or (out / "frames" / LAST).exists()
+    if begun and not resume:
         raise TrainingError(
             f"{out} already holds a training.",
             "an empty folder, or resume",
             "resume it (--resume), or choose another folder",
         )
-    if not (out / "run.json").exists():
-        report.write_start(out, recipe)
+    if not begun:
+        report.write_start(out, recipe)  # anew: an attempt that ended while rendering may have left another recipe's
     return where
 
 

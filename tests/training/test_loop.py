@@ -154,6 +154,18 @@ def test_what_would_stop_a_training_is_found_before_clips_are_rendered(
         train(toy_faces.recipe(), tmp_path / "file" / "run")
 
 
+def test_an_attempt_that_ended_while_rendering_leaves_no_stale_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "load", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(toy_faces.recipe(lr=0.5), tmp_path)
+    wanted = toy_faces.recipe(epochs=1)
+    train(wanted, tmp_path)
+    assert load_recipe(tmp_path / "recipe.yaml") == wanted
+
+
 def _step(last: Path) -> int:
     from fer_zoo.training.checkpoint import read_progress
 
