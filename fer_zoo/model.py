@@ -1,15 +1,16 @@
-"""FERModel: fusion inside the backbone's residual sites, pool, temporal head, classifier."""
+"""FERModel: fusion at its site, backbone, pool, temporal head, classifier."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import cast
+from collections.abc import Sequence
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
+from fer_zoo import stages
 from fer_zoo.errors import InputError
-from fer_zoo.specs import Backbone, Fusion, InputSpec, ModelSpec, Temporal, WeightsCard
+from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Temporal, WeightsCard, class_labels
 
 
 class FERModel(nn.Module):
@@ -24,20 +25,26 @@ class FERModel(nn.Module):
         backbone: nn.Module,
         fusion: nn.Module,
         temporal: nn.Module,
+        *,
+        site: FusionSite = "none",
+        channels: int | None = None,
+        embedding: int | None = None,
         card: WeightsCard | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.card = card
+        self.site = site
         self.backbone = backbone
         self.fusion = fusion
         # The paper averages 3 x 3 neighbours at stride 1, so the grid stays (figure 1).
         self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
-        batch = spec.head_norm == "batch"
-        self.head_norm = nn.BatchNorm2d(cast(Backbone, backbone).out_channels) if batch else nn.Identity()
+        channels = channels or cast(Backbone, backbone).output.channels
+        self.head_norm = nn.BatchNorm2d(channels) if spec.head_norm == "batch" else nn.Identity()
         self.dropout = nn.Dropout(spec.dropout)
         self.temporal = temporal
-        self.classifier = nn.Linear(cast(Temporal, temporal).out_features, len(spec.labels))
+        self.classifier = nn.Linear(embedding or cast(Temporal, temporal).out_features, len(spec.labels))
+        self._frozen: frozenset[str] = frozenset()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -52,54 +59,137 @@ class FERModel(nn.Module):
     @property
     def needs_landmarks(self) -> bool:
         """Whether `forward` must be given landmarks."""
-        return cast(Fusion, self.fusion).site != "none"
+        return self.site != "none"
 
-    def forward(self, clip: Tensor, landmarks: Tensor | None = None) -> Tensor:
+    def forward(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Return logits (B, classes) of clips (B, 3, T, H, W) and their landmarks (B, T, 68, 2) in clip pixels.
 
-        Raises:
-            InputError: the clip or the landmarks do not have the declared shape, or are missing.
-        """
-        return self.forward_head(self.forward_features(clip, landmarks))
-
-    def forward_features(self, clip: Tensor, landmarks: Tensor | None = None) -> Tensor:
-        """Return the backbone's features (B, D, T', H', W'), landmarks fused in.
+        `lengths` (B,), whole numbers from 1 to T, says how many frames of each clip are real where shorter ones were
+        padded at the end: time steps centred on padding do not count. A backbone whose kernels span several frames
+        still sees padding at the last real ones; repeat the last frame to pad, and it does little harm.
 
         Raises:
-            InputError: the clip or the landmarks do not have the declared shape, or are missing.
+            InputError: clip, landmarks or lengths do not have the declared shape, or landmarks are missing.
         """
-        self._check(clip, landmarks)
-        backbone = cast(Backbone, self.backbone)
-        if not self.needs_landmarks:
+        return self.forward_head(self.forward_features(clip, landmarks, lengths), landmarks, lengths)
+
+    def forward_features(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Return features (B, D, T', H', W') of clips; landmarks are fused in if the fusion's site lies before them.
+
+        Raises:
+            InputError: as `forward`.
+        """
+        self._check_clip(clip)
+        backbone, fusion, size = cast(Backbone, self.backbone), cast(Fusion, self.fusion), self._clip_size
+        if self.site == "none":
             return backbone(clip)
-        size = (self.input_spec.size, self.input_spec.size)
-        return backbone(clip, partial(self.fusion, landmarks=landmarks, clip_size=size))
+        points = self._points(landmarks, lengths, len(clip))
+        if self.site == "input":
+            return backbone(fusion(clip, points, size))
+        if self.site == "residual":
+            return backbone(clip, lambda site, shortcut: fusion(shortcut, points, size, site))
+        return fusion(backbone(clip), points, size) if self.site == "features" else backbone(clip)
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        """Return logits (B, classes) of features (B, D, T', H', W')."""
+    def forward_head(self, features: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Return logits (B, classes) of features (B, D, T', H', W'); landmarks only matter to a fusion behind them.
+
+        Raises:
+            InputError: landmarks are missing, or landmarks or lengths do not have the declared shape.
+        """
         frames = features.transpose(1, 2)
         pooled = self.head_norm(self.pool(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
-        embedding = self.temporal(self.dropout(pool_grid(pooled, self.spec.pool)))
+        sequence = self.dropout(pool_grid(pooled, self.spec.pool))
+        mask = None if lengths is None else self._mask(lengths, *sequence.shape[:2])
+        embedding = self.temporal(sequence, mask)
+        if self.site == "embedding":
+            points = self._points(landmarks, lengths, len(features))
+            embedding = cast(Fusion, self.fusion)(embedding, points, self._clip_size)
         logits: Tensor = self.classifier(embedding)
         return logits
 
-    def _check(self, clip: Tensor, landmarks: Tensor | None) -> None:
+    def reset_classifier(self, labels: Sequence[str] | None = None, num_classes: int | None = None) -> None:
+        """Replace the classifier by a new random one for other labels; the rest of the network stays as it is.
+
+        Raises:
+            OptionError: both or none of labels and num_classes, fewer than two labels, or a label twice.
+        """
+        self.spec = ModelSpec.checked({**self.spec.model_dump(), "labels": class_labels(labels, num_classes)})
+        old = self.classifier
+        self.classifier = nn.Linear(old.in_features, len(self.labels), device=old.weight.device, dtype=old.weight.dtype)
+        self.card = None  # its figures are those of the old classifier
+
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Stages from input to output and the names of their parameters: the backbone's, then fusion, temporal, ..."""
+        return stages.stage_parameters(self)
+
+    def freeze(self, *names: str) -> None:
+        """Exclude stages from training (all, if none is named), their batch-norm statistics included.
+
+        Raises:
+            UnknownNameError: there is no such stage.
+        """
+        self._frozen |= stages.chosen(self, names)
+        stages.apply_frozen(self, self._frozen)
+
+    def unfreeze(self, *names: str) -> None:
+        """Take stages (all, if none is named) back into training.
+
+        Raises:
+            UnknownNameError: there is no such stage.
+        """
+        self._frozen -= stages.chosen(self, names)
+        stages.apply_frozen(self, self._frozen)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training or evaluation; frozen stages stay in evaluation."""
+        super().train(mode)
+        stages.keep_frozen(self, self._frozen)
+        return self
+
+    @property
+    def _clip_size(self) -> tuple[int, int]:
+        return (self.input_spec.size, self.input_spec.size)
+
+    def _mask(self, lengths: Tensor, batch: int, steps: int) -> Tensor:
+        """Which time steps (B, T') are centred on a real frame; step 0 always is."""
+        frames = self.input_spec.frames
+        whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
+        fits = whole and lengths.shape == (batch,)
+        # The values are not looked at while a graph is traced: it could not depend on them.
+        if fits and not torch.compiler.is_compiling():
+            fits = bool(((lengths >= 1) & (lengths <= frames)).all())
+        if not fits:
+            raise InputError(
+                f"The lengths {lengths.tolist() if lengths.numel() <= 32 else tuple(lengths.shape)} were given.",
+                f"{batch} whole numbers, each from 1 to {frames}: how many frames of each clip are real",
+                "leave `lengths` out where no clip was padded",
+            )
+        centres = torch.tensor(cast(Backbone, self.backbone).output.centres(steps), device=lengths.device)
+        centres[0] = 0
+        return centres < lengths[:, None]
+
+    def _points(self, landmarks: Tensor | None, lengths: Tensor | None, batch: int) -> Tensor:
+        """The landmarks, checked, NaN in padded frames."""
+        wanted = (batch, self.input_spec.frames, self.input_spec.landmarks.points, 2)
+        if landmarks is None or tuple(landmarks.shape) != wanted:
+            given = "no landmarks" if landmarks is None else f"landmarks of shape {tuple(landmarks.shape)}"
+            raise InputError(
+                f"{self.spec.name} was given {given}.",
+                f"{wanted}: batch, frame, point, (x, y) in clip pixels; NaN where no face was found",
+                "pass `model(clip, landmarks)`, or use a model without landmark fusion",
+            )
+        if lengths is None:
+            return landmarks
+        real = torch.arange(wanted[1], device=landmarks.device) < lengths.to(landmarks.device)[:, None]
+        return landmarks.masked_fill(~real[..., None, None], torch.nan)
+
+    def _check_clip(self, clip: Tensor) -> None:
         wanted = (3, self.input_spec.frames, self.input_spec.size, self.input_spec.size)
         if clip.ndim != 5 or tuple(clip.shape[1:]) != wanted:
             raise InputError(
                 f"A clip of shape {tuple(clip.shape)} was given.",
                 f"(batch, {', '.join(map(str, wanted))}): batch, channel, frame, height, width",
                 "cut and resize by `model.input_spec`, or create the model with other `frames` and `size`",
-            )
-        if not self.needs_landmarks:
-            return
-        points = (clip.shape[0], clip.shape[2], self.input_spec.landmarks.points, 2)
-        if landmarks is None or tuple(landmarks.shape) != points:
-            given = "no landmarks" if landmarks is None else f"landmarks of shape {tuple(landmarks.shape)}"
-            raise InputError(
-                f"{self.spec.name} was given {given}.",
-                f"{points}: batch, frame, point, (x, y) in clip pixels; NaN where no face was found",
-                "pass `model(clip, landmarks)`, or use a model without landmark fusion",
             )
 
 
@@ -108,7 +198,7 @@ def pool_grid(features: Tensor, pool: str) -> Tensor:
     return features.mean((3, 4)) if pool == "mean" else features.flatten(2)
 
 
-def feature_shape(backbone: nn.Module, spec: InputSpec) -> tuple[int, ...]:
+def feature_shape(backbone: nn.Module, spec: InputSpec, in_channels: int = 3) -> tuple[int, ...]:
     """Return the shape (D, T', H', W') of the backbone's features, found without computing them.
 
     Raises:
@@ -116,7 +206,7 @@ def feature_shape(backbone: nn.Module, spec: InputSpec) -> tuple[int, ...]:
     """
     state = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
     on_meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-    clip = torch.empty(2, 3, spec.frames, spec.size, spec.size, device="meta")
+    clip = torch.empty(2, in_channels, spec.frames, spec.size, spec.size, device="meta")
     try:
         features = torch.func.functional_call(backbone, on_meta, (clip,))
     except RuntimeError as error:

@@ -1,14 +1,16 @@
 """Registries: names to factories, with the factory's signature as schema.
 
-A factory's positional parameters are injected by the composer; its keyword-only parameters are what a recipe may say.
+A factory's positional parameters are injected by the composer, by name; its keyword-only parameters are what a recipe
+may say.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -20,11 +22,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered factory: its name, what a recipe may set, and defaults of the composed model."""
+    """One registered factory: its name, what is injected, what a recipe may set, and facts the composer reads."""
 
     kind: str
     name: str
     factory: Callable[..., Any]
+    injected: tuple[str, ...]
     options: Mapping[str, inspect.Parameter]
     types: Mapping[str, Any]
     defaults: Mapping[str, Any]
@@ -33,6 +36,11 @@ class Entry:
     def summary(self) -> str:
         """First line of the factory's docstring."""
         return (inspect.getdoc(self.factory) or "").split("\n")[0]
+
+    @property
+    def module(self) -> str:
+        """Where the factory is written."""
+        return str(self.factory.__module__)
 
     def problems(self, options: Mapping[str, Any]) -> list[str]:
         """Every way in which `options` does not fit the factory's keyword-only parameters; empty if it fits."""
@@ -59,78 +67,177 @@ class Entry:
         ]
         return found + [f"{name}: required option of {self.kind} {self.name!r} is missing" for name in missing]
 
-    def build(self, *injected: Any, options: Mapping[str, Any]) -> Any:
-        """Call the factory with checked options.
+    def build(self, *, options: Mapping[str, Any], **offered: Any) -> Any:
+        """Call the factory with checked options and with those of the `offered` values that it takes.
 
         Raises:
             OptionError: an option is unknown or of the wrong type.
         """
         if problems := self.problems(options):
             raise OptionError("; ".join(problems), _listed(self.options), "correct the options named above")
-        return self.factory(*injected, **options)
+        return self.factory(*(offered[name] for name in self.injected), **options)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Names `prefix/MEMBER` that share one factory, whose first positional parameter is the member's name."""
+
+    prefix: str
+    entry: Entry
+    members: Callable[[], Sequence[str]]
+    defaults: Callable[[str], Mapping[str, Any]]
+
+    def get(self, member: str) -> Entry:
+        """Return the entry of a member, with the facts that hold for it."""
+        factory = functools.partial(self.entry.factory, member)
+        functools.update_wrapper(factory, self.entry.factory)
+        return replace(
+            self.entry,
+            name=f"{self.prefix}/{member}",
+            factory=factory,
+            defaults={**self.entry.defaults, **self.defaults(member)},
+        )
 
 
 class Registry:
-    """A table of named factories of one kind (backbone, temporal head, ...)."""
+    """A table of named factories of one kind (backbone, temporal head, ...).
 
-    def __init__(self, kind: str) -> None:
+    `injectable` are the names of the values that the composer can inject into a factory of this kind.
+    """
+
+    def __init__(self, kind: str, injectable: Sequence[str] = ()) -> None:
         self.kind = kind
+        self.injectable = tuple(injectable)
         self._entries: dict[str, Entry] = {}
+        self._families: dict[str, Family] = {}
 
     def register(self, name: str, **defaults: Any) -> Callable[[F], F]:
         """Return a decorator that registers a factory under `name`.
 
-        `defaults` are facts the composer reads (for a backbone: `size`, `frames`).
+        `defaults` are facts the composer reads (for a backbone: `size`, `frames`, `sites`; for a fusion: `site`).
 
         Raises:
             DuplicateNameError: the name is taken.
-            OptionError: the factory takes `*args` or `**kwargs`, so its signature would be no schema.
+            OptionError: the factory takes `*args` or `**kwargs`, so its signature would be no schema, or a positional
+                parameter that nobody injects.
         """
 
         def decorate(factory: F) -> F:
-            if name in self._entries:
-                raise DuplicateNameError(
-                    f"{self.kind} {name!r} is registered already.", "a name that is not taken", "choose another name"
-                )
-            parameters = inspect.signature(factory).parameters
-            if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters.values()):
-                raise OptionError(
-                    f"{self.kind} {name!r} takes *args or **kwargs.",
-                    "named parameters only: the signature is the recipe schema",
-                    "spell the parameters out",
-                )
-            hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
-            options = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-            types = {key: hints.get(key, Any) for key in options}
-            self._entries[name] = Entry(self.kind, name, factory, options, types, defaults)
+            self._refuse_taken(name, self._entries)
+            self._entries[name] = self._entry(name, factory, defaults)
+            return factory
+
+        return decorate
+
+    def register_family(
+        self,
+        prefix: str,
+        members: Callable[[], Sequence[str]],
+        member_defaults: Callable[[str], Mapping[str, Any]],
+        **defaults: Any,
+    ) -> Callable[[F], F]:
+        """Return a decorator that registers one factory for all names `prefix/MEMBER`; it takes the member first.
+
+        `members` lists them and `member_defaults` gives the facts of one: both are called only when such a name is
+        asked for, so that the package behind them need not be imported before.
+
+        Raises:
+            DuplicateNameError, OptionError: as `register`.
+        """
+
+        def decorate(factory: F) -> F:
+            self._refuse_taken(prefix, self._families)
+            entry = self._entry(f"{prefix}/NAME", factory, defaults, skip=1)
+            self._families[prefix] = Family(prefix, entry, members, member_defaults)
             return factory
 
         return decorate
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        _load_plugins()
+        if name in self._entries:
+            return True
+        prefix, slash, member = str(name).partition("/")
+        return bool(slash) and prefix in self._families and member in self._families[prefix].members()
 
-    def names(self) -> list[str]:
-        """All registered names, sorted."""
-        return sorted(self._entries)
+    def names(self, family: str | None = None) -> list[str]:
+        """All registered names, sorted; with a family's prefix, the names of its members instead."""
+        _load_plugins()
+        if family is None:
+            return sorted(self._entries)
+        return sorted(f"{family}/{member}" for member in self._families[family].members())
+
+    def families(self) -> list[str]:
+        """Prefixes of the families, sorted."""
+        _load_plugins()
+        return sorted(self._families)
 
     def get(self, name: str) -> Entry:
         """Return the entry of `name`.
 
         Raises:
-            UnknownNameError: there is none; the text names the closest matches.
+            UnknownNameError: there is none; the text names the closest matches and the plug-ins that failed to load.
         """
-        if name not in self._entries:
-            raise unknown_name(self.kind, name, self.names(), f'fer_zoo.list_components("{self.kind}") lists them')
-        return self._entries[name]
+        if name not in self:
+            prefix = name.partition("/")[0]
+            known = self.names(prefix) if prefix in self._families and "/" in name else self.names()
+            raise unknown_name(self.kind, name, known, f'fer_zoo.list_components("{self.kind}") lists them')
+        prefix, _, member = name.partition("/")
+        return self._entries[name] if name in self._entries else self._families[prefix].get(member)
+
+    def snapshot(self) -> tuple[dict[str, Entry], dict[str, Family]]:
+        """Return what is registered now, for `restore`."""
+        return dict(self._entries), dict(self._families)
+
+    def restore(self, state: tuple[dict[str, Entry], dict[str, Family]]) -> None:
+        """Forget what was registered since `snapshot`."""
+        self._entries, self._families = dict(state[0]), dict(state[1])
+
+    def _refuse_taken(self, name: str, table: Mapping[str, Any]) -> None:
+        if name in table:
+            entry = table[name].entry if isinstance(table[name], Family) else table[name]
+            raise DuplicateNameError(
+                f"{self.kind} {name!r} is registered already, by {entry.module}.",
+                "a name that is not taken",
+                "choose another name",
+            )
+
+    def _entry(self, name: str, factory: Callable[..., Any], defaults: Mapping[str, Any], *, skip: int = 0) -> Entry:
+        parameters = inspect.signature(factory).parameters
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters.values()):
+            raise OptionError(
+                f"{self.kind} {name!r} takes *args or **kwargs.",
+                "named parameters only: the signature is the recipe schema",
+                "spell the parameters out; a class needs an `__init__` of its own",
+            )
+        injected = tuple(key for key, p in parameters.items() if p.kind is not p.KEYWORD_ONLY)[skip:]
+        if strange := [key for key in injected if key not in self.injectable]:
+            raise OptionError(
+                f"{self.kind} {name!r} has the positional parameter {strange[0]!r}, which nobody injects.",
+                f"positional: {_listed(self.injectable)}; options: keyword-only parameters, after a `*`",
+                "rename it, or make it keyword-only",
+            )
+        hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
+        options = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+        types = {key: hints.get(key, Any) for key in options}
+        return Entry(self.kind, name, factory, injected, options, types, dict(defaults))
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], do: str) -> UnknownNameError:
     """Build the error for a name that is not in `known`, with the closest matches first."""
+    from fer_zoo import plugins  # it needs the registries below
+
     known = list(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     accepted = f"did you mean {' or '.join(map(repr, close))}?" if close else _listed(known)
-    return UnknownNameError(f"Unknown {kind} {name!r}.", accepted, do)
+    given = "".join(f" {broken}" for broken in plugins.broken())
+    return UnknownNameError(f"Unknown {kind} {name!r}.{given}", accepted, do)
+
+
+def _load_plugins() -> None:
+    from fer_zoo import plugins
+
+    plugins.load()
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -139,11 +246,11 @@ def _listed(names: Iterable[str]) -> str:
     return shown or "nothing"
 
 
-BACKBONES = Registry("backbone")
-TEMPORALS = Registry("temporal")
-FUSIONS = Registry("fusion")
+BACKBONES = Registry("backbone", ("in_channels", "input"))
+TEMPORALS = Registry("temporal", ("in_features",))
+FUSIONS = Registry("fusion", ("sites", "features", "in_features"))
 LANDMARKERS = Registry("landmarker")
-DATASETS = Registry("dataset")
+DATASETS = Registry("dataset", ("request",))
 
 REGISTRIES = {registry.kind: registry for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS)}
 

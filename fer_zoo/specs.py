@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from fer_zoo.errors import OptionError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +33,26 @@ class Spec(BaseModel):
     """Frozen record that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def checked(cls, fields: Mapping[str, Any]) -> Self:
+        """Make a record of values from a caller.
+
+        Raises:
+            OptionError: a value is wrong; the text names each.
+        """
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            problems = [_told(dict(problem)) for problem in error.errors()]
+            accepted = f"{cls.__name__}: {', '.join(cls.model_fields)}"
+            raise OptionError("; ".join(problems), accepted, "correct the values named above") from error
+
+
+def _told(problem: Mapping[str, Any]) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    key = ".".join(map(str, problem["loc"]))
+    return f"{key}: {problem['input']!r} is wrong: {message}" if key else message
 
 
 class ComponentSpec(BaseModel):
@@ -105,6 +135,23 @@ class ModelSpec(Spec):
         """`<backbone>_<temporal>[_<fusion>]`; no suffix when there is no fusion."""
         parts = [self.backbone.name, self.temporal.name]
         return "_".join(parts if self.fusion.name == "none" else [*parts, self.fusion.name])
+
+
+def class_labels(labels: Sequence[str] | None, num_classes: int | None) -> tuple[str, ...]:
+    """Return the labels given, or "class_0", "class_1", ... for a number of classes.
+
+    Raises:
+        OptionError: both are given, or none, or `labels` is one string.
+    """
+    if (labels is None) == (num_classes is None):
+        which = "Neither labels nor num_classes" if labels is None else "Both labels and num_classes"
+        raise OptionError(
+            f"{which} were given.", "one of them", "give labels, the class names in the order of the logits"
+        )
+    if isinstance(labels, str):
+        given = f"labels={labels!r} is one string."
+        raise OptionError(given, "a list of class names", f"write labels=[{labels!r}, ...]")
+    return tuple(labels) if labels is not None else tuple(f"class_{i}" for i in range(num_classes or 0))
 
 
 class SplitSpec(Spec):
@@ -234,43 +281,70 @@ class WeightsCard(Spec):
 
 
 @dataclass(frozen=True)
-class ResidualSite:
-    """A residual unit whose shortcut a fusion may change.
+class Site:
+    """A feature map (B, channels, T', H', W') in or behind a backbone, and where its time steps lie in the clip.
 
-    `channels` of the shortcut; its time step t is centred on input frame `first_frame + t`.
+    Step t is centred on input frame `first_frame + t * frame_stride`.
     """
 
     channels: int
-    first_frame: int
+    first_frame: float = 0
+    frame_stride: int = 1
 
+    def centres(self, steps: int) -> list[float]:
+        """Input frames on which the first `steps` time steps are centred."""
+        return [self.first_frame + step * self.frame_stride for step in range(steps)]
+
+
+FusionSite = Literal["none", "input", "residual", "features", "embedding"]
+"""Where a fusion works: on the clip, on residual shortcuts, on the features, or on what the temporal head gives."""
 
 Shortcut = Callable[[str, "Tensor"], "Tensor"]
 """Called by a backbone at each residual site: (site name, shortcut (B, C, T', H', W')) -> changed shortcut."""
 
 
 class Backbone(Protocol):
-    """`(clip (B, 3, T, H, W), shortcut hook or None) -> features (B, out_channels, T', H', W')`."""
+    """`(clip (B, C, T, H, W), shortcut hook or None) -> features (B, output.channels, T', H', W')`.
 
-    out_channels: int
-    residual_sites: Mapping[str, ResidualSite]
+    The composer injects `in_channels` (3, or more for a fusion at the input) and `input`, the InputSpec.
+    `residual_sites` are the units whose shortcut a fusion may change; empty if there are none. `stages` name groups of
+    parameters from input to output, each by prefixes of their names; together they hold every parameter once. A
+    backbone with published weights has a method `load_pretrained()` that fetches and loads them.
+    """
+
+    output: Site
+    residual_sites: Mapping[str, Site]
+    stages: Mapping[str, Sequence[str]]
 
     def __call__(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
         """Return features of one batch of clips."""
 
 
 class Temporal(Protocol):
-    """`(sequence (B, T', D)) -> embedding (B, out_features)`; the composer injects D."""
+    """`(sequence (B, T', D), mask (B, T') or None) -> embedding (B, out_features)`; the composer injects in_features.
+
+    Steps where the boolean mask is False are padding at the end and must not change the result; step 0 is always real.
+    """
 
     out_features: int
 
-    def __call__(self, sequence: Tensor) -> Tensor:
+    def __call__(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
         """Summarise each sequence in one vector."""
 
 
 class Fusion(Protocol):
-    """Brings landmarks into the network at its `site`; the composer injects the backbone's residual sites."""
+    """Brings landmarks (B, T, 68, 2), in clip pixels, NaN where there is no face, into the network at one site.
 
-    site: Literal["none", "residual"]
+    | site, stated when it is registered | injected | call | declares |
+    |---|---|---|---|
+    | none | | is never called | |
+    | input | | (clip (B, 3, T, H, W), landmarks, clip_size) -> clip with more channels | `extra_channels` |
+    | residual | `sites` | (shortcut (B, C, T', H', W'), landmarks, clip_size, site name) -> shortcut | |
+    | features | `features: Site` | (features (B, D, T', H', W'), landmarks, clip_size) -> features | `out_channels` |
+    | embedding | `in_features` | (embedding (B, E), landmarks, clip_size) -> embedding | `out_features` |
 
-    def __call__(self, site: str, shortcut: Tensor, landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
-        """Change the shortcut (B, C, T', H', W') of one residual site by landmarks (B, T, L, 2) in clip pixels."""
+    `clip_size` is (height, width) in pixels.
+    """
+
+    def __call__(self, x: Tensor, landmarks: Tensor, clip_size: tuple[int, int], site: str = "") -> Tensor:
+        """Return x changed by the landmarks."""

@@ -22,8 +22,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from fer_zoo.card import card_text
+from fer_zoo.compose import build
 from fer_zoo.errors import FerZooError, WeightsError
-from fer_zoo.factory import build
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.specs import ModelSpec, Recipe, WeightsCard

@@ -15,7 +15,7 @@ from PIL import Image
 from video_files import Squares, audio_only, dlib_or_skip, draw, encode, rendered_face, small_disk, song_with_cover
 
 from fer_zoo import FERModel, __version__, cli
-from fer_zoo.factory import build
+from fer_zoo.compose import build
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import LANDMARKERS
 from fer_zoo.specs import Metrics

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import fer_zoo
-from fer_zoo.errors import IncompatibleComponentsError, InputError, OptionError, UnknownNameError
-from fer_zoo.factory import build, model_spec
+from fer_zoo.compose import model_spec
+from fer_zoo.errors import InputError, OptionError, UnknownNameError
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
 
@@ -97,17 +97,3 @@ def test_mistakes_are_explained(name: str, options: dict[str, Any], error: type[
         fer_zoo.create_model(name, **options)
     assert says in str(caught.value)
     assert "What to do:" in str(caught.value)
-
-
-def test_a_backbone_without_residual_sites_refuses_lm(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fer_zoo.backbones.incres3d import IncRes3D
-
-    init = IncRes3D.__init__
-
-    def without_sites(self: IncRes3D, *args: Any) -> None:
-        init(self, *args)
-        self.residual_sites = {}
-
-    monkeypatch.setattr(IncRes3D, "__init__", without_sites)
-    with pytest.raises(IncompatibleComponentsError, match=r"'lm'.*'incres3d_tiny'"):
-        build(model_spec("incres3d_tiny_lstm_lm"))

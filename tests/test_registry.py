@@ -20,7 +20,7 @@ from fer_zoo.registry import Registry
 
 @pytest.fixture
 def registry() -> Registry:
-    registry = Registry("gadget")
+    registry = Registry("gadget", ["injected"])
 
     @registry.register("spring", size=3)
     def spring(injected: int, *, turns: int = 4, name: str) -> tuple[int, int, str]:
@@ -32,7 +32,7 @@ def registry() -> Registry:
 
 def test_builds_with_injected_and_options(registry: Registry) -> None:
     entry = registry.get("spring")
-    assert entry.build(7, options={"name": "a"}) == (7, 4, "a")
+    assert entry.build(options={"name": "a"}, injected=7) == (7, 4, "a")
     assert (entry.summary, dict(entry.defaults), list(entry.options)) == ("A spring.", {"size": 3}, ["turns", "name"])
 
 
@@ -47,7 +47,7 @@ def test_builds_with_injected_and_options(registry: Registry) -> None:
 )
 def test_refuses_wrong_options(registry: Registry, options: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match="gadget") as caught:
-        registry.get("spring").build(7, options=options)
+        registry.get("spring").build(options=options, injected=7)
     assert says in str(caught.value)
 
 

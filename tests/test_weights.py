@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 import fer_zoo
 from fer_zoo import weights
+from fer_zoo.compose import build
 from fer_zoo.errors import WeightsError
-from fer_zoo.factory import build
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import ModelSpec, Recipe, WeightsCard

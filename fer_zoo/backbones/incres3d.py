@@ -5,7 +5,7 @@ Notation of the stages: kernel T x H x W (filters, S = same or V = valid padding
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from fer_zoo.registry import register_backbone
-from fer_zoo.specs import ResidualSite, Shortcut
+from fer_zoo.specs import Shortcut, Site
 
 Norm = Literal["batch", "none"]
 Kernel = tuple[int, int, int]
@@ -66,20 +66,20 @@ class ResidualUnit(nn.Module):
 MakeConv = Callable[..., Conv]
 
 
-def _paper_stem(c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
+def _paper_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
     """7x7x7 (96, S, s2) - pool s2 - 5x5x5 (192, S, s2) - pool: the grid is an eighth of the clip."""
     return nn.Sequential(
-        conv(3, c1, (7, 7, 7), stride=2),
+        conv(cin, c1, (7, 7, 7), stride=2),
         nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
         conv(c1, c2, (5, 5, 5), stride=2),
         nn.MaxPool3d((1, 3, 3), 1, (0, 1, 1)),
     )
 
 
-def _light_stem(c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
+def _light_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
     """1x5x5 (s2) - pool s2 - 3x3x3: for small clips; a quarter of the clip, so that a landmark map still resolves."""
     return nn.Sequential(
-        conv(3, c1, (1, 5, 5), stride=2),
+        conv(cin, c1, (1, 5, 5), stride=2),
         nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
         conv(c1, c2, (3, 3, 3)),
     )
@@ -92,7 +92,9 @@ class IncRes3D(nn.Module):
     `temporal_kernels` every kernel is one frame long: the 2D twin, which sees each frame by itself and keeps T.
     """
 
-    def __init__(self, width: float, norm: Norm, stem: Literal["paper", "light"], temporal_kernels: bool) -> None:
+    def __init__(
+        self, in_channels: int, width: float, norm: Norm, stem: Literal["paper", "light"], temporal_kernels: bool
+    ) -> None:
         super().__init__()
         self.temporal_kernels = temporal_kernels
 
@@ -108,7 +110,7 @@ class IncRes3D(nn.Module):
 
         one, cube = (1, 1, 1), (3, 3, 3)
         a, b, last = c(192), 3 * c(192), c(576) + c(192) + c(144) + c(160)
-        self.stem = (_paper_stem if stem == "paper" else _light_stem)(c(96), c(192), conv)
+        self.stem = (_paper_stem if stem == "paper" else _light_stem)(in_channels, c(96), c(192), conv)
         self.unit_a = ResidualUnit(
             Branches(
                 conv(a, c(32), one),
@@ -148,10 +150,12 @@ class IncRes3D(nn.Module):
             c(192) + c(256),
             last,
         )
-        self.out_channels = last
-        # Reduction-A's valid padding drops the first and the last frame, so unit B starts at input frame 1.
+        # Each reduction's valid padding drops the first and the last frame: unit B starts at input frame 1, C at 2.
         dropped = 1 if temporal_kernels else 0
-        self.residual_sites: Mapping[str, ResidualSite] = {"a": ResidualSite(a, 0), "b": ResidualSite(b, dropped)}
+        self.residual_sites: Mapping[str, Site] = {"a": Site(a, 0), "b": Site(b, dropped)}
+        self.output = Site(last, 2 * dropped)
+        names = ("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c")
+        self.stages: Mapping[str, Sequence[str]] = {name: (name,) for name in names}
 
     def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
         """Map a clip (B, 3, T, H, W) to features (B, out_channels, T - 4, H', W'); T' = T for the 2D twin."""
@@ -162,8 +166,9 @@ class IncRes3D(nn.Module):
         return features
 
 
-@register_backbone("incres3d", size=299, frames=10)
+@register_backbone("incres3d", size=299, frames=10, sites=("input", "residual"))
 def incres3d(
+    in_channels: int,
     *,
     width: Width = 1.0,
     norm: Norm = "batch",
@@ -171,11 +176,14 @@ def incres3d(
     temporal_kernels: bool = True,
 ) -> IncRes3D:
     """3D Inception-ResNet as in the paper: 13.35 M convolution weights, 88.1 GMAC for a 10 x 299 x 299 clip."""
-    return IncRes3D(width, norm, stem, temporal_kernels)
+    return IncRes3D(in_channels, width, norm, stem, temporal_kernels)
 
 
-@register_backbone("incres3d_tiny", size=80, frames=10, head_norm="batch", hidden=40, radius=2)
+@register_backbone(
+    "incres3d_tiny", size=80, frames=10, head_norm="batch", hidden=40, radius=2, sites=("input", "residual")
+)
 def incres3d_tiny(
+    in_channels: int,
     *,
     width: Width = 0.25,
     norm: Norm = "batch",
@@ -183,4 +191,4 @@ def incres3d_tiny(
     temporal_kernels: bool = True,
 ) -> IncRes3D:
     """The paper's blocks at a quarter of the width on 80 px clips; its stem keeps a 20 x 20 grid for the map."""
-    return IncRes3D(width, norm, stem, temporal_kernels)
+    return IncRes3D(in_channels, width, norm, stem, temporal_kernels)

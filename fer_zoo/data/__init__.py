@@ -43,5 +43,5 @@ def load(recipe: Recipe, *, cache: Path | None = None, workers: int | None = Non
             cache=cache or cache_root(),
             workers=workers or os.cpu_count() or 1,
         )
-        parts[part] = dataset.build(request, options=recipe.data.dataset.options)
+        parts[part] = dataset.build(options=recipe.data.dataset.options, request=request)
     return parts

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
-
 from torch import Tensor, nn
 
 from fer_zoo.registry import register_fusion
-from fer_zoo.specs import ResidualSite
 
 
-@register_fusion("none")
+@register_fusion("none", site="none")
 class NoFusion(nn.Module):
     """Use no landmarks: every shortcut stays as it is (paper, section 3.2, the ablation without landmarks)."""
 
-    site: Literal["none"] = "none"
-
-    def __init__(self, sites: Mapping[str, ResidualSite]) -> None:
+    def __init__(self) -> None:  # else the signature is nn.Module's, which takes anything
         super().__init__()
 
-    def forward(self, site: str, shortcut: Tensor, landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
-        """Return the shortcut (B, C, T', H', W') unchanged."""
-        return shortcut
+    def forward(self, x: Tensor, landmarks: Tensor, clip_size: tuple[int, int], site: str = "") -> Tensor:
+        """Return x unchanged."""
+        return x

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from fer_zoo.specs import Site
+
 PointSet = Literal["all", "inner"]
 
 # 68 iBUG points without the two inner mouth corners (60, 64): the paper's 66. "inner" also drops the jaw line (0-16).
@@ -30,6 +32,18 @@ def usable_points(landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
     x, y = landmarks[..., 0], landmarks[..., 1]
     # Pixel i covers [i - 0.5, i + 0.5); comparisons with NaN are False.
     return (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+
+
+def at_steps(landmarks: Tensor, site: Site, steps: int) -> Tensor:
+    """Return the landmarks (B, steps, L, 2) of the frames on which the time steps of a feature map are centred.
+
+    Args:
+        landmarks: (B, T, L, 2).
+        site: where the feature map's steps lie in the clip; a centre between two frames takes the earlier one.
+        steps: number of the feature map's time steps.
+    """
+    last = landmarks.shape[1] - 1
+    return landmarks[:, [min(last, int(centre)) for centre in site.centres(steps)]]
 
 
 def landmark_map(

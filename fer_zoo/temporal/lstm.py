@@ -33,7 +33,7 @@ class LSTM(nn.Module):
         forget = weights["bias_ih_l0"].chunk(4)[1]
         nn.init.ones_(forget)
 
-    def forward(self, sequence: Tensor) -> Tensor:
+    def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
         """Summarise a sequence (B, T', D) as (B, hidden)."""
         _, (last, _) = self.lstm(sequence)
         state: Tensor = last[-1]

@@ -15,6 +15,9 @@ class Mean(nn.Module):
         super().__init__()
         self.out_features = in_features
 
-    def forward(self, sequence: Tensor) -> Tensor:
-        """Average a sequence (B, T', D) to (B, D)."""
-        return sequence.mean(1)
+    def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Average a sequence (B, T', D) to (B, D); steps where `mask` (B, T') is False do not count."""
+        if mask is None:
+            return sequence.mean(1)
+        real = mask[..., None]
+        return sequence.masked_fill(~real, 0).sum(1) / real.sum(1)

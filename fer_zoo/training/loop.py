@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fer_zoo import data as datasets
+from fer_zoo.compose import build
 from fer_zoo.data.augment import augment_batch, with_detector_noise
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import TrainingError
-from fer_zoo.factory import build
 from fer_zoo.model import FERModel
 from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training import pretrain, report

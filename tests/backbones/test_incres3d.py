@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,7 +26,7 @@ STAGES = {
 @pytest.fixture(scope="module")
 def paper() -> IncRes3D:
     with torch.device("meta"):
-        return incres3d()
+        return incres3d(3)
 
 
 def test_tensor_sizes_after_each_stage(paper: IncRes3D) -> None:
@@ -70,23 +68,27 @@ def test_landmark_sites_match_the_figure(paper: IncRes3D) -> None:
 
 def test_a_map_of_ones_equals_no_fusion_exactly() -> None:
     torch.manual_seed(0)
-    backbone = incres3d_tiny().eval()
+    backbone = incres3d_tiny(3).eval()
     clip, size = torch.randn(1, 3, 10, 48, 48), (48, 48)
     lm = LandmarkMultiplication(backbone.residual_sites)
+
+    def fused(landmarks: Tensor) -> Tensor:
+        return backbone(clip, lambda site, shortcut: lm(shortcut, landmarks, size, site))
+
     no_face, face = torch.full((1, 10, 68, 2), torch.nan), torch.rand(1, 10, 68, 2) * 48
-    assert torch.equal(backbone(clip, partial(lm, landmarks=no_face, clip_size=size)), backbone(clip))
-    assert not torch.equal(backbone(clip, partial(lm, landmarks=face, clip_size=size)), backbone(clip))
+    assert torch.equal(fused(no_face), backbone(clip))
+    assert not torch.equal(fused(face), backbone(clip))
 
 
 def test_the_residual_unit_is_the_formula() -> None:
-    unit = incres3d_tiny().eval().unit_a
+    unit = incres3d_tiny(3).eval().unit_a
     x, w = torch.randn(1, 48, 4, 6, 6), torch.rand(1, 1, 4, 6, 6)
     residual = unit.linear(unit.branches(x.relu()))
     torch.testing.assert_close(unit(x, "a", lambda site, s: w * s), (w * x.relu() + residual).relu())
 
 
 def test_norm_none_has_biases_and_no_batch_norm() -> None:
-    modules = list(incres3d_tiny(norm="none").modules())
+    modules = list(incres3d_tiny(3, norm="none").modules())
     assert not any(isinstance(m, nn.BatchNorm3d) for m in modules)
     assert all(m.bias is not None for m in modules if isinstance(m, nn.Conv3d))
 
@@ -94,7 +96,7 @@ def test_norm_none_has_biases_and_no_batch_norm() -> None:
 def test_unit_b_is_centred_on_frame_one() -> None:
     """Change input frame 1 only: of unit B's steps, step 0 must respond most (its receptive field's centre)."""
     torch.manual_seed(0)
-    backbone = incres3d_tiny().eval()
+    backbone = incres3d_tiny(3).eval()
     clip = torch.randn(1, 3, 10, 48, 48)
     other = clip.clone()
     other[:, :, 1] += torch.randn(3, 48, 48)

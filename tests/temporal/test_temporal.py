@@ -11,7 +11,7 @@ from fer_zoo.registry import TEMPORALS
 @pytest.mark.parametrize("name", TEMPORALS.names())
 @pytest.mark.parametrize("steps", [1, 6])
 def test_contract(name: str, steps: int) -> None:
-    head = TEMPORALS.get(name).build(12, options={}).eval()
+    head = TEMPORALS.get(name).build(options={}, in_features=12).eval()
     sequence = torch.randn(3, steps, 12)
     embedding = head(sequence)
     assert embedding.shape == (3, head.out_features)
@@ -21,11 +21,11 @@ def test_contract(name: str, steps: int) -> None:
 
 def test_mean() -> None:
     sequence = torch.randn(3, 6, 12)
-    assert torch.equal(TEMPORALS.get("mean").build(12, options={})(sequence), sequence.mean(1))
+    assert torch.equal(TEMPORALS.get("mean").build(options={}, in_features=12)(sequence), sequence.mean(1))
 
 
 def test_lstm_is_the_last_state_of_200_units() -> None:
-    head = TEMPORALS.get("lstm").build(12, options={})
+    head = TEMPORALS.get("lstm").build(options={}, in_features=12)
     assert head.out_features == 200
     sequence = torch.randn(3, 6, 12)
     assert torch.equal(head(sequence), head.lstm(sequence)[0][:, -1])
@@ -35,7 +35,7 @@ def test_lstm_is_the_last_state_of_200_units() -> None:
 def test_lstm_gates_are_open_however_many_inputs_there_are() -> None:
     """torch's own initialisation saturates them: it knows the number of units, not that of inputs."""
     torch.manual_seed(0)
-    head = TEMPORALS.get("lstm").build(4096, options={"hidden": 40})
+    head = TEMPORALS.get("lstm").build(options={"hidden": 40}, in_features=4096)
     gates = torch.randn(64, 4096) @ head.lstm.weight_ih_l0.T
     assert gates.std() < 2
     assert head.lstm.bias_ih_l0[40:80].eq(1).all()

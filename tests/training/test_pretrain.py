@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from fer_zoo.compose import build
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import TrainingError
-from fer_zoo.factory import build
 from fer_zoo.recipes import load_recipe
 from fer_zoo.training.pretrain import central_frames, frame_recipe, inflate, random_frames
 

@@ -1,0 +1,152 @@
+"""Names and options to specs, specs to networks: what fits together, and why not."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from torch import nn
+
+from fer_zoo import backbones, fusion, temporal  # noqa: F401  (importing registers the components)
+from fer_zoo.errors import IncompatibleComponentsError, OptionError
+from fer_zoo.model import FERModel, feature_shape
+from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
+from fer_zoo.specs import Backbone, ComponentSpec, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
+
+_INPUT_OPTIONS = ("size", "frames", "fps", "mean", "std")
+_MODEL_OPTIONS = ("pool", "head_norm", "dropout", "input")
+
+
+def model_names(family: str | None = None) -> list[str]:
+    """All names that compose from registered parts and fit together, sorted; of one family if given."""
+    names = []
+    for backbone in BACKBONES.names(family):
+        entry = BACKBONES.get(backbone)
+        fusions = [fused for fused in FUSIONS.names() if conflict(entry, FUSIONS.get(fused)) is None]
+        names += [_joined(backbone, *pair) for pair in itertools.product(TEMPORALS.names(), fusions)]
+    return sorted(names)
+
+
+def parse_name(name: str) -> tuple[Entry, Entry, Entry]:
+    """Split a model name into the entries of its backbone, temporal head and fusion.
+
+    Raises:
+        UnknownNameError: the name is no combination of registered parts.
+        OptionError: it is more than one.
+    """
+    found = []
+    for temporal_name, fusion_name in itertools.product(TEMPORALS.names(), FUSIONS.names()):
+        backbone = name.removesuffix(_joined("", temporal_name, fusion_name))
+        if backbone != name and backbone in BACKBONES:
+            found.append((BACKBONES.get(backbone), TEMPORALS.get(temporal_name), FUSIONS.get(fusion_name)))
+    if len(found) > 1:
+        readings = [" + ".join(entry.name for entry in entries) for entries in found]
+        raise OptionError(f"{name!r} can be read as {' or '.join(readings)}.", "one reading", "write a recipe instead")
+    if found:
+        return found[0]
+    raise unknown_name("model", name, _similar(name), "fer_zoo.list_models() lists them")
+
+
+def model_spec(
+    name: str, *, labels: Sequence[str] | None = None, num_classes: int | None = None, **options: Any
+) -> ModelSpec:
+    """Return the spec of a named model with options applied; the arguments are those of `create_model`."""
+    entries = dict(zip(("backbone", "temporal", "fusion"), parse_name(name), strict=True))
+    parts: dict[str, dict[str, Any]] = {kind: {} for kind in entries}
+    of_input: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    known = {*_MODEL_OPTIONS, *_INPUT_OPTIONS, *(option for entry in entries.values() for option in entry.options)}
+    # What suits a backbone (a small one wants a small head and window), as far as the other parts have such options.
+    suited = {key: value for key, value in entries["backbone"].defaults.items() if key in known}
+    for key, value in {**suited, **options}.items():
+        if key in _MODEL_OPTIONS:
+            fields[key] = value
+        elif key in _INPUT_OPTIONS:
+            of_input[key] = value
+        else:
+            kind, option = _owner(key, entries)
+            parts[kind][option] = value
+    if labels is not None or num_classes is not None:
+        fields["labels"] = class_labels(labels, num_classes)
+    if "input" not in fields:
+        fields["input"] = InputSpec.checked(of_input)
+    components = {kind: ComponentSpec(name=entry.name, **parts[kind]) for kind, entry in entries.items()}
+    return ModelSpec.checked({**components, **fields})
+
+
+def conflict(backbone: Entry, fused: Entry) -> str | None:
+    """Why a backbone and a fusion cannot work together; None if they can."""
+    site: FusionSite = fused.defaults["site"]
+    if site == "residual" and "residual" not in backbone.defaults.get("sites", ()):
+        return f"fusion {fused.name!r} works on residual shortcuts; backbone {backbone.name!r} offers none"
+    if site == "input" and "in_channels" not in backbone.injected:
+        return f"fusion {fused.name!r} adds input channels; backbone {backbone.name!r} takes three, RGB"
+    return None
+
+
+def build(spec: ModelSpec) -> FERModel:
+    """Build the network of a spec with random weights.
+
+    Raises:
+        UnknownNameError, OptionError: a component or option does not exist.
+        IncompatibleComponentsError: the backbone does not offer the fusion's site.
+        InputError: the declared clip is too small for the backbone.
+    """
+    of_backbone, of_fusion = BACKBONES.get(spec.backbone.name), FUSIONS.get(spec.fusion.name)
+    if reason := conflict(of_backbone, of_fusion):
+        raise IncompatibleComponentsError(
+            f"{spec.name} cannot be built: {reason}.", _partners(of_backbone), "choose another backbone or fusion"
+        )
+    site: FusionSite = of_fusion.defaults["site"]
+    fused: nn.Module | None = None
+    if site in ("none", "input"):
+        fused = of_fusion.build(options=spec.fusion.options)
+    in_channels = 3 + (cast(int, fused.extra_channels) if fused is not None and site == "input" else 0)
+    backbone = of_backbone.build(options=spec.backbone.options, in_channels=in_channels, input=spec.input)
+    output = cast(Backbone, backbone).output
+    depth, _, height, width = feature_shape(backbone, spec.input, in_channels)
+    if site == "residual":
+        fused = of_fusion.build(options=spec.fusion.options, sites=cast(Backbone, backbone).residual_sites)
+    elif site == "features":
+        fused = of_fusion.build(options=spec.fusion.options, features=output)
+        depth = cast(int, fused.out_channels)
+    features = depth if spec.pool == "mean" else depth * height * width
+    head = TEMPORALS.get(spec.temporal.name).build(options=spec.temporal.options, in_features=features)
+    embedding = cast(Temporal, head).out_features
+    if site == "embedding":
+        fused = of_fusion.build(options=spec.fusion.options, in_features=embedding)
+        embedding = cast(int, fused.out_features)
+    assert fused is not None
+    return FERModel(spec, backbone, fused, head, site=site, channels=depth, embedding=embedding)
+
+
+def _joined(backbone: str, temporal_name: str, fusion_name: str) -> str:
+    parts = [backbone, temporal_name]
+    return "_".join(parts if fusion_name == "none" else [*parts, fusion_name])
+
+
+def _similar(name: str) -> list[str]:
+    prefix = name.partition("/")[0]
+    return model_names(prefix) if "/" in name and prefix in BACKBONES.families() else model_names()
+
+
+def _partners(backbone: Entry) -> str:
+    fitting = [name for name in FUSIONS.names() if conflict(backbone, FUSIONS.get(name)) is None]
+    return f"with {backbone.name!r}: {', '.join(fitting)}"
+
+
+def _owner(key: str, entries: Mapping[str, Entry]) -> tuple[str, str]:
+    kind, dot, option = key.partition(".")
+    if dot and kind in entries:
+        return kind, option
+    owners = [kind for kind, entry in entries.items() if key in entry.options]
+    if len(owners) == 1:
+        return owners[0], key
+    known = [f"{kind}.{name}" for kind, entry in entries.items() for name in entry.options]
+    problem = f"is an option of {' and '.join(owners)}" if owners else "is an option of none of the parts"
+    raise OptionError(
+        f"Option {key!r} {problem}.",
+        ", ".join([*known, *_MODEL_OPTIONS, *_INPUT_OPTIONS, "labels", "num_classes"]),
+        f'write **{{"{owners[0]}.{key}": ...}}' if owners else "use one of these",
+    )

@@ -1,0 +1,88 @@
+"""What a model is, in figures: parameters, multiply-accumulates, input, labels, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fer_zoo.compose import build, model_spec
+from fer_zoo.factory import list_weights
+from fer_zoo.model import FERModel
+from fer_zoo.specs import InputSpec, ModelSpec, WeightsCard
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Figures of one network; `gmac` are 10^9 multiply-accumulates of convolutions and matrix products for one clip."""
+
+    name: str
+    parameters: int
+    parameters_of: Mapping[str, int]
+    gmac: float
+    features: tuple[int, ...]
+    input: InputSpec
+    labels: tuple[str, ...]
+    needs_landmarks: bool
+    cards: Mapping[str, WeightsCard]
+
+    def __str__(self) -> str:
+        clip = f"{self.input.frames} x {self.input.size} x {self.input.size} at {self.input.fps:g} frames/s"
+        lines = [
+            self.name,
+            f"  parameters  {self.parameters / 1e6:.2f} M "
+            f"({', '.join(f'{part} {count / 1e6:.2f}' for part, count in self.parameters_of.items())})",
+            f"  GMAC        {self.gmac:.2f} a clip",
+            f"  clip        {clip}; features {' x '.join(map(str, self.features))}",
+            f"  landmarks   {'needed' if self.needs_landmarks else 'not used'}",
+            f"  labels      {', '.join(self.labels)}",
+            f"  weights     {', '.join(self.cards) or 'none'}",
+        ]
+        return "\n".join(lines)
+
+
+def model_info(model: str | ModelSpec | FERModel, **options: object) -> ModelInfo:
+    """Return the figures of a model, given by name with options, by spec, or as it is; computes nothing large.
+
+    Raises:
+        UnknownNameError, OptionError, IncompatibleComponentsError: as `create_model`.
+    """
+    if isinstance(model, str):
+        spec = model_spec(model, **options)  # type: ignore[arg-type]
+    else:
+        spec = model if isinstance(model, ModelSpec) else model.spec
+    with torch.device("meta"):  # the paper's network with a flattened map has 69 M parameters
+        network = build(spec).eval()
+    gmac, features = _measure(network)
+    parts = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
+    return ModelInfo(
+        name=spec.name,
+        parameters=sum(parts.values()),
+        parameters_of={name: count for name, count in parts.items() if count},
+        gmac=gmac,
+        features=features,
+        input=spec.input,
+        labels=spec.labels,
+        needs_landmarks=network.needs_landmarks,
+        cards=_cards(spec),
+    )
+
+
+def _measure(network: FERModel) -> tuple[float, tuple[int, ...]]:
+    spec = network.input_spec
+    clip = torch.empty(1, 3, spec.frames, spec.size, spec.size, device="meta")
+    landmarks = torch.empty(1, spec.frames, spec.landmarks.points, 2, device="meta")
+    # With gradients: without them torch's transformer takes a fused path that the counter does not know.
+    with FlopCounterMode(display=False) as counter:
+        features = network.forward_features(clip, landmarks)
+        network.forward_head(features, landmarks)
+    return counter.get_total_flops() / 2e9, tuple(features.shape[1:])
+
+
+def _cards(spec: ModelSpec) -> dict[str, WeightsCard]:
+    from fer_zoo import weights
+
+    found = {name: weights.read_folder(weights.bundled()[name]) for name in list_weights(spec.name)}
+    return {name: folder.card for name, folder in found.items() if folder.spec.name == spec.name}

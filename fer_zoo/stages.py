@@ -1,0 +1,97 @@
+"""Stages of a network: freezing them, and groups of parameters with layer-wise rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import nn
+
+from fer_zoo.errors import OptionError
+from fer_zoo.registry import unknown_name
+from fer_zoo.specs import Backbone
+
+if TYPE_CHECKING:
+    from fer_zoo.model import FERModel
+
+# Behind the backbone's own stages, from input to output.
+_HEAD = {"fusion": ("fusion",), "temporal": ("head_norm", "temporal"), "classifier": ("classifier",)}
+
+
+def stage_parameters(model: FERModel) -> dict[str, tuple[str, ...]]:
+    """Names of the parameters of each stage, from input to output; stages without parameters are left out."""
+    of_backbone = cast(Backbone, model.backbone).stages
+    prefixes: dict[str, Sequence[str]] = {
+        name: [f"backbone.{prefix}" for prefix in stage] for name, stage in of_backbone.items()
+    }
+    names = [name for name, _ in model.named_parameters()]
+    found = {stage: tuple(n for n in names if _is_under(n, p)) for stage, p in {**prefixes, **_HEAD}.items()}
+    return {stage: parameters for stage, parameters in found.items() if parameters}
+
+
+def chosen(model: FERModel, names: Iterable[str]) -> frozenset[str]:
+    """The stages named, all if none is.
+
+    Raises:
+        UnknownNameError: there is no such stage.
+    """
+    known = stage_parameters(model)
+    for name in names:
+        if name not in known:
+            raise unknown_name("stage", name, known, f"model.stages() of {model.spec.name} lists them")
+    return frozenset(names) or frozenset(known)
+
+
+def apply_frozen(model: FERModel, frozen: frozenset[str]) -> None:
+    """Let only the parameters of the other stages be trained, and set the modules' modes."""
+    stopped = _parameters_of(model, frozen)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name not in stopped)
+    model.train(model.training)
+
+
+def keep_frozen(model: FERModel, frozen: frozenset[str]) -> None:
+    """Put every module into evaluation whose own parameters are all frozen: batch-norm statistics stay."""
+    if not frozen:
+        return
+    stopped = _parameters_of(model, frozen)
+    for path, module in model.named_modules():
+        own = [f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)]
+        if own and all(name in stopped for name in own):
+            module.training = False
+
+
+def parameter_groups(
+    model: FERModel, lr: float, *, decay: float = 1.0, weight_decay: float = 0.0
+) -> list[dict[str, Any]]:
+    """Groups for a torch optimizer, one a stage: the rate falls by `decay` per stage from the classifier to the input.
+
+    Frozen parameters are left out. Each group has `params`, `lr`, `weight_decay` and its stage as `name`.
+
+    Raises:
+        OptionError: `lr` or `decay` is not positive, or `weight_decay` is negative.
+    """
+    if lr <= 0 or not 0 < decay <= 1 or weight_decay < 0:
+        raise OptionError(
+            f"lr={lr}, decay={decay}, weight_decay={weight_decay}.",
+            "lr above 0, decay above 0 and at most 1, weight_decay 0 or more",
+            "correct the value that is out of its range",
+        )
+    parameters: Mapping[str, nn.Parameter] = dict(model.named_parameters())
+    stages = stage_parameters(model)
+    groups: list[dict[str, Any]] = []
+    for depth, (stage, names) in enumerate(reversed(stages.items())):
+        trained = [parameters[name] for name in names if parameters[name].requires_grad]
+        if trained:
+            rate = lr * decay**depth
+            groups.append({"params": trained, "lr": rate, "weight_decay": weight_decay, "name": stage})
+    return groups[::-1]
+
+
+def _is_under(name: str, prefixes: Iterable[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _parameters_of(model: FERModel, stages: frozenset[str]) -> set[str]:
+    known = stage_parameters(model)
+    return {name for stage in stages for name in known.get(stage, ())}

@@ -1,0 +1,216 @@
+"""The contract of components as checks that a plug-in's tests can call: each raises AssertionError and says why.
+
+from fer_zoo.testing import check_backbone
+
+def test_contract():
+    check_backbone("mine", size=48)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from fer_zoo.compose import build, model_spec
+from fer_zoo.model import FERModel, feature_shape
+from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry
+from fer_zoo.specs import Backbone, InputSpec, ModelSpec, Site, Temporal
+
+_FRAMES, _SIZE = 10, 64
+
+
+def check_backbone(name: str, *, size: int = _SIZE, frames: int = _FRAMES, **options: Any) -> None:
+    """Check a registered backbone on clips of `frames` frames of `size` x `size` pixels.
+
+    Declared `output`, `residual_sites` and `stages` are what forward shows; a clip of a batch does not depend on its
+    neighbours in evaluation; every parameter gets a gradient; bf16 autocast works; input channels are as injected.
+    """
+    entry = _documented(BACKBONES.get(name))
+    spec = InputSpec(frames=frames, size=size)
+    for in_channels in (3, 4) if "in_channels" in entry.injected else (3,):
+        backbone = _seeded(entry, options, in_channels=in_channels, input=spec)
+        clip = _clip(in_channels, spec)
+        features = cast(Backbone, backbone)(clip)
+        _require(features.ndim == 5, f"features have the shape {tuple(features.shape)}, not (B, D, T', H', W')")
+        _require(features.isfinite().all(), "features are not finite")
+        declared = cast(Backbone, backbone).output
+        _require(
+            features.shape[1] == declared.channels, f"output has {declared.channels} channels, not {features.shape[1]}"
+        )
+        _check_centres(declared, features.shape[2], frames, "output")
+        _require(
+            feature_shape(backbone, spec, in_channels) == tuple(features.shape[1:]), "the shape on meta is another"
+        )
+        _check_alone(lambda x, net=backbone: net(x), clip, features)
+        _check_gradients(backbone, features)
+        with torch.autocast("cpu", torch.bfloat16):
+            _require(cast(Backbone, backbone)(clip).isfinite().all(), "features are not finite under bf16 autocast")
+        _check_stages(backbone)
+        _check_residual_sites(entry, backbone, clip, frames)
+
+
+def check_temporal(name: str, *, in_features: int = 12, **options: Any) -> None:
+    """Check a registered temporal head on sequences of 1, 2 and 6 steps.
+
+    The embedding has `out_features`; a sequence does not depend on its neighbours in evaluation; padded steps change
+    nothing; every parameter gets a gradient.
+    """
+    entry = _documented(TEMPORALS.get(name))
+    head = _seeded(entry, options, in_features=in_features)
+    for steps in (1, 2, 6):
+        sequence = torch.randn(3, steps, in_features, generator=torch.Generator().manual_seed(steps))
+        embedding = cast(Temporal, head)(sequence)
+        wanted = (3, cast(Temporal, head).out_features)
+        _require(
+            tuple(embedding.shape) == wanted, f"the embedding has the shape {tuple(embedding.shape)}, not {wanted}"
+        )
+        _check_alone(lambda x: head(x), sequence, embedding)
+        full = torch.ones(3, steps, dtype=torch.bool)
+        _same(head(sequence, full), embedding, "a mask that is all True changes the result")
+        for real in range(1, steps):
+            mask = full & (torch.arange(steps) < real)
+            cut = cast(Temporal, head)(sequence[:, :real])
+            for padding in (0.0, 1e3):
+                padded = torch.where(mask[..., None], sequence, padding)
+                _same(head(padded, mask), cut, f"{steps - real} padded steps of {padding} change the result")
+    _check_gradients(head, cast(Temporal, head)(torch.randn(3, 6, in_features)))
+
+
+def check_fusion(name: str, **options: Any) -> None:
+    """Check a registered fusion in a small network with the paper's backbone.
+
+    Landmarks reach the result or at least get a gradient path; frames without a face (NaN), and points outside the
+    frame, give finite results and gradients; logits under bf16 autocast are finite; it saves and loads.
+    """
+    entry = _documented(FUSIONS.get(name))
+    _require("site" in entry.defaults, "register it with site=..., see fer_zoo.specs.Fusion")
+    suffix = "" if name == "none" else f"_{name}"
+    of_fusion = {f"fusion.{key}": value for key, value in options.items()}
+    check_model(model_spec(f"incres3d_tiny_mean{suffix}", size=_SIZE, pool="mean", **of_fusion))
+
+
+def check_model(spec: ModelSpec) -> FERModel:
+    """Check a whole network: forward, backward, save, load, identical logits; returns the network.
+
+    Clips with landmarks, with a frame without a face, and without any face give finite logits and gradients.
+    """
+    torch.manual_seed(0)
+    model = build(spec)
+    clip, landmarks = _clip(3, spec.input), _landmarks(spec.input)
+    logits = model.train()(clip, landmarks)
+    wanted = (len(clip), len(spec.labels))
+    _require(tuple(logits.shape) == wanted, f"the logits have the shape {tuple(logits.shape)}, not {wanted}")
+    _check_gradients(model, logits)
+    again = build(spec)
+    again.load_state_dict(load(save({key: value.contiguous() for key, value in model.state_dict().items()})))
+    with torch.no_grad():
+        _require(
+            torch.equal(model.eval()(clip, landmarks), again.eval()(clip, landmarks)),
+            "the network gives other logits after saving and loading",
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            _require(model(clip, landmarks).isfinite().all(), "logits are not finite under bf16 autocast")
+    return model
+
+
+def check_recipe(path: str | Path) -> None:
+    """Check that a recipe is valid, round-trips through YAML, and that its network can be built (without memory)."""
+    from fer_zoo.recipes import dump_recipe, load_recipe
+
+    recipe = load_recipe(path)
+    with TemporaryDirectory() as folder:
+        written = Path(folder, "recipe.yaml")
+        written.write_text(dump_recipe(recipe), encoding="utf-8")
+        _require(load_recipe(written) == recipe, "the recipe is another after writing and reading")
+    with torch.device("meta"):
+        build(recipe.model)
+
+
+def _seeded(entry: Entry, options: dict[str, Any], **offered: Any) -> nn.Module:
+    torch.manual_seed(0)
+    built = entry.build(options=options, **offered)
+    _require(isinstance(built, nn.Module), f"the factory returned {type(built).__name__}, not a torch.nn.Module")
+    module: nn.Module = built.eval()
+    return module
+
+
+def _clip(channels: int, spec: InputSpec) -> Tensor:
+    shape = (2, channels, spec.frames, spec.size, spec.size)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+
+
+def _landmarks(spec: InputSpec) -> Tensor:
+    """Points in the frame, one outside, one frame of the first clip without a face, the second clip without any."""
+    shape = (2, spec.frames, spec.landmarks.points, 2)
+    landmarks = torch.rand(shape, generator=torch.Generator().manual_seed(2)) * (spec.size - 1)
+    landmarks[0, 0, 30] = -50.0
+    landmarks[0, spec.frames // 2] = torch.nan
+    landmarks[1] = torch.nan
+    return landmarks
+
+
+def _documented(entry: Entry) -> Entry:
+    _require(entry.summary, f"{entry.kind} {entry.name!r} has no docstring: its first line is shown in the lists")
+    return entry
+
+
+def _check_alone(forward: Any, batch: Tensor, out: Tensor) -> None:
+    _same(forward(batch[1:2]), out[1:2], "a result depends on its neighbours in the batch")
+
+
+def _check_gradients(module: nn.Module, out: Tensor) -> None:
+    if not any(p.requires_grad for p in module.parameters()):
+        return
+    module.zero_grad()
+    out.float().square().mean().backward()  # type: ignore[no-untyped-call]
+    trained = {name: p.grad for name, p in module.named_parameters() if p.requires_grad}
+    without = [name for name, gradient in trained.items() if gradient is None]
+    _require(not without, f"no gradient reaches {', '.join(without[:6])}")
+    wrong = [name for name, gradient in trained.items() if gradient is not None and not gradient.isfinite().all()]
+    _require(not wrong, f"the gradient of {', '.join(wrong[:6])} is not finite")
+
+
+def _check_centres(site: Site, steps: int, frames: int, name: str) -> None:
+    centres = site.centres(steps)
+    _require(
+        centres[0] >= 0 and centres[-1] <= frames - 1,
+        f"{name}: {steps} steps are centred on frames {centres[0]:g} to {centres[-1]:g} of {frames}",
+    )
+
+
+def _check_stages(backbone: nn.Module) -> None:
+    prefixes = [prefix for stage in cast(Backbone, backbone).stages.values() for prefix in stage]
+    for name, _ in backbone.named_parameters():
+        owners = sum(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+        _require(owners == 1, f"parameter {name} is in {owners} stages, not in one")
+
+
+def _check_residual_sites(entry: Entry, backbone: nn.Module, clip: Tensor, frames: int) -> None:
+    sites, seen = cast(Backbone, backbone).residual_sites, {}
+
+    def spy(site: str, shortcut: Tensor) -> Tensor:
+        seen[site] = (shortcut.shape[1], shortcut.shape[2])
+        return shortcut
+
+    says = "residual" in entry.defaults.get("sites", ())
+    _require(says == bool(sites), "register it with sites=(..., 'residual') if and only if it has residual_sites")
+    if sites:
+        cast(Backbone, backbone)(clip, spy)
+    _require(set(seen) == set(sites), f"shortcuts of {sorted(seen)} were shown, {sorted(sites)} are declared")
+    for name, (channels, steps) in seen.items():
+        _require(channels == sites[name].channels, f"site {name}: {sites[name].channels} channels, not {channels}")
+        _check_centres(sites[name], steps, frames, f"site {name}")
+
+
+def _same(got: Tensor, wanted: Tensor, problem: str) -> None:
+    _require(torch.allclose(got, wanted, atol=1e-4, rtol=1e-3), problem)
+
+
+def _require(holds: Any, problem: str) -> None:
+    if not bool(holds):
+        raise AssertionError(problem)
