@@ -1,5 +1,5 @@
 """Landmark fusions: ways to bring facial points into the network. Importing registers them."""
 
-from fer_zoo.fusion import lm, none
+from fer_zoo.fusion import lm, lm_add, lm_attn, lm_gate, lm_in, lm_traj, none
 
-__all__ = ["lm", "none"]
+__all__ = ["lm", "lm_add", "lm_attn", "lm_gate", "lm_in", "lm_traj", "none"]

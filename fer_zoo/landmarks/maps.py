@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fer_zoo.specs import Site
 
 PointSet = Literal["all", "inner"]
+Kernel = Literal["manhattan7", "gaussian"]
+Radius = Annotated[int, Field(ge=0, le=16)]
 
 # 68 iBUG points without the two inner mouth corners (60, 64): the paper's 66. "inner" also drops the jaw line (0-16).
 POINT_SETS: dict[PointSet, tuple[int, ...]] = {
@@ -19,11 +23,24 @@ POINT_SETS: dict[PointSet, tuple[int, ...]] = {
 CORNER_WEIGHT = 0.4
 
 
+@dataclass(frozen=True)
+class MapStyle:
+    """How points are drawn, see `landmark_map`; the fields' defaults are those of every fusion that draws a map."""
+
+    points: PointSet = "all"
+    kernel: Kernel = "manhattan7"
+    radius: Radius = 3
+
+
 class LandmarkMap(NamedTuple):
     """Weights (B, 1, T, H, W) in 0..1, and found (B, T): False where a frame had no usable point and got ones."""
 
     weights: Tensor
     found: Tensor
+
+    def or_zero(self) -> Tensor:
+        """Weights with zeros, not ones, in frames without a usable point: for fusions that add."""
+        return self.weights * self.found[:, None, :, None, None]
 
 
 def usable_points(landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
@@ -51,21 +68,30 @@ def landmark_map(
     clip_size: tuple[int, int],
     grid: tuple[int, int],
     *,
-    points: PointSet = "all",
-    radius: int = 3,
+    points: PointSet = MapStyle.points,
+    kernel: Kernel = MapStyle.kernel,
+    radius: int = MapStyle.radius,
 ) -> LandmarkMap:
-    """Draw landmarks on a grid: `w = 1 - slope * d` in the window round each point; the larger wins in overlaps.
+    """Draw landmarks on a grid: each weighs the window round it, and the larger weight wins where windows overlap.
 
-    d is the Manhattan distance in grid pixels from the grid pixel that holds the point. With the paper's window of
-    7 x 7 (`radius=3`) the slope is 0.1; for other windows it is scaled so that the corner stays at 0.4. A pixel in no
-    window gets 0. Points outside the frame or NaN draw nothing; a frame left without any point gets ones, which is a
-    plain shortcut, and is False in `found`.
+    The window is the (2 radius + 1)^2 grid pixels round the one that holds the point. A pixel in no window gets 0.
+    Points outside the frame or NaN draw nothing; a frame left without any point gets ones, which is a plain shortcut,
+    and is False in `found`. Kernels, with distances in grid pixels:
+
+    - "manhattan7", the paper's: `w = 1 - slope * d`, d the Manhattan distance from the pixel that holds the point.
+      With the paper's window of 7 x 7 (`radius=3`) the slope is 0.1; for other windows it is scaled so that the corner
+      stays at 0.4.
+    - "gaussian": `w = exp(-d^2 / (2 sigma^2))`, d the Euclidean distance from the point's exact position, sigma half
+      the radius. It moves with the point by less than a pixel, where the paper's jumps from pixel to pixel.
+
+    A radius of 0 marks the pixel that holds the point with 1, whatever the kernel.
 
     Args:
         landmarks: (B, T, 68, 2), x then y, in pixels of the clip with pixel centres at integers.
         clip_size: height and width of the clip in pixels.
         grid: height and width of the map.
         points: "all" 66 points of the paper or the "inner" 49 without the jaw line.
+        kernel: "manhattan7" or "gaussian".
         radius: half window in grid pixels; 3 is the paper's.
 
     Source: Hasani & Mahoor 2017, section 3.2.
@@ -74,14 +100,21 @@ def landmark_map(
     chosen = landmarks[..., list(POINT_SETS[points]), :]
     usable = usable_points(chosen, clip_size)
     scale = chosen.new_tensor([width / clip_size[1], height / clip_size[0]])
-    cells = torch.floor(torch.nan_to_num((chosen + 0.5) * scale, nan=0.0, posinf=0.0, neginf=0.0)).long()
+    position = (torch.where(usable[..., None], chosen, 0.0) + 0.5) * scale  # the left edge of the grid is 0
+    cells = torch.floor(position).long()
 
     offsets = torch.arange(-radius, radius + 1, device=landmarks.device)
     dy, dx = (o.reshape(-1) for o in torch.meshgrid(offsets, offsets, indexing="ij"))
-    slope = (1 - CORNER_WEIGHT) / (2 * radius) if radius else 0.0
-    window = 1 - slope * (dx.abs() + dy.abs()).to(landmarks.dtype)
-
     x, y = cells[..., 0, None] + dx, cells[..., 1, None] + dy  # (B, T, L, window pixels)
+    if radius == 0:
+        window = torch.ones_like(x, dtype=landmarks.dtype)
+    elif kernel == "gaussian":
+        away = torch.stack((x, y), -1) + 0.5 - position[..., None, :]
+        window = torch.exp(-2 * (away / radius).square().sum(-1))
+    else:
+        slope = (1 - CORNER_WEIGHT) / (2 * radius)
+        window = 1 - slope * (dx.abs() + dy.abs()).to(landmarks.dtype)
+
     drawn = usable[..., None] & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     index = torch.where(drawn, y * width + x, 0).flatten(2)
     weight = torch.where(drawn, window, 0.0).flatten(2)

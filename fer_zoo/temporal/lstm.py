@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import Tensor, nn
 
 from fer_zoo.registry import register_temporal
+from fer_zoo.specs import Positive
+from fer_zoo.temporal._recurrent import State, initialise, out_features, summarise
 
 
 @register_temporal("lstm")
 class LSTM(nn.Module):
-    """LSTM whose last hidden state is classified; 200 units in the paper (section 3.1)."""
+    """LSTM whose last hidden state is classified; 200 units in the paper (section 3.1).
 
-    def __init__(self, in_features: int, *, hidden: Annotated[int, Field(gt=0)] = 200) -> None:
+    `state` is the hidden state after the last time step or the mean over all. `bidirectional` reads a second time from
+    the end, and `out_features` doubles. torch.compile breaks its graph at recurrent layers, so without `fullgraph`.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        *,
+        hidden: Positive = 200,
+        layers: Positive = 1,
+        bidirectional: bool = False,
+        state: State = "last",
+    ) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(in_features, hidden, batch_first=True)
-        self.out_features = hidden
-        self._initialise()
-
-    def _initialise(self) -> None:
-        # torch draws by 1/sqrt(hidden) whatever the input: thousands of flattened features would saturate every gate.
-        # Per gate: Glorot for inputs, orthogonal for the state, forget bias 1 (Jozefowicz et al. 2015).
-        weights = dict(self.lstm.named_parameters())
-        for gate in weights["weight_ih_l0"].chunk(4):
-            nn.init.xavier_uniform_(gate)
-        for gate in weights["weight_hh_l0"].chunk(4):
-            nn.init.orthogonal_(gate)
-        nn.init.zeros_(weights["bias_ih_l0"])
-        nn.init.zeros_(weights["bias_hh_l0"])
-        forget = weights["bias_ih_l0"].chunk(4)[1]
-        nn.init.ones_(forget)
+        self.lstm = nn.LSTM(in_features, hidden, layers, batch_first=True, bidirectional=bidirectional)
+        self.state: State = state
+        self.out_features = out_features(self.lstm)
+        initialise(self.lstm, gates=4)
+        for name, bias in self.lstm.named_parameters():
+            if name.startswith("bias_ih"):
+                forget = bias.chunk(4)[1]
+                nn.init.ones_(forget)  # remember at first (Jozefowicz et al. 2015)
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Summarise a sequence (B, T', D) as (B, hidden)."""
-        _, (last, _) = self.lstm(sequence)
-        state: Tensor = last[-1]
-        return state
+        """Summarise a sequence (B, T', D) as (B, out_features); steps where `mask` (B, T') is False do not count."""
+        return summarise(self.lstm, sequence, mask, self.state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fer_zoo.registry import register_temporal
+from fer_zoo.temporal._steps import masked_mean
 
 
 @register_temporal("mean")
@@ -17,7 +18,4 @@ class Mean(nn.Module):
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
         """Average a sequence (B, T', D) to (B, D); steps where `mask` (B, T') is False do not count."""
-        if mask is None:
-            return sequence.mean(1)
-        real = mask[..., None]
-        return sequence.masked_fill(~real, 0).sum(1) / real.sum(1)
+        return masked_mean(sequence, mask)

@@ -1,0 +1,61 @@
+"""What the LSTM and the GRU share: their start, and how their states become one vector."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from fer_zoo.temporal._steps import masked_mean, without_padding
+
+State = Literal["last", "mean"]
+
+
+def initialise(rnn: nn.RNNBase, gates: int) -> None:
+    """Draw the weights of each gate by itself: Glorot for inputs, orthogonal for the state; biases are 0.
+
+    torch draws by 1/sqrt(hidden) whatever the input: thousands of flattened features would saturate every gate.
+    """
+    for name, parameter in rnn.named_parameters():
+        if name.startswith("bias"):
+            nn.init.zeros_(parameter)
+            continue
+        draw = nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_
+        for gate in parameter.chunk(gates):
+            draw(gate)
+
+
+def out_features(rnn: nn.RNNBase) -> int:
+    """Features of what `summarise` returns."""
+    return rnn.hidden_size * (2 if rnn.bidirectional else 1)
+
+
+def summarise(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None, state: State) -> Tensor:
+    """Run over a sequence (B, T', D) and return one state (B, out_features): the last, or the mean of all real steps.
+
+    The last state is that after the last real step; the backward direction's is the one at step 0.
+    """
+    states = _states(rnn, without_padding(sequence, mask), mask)
+    if state == "mean":
+        return masked_mean(states, mask)
+    if mask is None:
+        last = states[:, -1]
+    else:
+        at = (mask.sum(1) - 1)[:, None, None].expand(-1, 1, states.shape[2])
+        last = states.gather(1, at).squeeze(1)
+    if not rnn.bidirectional:
+        return last
+    return torch.cat((last[:, : rnn.hidden_size], states[:, 0, rnn.hidden_size :]), 1)
+
+
+def _states(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None) -> Tensor:
+    """States of the uppermost layer (B, T', out_features); those of padded steps are of no meaning."""
+    if mask is None or not rnn.bidirectional:  # forwards, what comes later changes nothing
+        states: Tensor = rnn(sequence)[0]
+        return states
+    # The backward direction must start at each sequence's own last step.
+    packed = pack_padded_sequence(sequence, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+    unpacked: Tensor = pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=sequence.shape[1])[0]
+    return unpacked

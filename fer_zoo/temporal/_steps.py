@@ -1,0 +1,17 @@
+"""Time steps that are real and those that pad, shared by the temporal heads."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def without_padding(sequence: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the sequence (B, T', D) with zeros where `mask` (B, T') is False: padding may be anything, even NaN."""
+    return sequence if mask is None else sequence.masked_fill(~mask[..., None], 0)
+
+
+def masked_mean(sequence: Tensor, mask: Tensor | None) -> Tensor:
+    """Average a sequence (B, T', D) over its real time steps to (B, D)."""
+    if mask is None:
+        return sequence.mean(1)
+    return without_padding(sequence, mask).sum(1) / mask.sum(1, keepdim=True)
