@@ -1,5 +1,5 @@
 """Backbones: a clip of frames to a feature map. Importing registers them."""
 
-from fer_zoo.backbones import incres3d
+from fer_zoo.backbones import incres2d, incres2plus1d, incres3d, incres3d_deep, incres3d_v2, timm, torchvision_video
 
-__all__ = ["incres3d"]
+__all__ = ["incres2d", "incres2plus1d", "incres3d", "incres3d_deep", "incres3d_v2", "timm", "torchvision_video"]

@@ -7,9 +7,9 @@ in I3D (Carreira & Zisserman 2017), but into the middle time step only, so that 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import nn
 
+from fer_zoo.backbones.inflate import inflate_kernel
 from fer_zoo.data.clips import ClipSet, Frames, Points
 from fer_zoo.errors import TrainingError
 from fer_zoo.registry import BACKBONES
@@ -19,24 +19,33 @@ from fer_zoo.specs import ComponentSpec, Recipe
 def frame_recipe(recipe: Recipe) -> Recipe:
     """Return the recipe that trains the 2D twin on single frames by the settings under `pretrain`.
 
+    A backbone registered with `frame_wise=True` is its own twin.
+
     Raises:
         TrainingError: the backbone has no 2D twin.
     """
-    backbone, model = recipe.model.backbone, recipe.model
-    if "temporal_kernels" not in BACKBONES.get(backbone.name).options:
-        raise TrainingError(
-            f"Backbone {backbone.name!r} has no 2D twin to pre-train.",
-            "a backbone with the option `temporal_kernels`",
-            "leave `pretrain` out of the recipe",
-        )
+    model = recipe.model
     twin = model.model_copy(
         update={
-            "backbone": ComponentSpec(**{**backbone.model_dump(), "temporal_kernels": False}),
+            "backbone": _twin(model.backbone),
             "temporal": ComponentSpec(name="mean"),
             "input": model.input.model_copy(update={"frames": 1}),
         }
     )
     return recipe.model_copy(update={"model": twin, "train": recipe.pretrain, "pretrain": None})
+
+
+def _twin(backbone: ComponentSpec) -> ComponentSpec:
+    entry = BACKBONES.get(backbone.name)
+    if entry.defaults.get("frame_wise"):
+        return backbone
+    if "temporal_kernels" in entry.options:
+        return ComponentSpec(**{**backbone.model_dump(), "temporal_kernels": False})
+    raise TrainingError(
+        f"Backbone {backbone.name!r} has no 2D twin to pre-train.",
+        "a backbone with the option `temporal_kernels`, or one that is frame-wise itself",
+        "leave `pretrain` out of the recipe",
+    )
 
 
 def random_frames(frames: Frames, landmarks: Points, length: int, rng: np.random.Generator) -> tuple[Frames, Points]:
@@ -73,10 +82,9 @@ def inflate(backbone: nn.Module, twin: nn.Module) -> None:
             "the same network with kernels of one frame",
             "pre-train with the same backbone options",
         )
-    inflated = {}
-    for key, value in target.items():
-        new = torch.zeros_like(value) if value.ndim == 5 else source[key].clone()
-        if value.ndim == 5:
-            new[:, :, value.shape[2] // 2] = source[key][:, :, 0]
-        inflated[key] = new
-    backbone.load_state_dict(inflated)
+    backbone.load_state_dict(
+        {
+            key: inflate_kernel(source[key][:, :, 0], value.shape[2]) if value.ndim == 5 else source[key]
+            for key, value in target.items()
+        }
+    )

@@ -1,0 +1,118 @@
+"""What the Inception-ResNets share: convolution with norm and ReLU, branches, residual units, the light stem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal, Protocol
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from fer_zoo.specs import Shortcut
+
+Norm = Literal["batch", "none"]
+Stem = Literal["paper", "light"]
+Kernel = tuple[int, int, int]
+Channels = Callable[[int], int]
+Width = Annotated[float, Field(gt=0, le=4)]
+Repeats = Annotated[int, Field(gt=0, le=100)]
+
+
+class MakeConv(Protocol):
+    """`(channels in, channels out, kernel T x H x W) -> module`; stride acts on H and W only, `valid` drops padding."""
+
+    def __call__(self, cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:
+        """Build one convolution with what follows it."""
+
+
+class Conv(nn.Sequential):
+    """Convolution, normalisation, ReLU; stride acts on H and W only, `valid` drops the padding of all three axes."""
+
+    def __init__(
+        self, cin: int, cout: int, kernel: Kernel, norm: Norm, *, stride: int = 1, valid: bool = False
+    ) -> None:
+        padding = (0, 0, 0) if valid else (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        conv = nn.Conv3d(cin, cout, kernel, (1, stride, stride), padding, bias=norm == "none")
+        layers: list[nn.Module] = [conv]
+        if norm == "batch":
+            layers.append(nn.BatchNorm3d(cout))
+        super().__init__(*layers, nn.ReLU(inplace=True))
+
+
+class Branches(nn.Module):
+    """Parallel branches, concatenated over channels."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Concatenate what each branch makes of x."""
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+class ResidualUnit(nn.Module):
+    """`relu(w * x + scale * linear(branches(x)))`, x being the rectified input; w is the fusion's, 1 without one."""
+
+    def __init__(self, branches: Branches, branch_channels: int, channels: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+        self.branches = branches
+        # Linear and without normalisation, as in Inception-ResNet: it sets the residual's scale.
+        self.linear = nn.Conv3d(branch_channels, channels, 1)
+
+    def forward(self, x: Tensor, name: str = "", shortcut: Shortcut | None = None) -> Tensor:
+        """Map (B, C, T, H, W) to the same shape."""
+        x = x.relu()
+        kept = x if shortcut is None else shortcut(name, x)
+        return torch.add(kept, self.linear(self.branches(x)), alpha=self.scale).relu()
+
+
+class Repeat(nn.ModuleList):
+    """Residual units one behind the other; a fusion changes the shortcut of the first only.
+
+    A landmark map multiplied at each of many units would leave nothing of the features away from the points.
+    """
+
+    def forward(self, x: Tensor, name: str = "", shortcut: Shortcut | None = None) -> Tensor:
+        """Map (B, C, T, H, W) to the same shape."""
+        for index, unit in enumerate(self):
+            x = unit(x) if index else unit(x, name, shortcut)
+        return x
+
+
+def scaled(width: float) -> Channels:
+    """Return the function from a filter count to that count times `width`, in steps of 4 and at least 4."""
+    return lambda filters: max(4, int(filters * width / 4 + 0.5) * 4)
+
+
+def plain_conv(norm: Norm, temporal_kernels: bool) -> MakeConv:
+    """Return the maker of `Conv`; without `temporal_kernels` every kernel is one frame long."""
+
+    def conv(cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:
+        length = kernel[0] if temporal_kernels else 1
+        return Conv(cin, cout, (length, *kernel[1:]), norm, stride=stride, valid=valid)
+
+    return conv
+
+
+def max_pool(stride: int, *, valid: bool = False) -> nn.Module:
+    """3x3 max pool within each frame."""
+    padding = (0, 0, 0) if valid else (0, 1, 1)
+    return nn.MaxPool3d((1, 3, 3), (1, stride, stride), padding)
+
+
+def light_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
+    """1x5x5 (s2) - pool s2 - 3x3x3: for small clips; a quarter of the clip, so that a landmark map still resolves."""
+    return nn.Sequential(conv(cin, c1, (1, 5, 5), stride=2), max_pool(2), conv(c1, c2, (3, 3, 3)))
+
+
+def chain(make: Callable[[], nn.Module], count: int) -> nn.Module:
+    """Return one unit as it is, several as a `Repeat`."""
+    return make() if count == 1 else Repeat(make() for _ in range(count))
+
+
+def prefixes(names: Iterable[str]) -> dict[str, tuple[str]]:
+    """Stages whose parameters are those of the module of the same name."""
+    return {name: (name,) for name in names}

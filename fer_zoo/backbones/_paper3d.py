@@ -1,0 +1,132 @@
+"""The 3D network of Hasani & Mahoor 2017 (arXiv 1705.07871), layer by layer (figures 1 and 2).
+
+Notation of the stages: kernel T x H x W (filters, S = same or V = valid padding, s2 = stride 2 on H and W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from fer_zoo.backbones._blocks import (
+    Branches,
+    Channels,
+    MakeConv,
+    ResidualUnit,
+    Stem,
+    chain,
+    light_stem,
+    max_pool,
+    prefixes,
+    scaled,
+)
+from fer_zoo.specs import Shortcut, Site
+
+ONE, CUBE = (1, 1, 1), (3, 3, 3)
+
+
+class IncRes3D(nn.Module):
+    """The paper's backbone: stem, 3DIR-A, Reduction-A, 3DIR-B, Reduction-B, 3DIR-C.
+
+    A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts, `conv` makes
+    each convolution; `repeats` and `scales` say for A, B and C how often the unit stands and what its residual is
+    multiplied by. Without `temporal_kernels` no kernel that `conv` makes may span frames: the 2D twin, which keeps T.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        conv: MakeConv,
+        *,
+        width: float,
+        stem: Stem,
+        temporal_kernels: bool,
+        repeats: tuple[int, int, int] = (1, 1, 1),
+        scales: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    ) -> None:
+        super().__init__()
+        c = scaled(width)
+        self.stem = (_paper_stem if stem == "paper" else light_stem)(in_channels, c(96), c(192), conv)
+        self.unit_a = chain(lambda: _unit_a(conv, c, scales[0]), repeats[0])
+        self.reduction_a = _reduction_a(conv, c)
+        self.unit_b = chain(lambda: _unit_b(conv, c, scales[1]), repeats[1])
+        self.reduction_b = _reduction_b(conv, c)
+        self.unit_c = chain(lambda: _unit_c(conv, c, scales[2]), repeats[2])
+        # Each reduction's valid padding drops the first and the last frame: unit B starts at input frame 1, C at 2.
+        dropped = 1 if temporal_kernels else 0
+        self.residual_sites: Mapping[str, Site] = {"a": Site(c(192), 0), "b": Site(3 * c(192), dropped)}
+        self.output = Site(_last(c), 2 * dropped)
+        names = ("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c")
+        self.stages: Mapping[str, Sequence[str]] = prefixes(names)
+
+    def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
+        """Map a clip (B, 3, T, H, W) to features (B, output.channels, T - 4, H', W'); T' = T for the 2D twin."""
+        x = self.unit_a(self.stem(clip), "a", shortcut)
+        x = self.unit_b(self.reduction_a(x), "b", shortcut)
+        # No fusion at C: its grid is too coarse for a landmark map (paper, section 3.2).
+        features: Tensor = self.unit_c(self.reduction_b(x))
+        return features
+
+
+def _paper_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
+    """7x7x7 (96, S, s2) - pool s2 - 5x5x5 (192, S, s2) - pool: the grid is an eighth of the clip."""
+    return nn.Sequential(
+        conv(cin, c1, (7, 7, 7), stride=2), max_pool(2), conv(c1, c2, (5, 5, 5), stride=2), max_pool(1)
+    )
+
+
+def _unit_a(conv: MakeConv, c: Channels, scale: float) -> ResidualUnit:
+    a = c(192)
+    branches = Branches(
+        conv(a, c(32), ONE),
+        nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(32), CUBE)),
+        nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(48), CUBE), conv(c(48), c(64), CUBE)),
+    )
+    return ResidualUnit(branches, c(32) + c(32) + c(64), a, scale)
+
+
+def _reduction_a(conv: MakeConv, c: Channels) -> Branches:
+    a = c(192)
+    return Branches(
+        nn.Sequential(conv(a, c(128), CUBE), conv(c(128), c(192), CUBE, stride=2, valid=True)),
+        conv(a, c(192), CUBE, stride=2, valid=True),
+        nn.Sequential(
+            conv(a, c(128), ONE), conv(c(128), c(128), CUBE), conv(c(128), c(192), CUBE, stride=2, valid=True)
+        ),
+    )
+
+
+def _unit_b(conv: MakeConv, c: Channels, scale: float) -> ResidualUnit:
+    b = 3 * c(192)
+    branches = Branches(
+        conv(b, c(192), ONE),
+        nn.Sequential(conv(b, c(128), ONE), conv(c(128), c(128), (1, 1, 7)), conv(c(128), c(192), (1, 7, 1))),
+    )
+    return ResidualUnit(branches, 2 * c(192), b, scale)
+
+
+def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
+    b = 3 * c(192)
+    return Branches(
+        nn.Sequential(conv(b, c(144), ONE), conv(c(144), c(576), CUBE, stride=2, valid=True)),
+        # Drawn as "3x3" without a time size; 1x3x3 then 3x3x3 gives the 6 frames that the figure shows.
+        nn.Sequential(conv(b, c(128), (1, 3, 3)), conv(c(128), c(192), CUBE, stride=2, valid=True)),
+        nn.Sequential(conv(b, c(128), ONE), conv(c(128), c(144), CUBE, stride=2, valid=True)),
+        nn.Sequential(
+            conv(b, c(128), ONE), conv(c(128), c(144), CUBE), conv(c(144), c(160), CUBE, stride=2, valid=True)
+        ),
+    )
+
+
+def _unit_c(conv: MakeConv, c: Channels, scale: float) -> ResidualUnit:
+    last = _last(c)
+    branches = Branches(
+        conv(last, c(192), ONE),
+        nn.Sequential(conv(last, c(192), ONE), conv(c(192), c(224), (1, 1, 3)), conv(c(224), c(256), (1, 3, 1))),
+    )
+    return ResidualUnit(branches, c(192) + c(256), last, scale)
+
+
+def _last(c: Channels) -> int:
+    return c(576) + c(192) + c(144) + c(160)

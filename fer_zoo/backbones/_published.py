@@ -1,0 +1,55 @@
+"""How a backbone adopts the weights that another library publishes for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fer_zoo.errors import WeightsError
+
+
+def widened(weight: Tensor, channels: int) -> Tensor:
+    """Give a convolution's weight (out, in, ...) more input channels, of zeros: its result on the first ones stays."""
+    added = weight.new_zeros((weight.shape[0], channels - weight.shape[1], *weight.shape[2:]))
+    return torch.cat([weight, added], 1)
+
+
+def adopt(network: nn.Module, published: Mapping[str, Tensor], first_convs: Collection[str], name: str) -> None:
+    """Load every tensor of `network` from `published`, which may hold more: a head that the network left out.
+
+    Where the network takes more channels than it was published for, the added ones of its `first_convs` (names of the
+    convolutions that see the clip) start at zero, so that it starts as the published network.
+
+    Raises:
+        WeightsError: a tensor is missing or of another shape; nothing was loaded.
+    """
+    state, wrong = {}, []
+    for key, own in network.state_dict().items():
+        tensor = published.get(key)
+        if tensor is None:
+            wrong.append(f"{key} is missing")
+            continue
+        if key.removesuffix(".weight") in first_convs and tensor.shape[1] < own.shape[1]:
+            tensor = widened(tensor, own.shape[1])
+        if tensor.shape != own.shape:
+            wrong.append(f"{key} is {tuple(tensor.shape)}, here {tuple(own.shape)}")
+        state[key] = tensor
+    if wrong:
+        raise WeightsError(
+            f"The published weights of {name} do not fit: {'; '.join(wrong[:3])} ({len(wrong)} problems).",
+            "the network as it was published, with more input channels at most",
+            "leave size and backbone options out and choose a fusion at another site, or start from random weights",
+        )
+    network.load_state_dict(state)
+
+
+def not_loaded(name: str, error: Exception) -> WeightsError:
+    """Build the error for published weights that could not be fetched or read."""
+    reason = str(error).strip().split("\n")[0]
+    return WeightsError(
+        f"The published weights of {name} could not be loaded: {type(error).__name__}: {reason}",
+        "a network connection, or the weights in the cache of the library that publishes them",
+        "connect and try again, copy the cache from another machine, or start from random weights",
+    )

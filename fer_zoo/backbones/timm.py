@@ -1,0 +1,162 @@
+"""Any timm image model as a per-frame encoder (Wightman 2019, PyTorch Image Models): `timm/NAME`."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fer_zoo.backbones._published import adopt, not_loaded
+from fer_zoo.errors import FerZooError, IncompatibleComponentsError, InputError
+from fer_zoo.registry import BACKBONES
+from fer_zoo.specs import InputSpec, Shortcut, Site
+
+# What timm's models raise on a size or a number of channels that they were not written for.
+_REFUSALS = (AssertionError, ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
+
+
+@functools.cache
+def _names() -> tuple[str, ...]:
+    import timm
+
+    return (*timm.list_models(), *timm.list_pretrained())
+
+
+def _suited(name: str) -> Mapping[str, Any]:
+    """Return input size and normalisation of a model's published weights, from timm's own record of them."""
+    cfg = _record(name)
+    return {"size": min(cfg.input_size[1:]), "mean": tuple(cfg.mean), "std": tuple(cfg.std), "pool": "mean"}
+
+
+def _record(name: str) -> Any:
+    from timm.models import PretrainedCfg, get_pretrained_cfg
+
+    # timm has none for some untrained architectures and fills in its own defaults, as here.
+    return get_pretrained_cfg(name) or PretrainedCfg()
+
+
+class TimmEncoder(nn.Module):
+    """A timm model over each frame: a clip (B, C, T, H, W) gives its feature maps before the head, (B, D, T, H', W').
+
+    Transformers' patch tokens stand on their grid, class and register tokens are left out. Parameters behind the
+    features (a classifier, a norm or layer after pooling) are removed. The stages are timm's coarse layer groups.
+
+    Raises:
+        InputError: the model takes no frames of this size.
+        IncompatibleComponentsError: the model has no single feature map on a square grid.
+    """
+
+    def __init__(self, name: str, in_channels: int, input: InputSpec) -> None:
+        super().__init__()
+        import timm
+
+        self.name = name
+        # A size that timm calls fixed is fixed when the model is built; to any other it resamples position embeddings.
+        self.sized: dict[str, Any] = {"img_size": input.size} if _record(name).fixed_input_size else {}
+        try:
+            self.network: nn.Module = timm.create_model(name, num_classes=0, in_chans=in_channels, **self.sized)
+            features, unused = self._probe(in_channels, input.size)
+            if unused:
+                _remove(self.network, unused)
+                features, _ = self._probe(in_channels, input.size)
+        except FerZooError:
+            raise
+        except _REFUSALS as error:
+            raise InputError(
+                f"timm's {name} takes no frames of {input.size} x {input.size} with {in_channels} channels: "
+                f"{type(error).__name__}: {error}",
+                f"the size it was made for, {_suited(name)['size']}, and others that timm accepts for it",
+                "set `size` (input.size); if it fails on the channels only, choose a fusion at another site",
+            ) from error
+        self.output = Site(features.shape[1])
+        self.residual_sites: Mapping[str, Site] = {}
+        self.stages: Mapping[str, Sequence[str]] = _stages(self.network)
+
+    def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
+        """Map a clip (B, C, T, H, W) to features (B, D, T, H', W')."""
+        frames = clip.transpose(1, 2)
+        features = self._map(self.network.forward_features(frames.flatten(0, 1)))  # type: ignore[operator]
+        return features.reshape(*frames.shape[:2], *features.shape[1:]).transpose(1, 2)
+
+    def load_pretrained(self) -> None:
+        """Fetch the published weights through timm, or find them in its cache, and load them strictly.
+
+        Channels beyond RGB start at zero.
+
+        Raises:
+            WeightsError: timm cannot get them, has none for this model, or they do not fit at this size.
+        """
+        import timm
+
+        try:
+            published = timm.create_model(self.name, pretrained=True, **self.sized).state_dict()
+        except Exception as error:  # whatever timm, its hub client and their network libraries raise
+            raise not_loaded(f"timm/{self.name}", error) from error
+        first = _record(self.name).first_conv or ()
+        adopt(self.network, published, (first,) if isinstance(first, str) else first, f"timm/{self.name}")
+
+    def _map(self, features: Any) -> Tensor:
+        """Feature maps (N, D, H', W') of timm's (N, D, H', W'), (N, H', W', D) or tokens (N, L, D)."""
+        tensor = features if isinstance(features, Tensor) else torch.empty(0, device="meta")
+        if tensor.ndim == 4:
+            channels_last = str(getattr(self.network, "output_fmt", "NCHW")).endswith("NHWC")
+            return tensor.permute(0, 3, 1, 2) if channels_last else tensor
+        patches = tensor.shape[1] - int(getattr(self.network, "num_prefix_tokens", 0)) if tensor.ndim == 3 else 0
+        side = math.isqrt(patches)
+        if not side or side * side != patches:
+            kind = f"features {tuple(tensor.shape)}" if tensor.numel() else f"a {type(features).__name__} of features"
+            raise IncompatibleComponentsError(
+                f"timm's {self.name} gives {kind}, which is no map on a square grid.",
+                "models that give (N, D, H, W), (N, H, W, D), or their prefix tokens and a square of patches",
+                'choose another model: fer_zoo.list_components("backbone", "timm/*") lists them',
+            )
+        return tensor[:, -patches:].transpose(1, 2).reshape(len(tensor), tensor.shape[2], side, side)
+
+    def _probe(self, in_channels: int, size: int) -> tuple[Tensor, set[str]]:
+        """Features of one frame without computing them, and the network's parameters that have no part in them."""
+        state: dict[str, Tensor] = {name: torch.empty_like(b, device="meta") for name, b in self.named_buffers()}
+        weights = {n: torch.empty_like(p, device="meta", requires_grad=True) for n, p in self.named_parameters()}
+        clip = torch.empty(1, in_channels, 1, size, size, device="meta")
+        self.eval()
+        with torch.enable_grad():
+            features: Tensor = torch.func.functional_call(self, {**state, **weights}, (clip,))
+            gradients = torch.autograd.grad(features.sum(), list(weights.values()), allow_unused=True)
+        self.train()
+        unused = {name for name, gradient in zip(weights, gradients, strict=True) if gradient is None}
+        return features, {name.removeprefix("network.") for name in unused}
+
+
+def _remove(network: nn.Module, unused: set[str]) -> None:
+    """Take out the parameters named, and the modules that hold no others."""
+    for path, module in list(network.named_modules()):
+        parent, _, name = path.rpartition(".")
+        held = {f"{path}.{n}" for n, _ in module.named_parameters()}
+        if path and held and held <= unused:
+            setattr(network.get_submodule(parent), name, nn.Identity())
+            unused = unused - held
+    for path in unused:
+        parent, _, name = path.rpartition(".")
+        network.get_submodule(parent).register_parameter(name, None)
+
+
+def _stages(network: nn.Module) -> dict[str, Sequence[str]]:
+    """Parameters by timm's coarse layer groups, from input to output; by child module where a model has none."""
+    from timm.models import group_parameters
+
+    try:
+        groups = group_parameters(network, network.group_matcher(coarse=True))  # type: ignore[operator]
+    except (AttributeError, AssertionError, NotImplementedError):
+        children = dict.fromkeys(name.partition(".")[0] for name, _ in network.named_parameters())
+        return {name: (f"network.{name}",) for name in children}
+    names = ("stem", *(f"stage{i}" for i in range(1, len(groups))))
+    return {stage: [f"network.{name}" for name in groups[i]] for i, stage in enumerate(names)}
+
+
+@BACKBONES.register_family("timm", _names, _suited, sites=("input",), frame_wise=True)
+def timm_encoder(name: str, in_channels: int, input: InputSpec) -> TimmEncoder:
+    """Any of timm's image models, frame by frame, with the size and normalisation of its published weights."""
+    return TimmEncoder(name, in_channels, input)

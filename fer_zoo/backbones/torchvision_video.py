@@ -1,0 +1,203 @@
+"""torchvision's video networks as backbones, with the weights that it trained or ported on Kinetics-400.
+
+Defaults are those of the weights: size, normalisation and rate as in their `transforms` and documentation; frames too,
+but for `s3d`, which is judged on 128 and takes any number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from fer_zoo.backbones._published import adopt, not_loaded, widened
+from fer_zoo.errors import WeightsError
+from fer_zoo.registry import register_backbone
+from fer_zoo.specs import Shortcut, Site
+
+# The normalisation of the networks that torchvision trained itself.
+_MEAN, _STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
+
+
+class TorchvisionVideo(nn.Module):
+    """A torchvision video network up to its last feature map: a clip (B, C, T, H, W) gives (B, D, T', H', W').
+
+    `network` holds the parts before the head, under torchvision's names. Channels beyond RGB start with zero weights.
+    """
+
+    def __init__(
+        self, name: str, network: nn.Module, in_channels: int, output: Site, stages: Mapping[str, Sequence[str]]
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.network = network
+        self.first_conv, conv = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv3d))
+        conv.weight = nn.Parameter(widened(conv.weight.detach(), in_channels))
+        conv.in_channels = in_channels
+        self.output = output
+        self.residual_sites: Mapping[str, Site] = {}
+        self.stages: Mapping[str, Sequence[str]] = {
+            stage: [f"network.{prefix}" for prefix in prefixes] for stage, prefixes in stages.items()
+        }
+
+    def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
+        """Map a clip (B, C, T, H, W) to features (B, D, T', H', W')."""
+        features: Tensor = self.network(clip)
+        return features
+
+    def load_pretrained(self) -> None:
+        """Fetch torchvision's KINETICS400_V1 weights, or find them in its cache; check their hash, load them strictly.
+
+        Raises:
+            WeightsError: they cannot be fetched, or are not what the hash in their name says.
+        """
+        from torchvision.models import get_model, get_model_weights
+
+        weights: Any = get_model_weights(self.name)["KINETICS400_V1"]
+        _check_cached(self.name, str(weights.url))
+        try:
+            state = weights.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
+            whole: nn.Module = get_model(self.name)
+            whole.load_state_dict(state)
+        except Exception as error:  # no network, a damaged file, another network: each layer has errors of its own
+            raise not_loaded(self.name, error) from error
+        adopt(self.network, whole.state_dict(), {self.first_conv}, self.name)
+
+
+class ChannelsFirst(nn.Module):
+    """(B, T, H, W, D) to (B, D, T, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Move the channels."""
+        return x.permute(0, 4, 1, 2, 3)
+
+
+class MViTTrunk(nn.Module):
+    """torchvision's MViT for clips of any shape: it takes its grid from the clip, and gives tokens on their grid.
+
+    torchvision writes the grid of 16 frames of 224 pixels into the network, though nothing there needs it: positions
+    are relative, and their tables are interpolated to the grid at hand (Li et al. 2022, arXiv 2112.01526, section 4.2).
+    """
+
+    def __init__(self, whole: nn.Module) -> None:
+        super().__init__()
+        self.conv_proj = whole.get_submodule("conv_proj")
+        self.pos_encoding = whole.get_submodule("pos_encoding")
+        self.blocks = cast(nn.ModuleList, whole.get_submodule("blocks"))
+        self.norm = whole.get_submodule("norm")
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """Map a clip (B, C, T, H, W) to features (B, 768, T / 2, H / 32, W / 32), rounded up."""
+        patches: Tensor = self.conv_proj(clip)
+        grid = cast(tuple[int, int, int], tuple(patches.shape[2:]))
+        tokens: Tensor = self.pos_encoding(patches.flatten(2).transpose(1, 2))
+        for block in self.blocks:
+            tokens, grid = block(tokens, grid)
+        normed: Tensor = self.norm(tokens)
+        return normed[:, 1:].transpose(1, 2).reshape(len(normed), normed.shape[2], *grid)
+
+
+@register_backbone("r3d_18", size=112, frames=16, fps=15.0, mean=_MEAN, std=_STD, pool="mean", sites=("input",))
+def r3d_18(in_channels: int) -> TorchvisionVideo:
+    """ResNet-18 with 3 x 3 x 3 kernels (Tran et al. 2018, arXiv 1711.11248): (B, 512, T / 8, H / 16, W / 16)."""
+    return _video_resnet("r3d_18", in_channels)
+
+
+@register_backbone("r2plus1d_18", size=112, frames=16, fps=15.0, mean=_MEAN, std=_STD, pool="mean", sites=("input",))
+def r2plus1d_18(in_channels: int) -> TorchvisionVideo:
+    """R(2+1)D-18, each kernel factorised into space and time (arXiv 1711.11248): (B, 512, T / 8, H / 16, W / 16)."""
+    return _video_resnet("r2plus1d_18", in_channels)
+
+
+@register_backbone("s3d", size=224, frames=32, fps=15.0, mean=_MEAN, std=_STD, pool="mean", sites=("input",))
+def s3d(in_channels: int) -> TorchvisionVideo:
+    """Separable 3D Inception (Xie et al. 2018, arXiv 1712.04851): (B, 1024, T / 8, H / 32, W / 32)."""
+    layers = {
+        "stem": range(0, 5),
+        "mixed3": range(5, 7),
+        "mixed4": range(7, 13),
+        "mixed5": range(13, 16),
+    }
+    stages = {stage: [f"features.{i}" for i in numbers] for stage, numbers in layers.items()}
+    # Time: three strides of 2, the last by windows of two frames without padding, centred between them.
+    return TorchvisionVideo("s3d", _parts("s3d", "features"), in_channels, Site(1024, 2, 8), stages)
+
+
+@register_backbone(
+    "mvit_v2_s",
+    size=224,
+    frames=16,
+    fps=7.5,
+    mean=(0.45, 0.45, 0.45),
+    std=(0.225, 0.225, 0.225),
+    pool="mean",
+    sites=("input",),
+)
+def mvit_v2_s(in_channels: int) -> TorchvisionVideo:
+    """Multiscale vision transformer v2, small (Li et al. 2022, arXiv 2112.01526): (B, 768, T / 2, H / 32, W / 32)."""
+    layers = {"stage1": range(0, 1), "stage2": range(1, 3), "stage3": range(3, 14), "stage4": range(14, 16)}
+    stages = {stage: [f"blocks.{i}" for i in numbers] for stage, numbers in layers.items()}
+    stages = {"stem": ["conv_proj", "pos_encoding"], **stages, "norm": ["norm"]}
+    return TorchvisionVideo("mvit_v2_s", MViTTrunk(_whole("mvit_v2_s")), in_channels, Site(768, 0, 2), stages)
+
+
+@register_backbone(
+    "swin3d_t",
+    size=224,
+    frames=32,
+    fps=15.0,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    pool="mean",
+    sites=("input",),
+)
+def swin3d_t(in_channels: int) -> TorchvisionVideo:
+    """Video Swin transformer, tiny (Liu et al. 2021, arXiv 2106.13230): (B, 768, T / 2, H / 32, W / 32)."""
+    network = _parts("swin3d_t", "patch_embed", "pos_drop", "features", "norm")
+    network.append(ChannelsFirst())
+    layers = {"stage1": (0,), "stage2": (1, 2), "stage3": (3, 4), "stage4": (5, 6)}
+    stages = {stage: [f"features.{i}" for i in numbers] for stage, numbers in layers.items()}
+    stages = {"stem": ["patch_embed"], **stages, "norm": ["norm"]}
+    # A patch spans two frames.
+    return TorchvisionVideo("swin3d_t", network, in_channels, Site(768, 0.5, 2), stages)
+
+
+def _video_resnet(name: str, in_channels: int) -> TorchvisionVideo:
+    parts = ("stem", "layer1", "layer2", "layer3", "layer4")
+    stages = {part: [part] for part in parts}
+    # Time: three strides of 2 by odd, padded kernels, so the steps stand on every eighth frame.
+    return TorchvisionVideo(name, _parts(name, *parts), in_channels, Site(512, 0, 8), stages)
+
+
+def _whole(name: str) -> nn.Module:
+    from torchvision.models import get_model
+
+    network: nn.Module = get_model(name)
+    return network
+
+
+def _parts(name: str, *parts: str) -> nn.Sequential:
+    """The named children of a torchvision network, one after the other, under their own names."""
+    whole = _whole(name)
+    return nn.Sequential(OrderedDict((part, whole.get_submodule(part)) for part in parts))
+
+
+def _check_cached(name: str, url: str) -> None:
+    """Check a file in the cache by the start of its sha256 in its name: torch does so only when it downloads."""
+    cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    if not cached.exists():
+        return
+    with cached.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = cached.stem.rpartition("-")[2]
+    if not found.startswith(wanted):
+        raise WeightsError(
+            f"The cached weights of {name} are damaged: the sha256 of {cached} starts with {found[: len(wanted)]}.",
+            f"the published file, whose sha256 starts with {wanted}",
+            "delete the file, so that it is fetched again",
+        )

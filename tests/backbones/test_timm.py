@@ -1,0 +1,211 @@
+"""timm's models as per-frame encoders, against timm itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from timm.models import get_pretrained_cfg
+from torch import Tensor, nn
+
+import fer_zoo
+from fer_zoo.backbones.timm import TimmEncoder
+from fer_zoo.compose import parse_name
+from fer_zoo.errors import IncompatibleComponentsError, InputError, UnknownNameError, WeightsError
+from fer_zoo.factory import split_tag
+from fer_zoo.registry import BACKBONES
+from fer_zoo.specs import InputSpec
+from fer_zoo.testing import check_backbone
+
+TINY = timm.list_models("test_*")
+REAL = {
+    "resnet18": (64, (512, 2, 2)),
+    "mobilenetv3_small_050": (64, (288, 2, 2)),
+    "efficientnet_b0": (64, (1280, 2, 2)),
+    "vit_tiny_patch16_224.augreg_in21k_ft_in1k": (64, (192, 4, 4)),
+    "swin_tiny_patch4_window7_224": (64, (768, 2, 2)),
+    "convnext_atto": (64, (320, 2, 2)),
+    "inception_resnet_v2": (107, (1536, 2, 2)),
+}
+
+
+def encoder(name: str, size: int, in_channels: int = 3) -> TimmEncoder:
+    torch.manual_seed(0)
+    entry = BACKBONES.get(f"timm/{name}")
+    built = entry.build(options={}, in_channels=in_channels, input=InputSpec(frames=2, size=size))
+    assert isinstance(built, TimmEncoder)
+    return built.eval()
+
+
+def clip_of(size: int, channels: int = 3) -> Tensor:
+    return torch.randn(1, channels, 2, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def test_there_are_tiny_models_of_every_kind() -> None:
+    kinds = ("byobnet", "coatnet", "convnext", "efficientnet", "mambaout", "maxvit", "nfnet", "resnet", "vit")
+    assert {kind for kind in kinds if f"test_{kind}" in TINY} == set(kinds)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_contract(name: str) -> None:
+    check_backbone(f"timm/{name}", size=32, frames=2)
+
+
+@pytest.mark.parametrize(("name", "size", "shape"), [(name, *facts) for name, facts in REAL.items()])
+def test_real_models(name: str, size: int, shape: tuple[int, int, int]) -> None:
+    backbone = encoder(name, size)
+    with torch.no_grad():
+        features = backbone(clip_of(size))
+    assert tuple(features.shape) == (1, shape[0], 2, *shape[1:])
+    assert features.isfinite().all()
+    assert backbone.output.channels == shape[0]
+
+
+# A convolution's (N, D, H, W), a model with channels last, class and patch tokens, patch tokens alone.
+@pytest.mark.parametrize("name", ["test_resnet", "test_mambaout", "test_vit", "test_vit_relpos", "test_vit3"])
+def test_each_frame_is_what_timm_makes_of_it(name: str) -> None:
+    """timm lays its intermediate maps out as (N, D, H, W) itself: code that the encoder does not use."""
+    backbone, clip = encoder(name, 64), clip_of(64)
+    network: Any = backbone.network
+    with torch.no_grad():
+        features = backbone(clip)
+        for frame in range(2):
+            options: dict[str, Any] = {"indices": 1, "norm": True, "intermediates_only": True, "output_fmt": "NCHW"}
+            (wanted,) = network.forward_intermediates(clip[:, :, frame], **options)
+            torch.testing.assert_close(features[:, :, frame], wanted)
+
+
+@pytest.mark.parametrize("name", ["test_vit", "test_convnext", "mobilenetv3_small_050"])
+def test_what_lies_behind_the_features_is_gone_and_they_are_the_same(name: str) -> None:
+    backbone = encoder(name, 64)
+    sized = {"img_size": 64} if "vit" in name else {}
+    whole: Any = timm.create_model(name, **sized).eval()
+    own = backbone.network.state_dict()
+    assert own.keys() < whole.state_dict().keys()
+    whole.load_state_dict(own, strict=False)
+    clip = clip_of(64)
+    with torch.no_grad():
+        wanted = whole.forward_features(clip[:, :, 0])
+        features = backbone(clip)[:, :, 0]
+    if wanted.ndim == 3:
+        wanted = wanted[:, 1:].transpose(1, 2).unflatten(2, (4, 4))
+    torch.testing.assert_close(features, wanted)
+
+
+def test_defaults_are_those_of_the_weights() -> None:
+    for name in ("resnet18", "resnet18.fb_swsl_ig1b_ft_in1k", "vit_tiny_patch16_384", "inception_resnet_v2"):
+        cfg, spec = get_pretrained_cfg(name), fer_zoo.compose.model_spec(f"timm/{name}_gru")
+        assert (3, spec.input.size, spec.input.size) == cfg.input_size
+        assert (spec.input.mean, spec.input.std) == (cfg.mean, cfg.std)
+        assert spec.pool == "mean"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("timm/resnet18_lstm_lm_in", ("timm/resnet18", "lstm", "lm_in")),
+        ("timm/resnet18.a1_in1k_gru", ("timm/resnet18.a1_in1k", "gru", "none")),
+        ("timm/vit_tiny_patch16_224_mean", ("timm/vit_tiny_patch16_224", "mean", "none")),
+    ],
+)
+def test_model_names(name: str, parts: tuple[str, str, str]) -> None:
+    assert tuple(entry.name for entry in parse_name(name)) == parts
+    assert split_tag(name) == (name, "")
+    with torch.device("meta"):
+        model = fer_zoo.create_model(name, size=64)
+    assert model.spec.name == name
+    assert next(iter(model.stages())) == "stem"
+
+
+def test_stages_of_a_resnet_are_its_layers() -> None:
+    stages = encoder("resnet18", 64).stages
+    assert list(stages) == ["stem", "stage1", "stage2", "stage3", "stage4"]
+    assert {name.split(".")[1] for name in stages["stem"]} == {"conv1", "bn1"}
+    assert {name.split(".")[1] for name in stages["stage3"]} == {"layer3"}
+
+
+def test_an_unknown_name_is_answered_with_the_closest() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean 'timm/resnet18' or"):
+        BACKBONES.get("timm/resnet19")
+    with pytest.raises(UnknownNameError, match=r"did you mean 'timm/resnet18_gru' or"):
+        fer_zoo.create_model("timm/resnet18x_gru")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("crossvit_9_240", "a list of features"), ("coat_lite_tiny", r"features \(1, 50, 320\)")]
+)
+def test_a_model_without_one_map_is_refused(name: str, kind: str) -> None:
+    with pytest.raises(IncompatibleComponentsError, match=rf"{name} gives {kind}.*\n  Accepted: .*\n  What to do: "):
+        encoder(name, BACKBONES.get(f"timm/{name}").defaults["size"])
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "reason"), [("test_vit", 100, "divisible by patch size"), ("inception_resnet_v2", 40, "Kernel")]
+)
+def test_a_size_that_timm_does_not_take_is_refused(name: str, size: int, reason: str) -> None:
+    with pytest.raises(InputError, match=rf"no frames of {size} x {size} .*{reason}.*\n  Accepted: .*\n  What to do: "):
+        encoder(name, size)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_vit", "test_efficientnet"])
+def test_published_weights(name: str, hub_cache: Callable[[str], nn.Module]) -> None:
+    size = get_pretrained_cfg(name).input_size[-1]
+    backbone, clip = encoder(name, size), clip_of(size)
+    before = backbone(clip)
+    whole: Any = hub_cache(name)
+    backbone.load_pretrained()
+    with torch.no_grad():
+        wanted = whole.forward_features(clip[:, :, 1])
+        features = backbone(clip)
+    if wanted.ndim == 3:
+        wanted = wanted[:, 1:].transpose(1, 2).unflatten(2, features.shape[3:])
+    torch.testing.assert_close(features[:, :, 1], wanted)
+    assert not torch.allclose(features, before, atol=1e-3)
+
+
+def test_a_fourth_channel_starts_without_effect(hub_cache: Callable[[str], nn.Module]) -> None:
+    whole: Any = hub_cache("test_vit")
+    backbone, clip = encoder("test_vit", 160, in_channels=4), clip_of(160, 4)
+    backbone.load_pretrained()
+    with torch.no_grad():
+        wanted = whole.forward_features(clip[:, :3, 0])[:, 1:].transpose(1, 2)
+        torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), wanted)
+
+
+def test_at_another_size_timm_resamples_positions(hub_cache: Callable[[str], nn.Module]) -> None:
+    hub_cache("test_vit")
+    backbone, clip = encoder("test_vit", 96), clip_of(96)
+    backbone.load_pretrained()
+    whole: Any = timm.create_model("test_vit", pretrained=True, img_size=96).eval()
+    with torch.no_grad():
+        wanted = whole.forward_features(clip[:, :, 0])[:, 1:].transpose(1, 2)
+        torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), wanted)
+
+
+def test_weights_that_are_not_there(hub_cache: Callable[[str], nn.Module]) -> None:
+    with pytest.raises(WeightsError, match=r"timm/test_resnet could not .*\n  Accepted: a network .*\n  What to do: "):
+        encoder("test_resnet", 64).load_pretrained()
+
+
+def test_a_model_that_nobody_trained(hub_cache: Callable[[str], nn.Module]) -> None:
+    untrained = next(name for name in timm.list_models("resnet*") if not get_pretrained_cfg(name).has_weights)
+    with pytest.raises(WeightsError, match=f"timm/{untrained} could not be loaded: .*No pretrained weights exist"):
+        encoder(untrained, 64).load_pretrained()
+
+
+def test_a_file_that_lacks_a_tensor(hub_cache: Callable[[str], nn.Module], tmp_path: Path) -> None:
+    hub_cache("test_resnet")
+    (file,) = tmp_path.rglob("model.safetensors")
+    tensors = load_file(file)
+    del tensors["layer1.0.conv1.weight"]
+    save_file(tensors, file)
+    backbone = encoder("test_resnet", 64)
+    before = {key: tensor.clone() for key, tensor in backbone.state_dict().items()}
+    with pytest.raises(WeightsError, match="could not be loaded"):
+        backbone.load_pretrained()
+    assert all(torch.equal(tensor, before[key]) for key, tensor in backbone.state_dict().items())
