@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 from torch import nn
 
 from fer_zoo import backbones, fusion, temporal  # noqa: F401  (importing registers the components)
+from fer_zoo.compatibility import conflict, fusions_for
 from fer_zoo.errors import IncompatibleComponentsError, OptionError
 from fer_zoo.model import FERModel, feature_shape
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
@@ -23,8 +25,8 @@ def model_names(family: str | None = None) -> list[str]:
     names = []
     for backbone in BACKBONES.names(family):
         entry = BACKBONES.get(backbone)
-        fusions = [fused for fused in FUSIONS.names() if conflict(entry, FUSIONS.get(fused)) is None]
-        names += [_joined(backbone, *pair) for pair in itertools.product(TEMPORALS.names(), fusions)]
+        pairs = itertools.product(TEMPORALS.names(), fusions_for(entry))
+        names += [_joined(backbone, *pair) for pair in pairs]
     return sorted(names)
 
 
@@ -75,16 +77,6 @@ def model_spec(
     return ModelSpec.checked({**components, **fields})
 
 
-def conflict(backbone: Entry, fused: Entry) -> str | None:
-    """Why a backbone and a fusion cannot work together; None if they can."""
-    site: FusionSite = fused.defaults["site"]
-    if site == "residual" and "residual" not in backbone.defaults.get("sites", ()):
-        return f"fusion {fused.name!r} works on residual shortcuts; backbone {backbone.name!r} offers none"
-    if site == "input" and "in_channels" not in backbone.injected:
-        return f"fusion {fused.name!r} adds input channels; backbone {backbone.name!r} takes three, RGB"
-    return None
-
-
 def build(spec: ModelSpec) -> FERModel:
     """Build the network of a spec with random weights.
 
@@ -96,7 +88,9 @@ def build(spec: ModelSpec) -> FERModel:
     of_backbone, of_fusion = BACKBONES.get(spec.backbone.name), FUSIONS.get(spec.fusion.name)
     if reason := conflict(of_backbone, of_fusion):
         raise IncompatibleComponentsError(
-            f"{spec.name} cannot be built: {reason}.", _partners(of_backbone), "choose another backbone or fusion"
+            f"{spec.name} cannot be built: {reason}.",
+            f"with {of_backbone.name!r}: {', '.join(fusions_for(of_backbone))}",
+            "choose another backbone or fusion",
         )
     site: FusionSite = of_fusion.defaults["site"]
     fused: nn.Module | None = None
@@ -131,11 +125,6 @@ def _similar(name: str) -> list[str]:
     return model_names(prefix) if "/" in name and prefix in BACKBONES.families() else model_names()
 
 
-def _partners(backbone: Entry) -> str:
-    fitting = [name for name in FUSIONS.names() if conflict(backbone, FUSIONS.get(name)) is None]
-    return f"with {backbone.name!r}: {', '.join(fitting)}"
-
-
 def _owner(key: str, entries: Mapping[str, Entry]) -> tuple[str, str]:
     kind, dot, option = key.partition(".")
     if dot and kind in entries:
@@ -144,7 +133,10 @@ def _owner(key: str, entries: Mapping[str, Entry]) -> tuple[str, str]:
     if len(owners) == 1:
         return owners[0], key
     known = [f"{kind}.{name}" for kind, entry in entries.items() for name in entry.options]
-    problem = f"is an option of {' and '.join(owners)}" if owners else "is an option of none of the parts"
+    names = [*(name for entry in entries.values() for name in entry.options), *_MODEL_OPTIONS, *_INPUT_OPTIONS]
+    close = difflib.get_close_matches(key, names, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    problem = f"is an option of {' and '.join(owners)}" if owners else f"is an option of none of the parts{hint}"
     raise OptionError(
         f"Option {key!r} {problem}.",
         ", ".join([*known, *_MODEL_OPTIONS, *_INPUT_OPTIONS, "labels", "num_classes"]),

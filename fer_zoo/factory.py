@@ -10,6 +10,7 @@ from typing import Any
 from fer_zoo.compose import build, model_names, model_spec, parse_name
 from fer_zoo.errors import OptionError, UnknownNameError
 from fer_zoo.model import FERModel
+from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.registry import BACKBONES, REGISTRIES, unknown_name
 
 Patterns = str | Sequence[str]
@@ -19,6 +20,7 @@ def create_model(
     name: str | None = None,
     pretrained: bool | str = False,
     *,
+    backbone_weights: bool = False,
     recipe: str | Path | None = None,
     labels: Sequence[str] | None = None,
     num_classes: int | None = None,
@@ -29,6 +31,8 @@ def create_model(
     Args:
         name: model name, or `model.tag` for given weights.
         pretrained: False for random weights; True or a tag loads them strictly, sha256 checked, or raises.
+        backbone_weights: start the backbone from the weights published for it (ImageNet, Kinetics) and the rest from
+            random ones; fetched by the library that publishes them, or from its cache.
         recipe: in place of a name: build the network of a recipe, by its name or file, with random weights.
         labels: class names in the order of the logits; default the seven of `specs.SEVEN_LABELS`.
         num_classes: shorthand for labels "class_0", "class_1", ...
@@ -38,9 +42,9 @@ def create_model(
     Raises:
         UnknownNameError: no such model. OptionError: no such option, or a wrong value.
         IncompatibleComponentsError: the parts exist but do not fit together.
-        WeightsError: no such weights, or weights that do not fit.
+        WeightsError: no such weights, weights that do not fit, or published ones that cannot be fetched.
     """
-    changed = bool(options) or labels is not None or num_classes is not None
+    changed = bool(options) or backbone_weights or labels is not None or num_classes is not None
     if (name is None) == (recipe is None):
         both = f"The model {name!r} and the recipe {str(recipe)!r} were both given."
         given = both if name is not None else "Neither a model name nor a recipe was given."
@@ -53,7 +57,16 @@ def create_model(
         raise OptionError(f"{name!r} with pretrained={pretrained!r}.", "one tag", "drop one of them")
     wanted: bool | str = tag or pretrained
     if wanted is False:
-        return build(model_spec(architecture, labels=labels, num_classes=num_classes, **options))
+        model = build(model_spec(architecture, labels=labels, num_classes=num_classes, **options))
+        if backbone_weights:
+            load_backbone_weights(model)
+        return model
+    if backbone_weights:
+        raise OptionError(
+            f"{name!r} was asked for with trained weights and with backbone_weights.",
+            "one of them: trained weights include the backbone's",
+            "leave backbone_weights out, or pretrained and the tag",
+        )
     if changed:
         raise OptionError(
             f"Options {sorted(options) or 'labels'} were given for pretrained {name!r}.",

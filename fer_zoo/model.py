@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self, cast
 
 import torch
@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from fer_zoo import stages
 from fer_zoo.errors import InputError
 from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Temporal, WeightsCard, class_labels
+
+
+# Large enough for any backbone: where even this does not pass, size is not what is wrong.
+_AMPLE_FRAMES, _AMPLE_SIZE = 64, 512
 
 
 class FERModel(nn.Module):
@@ -80,10 +84,11 @@ class FERModel(nn.Module):
             InputError: as `forward`.
         """
         self._check_clip(clip)
+        self._check_lengths(lengths, clip.shape[0])
         backbone, fusion, size = cast(Backbone, self.backbone), cast(Fusion, self.fusion), self._clip_size
         if self.site == "none":
             return backbone(clip)
-        points = self._points(landmarks, lengths, len(clip))
+        points = self._points(landmarks, lengths, clip.shape[0])
         if self.site == "input":
             return backbone(fusion(clip, points, size))
         if self.site == "residual":
@@ -96,13 +101,14 @@ class FERModel(nn.Module):
         Raises:
             InputError: landmarks are missing, or landmarks or lengths do not have the declared shape.
         """
+        self._check_lengths(lengths, features.shape[0])
         frames = features.transpose(1, 2)
         pooled = self.head_norm(self.pool(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
         sequence = self.dropout(pool_grid(pooled, self.spec.pool))
-        mask = None if lengths is None else self._mask(lengths, *sequence.shape[:2])
+        mask = None if lengths is None else self._mask(lengths, sequence.shape[1])
         embedding = self.temporal(sequence, mask)
         if self.site == "embedding":
-            points = self._points(landmarks, lengths, len(features))
+            points = self._points(landmarks, lengths, features.shape[0])
             embedding = cast(Fusion, self.fusion)(embedding, points, self._clip_size)
         logits: Tensor = self.classifier(embedding)
         return logits
@@ -117,6 +123,17 @@ class FERModel(nn.Module):
         old = self.classifier
         self.classifier = nn.Linear(old.in_features, len(self.labels), device=old.weight.device, dtype=old.weight.dtype)
         self.card = None  # its figures are those of the old classifier
+
+    def channels_last(self) -> Self:
+        """Lay the weights out with channels last, which is faster for convolutions; clips may come in either layout.
+
+        Unlike `.to(memory_format=torch.channels_last_3d)` it works where 2D and 3D convolutions stand side by side.
+        """
+        layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+        for parameter in self.parameters():
+            if parameter.ndim in layouts:
+                parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.ndim])
+        return self
 
     def stages(self) -> dict[str, tuple[str, ...]]:
         """Stages from input to output and the names of their parameters: the backbone's, then fusion, temporal, ..."""
@@ -150,8 +167,9 @@ class FERModel(nn.Module):
     def _clip_size(self) -> tuple[int, int]:
         return (self.input_spec.size, self.input_spec.size)
 
-    def _mask(self, lengths: Tensor, batch: int, steps: int) -> Tensor:
-        """Which time steps (B, T') are centred on a real frame; step 0 always is."""
+    def _check_lengths(self, lengths: Tensor | None, batch: int) -> None:
+        if lengths is None:
+            return
         frames = self.input_spec.frames
         whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
         fits = whole and lengths.shape == (batch,)
@@ -164,6 +182,9 @@ class FERModel(nn.Module):
                 f"{batch} whole numbers, each from 1 to {frames}: how many frames of each clip are real",
                 "leave `lengths` out where no clip was padded",
             )
+
+    def _mask(self, lengths: Tensor, steps: int) -> Tensor:
+        """Which time steps (B, T') are centred on a real frame; step 0 always is."""
         centres = torch.tensor(cast(Backbone, self.backbone).output.centres(steps), device=lengths.device)
         centres[0] = 0
         return centres < lengths[:, None]
@@ -206,13 +227,35 @@ def feature_shape(backbone: nn.Module, spec: InputSpec, in_channels: int = 3) ->
     """
     state = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
     on_meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-    clip = torch.empty(2, in_channels, spec.frames, spec.size, spec.size, device="meta")
+
+    def shape(frames: int, size: int) -> tuple[int, ...]:
+        clip = torch.empty(2, in_channels, frames, size, size, device="meta")
+        return tuple(torch.func.functional_call(backbone, on_meta, (clip,)).shape[1:])
+
     try:
-        features = torch.func.functional_call(backbone, on_meta, (clip,))
+        return shape(spec.frames, spec.size)
     except RuntimeError as error:
-        raise InputError(
-            f"A clip of {spec.frames} frames of {spec.size} x {spec.size} is too small for this backbone: {error}",
-            "more frames or larger frames",
-            "raise input.frames or input.size",
-        ) from error
-    return tuple(features.shape[1:])
+        given = f"A clip of {spec.frames} frames of {spec.size} x {spec.size} cannot pass through this backbone"
+        least_frames = _least(lambda frames: shape(frames, _AMPLE_SIZE), _AMPLE_FRAMES)
+        least_size = _least(lambda size: shape(_AMPLE_FRAMES, size), _AMPLE_SIZE)
+        if least_frames is None or least_size is None:
+            raise InputError(
+                f"{given}: {error}", "a clip of another shape", "change input.frames or input.size"
+            ) from error
+        accepted = f"at least {least_frames} frames of {least_size} x {least_size}"
+        raise InputError(f"{given}.", accepted, "raise `frames` or `size` (input.frames, input.size)") from error
+
+
+def _least(attempt: Callable[[int], object], ample: int) -> int | None:
+    """The least number from which on `attempt` raises no RuntimeError, up to `ample`; None if that does not work."""
+    low, high = 0, ample + 1
+    while high - low > 1:
+        middle = (low + high) // 2 if high <= ample else ample
+        try:
+            attempt(middle)
+            high = middle
+        except RuntimeError:
+            if middle == ample:
+                return None
+            low = middle
+    return high

@@ -178,11 +178,11 @@ class Registry:
         Raises:
             UnknownNameError: there is none; the text names the closest matches and the plug-ins that failed to load.
         """
+        prefix, slash, member = name.partition("/")
         if name not in self:
-            prefix = name.partition("/")[0]
-            known = self.names(prefix) if prefix in self._families and "/" in name else self.names()
-            raise unknown_name(self.kind, name, known, f'fer_zoo.list_components("{self.kind}") lists them')
-        prefix, _, member = name.partition("/")
+            family = prefix if slash and prefix in self._families else None
+            which = f'"{self.kind}", "{family}/*"' if family else f'"{self.kind}"'
+            raise unknown_name(self.kind, name, self.names(family), f"fer_zoo.list_components({which}) lists them")
         return self._entries[name] if name in self._entries else self._families[prefix].get(member)
 
     def snapshot(self) -> tuple[dict[str, Entry], dict[str, Family]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from typing import Any
 
 import pytest
-import torch
 
 import fer_zoo
 from fer_zoo.compose import model_spec
@@ -13,34 +15,85 @@ from fer_zoo.errors import InputError, OptionError, UnknownNameError
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
 
-TINY = [name for name in fer_zoo.list_models() if "_tiny" in name]
 
-
-def test_list_models() -> None:
+def test_list_models_by_patterns() -> None:
     names = fer_zoo.list_models()
-    assert len(names) == len(BACKBONES.names()) * len(TEMPORALS.names()) * len(FUSIONS.names())
+    assert names == sorted(set(names))
     assert "incres3d_lstm_lm" in names
     assert fer_zoo.list_models("*lstm*") == [name for name in names if "lstm" in name]
+    assert fer_zoo.list_models(["incres3d_lstm*", "*_mean"]) == [
+        name for name in names if name.startswith("incres3d_lstm") or name.endswith("_mean")
+    ]
+    without = fer_zoo.list_models("incres3d*", exclude="*tiny*")
+    assert without == [name for name in names if name.startswith("incres3d") and "tiny" not in name]
+    assert fer_zoo.list_models("incres3d*", exclude=["*tiny*", "*lstm*", "*gru*"]) == [
+        name for name in without if "lstm" not in name and "gru" not in name
+    ]
     assert fer_zoo.list_models("nothing*") == []
 
 
+def test_list_weights() -> None:
+    assert fer_zoo.list_weights() == fer_zoo.list_models(pretrained=True) == ["incres3d_tiny_lstm_lm.synth7"]
+    assert fer_zoo.list_weights("incres3d_tiny_lstm_lm") == ["incres3d_tiny_lstm_lm.synth7"]
+    assert fer_zoo.list_models("*synth7", pretrained=True) == ["incres3d_tiny_lstm_lm.synth7"]
+    assert fer_zoo.list_models(pretrained=True, exclude="*_lm") == []
+    assert fer_zoo.list_weights("incres3d_lstm_lm") == []
+
+
 def test_list_components() -> None:
-    assert fer_zoo.list_components("fusion") == FUSIONS.names() == ["lm", "none"]
-    with pytest.raises(UnknownNameError, match="did you mean 'fusion'"):
+    assert fer_zoo.list_components("fusion", "lm*") == [name for name in FUSIONS.names() if name != "none"]
+    assert fer_zoo.list_components("temporal") == TEMPORALS.names()
+    backbones = fer_zoo.list_components("backbone")
+    assert backbones == [*BACKBONES.names(), "timm/NAME"]
+    assert "timm/resnet18" in fer_zoo.list_components("backbone", "timm/resnet*")
+    with pytest.raises(UnknownNameError) as caught:
         fer_zoo.list_components("fusions")
+    assert str(caught.value) == (
+        "Unknown kind of component 'fusions'.\n  Accepted: did you mean 'fusion'?\n  What to do: use one of these"
+    )
 
 
-@pytest.mark.parametrize("name", TINY)
-def test_every_tiny_model_trains_a_step(name: str) -> None:
-    torch.manual_seed(0)
-    model = fer_zoo.create_model(name, labels=["a", "b", "c"], size=48)
-    clip, landmarks = torch.randn(2, 3, 10, 48, 48), torch.rand(2, 10, 68, 2) * 48
-    logits = model(clip, landmarks)
-    assert logits.shape == (2, 3)
-    assert model.spec.name == name
-    logits.sum().backward()
-    without = [key for key, parameter in model.named_parameters() if parameter.grad is None]
-    assert not without, f"no gradient reaches {without}"
+def test_names_of_a_family_are_listed_on_request() -> None:
+    assert not any(name.startswith("timm/") for name in fer_zoo.list_models())
+    names = fer_zoo.list_models("timm/resnet18_*", family="timm")
+    assert "timm/resnet18_lstm_lm_traj" in names
+    assert "timm/resnet18_lstm_lm" not in names, "it has no shortcut to offer"
+    with pytest.raises(UnknownNameError, match="Unknown family of backbones 'tim'"):
+        fer_zoo.list_models(family="tim")
+
+
+def test_create_model_of_a_recipe() -> None:
+    model = fer_zoo.create_model(recipe="quickstart")
+    assert model.spec == load_recipe("quickstart").model
+    assert model.card is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "Neither a model name nor a recipe was given."),
+        ({"name": "incres3d_mean", "recipe": "quickstart"}, "The model 'incres3d_mean' and the recipe 'quickstart'"),
+        ({"recipe": "quickstart", "hidden": 3}, "A recipe ('quickstart') was given with other options."),
+        ({"recipe": "quickstart", "pretrained": True}, "A recipe ('quickstart') was given with other options."),
+    ],
+)
+def test_a_name_or_a_recipe(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        fer_zoo.create_model(**given)
+    assert str(caught.value).startswith(says)
+
+
+def test_a_tiny_model_is_made_within_a_second() -> None:
+    for name in ("incres3d_tiny_lstm_lm", "incres3d_deep_tiny_transformer_lm_attn", "incres3d_v2_tiny_gru_lm_traj"):
+        began = time.process_time()
+        fer_zoo.create_model(name)
+        assert time.process_time() - began < 1, name
+
+
+def test_import_adds_less_than_two_seconds_to_that_of_torch() -> None:
+    code = "import time, torch; began = time.process_time(); import fer_zoo; print(time.process_time() - began)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(ran.stdout) < 2
 
 
 def test_options_reach_their_component() -> None:
@@ -87,8 +140,8 @@ def test_num_classes_and_labels() -> None:
         ("incres3d_tiny_lstm", {"width": -1.0}, OptionError, "-1.0 is wrong for backbone"),
         ("incres3d_tiny_lstm", {"labels": ["a", "a"]}, OptionError, "stand twice"),
         ("incres3d_tiny_lstm", {"pool": "max"}, OptionError, "pool"),
-        ("incres3d_tiny_lstm", {"size": 16}, InputError, "too small"),
-        ("incres3d_tiny_lstm", {"frames": 4}, InputError, "too small"),
+        ("incres3d_tiny_lstm", {"size": 16}, InputError, "cannot pass through"),
+        ("incres3d_tiny_lstm", {"frames": 4}, InputError, "cannot pass through"),
         ("incres3d_tiny_lstm", {"frames": 0}, OptionError, "frames"),
     ],
 )

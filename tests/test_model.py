@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import fer_zoo
-from fer_zoo.errors import InputError
+from fer_zoo.errors import InputError, OptionError
 from fer_zoo.model import feature_shape, pool_grid
 
 SIZE = 48
@@ -70,3 +70,70 @@ def test_feature_shape_leaves_the_backbone_alone(model: fer_zoo.FERModel) -> Non
     before = {key: value.clone() for key, value in model.backbone.state_dict().items()}
     feature_shape(model.backbone, model.input_spec)
     assert all(torch.equal(before[key], value) for key, value in model.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize("head", ["lstm", "gru", "mean", "attn", "transformer", "tcn"])
+def test_padded_frames_change_nothing_where_frames_stand_alone(head: str) -> None:
+    torch.manual_seed(0)
+    long = fer_zoo.create_model(f"incres2d_tiny_{head}_lm", size=SIZE).eval()
+    short = fer_zoo.create_model(f"incres2d_tiny_{head}_lm", size=SIZE, frames=6).eval()
+    short.load_state_dict(long.state_dict())
+    clip, landmarks = torch.randn(2, 3, 10, SIZE, SIZE), torch.rand(2, 10, 68, 2) * SIZE
+    got = long(clip, landmarks, torch.tensor([6, 10]))
+    torch.testing.assert_close(got[0], short(clip[:1, :, :6], landmarks[:1, :6])[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(got[1], long(clip, landmarks)[1], atol=1e-4, rtol=1e-4)
+
+
+def test_landmarks_of_padded_frames_do_not_count() -> None:
+    torch.manual_seed(0)
+    model = fer_zoo.create_model("incres3d_tiny_mean_lm_traj", size=SIZE).eval()
+    clip, landmarks = torch.randn(1, 3, 10, SIZE, SIZE), torch.rand(1, 10, 68, 2) * SIZE
+    other = landmarks.clone()
+    other[:, 7:] = torch.rand(1, 3, 68, 2) * SIZE
+    lengths = torch.tensor([7])
+    assert torch.equal(model(clip, landmarks, lengths), model(clip, other, lengths))
+    assert not torch.allclose(model(clip, landmarks), model(clip, other))
+
+
+@pytest.mark.parametrize("lengths", [[6], [0, 10], [3, 11], [1.0, 2.0], [[1], [2]]])
+def test_refuses_other_lengths(model: fer_zoo.FERModel, clip: torch.Tensor, lengths: list[object]) -> None:
+    with pytest.raises(InputError) as caught:
+        model(clip, torch.rand(2, 10, 68, 2) * SIZE, torch.tensor(lengths))
+    assert str(caught.value) == (
+        f"The lengths {torch.tensor(lengths).tolist()} were given.\n"
+        "  Accepted: 2 whole numbers, each from 1 to 10: how many frames of each clip are real\n"
+        "  What to do: leave `lengths` out where no clip was padded"
+    )
+
+
+def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
+    model = fer_zoo.create_model("incres3d_tiny_lstm_lm", pretrained=True)
+    before = {key: value.clone() for key, value in model.state_dict().items() if not key.startswith("classifier")}
+    model.reset_classifier(labels=["pain", "no pain", "unsure"])
+    assert model.labels == ("pain", "no pain", "unsure")
+    assert model.card is None
+    assert model.spec.name == "incres3d_tiny_lstm_lm"
+    assert model(torch.randn(1, 3, 10, 80, 80), torch.rand(1, 10, 68, 2) * 80).shape == (1, 3)
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in before.items())
+    model.reset_classifier(num_classes=2)
+    assert model.labels == ("class_0", "class_1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({}, "Neither labels nor num_classes were given."),
+        ({"labels": ["a", "b"], "num_classes": 2}, "Both labels and num_classes were given."),
+        ({"labels": ["a"]}, "labels: ('a',) is wrong: 1 label(s) given; a classifier needs two or more"),
+        ({"labels": ["a", "b", "a"]}, "labels ['a'] stand twice; each label names one class"),
+        ({"labels": "ab"}, "labels='ab' is one string."),
+    ],
+)
+def test_reset_classifier_refuses(wrong: dict[str, object], says: str) -> None:
+    model = fer_zoo.create_model("incres3d_tiny_mean", size=SIZE)
+    with pytest.raises(OptionError) as caught:
+        model.reset_classifier(**wrong)  # type: ignore[arg-type]
+    assert says in str(caught.value)
+    assert "Accepted: " in str(caught.value)
+    assert "What to do: " in str(caught.value)
+    assert len(model.labels) == model.classifier.out_features == 7, "an error must change nothing"

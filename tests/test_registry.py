@@ -64,10 +64,73 @@ def test_unknown_name_names_the_closest(registry: Registry) -> None:
 
 
 def test_refuses_duplicates_and_open_signatures(registry: Registry) -> None:
-    with pytest.raises(DuplicateNameError):
+    with pytest.raises(DuplicateNameError) as caught:
         registry.register("spring")(lambda: None)
+    assert str(caught.value) == (
+        f"gadget 'spring' is registered already, by {__name__}.\n"
+        "  Accepted: a name that is not taken\n"
+        "  What to do: choose another name"
+    )
     with pytest.raises(OptionError, match="the signature is the recipe schema"):
         registry.register("open")(lambda **anything: anything)
+    assert registry.names() == ["spring"]
+
+
+def test_a_positional_parameter_that_nobody_injects(registry: Registry) -> None:
+    def gear(teeth: int) -> None:
+        """A gear."""
+
+    with pytest.raises(OptionError) as caught:
+        registry.register("gear")(gear)
+    assert str(caught.value) == (
+        "gadget 'gear' has the positional parameter 'teeth', which nobody injects.\n"
+        "  Accepted: positional: injected; options: keyword-only parameters, after a `*`\n"
+        "  What to do: rename it, or make it keyword-only"
+    )
+
+
+def test_a_family_shares_one_factory(registry: Registry) -> None:
+    calls = []
+
+    def members() -> list[str]:
+        calls.append("members")
+        return ["small", "large"]
+
+    @registry.register_family("makers", members, lambda member: {"size": len(member)}, colour="red")
+    def make(member: str, injected: int, *, turns: int = 1) -> tuple[str, int, int]:
+        """A member of the family."""
+        return member, injected, turns
+
+    assert registry.names() == ["spring"]
+    assert registry.families() == ["makers"]
+    assert not calls, "listing the others must not ask the package behind the family"
+    entry = registry.get("makers/small")
+    assert entry.build(options={"turns": 2}, injected=7) == ("small", 7, 2)
+    assert dict(entry.defaults) == {"colour": "red", "size": 5}
+    assert (entry.name, entry.summary, entry.injected) == ("makers/small", "A member of the family.", ("injected",))
+    assert registry.names("makers") == ["makers/large", "makers/small"]
+    assert "makers/small" in registry
+    assert "others/small" not in registry
+    with pytest.raises(UnknownNameError) as caught:
+        registry.get("makers/smal")
+    assert str(caught.value) == (
+        "Unknown gadget 'makers/smal'.\n"
+        "  Accepted: did you mean 'makers/small' or 'makers/large'?\n"
+        '  What to do: fer_zoo.list_components("gadget", "makers/*") lists them'
+    )
+    with pytest.raises(DuplicateNameError, match="gadget 'makers' is registered already"):
+        registry.register_family("makers", members, lambda member: {})(make)
+
+
+def test_restore_forgets_what_came_later(registry: Registry) -> None:
+    before = registry.snapshot()
+
+    @registry.register("later")
+    def later() -> None:
+        """Later."""
+
+    assert "later" in registry
+    registry.restore(before)
     assert registry.names() == ["spring"]
 
 

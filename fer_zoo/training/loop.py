@@ -20,6 +20,7 @@ from fer_zoo.data.augment import augment_batch, with_detector_noise
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import TrainingError
 from fer_zoo.model import FERModel
+from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training import pretrain, report
 from fer_zoo.training.checkpoint import (
@@ -89,6 +90,7 @@ def train(
     """
     out = Path(out_dir)
     twin = None if recipe.pretrain is None else pretrain.frame_recipe(recipe)
+    datasets.subject_split(recipe)
     where = check_start(recipe, out, resume=resume, device=device)
     clips = datasets.load(recipe, cache=cache, workers=workers)
     frames, hours = None, 0.0
@@ -156,6 +158,7 @@ def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None) 
 
     Raises:
         TrainingError: no such device, the folder cannot be written, or holds a training and `resume` is not set.
+        WeightsError: the recipe asks for published backbone weights, and they cannot be loaded.
     """
     try:
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -165,7 +168,7 @@ def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None) 
         raise TrainingError(
             f"Device {device!r}: {reason}", "cpu, cuda, cuda:1, ...", "choose another device"
         ) from error
-    build(recipe.model)
+    model = build(recipe.model)
     begun = (out / LAST).exists() or (out / "frames" / LAST).exists()
     if begun and not resume:
         raise TrainingError(
@@ -174,6 +177,8 @@ def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None) 
             "resume it (--resume), or choose another folder",
         )
     if not begun:
+        if recipe.backbone_weights == "pretrained":
+            load_backbone_weights(model)
         report.write_start(out, recipe)  # anew: an attempt that ended while rendering may have left another recipe's
     return where
 
@@ -188,21 +193,25 @@ def start(
 ) -> Run:
     """Build the network and its optimizer, at the start or where the checkpoint in `out` left off.
 
-    A new network's backbone starts from the 2D twin `inflated`, if given.
+    A new network's backbone starts from the 2D twin `inflated`, if given, or from its published weights, if the recipe
+    says so.
 
     Raises:
         TrainingError: the checkpoint in `out` is of another recipe or other data.
+        WeightsError: the published weights cannot be loaded.
     """
+    last = out / LAST
     seed_torch(recipe.seed, "weights")
-    model = build(recipe.model).to(where).to(memory_format=torch.channels_last_3d)
+    model = build(recipe.model).to(where).channels_last()
     if inflated is not None:
         pretrain.inflate(model.backbone, inflated.backbone)
+    elif recipe.backbone_weights == "pretrained" and not last.exists():
+        load_backbone_weights(model)
     average = copy.deepcopy(model) if recipe.train.ema else model
     optimizer = make_optimizer(model, recipe.train)
     data = {part: clips[part].fingerprint for part in ("train", "validation")}
     fresh = Progress(recipe=recipe.model_dump(mode="json"), data=data)
     run = Run(model, average, optimizer, fresh)
-    last = out / LAST
     if last.exists():
         report.check_same_run(read_progress(last), fresh, last)
         run.progress = load_checkpoint(last, run.modules(), optimizer)

@@ -1,0 +1,48 @@
+"""model_info against sums done by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import fer_zoo
+from fer_zoo.compose import model_spec
+
+
+def test_the_papers_network() -> None:
+    info = fer_zoo.model_info("incres3d_lstm_lm")
+    lstm = 4 * 200 * (1072 * 8 * 8 + 200 + 2)
+    assert info.features == (1072, 6, 8, 8)
+    assert info.parameters_of["temporal"] == lstm
+    assert info.parameters_of["classifier"] == 200 * 7 + 7
+    # paper.md, section 2: 88.06 GMAC of convolutions; then six steps of the LSTM, and the classifier.
+    assert info.gmac == pytest.approx(88.06 + (6 * 4 * 200 * (1072 * 64 + 200) + 200 * 7) / 1e9, abs=0.01)
+    assert info.needs_landmarks
+    assert info.cards == {}
+
+
+def test_a_network_counts_as_it_is_built() -> None:
+    model = fer_zoo.create_model("incres3d_tiny_mean", labels=["a", "b"], pool="mean")
+    info = fer_zoo.model_info(model)
+    assert info == fer_zoo.model_info(model.spec)
+    assert info == fer_zoo.model_info("incres3d_tiny_mean", labels=["a", "b"], pool="mean")
+    assert info.parameters == sum(p.numel() for p in model.parameters()) == sum(info.parameters_of.values())
+    features = model.forward_features(torch.zeros(1, 3, 10, 80, 80))
+    assert info.features == tuple(features.shape[1:])
+
+
+def test_weights_and_the_printed_form() -> None:
+    info = fer_zoo.model_info("incres3d_tiny_lstm_lm")
+    assert list(info.cards) == fer_zoo.list_weights("incres3d_tiny_lstm_lm")
+    said = str(info)
+    for part in ("parameters  1.41 M", "10 x 80 x 80 at 25 frames/s", "landmarks   needed", "synth7", "neutral, anger"):
+        assert part in said
+
+
+def test_nothing_large_is_allocated() -> None:
+    """On the meta device the 69 M parameters of the paper's network take no memory and no time."""
+    import time
+
+    began = time.process_time()
+    fer_zoo.model_info(model_spec("incres3d_lstm_lm"))
+    assert time.process_time() - began < 2

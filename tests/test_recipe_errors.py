@@ -1,0 +1,202 @@
+"""What a user reads when a recipe is wrong: the whole text, all three parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_zoo.errors import RecipeError, UnknownNameError
+from fer_zoo.recipes import load_recipe
+
+GOOD = """\
+model:
+  backbone: incres3d_tiny
+  temporal: {name: lstm, hidden: 8}
+  fusion: lm
+data: {dataset: mmi}
+split: {train: [0, 2], validation: [2, 3], test: [3, 4]}
+protocol: subject-independent
+seed: 1
+train: {lr: 1e-3}
+"""
+RANGES = "split: {train: [0, 2], validation: [2, 3], test: [3, 4]}"
+END = """
+  Accepted: keys of fer_zoo.specs.Recipe and options of the registered components
+  What to do: mend the lines named above"""
+
+# What is replaced in GOOD, by what, and the problems that are told.
+CASES: dict[str, tuple[str, str, list[str]]] = {
+    "unknown component": (
+        "fusion: lm",
+        "fusion: lm_gat",
+        ["model.fusion (mine.yaml:4): Unknown fusion 'lm_gat'. did you mean 'lm_gate' or 'lm_attn' or 'lm_add'?"],
+    ),
+    "misspelt option": (
+        "hidden: 8",
+        "hiden: 8",
+        [
+            "model.temporal.hiden (mine.yaml:3): unknown option of temporal 'lstm' (did you mean 'hidden'?); "
+            "it has hidden, layers, bidirectional, state"
+        ],
+    ),
+    "option of the wrong type": (
+        "hidden: 8",
+        "hidden: many",
+        ["model.temporal.hidden (mine.yaml:3): 'many' is wrong for temporal 'lstm': Input should be a valid integer"],
+    ),
+    "value of the wrong type": (
+        "lr: 1e-3",
+        "lr: fast",
+        ["train.lr (mine.yaml:9): 'fast' is wrong: Input should be a valid number, unable to parse string as a number"],
+    ),
+    "component of the wrong type": (
+        "fusion: lm",
+        "fusion: 5",
+        ["model.fusion (mine.yaml:4): 5 is wrong: write NAME or {name: NAME, OPTION: VALUE}"],
+    ),
+    "section of the wrong type": (
+        "data: {dataset: mmi}",
+        "data: mmi",
+        ["data (mine.yaml:5): 'mmi' is wrong: write settings: dataset, takes, canvas"],
+    ),
+    "unknown key": (
+        "seed: 1",
+        "seed: 1\nsede: 1",
+        [
+            "sede (mine.yaml:9): unknown key (did you mean 'seed'?); accepted: description, published, model, data, "
+            "split, protocol, seed, backbone_weights, pretrain, train"
+        ],
+    ),
+    "no range": ("[2, 3]", "2", ["split.validation (mine.yaml:6): 2 is wrong: Input should be a list"]),
+    "subjects on two sides": (
+        "[3, 4]",
+        "[0, 5]",
+        [
+            "split (mine.yaml:6): {'train': [0, 2], 'validation': [2, 3], 'test': [0, 5]} is wrong: "
+            "train (0, 2) and test (0, 5) share subjects"
+        ],
+    ),
+    "misspelt part": (
+        "test: [3, 4]",
+        "tset: [3, 4]",
+        [
+            "split.test (mine.yaml:6): required key is missing",
+            "split.tset (mine.yaml:6): unknown key (did you mean 'test'?); accepted: train, validation, test",
+        ],
+    ),
+    "misspelt folds": (
+        RANGES,
+        "split: {fold: 5}",
+        [
+            "split.folds (mine.yaml:6): required key is missing",
+            "split.fold (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds",
+        ],
+    ),
+    "no split": (
+        RANGES,
+        "split: 5",
+        [
+            "split (mine.yaml:6): 5 is wrong: Input should be ranges of subjects (train, validation, test), folds, or "
+            "databases (train_on, test_on)"
+        ],
+    ),
+    "ranges with the other protocol": (
+        "subject-independent",
+        "cross-database",
+        [
+            "protocol (mine.yaml:7): 'cross-database' is wrong: a split by train, validation, test is "
+            "'subject-independent'"
+        ],
+    ),
+    "databases with the other protocol": (
+        RANGES,
+        "split: {train_on: [ckplus, disfa], test_on: mmi}",
+        [
+            "protocol (mine.yaml:7): 'subject-independent' is wrong: a split by train_on, test_on is 'cross-database'",
+        ],
+    ),
+    "a database on two sides": (
+        f"{RANGES}\nprotocol: subject-independent",
+        "split: {train_on: [mmi, disfa], test_on: mmi}\nprotocol: cross-database",
+        [
+            "split (mine.yaml:6): {'train_on': ['mmi', 'disfa'], 'test_on': 'mmi'} is wrong: test_on 'mmi' is also in "
+            "train_on; a database is on one side"
+        ],
+    ),
+    "unknown database": (
+        f"{RANGES}\nprotocol: subject-independent",
+        "split: {train_on: [ckpls, disfa], test_on: mmi}\nprotocol: cross-database",
+        ["split.train_on (mine.yaml:6): Unknown dataset 'ckpls'. did you mean 'ckplus'?"],
+    ),
+    "two starts": (
+        "seed: 1",
+        "seed: 1\nbackbone_weights: pretrained\npretrain: {epochs: 1}",
+        [
+            "pretrain (mine.yaml:10): {'epochs': 1} is wrong: backbone_weights is 'pretrained'; the backbone starts "
+            "from these or from `pretrain`"
+        ],
+    ),
+}
+
+
+def write(folder: Path, text: str, name: str = "mine") -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_whole_text_of_a_problem(tmp_path: Path, case: str) -> None:
+    old, new, problems = CASES[case]
+    assert GOOD.count(old) == 1
+    load_recipe(write(tmp_path, GOOD))
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, GOOD.replace(old, new)))
+    given = f"Recipe {str(tmp_path / 'mine.yaml')!r} has {len(problems)} problem{'s' * (len(problems) > 1)}:"
+    assert str(caught.value) == "\n    - ".join([given, *problems]) + END
+
+
+def test_the_whole_text_of_an_override_that_fits_nothing() -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("quickstart", ["train.augment.flp=1"])
+    assert str(caught.value) == (
+        "Recipe 'quickstart' has 1 problem:\n"
+        "    - train.augment.flp (--set): unknown key (did you mean 'flip'?); accepted: flip, rotate_deg, scale, "
+        "shift, brightness, contrast, colour, gamma, grey, noise, noise_share, blur, lowres, compress, erase, "
+        "detector_noise, lose_landmarks" + END
+    )
+
+
+def test_the_whole_text_of_a_duplicate_key(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + "seed: 2\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == (
+        f"{path} has duplicate keys:\n"
+        "    - seed: mine.yaml:8 and mine.yaml:10\n"
+        "  Accepted: each key once\n"
+        "  What to do: delete one of each pair"
+    )
+
+
+def test_the_whole_text_of_two_levels_of_extends(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "parent")
+    write(tmp_path, "extends: parent\n", "child")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, "description: x\nextends: child\n", "grandchild"))
+    assert str(caught.value) == (
+        "grandchild.yaml:2: extends 'child', which itself extends 'parent'.\n"
+        "  Accepted: one level of `extends`\n"
+        "  What to do: extend 'parent' directly"
+    )
+
+
+def test_the_whole_text_of_an_unknown_recipe() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_recipe("quickstrat")
+    assert str(caught.value) == (
+        "Unknown recipe 'quickstrat'.\n"
+        "  Accepted: did you mean 'quickstart'?\n"
+        "  What to do: give a path to a YAML file or one of these names"
+    )
