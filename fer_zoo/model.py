@@ -12,7 +12,6 @@ from fer_zoo import stages
 from fer_zoo.errors import InputError
 from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Temporal, WeightsCard, class_labels
 
-
 # Large enough for any backbone: where even this does not pass, size is not what is wrong.
 _AMPLE_FRAMES, _AMPLE_SIZE = 64, 512
 

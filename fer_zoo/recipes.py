@@ -1,22 +1,22 @@
-"""Recipe files: find, parse, extend, override, validate, dump. Knows YAML, knows no torch."""
+"""Recipe files: find, load, check, dump, copy, compare. Knows YAML, knows no torch."""
 
 from __future__ import annotations
 
 import difflib
+import inspect
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from fer_zoo.errors import RecipeError, UnknownNameError
+from fer_zoo.recipe_documents import Document, Key, extended, override, parse, section
 from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Registry, unknown_name
-from fer_zoo.specs import ComponentSpec, Recipe
-
-Key = tuple[str | int, ...]
+from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, Recipe
 
 # Mapped into the wheel; in a checkout they lie at top level.
 _ROOTS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
@@ -27,19 +27,6 @@ _COMPONENTS: dict[Key, Registry] = {
     ("model", "input", "landmarks", "detector"): LANDMARKERS,
     ("data", "dataset"): DATASETS,
 }
-
-
-@dataclass
-class _Document:
-    """Parsed YAML and where each key stands, as `file:line`."""
-
-    data: dict[str, Any]
-    places: dict[Key, str] = field(default_factory=dict)
-
-    def place(self, key: Key) -> str:
-        while key and key not in self.places:
-            key = key[:-1]
-        return self.places.get(key, "")
 
 
 def list_recipes() -> list[str]:
@@ -77,14 +64,15 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: every problem found, each with its key path and place.
     """
     path = find_recipe(name)
-    document = _extended(path)
-    problems = [problem for text in overrides if (problem := _override(document, text))]
+    document = _document(path)
+    problems = [problem for text in overrides if (problem := override(document, text))]
     recipe = None
     try:
         recipe = Recipe.model_validate(document.data)
     except ValidationError as error:
         problems += [_problem(document, dict(e)) for e in error.errors()]
     problems += _component_problems(document)
+    problems += _database_problems(document, recipe) if recipe else []
     if problems or recipe is None:
         raise RecipeError(
             f"Recipe {str(name)!r} has {len(problems)} problem{'s' * (len(problems) != 1)}:",
@@ -101,62 +89,67 @@ def dump_recipe(recipe: Recipe) -> str:
     return text
 
 
+def copy_recipe(name: str | Path, to: str | Path) -> Path:
+    """Copy a recipe file as it is written, comments and `extends` included, to be edited; returns the new file.
+
+    A parent that lies beside the recipe is named by its path from the new place; packaged parents need no change.
+
+    Raises:
+        UnknownNameError: no such recipe.
+        RecipeError: the recipe cannot be loaded, there is a file already, or it cannot be written.
+    """
+    source, target = find_recipe(name), Path(to)
+    load_recipe(source)
+    text = source.read_text(encoding="utf-8")
+    parent = parse(source).data.get("extends")
+    if parent is not None and not (_root() / f"{parent}.yaml").is_file():
+        way = Path(os.path.relpath(_parent(source, parent).with_suffix(""), target.parent)).as_posix()
+        text = re.sub(r"(?m)^extends:.*$", f"extends: {way}", text, count=1)
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        given = f"The recipe cannot be copied to {target}: {error.strerror}."
+        raise RecipeError(given, "a new file in a folder that exists", "choose another name") from error
+    return target
+
+
+def diff_recipes(one: Recipe, other: Recipe) -> list[tuple[str, Any, Any]]:
+    """What two recipes differ in, as (key path, value of one, value of the other), in the order of the schema.
+
+    A component replaced by another one is shown whole; of the same component the options that differ, a default that is
+    not written counting as written. A section that only one recipe has is shown without its defaults. `description` is
+    left out.
+    """
+    a, b = (recipe.model_dump(mode="json", exclude={"description"}) for recipe in (one, other))
+    return list(_differences((), a, b))
+
+
 def _root() -> Path:
     return next((root for root in _ROOTS if root.is_dir()), _ROOTS[0])
 
 
-def _extended(path: Path) -> _Document:
-    document = _parse(path)
+def _document(path: Path) -> Document:
+    document = parse(path)
     parent_name = document.data.pop("extends", None)
     if parent_name is None:
         return document
-    beside = path.parent / f"{parent_name}.yaml"
-    parent = _parse(beside if beside.is_file() else find_recipe(parent_name))
+    parent = parse(_parent(path, parent_name))
     if "extends" in parent.data:
         raise RecipeError(
-            f"{path.name} extends {parent_name!r}, which itself extends {parent.data['extends']!r}.",
+            f"{document.places['extends',]}: extends {parent_name!r}, which itself extends {parent.data['extends']!r}.",
             "one level of `extends`",
             f"extend {parent.data['extends']!r} directly",
         )
-    _merge(parent.data, document.data)
-    parent.places.update(document.places)
-    return parent
+    return extended(document, parent)
 
 
-def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> None:
-    for key, value in change.items():
-        old = base.get(key)
-        # Another component of the same kind has other options: it replaces, it does not inherit them.
-        replaced = isinstance(value, dict) and "name" in value and isinstance(old, dict) and old != value
-        if isinstance(value, dict) and isinstance(old, dict) and not (replaced and old.get("name") != value["name"]):
-            _merge(old, value)
-        else:
-            base[key] = value
+def _parent(path: Path, name: object) -> Path:
+    beside = path.parent / f"{name}.yaml"
+    return beside if beside.is_file() else find_recipe(str(name))
 
 
-def _override(document: _Document, text: str) -> str | None:
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        return f"--set {text}: write key.path=value"
-    keys = path.strip().split(".")
-    target: Any = document.data
-    for depth, key in enumerate(keys[:-1]):
-        if isinstance(target.get(key), str):  # a component given by its name alone
-            target[key] = {"name": target[key]}
-        if target.get(key) is None and _off_by_default(tuple(keys[: depth + 1])):
-            return f"--set {text}: this recipe has no {key!r}; write it in a recipe file"
-        target = target.setdefault(key, {})
-        if not isinstance(target, dict):
-            return f"--set {text}: {key!r} holds a value, not settings"
-    try:
-        target[keys[-1]] = yaml.load(value, Loader=_Loader)
-    except yaml.YAMLError as error:
-        return f"--set {text}: the value is no YAML: {str(error).splitlines()[0]}"
-    document.places[tuple(keys)] = "--set"
-    return None
-
-
-def _component_problems(document: _Document) -> list[str]:
+def _component_problems(document: Document) -> list[str]:
     problems = []
     for key, registry in _COMPONENTS.items():
         value: Any = document.data
@@ -169,90 +162,78 @@ def _component_problems(document: _Document) -> list[str]:
         if component is None:
             continue
         if component.name not in registry:
-            error = unknown_name(registry.kind, component.name, registry.names(), "")
-            problems.append(_located(document, key, f"{error.given} {error.accepted}"))
+            problems.append(_located(document, key, _unknown(registry, component.name)))
         else:
             found = registry.get(component.name).problems(component.options)
             problems += [_located(document, (*key, text.split(":")[0]), text.split(": ", 1)[1]) for text in found]
     return problems
 
 
-def _problem(document: _Document, error: Mapping[str, Any]) -> str:
-    key: Key = tuple(error["loc"])
+def _database_problems(document: Document, recipe: Recipe) -> list[str]:
+    if not isinstance(recipe.split, DatabaseSplit):
+        return []
+    # The one tested on stands under `data` too, and is checked there.
+    unknown = [name for name in recipe.split.train_on if name not in DATASETS]
+    return [_located(document, ("split", "train_on"), _unknown(DATASETS, name)) for name in unknown]
+
+
+def _unknown(registry: Registry, name: str) -> str:
+    error = unknown_name(registry.kind, name, registry.names(), "")
+    return f"{error.given} {error.accepted}"
+
+
+def _problem(document: Document, error: Mapping[str, Any]) -> str:
+    where: Key = tuple(error["loc"])
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        known = list(_fields(key[:-1]))
-        close = difflib.get_close_matches(str(key[-1]), known, n=1)
+        known = _fields(where[:-1])
+        close = difflib.get_close_matches(str(where[-1]), known, n=1)
         message = f"unknown key{f' (did you mean {close[0]!r}?)' if close else ''}; accepted: {', '.join(known)}"
     elif error["type"] == "missing":
         message = "required key is missing"
+    elif error["type"] == "model_type":
+        is_component = section(where) is ComponentSpec
+        wanted = "NAME or {name: NAME, OPTION: VALUE}" if is_component else f"settings: {', '.join(_fields(where))}"
+        message = f"{error['input']!r} is wrong: write {wanted}"
     else:
-        message = f"{error['input']!r} is wrong: {message}"
-    return _located(document, key, message)
+        message = f"{error['input']!r} is wrong: {message.replace('valid tuple', 'list')}"
+    # pydantic puts the form of a split behind the key.
+    return _located(document, tuple(part for part in where if part not in SPLITS), message)
 
 
-def _located(document: _Document, key: Key, message: str) -> str:
+def _located(document: Document, key: Key, message: str) -> str:
     place = document.place(key)
     return f"{'.'.join(map(str, key)) or 'recipe'}{f' ({place})' if place else ''}: {message}"
 
 
-def _fields(key: Key) -> Iterable[str]:
+def _fields(key: Key) -> list[str]:
     """Keys that the schema accepts below a key path."""
-    model = _section(key)
-    return list(model.model_fields) if model else ()
+    model = section(key)
+    return list(model.model_fields) if model else []
 
 
-def _section(key: Key) -> type[BaseModel] | None:
-    """The schema at a key path, `X` for `X | None`; None where there is no fixed one."""
-    model: type[BaseModel] = Recipe
-    for part in key:
-        field = model.model_fields.get(str(part))
-        types = [field.annotation, *get_args(field.annotation)] if field else []
-        section = next((t for t in types if isinstance(t, type) and issubclass(t, BaseModel)), None)
-        if section is None:
-            return None
-        model = section
-    return model
+def _differences(key: Key, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(one, dict) and isinstance(other, dict) and one.get("name") == other.get("name"):
+        a, b = _with_defaults(key, one), _with_defaults(key, other)
+        if a.keys() == b.keys():
+            for name in a:
+                yield from _differences((*key, name), a[name], b[name])
+            return
+    if one != other:
+        yield ".".join(map(str, key)), _brief(key, one), _brief(key, other)
 
 
-def _off_by_default(key: Key) -> bool:
-    above = _section(key[:-1])
-    field = above.model_fields.get(str(key[-1])) if above else None
-    return field is not None and field.default is None
+def _with_defaults(key: Key, value: dict[str, Any]) -> dict[str, Any]:
+    if key not in _COMPONENTS:
+        return value
+    options = _COMPONENTS[key].get(value["name"]).options
+    defaults = {name: p.default for name, p in options.items() if p.default is not inspect.Parameter.empty}
+    return {**defaults, **value}
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which 1e-3 is a number and a key may stand only once."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _parse(path: Path) -> _Document:
-    try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-        if not isinstance(root, yaml.MappingNode):
-            raise RecipeError(f"{path} holds no mapping.", "a YAML mapping of recipe keys", "see the recipe reference")
-        places: dict[Key, str] = {}
-        twice: list[str] = []
-        _walk(root, (), path.name, places, twice)
-        if twice:
-            raise RecipeError(f"{path} has duplicate keys:", "each key once", "delete one of each pair", problems=twice)
-        return _Document(loader.construct_document(root), places)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is no YAML: {error}", "a YAML mapping", "mend the place named above") from error
-
-
-def _walk(node: yaml.Node, key: Key, file: str, places: dict[Key, str], twice: list[str]) -> None:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for name_node, value in node.value:
-        child = (*key, str(name_node.value))
-        place = f"{file}:{name_node.start_mark.line + 1}"
-        if child in places:
-            twice.append(f"{'.'.join(map(str, child))}: {places[child]} and {place}")
-        places[child] = place
-        _walk(value, child, file, places, twice)
+def _brief(key: Key, value: Any) -> Any:
+    """A section that the other recipe lacks, without its defaults."""
+    spec = section(key)
+    if not isinstance(value, dict) or spec is None or spec is ComponentSpec or key == ("split",):
+        return value
+    return spec.model_validate(value).model_dump(mode="json", exclude_defaults=True)

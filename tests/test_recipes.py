@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fer_zoo.errors import RecipeError, UnknownNameError
-from fer_zoo.recipes import dump_recipe, find_recipe, list_recipes, load_recipe
+from fer_zoo.recipes import copy_recipe, diff_recipes, dump_recipe, find_recipe, list_recipes, load_recipe
 
 GOOD = """\
 model:
@@ -65,21 +65,33 @@ def test_optional_sections_are_checked_and_not_switched_on_by_an_override(tmp_pa
         load_recipe(write(tmp_path, GOOD), ["pretrain.epochs=1"])
 
 
-@pytest.mark.parametrize("name", [name for name in list_recipes() if name.startswith("ablations/")])
-def test_an_ablation_differs_from_its_parent_only_where_it_says(name: str) -> None:
-    said = yaml.safe_load(find_recipe(name).read_text())
-    parent, child = load_recipe(said.pop("extends")).model_dump(), load_recipe(name).model_dump()
-    assert changed(parent, child) <= {key for key in leaves(said)}
+EXTENDING = [name for name in list_recipes() if "extends" in yaml.safe_load(find_recipe(name).read_text())]
+
+
+@pytest.mark.parametrize("name", EXTENDING)
+def test_a_recipe_differs_from_its_parent_only_where_it_says(name: str) -> None:
+    text = find_recipe(name).read_text()
+    said = yaml.safe_load(text)
+    parent_name = said.pop("extends")
+    assert parent_name in list_recipes(), "a packaged recipe names its parent in full, so that it can be copied"
+    parent, child = load_recipe(parent_name), load_recipe(name)
+    # What a paper printed is not inherited, so it may differ unsaid.
+    without = [recipe.model_copy(update={"published": None}) for recipe in (parent, child)]
+    assert changed(*(recipe.model_dump() for recipe in without)) <= leaves(said)
+    assert diff_recipes(*without), "it is the same as its parent"
+    if name.startswith("ablations/"):
+        assert parent_name == "ablations/base"
+        assert 4 <= len(text.splitlines()) <= 8
 
 
 def leaves(tree: object, key: str = "") -> set[str]:
-    if not isinstance(tree, dict) or "name" in tree:
+    if not isinstance(tree, dict) or "name" in tree or key == "split":
         return {key}
     return set().union(*(leaves(value, f"{key}.{name}" if key else name) for name, value in tree.items()))
 
 
 def changed(one: object, other: object, key: str = "") -> set[str]:
-    if isinstance(one, dict) and isinstance(other, dict) and "name" not in one:
+    if isinstance(one, dict) and isinstance(other, dict) and "name" not in one and key != "split":
         return set().union(*(changed(one[name], other[name], f"{key}.{name}" if key else name) for name in one))
     return set() if one == other else {key}
 
@@ -111,13 +123,23 @@ def test_extends_one_level(tmp_path: Path) -> None:
     assert child.model.backbone == parent.model.backbone
     same = load_recipe(write(tmp_path, "extends: parent\nmodel: {temporal: {name: lstm}}\n", "same"))
     assert same.model == parent.model
-    with pytest.raises(RecipeError, match="one level of `extends`"):
-        load_recipe(write(tmp_path, "extends: child\n", "grandchild"))
 
 
-def test_duplicate_keys_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"seed: mine.yaml:7 and mine.yaml:9"):
-        load_recipe(write(tmp_path, GOOD + "seed: 2\n"))
+def test_another_form_of_split_replaces_the_parents(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "parent")
+    folds = load_recipe(write(tmp_path, "extends: parent\nsplit: {folds: 3}\n"))
+    assert folds.split.model_dump() == {"folds": 3}
+    same = load_recipe(write(tmp_path, "extends: parent\nsplit: {train: [5, 9]}\n"))
+    assert same.split.model_dump() == {"train": (5, 9), "validation": (2, 3), "test": (3, 4)}
+
+
+def test_published_figures_are_not_inherited(tmp_path: Path) -> None:
+    write(tmp_path, GOOD + "published: {war: 93.2, source: a table}\n", "parent")
+    child = "extends: parent\nmodel: {fusion: none}\n"
+    assert load_recipe(write(tmp_path, child)).published is None
+    own = load_recipe(write(tmp_path, child + "published: {war: 89.5, source: a table}\n")).published
+    assert own is not None
+    assert (own.war, own.std) == (89.5, None)
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "", "just words", "!!python/object:os.system {}"])
@@ -130,3 +152,48 @@ def test_not_a_recipe(tmp_path: Path, text: str) -> None:
 def test_unknown_recipe(name: str) -> None:
     with pytest.raises(UnknownNameError):
         find_recipe(name)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "ablations/fusion_none", "paper/cross_mmi"])
+def test_a_copy_is_the_same_recipe_as_it_was_written(name: str, tmp_path: Path) -> None:
+    copied = copy_recipe(name, tmp_path / "mine.yaml")
+    assert copied.read_text() == find_recipe(name).read_text()
+    assert load_recipe(copied) == load_recipe(name)
+
+
+def test_a_copy_finds_a_parent_that_lay_beside_the_original(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    write(tmp_path, GOOD, "parent")
+    child = write(tmp_path, "# mine\nextends: parent  # beside\nmodel: {fusion: none}\n")
+    copied = copy_recipe(child, tmp_path / "there" / "copy.yaml")
+    assert copied.read_text() == "# mine\nextends: ../parent\nmodel: {fusion: none}\n"
+    assert load_recipe(copied) == load_recipe(child)
+
+
+def test_a_copy_overwrites_nothing_and_is_no_copy_of_what_cannot_be_loaded(tmp_path: Path) -> None:
+    there = write(tmp_path, "keep me")
+    with pytest.raises(RecipeError, match="File exists") as caught:
+        copy_recipe("quickstart", there)
+    assert caught.value.do == "choose another name"
+    assert there.read_text() == "keep me"
+    with pytest.raises(RecipeError, match="No such file or directory"):
+        copy_recipe("quickstart", tmp_path / "nowhere" / "mine.yaml")
+    with pytest.raises(RecipeError, match="required key is missing"):
+        copy_recipe(write(tmp_path, "seed: 1\n", "bad"), tmp_path / "copy.yaml")
+    assert not (tmp_path / "copy.yaml").exists()
+
+
+def test_a_diff_has_what_differs_and_nothing_else(tmp_path: Path) -> None:
+    one = load_recipe(write(tmp_path, GOOD))
+    assert diff_recipes(one, one) == []
+    assert diff_recipes(one, one.model_copy(update={"description": "other words"})) == []
+    said = ["train.lr=3e-4", "model.fusion=none", "model.temporal.hidden=9", "model.backbone.norm=batch"]
+    other = load_recipe(write(tmp_path, GOOD), [*said, "pretrain={epochs: 3}", "split={folds: 4}"])
+    assert diff_recipes(one, other) == [
+        ("model.temporal.hidden", 8, 9),
+        ("model.fusion", {"name": "lm"}, {"name": "none"}),
+        ("split", {"train": [0, 2], "validation": [2, 3], "test": [3, 4]}, {"folds": 4}),
+        ("pretrain", None, {"epochs": 3}),
+        ("train.lr", 0.001, 0.0003),
+    ], "norm=batch is the default, written or not"
+    assert diff_recipes(other, one) == [(key, b, a) for key, a, b in diff_recipes(one, other)]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fer_zoo.data import gated  # noqa: F401  (importing registers its datasets)
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.synthetic import cache_root
-from fer_zoo.errors import OptionError
+from fer_zoo.errors import OptionError, RecipeError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import Recipe
+from fer_zoo.specs import DatabaseSplit, FoldSplit, Recipe, SplitSpec
 
 # What a dataset must state when it is registered.
 PROVENANCE = ("licence", "terms", "training_data", "synthetic")
 
-__all__ = ["PROVENANCE", "ClipRequest", "ClipSet", "cache_root", "load"]
+__all__ = ["PROVENANCE", "ClipRequest", "ClipSet", "cache_root", "load", "subject_split"]
 
 
 def load(recipe: Recipe, *, cache: Path | None = None, workers: int | None = None) -> dict[str, ClipSet]:
@@ -22,7 +23,9 @@ def load(recipe: Recipe, *, cache: Path | None = None, workers: int | None = Non
 
     Raises:
         UnknownNameError, OptionError: the dataset or one of its options does not exist, or it states no provenance.
+        RecipeError: the recipe splits by folds or by databases.
     """
+    split = subject_split(recipe)
     dataset = DATASETS.get(recipe.data.dataset.name)
     if lacking := [fact for fact in PROVENANCE if fact not in dataset.defaults]:
         raise OptionError(
@@ -35,7 +38,7 @@ def load(recipe: Recipe, *, cache: Path | None = None, workers: int | None = Non
     for part in ("train", "validation", "test"):
         request = ClipRequest(
             labels=model.labels,
-            subjects=getattr(recipe.split, part),
+            subjects=getattr(split, part),
             takes=recipe.data.takes,
             frames=model.input.frames,
             fps=model.input.fps,
@@ -45,3 +48,23 @@ def load(recipe: Recipe, *, cache: Path | None = None, workers: int | None = Non
         )
         parts[part] = dataset.build(options=recipe.data.dataset.options, request=request)
     return parts
+
+
+def subject_split(recipe: Recipe) -> SplitSpec:
+    """Return a recipe's split if it is by ranges of subjects, the one kind that this version trains on.
+
+    Raises:
+        RecipeError: it is by folds or by databases.
+    """
+    match recipe.split:
+        case SplitSpec():
+            return recipe.split
+        case FoldSplit(folds=folds):
+            given = f"This recipe describes {folds}-fold cross-validation; this version trains on one split."
+        case DatabaseSplit():
+            given = "This recipe describes a cross-database test; this version trains on one dataset."
+    raise RecipeError(
+        given,
+        "split: {train: [first, end], validation: [first, end], test: [first, end]}, ranges of subject numbers",
+        "give such a split, with protocol: subject-independent",
+    )

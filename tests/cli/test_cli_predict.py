@@ -1,20 +1,18 @@
-"""The command line: what it writes, what it says, how it ends; never a traceback unless asked for."""
+"""`fer-zoo predict`: what it writes, what it says, how it ends; never a traceback unless asked for."""
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 from video_files import Squares, audio_only, dlib_or_skip, draw, encode, rendered_face, small_disk, song_with_cover
 
-from fer_zoo import FERModel, __version__, cli
+from fer_zoo import FERModel, cli
 from fer_zoo.compose import build
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import LANDMARKERS
@@ -26,13 +24,13 @@ from fer_zoo.weights import write_weights
 @pytest.fixture
 def squares_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`predict` uses the toy network of known answers, and its landmarker is registered under its name."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "inference"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "inference"))
     from toy_model import brightness_model
 
     def load(name: str) -> FERModel:
         return brightness_model()
 
-    monkeypatch.setattr(cli, "_load", load)
+    monkeypatch.setattr(cli.predict, "_load", load)
     entries = dict(LANDMARKERS._entries)
     LANDMARKERS.register("squares")(Squares)
     yield
@@ -169,26 +167,6 @@ def test_a_full_disk_is_no_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_training_that_cannot_start_says_so_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def rendered(*_: object, **__: object) -> None:
-        pytest.fail("clips were rendered first")
-
-    monkeypatch.setattr("fer_zoo.data.synthetic._render_missing", rendered)
-    out = tmp_path / "run"
-    assert cli.main(["train", "quickstart", "--device", "nonsense", "--out", str(out)]) == cli.EXIT_ERROR
-    error = capsys.readouterr().err
-    assert "nonsense" in error
-    assert "What to do:" in error
-    (tmp_path / "file").touch()
-    assert cli.main(["train", "quickstart", "--out", str(tmp_path / "file" / "run")]) == cli.EXIT_ERROR
-    error = capsys.readouterr().err
-    assert str(tmp_path / "file") in error
-    assert "Traceback" not in error
-    assert not out.exists()
-
-
 def test_an_unknown_model_is_named_with_its_neighbours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = str(face_video(tmp_path / "a.mp4"))
     assert cli.main(["predict", video, "--model", "incres3d_tiny_lsdm_lm"]) == cli.EXIT_ERROR
@@ -201,63 +179,6 @@ def test_debug_shows_the_traceback_on_either_side_of_the_verb(capsys: pytest.Cap
         error = capsys.readouterr().err
         assert "Traceback" in error
         assert "There is no file" in error
-
-
-def test_interruption_and_bugs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(*_: object, **__: object) -> list[str]:
-        raise KeyboardInterrupt
-
-    def broken(*_: object, **__: object) -> list[str]:
-        raise ZeroDivisionError("oops")
-
-    monkeypatch.setattr("fer_zoo.list_models", interrupted)
-    assert cli.main(["models"]) == 130
-    monkeypatch.setattr("fer_zoo.list_models", broken)
-    assert cli.main(["models"]) == cli.EXIT_BUG
-    error = capsys.readouterr().err
-    assert "unexpected ZeroDivisionError: oops" in error
-    assert "Traceback" not in error
-
-
-def test_models(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["models", "*tiny_lstm*"]) == 0
-    assert capsys.readouterr().out.splitlines() == ["incres3d_tiny_lstm", "incres3d_tiny_lstm_lm"]
-    assert cli.main(["models", "--pretrained"]) == 0
-    assert capsys.readouterr().out.split() == ["incres3d_tiny_lstm_lm.synth7"]
-    assert cli.main(["models", "*gru*"]) == 2
-    assert "No model matches '*gru*'" in capsys.readouterr().err
-
-
-def test_show_prints_a_recipe_that_can_be_loaded_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["show", "quickstart", "--set", "train.lr=3e-4", "seed=7"]) == 0
-    text = capsys.readouterr().out
-    shown = yaml.safe_load(text)
-    assert (shown["train"]["lr"], shown["seed"]) == (3e-4, 7)
-    (tmp_path / "again.yaml").write_text(text)
-    assert cli.main(["show", str(tmp_path / "again.yaml")]) == 0
-    assert capsys.readouterr().out == text
-
-
-@pytest.mark.parametrize("verb", ["show", "train"])
-def test_a_wrong_recipe_key(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([verb, "quickstart", "--set", "train.lrr=1", "--out", str(tmp_path / "out")][:4]) == cli.EXIT_ERROR
-    assert "did you mean 'lr'?" in capsys.readouterr().err
-    assert cli.main([verb, "quickstrat"]) == cli.EXIT_ERROR
-    assert "quickstart" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_version_help_and_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"fer-zoo {__version__}\n"
-    assert cli.main(["--help"]) == 0
-    said = capsys.readouterr().out
-    # Each verb stands in a line of its own with what it does; the name alone might be part of another word.
-    for verb in ("predict", "models", "train", "show"):
-        assert re.search(rf"^ +{verb} +\w", said, re.MULTILINE), verb
-    for arguments in ([], ["predict"], ["predict", "a.mp4", "--hop", "0"], ["dance"]):
-        assert cli.main(arguments) == cli.EXIT_ERROR
-        assert "usage: fer-zoo" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("squares_model")

@@ -1,0 +1,50 @@
+"""What several verbs have in common."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def common() -> argparse.ArgumentParser:
+    """Options that stand before or after the verb."""
+    parser = argparse.ArgumentParser(add_help=False)
+    # Suppressed: the same option after the verb must not reset the one before it to a default.
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback with an error"
+    )
+    return parser
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add RECIPE and --set."""
+    parser.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of a packaged recipe")
+    parser.add_argument(
+        "--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="override, e.g. train.lr=3e-4"
+    )
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+class Version(argparse.Action):
+    """Print the version and leave."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and leave")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Called by argparse where the option stands."""
+        from fer_zoo import __version__
+
+        print(f"fer-zoo {__version__}")
+        parser.exit()

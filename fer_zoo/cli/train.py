@@ -1,0 +1,51 @@
+"""`fer-zoo train`: from a recipe to weights."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_zoo.cli.arguments import add_recipe, positive
+
+if TYPE_CHECKING:
+    from fer_zoo.cli.arguments import Verbs
+    from fer_zoo.specs import Metrics
+
+
+def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the verb `train`."""
+    train = verbs.add_parser("train", parents=[common], help="train by a recipe")
+    add_recipe(train)
+    train.add_argument("--out", metavar="DIR", help="default runs/RECIPE")
+    train.add_argument("--resume", action="store_true", help="go on where the training in DIR stopped")
+    train.add_argument("--tag", default="local", help="the weights are named model.TAG; default %(default)s")
+    train.add_argument("--workers", type=positive, metavar="N", help="processes that render clips; default one a core")
+    train.add_argument("--max-steps", type=positive, metavar="N", help="stop early, to try a recipe")
+    train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
+    train.set_defaults(verb=_train)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from fer_zoo.recipes import load_recipe
+    from fer_zoo.training import train
+
+    recipe = load_recipe(arguments.recipe, arguments.set)
+    out = Path(arguments.out or Path("runs") / Path(arguments.recipe).with_suffix("").name)
+    result = train(
+        recipe,
+        out,
+        resume=arguments.resume,
+        workers=arguments.workers,
+        max_steps=arguments.max_steps,
+        tag=arguments.tag,
+        device=arguments.device,
+    )
+    print(f"{result.epochs} epochs, {result.hours:.2f} hours")
+    for part, metrics in (("validation", result.validation), ("test", result.test)):
+        print(_figures(part, metrics))
+    print(result.weights)
+
+
+def _figures(part: str, metrics: Metrics) -> str:
+    return f"{part}: WAR {metrics.war:.1%}, UAR {metrics.uar:.1%} ({metrics.clips} clips, {metrics.subjects} subjects)"

@@ -1,0 +1,144 @@
+"""Recipe files as YAML with the place of each key: parse, extend, override. Knows the schema, judges no value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel
+
+from fer_zoo.errors import RecipeError
+from fer_zoo.specs import SPLITS, Recipe, split_form
+
+Key = tuple[str | int, ...]
+
+
+@dataclass
+class Document:
+    """Parsed YAML and where each key stands, as `file:line`."""
+
+    data: dict[str, Any]
+    places: dict[Key, str] = field(default_factory=dict)
+
+    def place(self, key: Key) -> str:
+        """Where a key stands, or the nearest one above it that stands somewhere; "" if none does."""
+        while key and key not in self.places:
+            key = key[:-1]
+        return self.places.get(key, "")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which 1e-3 is a number and a key may stand only once."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def parse(path: Path) -> Document:
+    """Read one file, without what it extends.
+
+    Raises:
+        RecipeError: it is no YAML mapping, or a key stands twice.
+    """
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        if not isinstance(root, yaml.MappingNode):
+            raise RecipeError(f"{path} holds no mapping.", "a YAML mapping of recipe keys", "see the recipe reference")
+        places: dict[Key, str] = {}
+        twice: list[str] = []
+        _walk(root, (), path.name, places, twice)
+        if twice:
+            raise RecipeError(f"{path} has duplicate keys:", "each key once", "delete one of each pair", problems=twice)
+        return Document(loader.construct_document(root), places)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is no YAML: {error}", "a YAML mapping", "mend the place named above") from error
+
+
+def extended(child: Document, parent: Document) -> Document:
+    """Return the parent changed by the child; what a paper printed for the parent does not hold for the child."""
+    parent.data.pop("published", None)
+    _merge(parent.data, child.data)
+    parent.places.update(child.places)
+    return parent
+
+
+def override(document: Document, text: str) -> str | None:
+    """Apply "key.path=value" to a document; returns what is wrong with the text, if anything is."""
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        return f"--set {text}: write key.path=value"
+    keys = path.strip().split(".")
+    target: Any = document.data
+    for depth, key in enumerate(keys[:-1]):
+        if isinstance(target.get(key), str):  # a component given by its name alone
+            target[key] = {"name": target[key]}
+        if target.get(key) is None and _off_by_default(tuple(keys[: depth + 1])):
+            return f"--set {text}: this recipe has no {key!r}; write it in a recipe file"
+        target = target.setdefault(key, {})
+        if not isinstance(target, dict):
+            return f"--set {text}: {key!r} holds a value, not settings"
+    try:
+        target[keys[-1]] = yaml.load(value, Loader=_Loader)
+    except yaml.YAMLError as error:
+        return f"--set {text}: the value is no YAML: {str(error).splitlines()[0]}"
+    document.places[tuple(keys)] = "--set"
+    return None
+
+
+def section(key: Key) -> type[BaseModel] | None:
+    """The schema at a key path, `X` for `X | None`; None where there is no fixed one."""
+    model: type[BaseModel] = Recipe
+    for part in key:
+        if part in SPLITS:  # pydantic names the form of a split after the key
+            model = SPLITS[str(part)]
+            continue
+        field = model.model_fields.get(str(part))
+        types = [field.annotation, *get_args(field.annotation)] if field else []
+        # `Annotated[X, ...]` is no type; X is its origin.
+        origins = [getattr(kind, "__origin__", kind) for kind in types]
+        found = next((kind for kind in origins if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if found is None:
+            return None
+        model = found
+    return model
+
+
+def _off_by_default(key: Key) -> bool:
+    above = section(key[:-1])
+    field = above.model_fields.get(str(key[-1])) if above else None
+    return field is not None and field.default is None
+
+
+def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> None:
+    for key, value in change.items():
+        old = base.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and not _replaces(key, value, old):
+            _merge(old, value)
+        else:
+            base[key] = value
+
+
+def _replaces(key: str, value: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Another component of the same kind has other options, another form of split other keys: none are inherited."""
+    if key == "split":
+        return split_form(value) != split_form(old)
+    return "name" in value and old.get("name") != value["name"]
+
+
+def _walk(node: yaml.Node, key: Key, file: str, places: dict[Key, str], twice: list[str]) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for name_node, value in node.value:
+        child = (*key, str(name_node.value))
+        place = f"{file}:{name_node.start_mark.line + 1}"
+        if child in places:
+            twice.append(f"{'.'.join(map(str, child))}: {places[child]} and {place}")
+        places[child] = place
+        _walk(value, child, file, places, twice)

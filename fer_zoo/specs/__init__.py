@@ -1,0 +1,52 @@
+"""What a model, a recipe and a set of weights are, as frozen validated records. Knows no torch."""
+
+from fer_zoo.specs.base import Fraction, Positive, Share, Spec
+from fer_zoo.specs.card import Metrics, WeightsCard
+from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
+from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
+from fer_zoo.specs.recipe import (
+    SPLITS,
+    AugmentSpec,
+    DatabaseSplit,
+    DataSpec,
+    FoldSplit,
+    Published,
+    Recipe,
+    Split,
+    SplitSpec,
+    TrainSpec,
+    split_form,
+)
+
+__all__ = [
+    "SEVEN_LABELS",
+    "SPLITS",
+    "AugmentSpec",
+    "Backbone",
+    "ComponentSpec",
+    "CropSpec",
+    "DataSpec",
+    "DatabaseSplit",
+    "FoldSplit",
+    "Fraction",
+    "Fusion",
+    "FusionSite",
+    "InputSpec",
+    "LandmarkSpec",
+    "Metrics",
+    "ModelSpec",
+    "Positive",
+    "Published",
+    "Recipe",
+    "Share",
+    "Shortcut",
+    "Site",
+    "Spec",
+    "Split",
+    "SplitSpec",
+    "Temporal",
+    "TrainSpec",
+    "WeightsCard",
+    "class_labels",
+    "split_form",
+]

@@ -1,0 +1,40 @@
+"""The base of all specs, and kinds of numbers that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fer_zoo.errors import OptionError
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Spec(BaseModel):
+    """Frozen record that refuses unknown keys; the text below a field says what it means, here and in the docs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @classmethod
+    def checked(cls, fields: Mapping[str, Any]) -> Self:
+        """Make a record of values from a caller.
+
+        Raises:
+            OptionError: a value is wrong; the text names each.
+        """
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            problems = [_told(dict(problem)) for problem in error.errors()]
+            accepted = f"{cls.__name__}: {', '.join(cls.model_fields)}"
+            raise OptionError("; ".join(problems), accepted, "correct the values named above") from error
+
+
+def _told(problem: Mapping[str, Any]) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    key = ".".join(map(str, problem["loc"]))
+    return f"{key}: {problem['input']!r} is wrong: {message}" if key else message

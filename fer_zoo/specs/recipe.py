@@ -1,0 +1,230 @@
+"""What a recipe says: network, data, split, protocol, training, and what a paper printed for it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+
+from fer_zoo.specs.base import Fraction, Positive, Share, Spec
+from fer_zoo.specs.model import ComponentSpec, ModelSpec
+
+
+class SplitSpec(Spec):
+    """Subjects of each part as half-open ranges of subject numbers; no subject may be on two sides."""
+
+    train: tuple[int, int]
+    """First subject number to train on, and one past the last."""
+    validation: tuple[int, int]
+    """The same for the subjects that choose the best epoch."""
+    test: tuple[int, int]
+    """The same for the subjects that are judged on once, at the end."""
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> SplitSpec:
+        ranges = {"train": self.train, "validation": self.validation, "test": self.test}
+        for part, (first, end) in ranges.items():
+            if first < 0 or end <= first:
+                raise ValueError(f"{part}: [{first}, {end}] holds no subject; write [first, one past the last]")
+        parts = sorted(ranges, key=lambda part: ranges[part])
+        for one, other in pairwise(parts):
+            if ranges[one][1] > ranges[other][0]:
+                raise ValueError(f"{one} {ranges[one]} and {other} {ranges[other]} share subjects")
+        return self
+
+
+class FoldSplit(Spec):
+    """Subject-independent k-fold cross-validation: every subject is tested on once, by a network that never saw it."""
+
+    folds: Annotated[int, Field(ge=2)]
+    """Number of folds; subjects are dealt to them by `seed`, the classes as evenly as subjects allow."""
+
+
+class DatabaseSplit(Spec):
+    """Cross-database: test on one whole database, train on others."""
+
+    train_on: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Registered datasets to train on."""
+    test_on: str
+    """The registered dataset to test on, also named under `data`; never one of `train_on`."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> DatabaseSplit:
+        if self.test_on in self.train_on:
+            raise ValueError(f"test_on {self.test_on!r} is also in train_on; a database is on one side")
+        twice = sorted({name for name in self.train_on if self.train_on.count(name) > 1})
+        if twice:
+            raise ValueError(f"train_on names {twice} twice")
+        return self
+
+
+SPLITS: dict[str, type[Spec]] = {split.__name__: split for split in (SplitSpec, FoldSplit, DatabaseSplit)}
+
+
+def split_form(value: Any) -> str | None:
+    """Name of the class in SPLITS that a split is meant to be, by the likeness of its keys; None for no mapping."""
+    if isinstance(value, Spec):
+        return type(value).__name__
+    if not isinstance(value, Mapping):
+        return None
+
+    def likeness(form: str) -> float:
+        fields = SPLITS[form].model_fields
+        matcher = difflib.SequenceMatcher
+        return sum(max(matcher(None, str(key), field).ratio() for field in fields) for key in value)
+
+    return max(SPLITS, key=likeness)
+
+
+_SPLIT_TEXT = "Input should be ranges of subjects (train, validation, test), folds, or databases (train_on, test_on)"
+
+Split = Annotated[
+    Annotated[SplitSpec, Tag("SplitSpec")]
+    | Annotated[FoldSplit, Tag("FoldSplit")]
+    | Annotated[DatabaseSplit, Tag("DatabaseSplit")],
+    Discriminator(split_form, custom_error_type="split", custom_error_message=_SPLIT_TEXT),
+]
+
+
+class DataSpec(Spec):
+    """Where clips come from."""
+
+    dataset: ComponentSpec = ComponentSpec(name="synthmh")
+    """A registered dataset; in a cross-database recipe the one that is tested on."""
+    takes: Positive = 1
+    """Clips of each subject and label, for datasets that can make as many as one likes."""
+    canvas: Positive = 128
+    """Side in pixels of the stored frames, from which the crop is cut."""
+
+
+class AugmentSpec(Spec):
+    """Random changes of training clips; frames and landmarks move together, the same way in a whole clip."""
+
+    flip: Share = 0.5
+    """Share of clips that are mirrored."""
+    rotate_deg: Annotated[float, Field(ge=0, le=90)] = 10.0
+    """Largest turn, in degrees."""
+    scale: Fraction = 0.1
+    """Largest change of the crop's side, as a fraction of it."""
+    shift: Fraction = 0.05
+    """Largest shift of the crop, as a fraction of its side."""
+    brightness: Fraction = 0.25
+    """Largest change of brightness, as a fraction."""
+    contrast: Fraction = 0.25
+    """Largest change of contrast, as a fraction."""
+    colour: Fraction = 0.15
+    """Largest change of each colour channel, as a fraction."""
+    gamma: Fraction = 0.3
+    """Largest change of gamma."""
+    grey: Share = 0.15
+    """Share of clips that lose their colour."""
+    noise: Fraction = 0.03
+    """Standard deviation, as a fraction of white, of the noisiest clip."""
+    noise_share: Share = 0.5
+    """Share of clips that get noise."""
+    blur: Share = 0.3
+    """Share of clips that are blurred."""
+    lowres: Share = 0.2
+    """Share of clips that are shrunk and enlarged again, as a small face is."""
+    compress: Share = 0.2
+    """Share of clips that get coarse 8 x 8 cosine blocks, as a video codec leaves."""
+    erase: Share = 0.2
+    """Share of clips in which a rectangle is erased."""
+    detector_noise: bool = True
+    """Whether exact points are first made as inexact as a detector's."""
+    lose_landmarks: Fraction = 0.02
+    """Share of frames that lose their landmarks, as when a detector misses a face."""
+
+
+class TrainSpec(Spec):
+    """How to train; the defaults are the paper's (section 4: SGD 0.01, momentum 0.9, weight decay 1e-4)."""
+
+    epochs: Positive = 30
+    """Passes over the training clips."""
+    batch_size: Positive = 16
+    """Clips of a step."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """Which optimiser; `momentum` is for `sgd` only."""
+    lr: Annotated[float, Field(gt=0)] = 0.01
+    """Learning rate; with `onecycle` the highest one."""
+    momentum: Fraction = 0.9
+    """Momentum of `sgd`."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """Weight decay; `adamw` spares biases and norms."""
+    schedule: Literal["constant", "onecycle"] = "constant"
+    """The learning rate over time."""
+    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the steps in which `onecycle` rises."""
+    label_smoothing: Fraction = 0.0
+    """Share of the target that is spread over all classes."""
+    clip_grad: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient; longer ones are scaled down."""
+    ema: Fraction | None = None
+    """Decay of the running average of the weights that is judged and kept instead of the last ones."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """`bf16`: autocast of the forward pass; the weights stay float32."""
+    augment: AugmentSpec = AugmentSpec()
+    """Random changes of training clips."""
+
+
+class Published(Spec):
+    """What a paper printed for the network that a recipe reproduces."""
+
+    war: Annotated[float, Field(gt=1, le=100)]
+    """Recognition rate (accuracy), in per cent."""
+    std: Annotated[float, Field(ge=0)] | None = None
+    """Standard deviation over the folds, in points of per cent, where it was printed."""
+    source: str
+    """Where it was printed."""
+
+
+class Recipe(Spec):
+    """Everything needed to train and judge one network. Seed, split and protocol have no default on purpose."""
+
+    description: str = ""
+    """What the recipe is, in one line."""
+    published: Published | None = None
+    """The paper's figures for exactly this recipe; a recipe that extends this one does not inherit them."""
+    model: ModelSpec
+    """The network."""
+    data: DataSpec = DataSpec()
+    """Where clips come from."""
+    split: Split
+    """Which clips are trained and tested on: ranges of subjects, folds, or databases."""
+    protocol: Literal["subject-independent", "cross-database"]
+    """`cross-database` goes with a split by databases, `subject-independent` with the others."""
+    seed: Annotated[int, Field(ge=0)]
+    """Of everything that is random."""
+    backbone_weights: Literal["random", "pretrained"] = "random"
+    """What the backbone starts from; `pretrained` are its published weights."""
+    pretrain: TrainSpec | None = None
+    """Trains the backbone's 2D twin on single frames first and inflates it: far cheaper than whole clips."""
+    train: TrainSpec = TrainSpec()
+    """How to train on whole clips."""
+
+    @field_validator("split")
+    @classmethod
+    def _names_its_data(cls, split: Split, info: ValidationInfo) -> Split:
+        data = info.data.get("data")
+        if isinstance(split, DatabaseSplit) and data is not None and data.dataset.name != split.test_on:
+            raise ValueError(f"data.dataset is {data.dataset.name!r}; it must be the one tested on, {split.test_on!r}")
+        return split
+
+    @field_validator("protocol")
+    @classmethod
+    def _fits_the_split(cls, protocol: str, info: ValidationInfo) -> str:
+        split = info.data.get("split")
+        wanted = "cross-database" if isinstance(split, DatabaseSplit) else "subject-independent"
+        if split is not None and protocol != wanted:
+            raise ValueError(f"a split by {', '.join(type(split).model_fields)} is {wanted!r}")
+        return protocol
+
+    @field_validator("pretrain")
+    @classmethod
+    def _one_start(cls, pretrain: TrainSpec | None, info: ValidationInfo) -> TrainSpec | None:
+        if pretrain is not None and info.data.get("backbone_weights") == "pretrained":
+            raise ValueError("backbone_weights is 'pretrained'; the backbone starts from these or from `pretrain`")
+        return pretrain

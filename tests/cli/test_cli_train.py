@@ -1,0 +1,49 @@
+"""`fer-zoo train`: what cannot start says so before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_zoo import cli
+
+
+def test_training_that_cannot_start_says_so_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rendered(*_: object, **__: object) -> None:
+        pytest.fail("clips were rendered first")
+
+    monkeypatch.setattr("fer_zoo.data.synthetic._render_missing", rendered)
+    out = tmp_path / "run"
+    assert cli.main(["train", "quickstart", "--device", "nonsense", "--out", str(out)]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert "nonsense" in error
+    assert "What to do:" in error
+    (tmp_path / "file").touch()
+    assert cli.main(["train", "quickstart", "--out", str(tmp_path / "file" / "run")]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert str(tmp_path / "file") in error
+    assert "Traceback" not in error
+    assert not out.exists()
+
+
+def test_a_wrong_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "out")
+    assert cli.main(["train", "quickstart", "--out", out, "--set", "train.lrr=1"]) == cli.EXIT_ERROR
+    assert "did you mean 'lr'?" in capsys.readouterr().err
+    assert cli.main(["train", "quickstrat", "--out", out]) == cli.EXIT_ERROR
+    assert "did you mean 'quickstart'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("recipe", "said"), [("mmi_3d", "5-fold cross-validation"), ("cross_mmi", "cross-database")])
+def test_what_this_version_cannot_train_is_said_and_nothing_is_left(
+    recipe: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", f"paper/{recipe}", "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert said in error
+    assert "What to do: give such a split" in error
+    assert list(tmp_path.iterdir()) == []
