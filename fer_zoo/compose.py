@@ -11,7 +11,7 @@ from torch import nn
 
 from fer_zoo import backbones, fusion, temporal  # noqa: F401  (importing registers the components)
 from fer_zoo.compatibility import conflict, fusions_for
-from fer_zoo.errors import IncompatibleComponentsError, OptionError
+from fer_zoo.errors import IncompatibleComponentsError, OptionError, UnknownNameError
 from fer_zoo.model import FERModel, feature_shape
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
 from fer_zoo.specs import Backbone, ComponentSpec, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
@@ -47,7 +47,7 @@ def parse_name(name: str) -> tuple[Entry, Entry, Entry]:
         raise OptionError(f"{name!r} can be read as {' or '.join(readings)}.", "one reading", "write a recipe instead")
     if found:
         return found[0]
-    raise unknown_name("model", name, _similar(name), "fer_zoo.list_models() lists them")
+    raise _unknown_model(name)
 
 
 def model_spec(
@@ -120,9 +120,22 @@ def _joined(backbone: str, temporal_name: str, fusion_name: str) -> str:
     return "_".join(parts if fusion_name == "none" else [*parts, fusion_name])
 
 
-def _similar(name: str) -> list[str]:
-    prefix = name.partition("/")[0]
-    return model_names(prefix) if "/" in name and prefix in BACKBONES.families() else model_names()
+def _unknown_model(name: str) -> UnknownNameError:
+    family, slash, rest = name.partition("/")
+    if not slash or family not in BACKBONES.families():
+        return unknown_name("model", name, model_names(), "fer_zoo.list_models() lists them")
+    # A family's backbones are many and times all heads more: look for the backbone alone, by what precedes a head.
+    heads = [f"_{temporal_name}" for temporal_name in TEMPORALS.names()]
+    cut = min((at for head in heads if (at := rest.find(head)) > 0), default=len(rest))
+    backbone = f"{family}/{rest[:cut]}"
+    if backbone in BACKBONES:
+        endings = [
+            _joined("", *pair) for pair in itertools.product(TEMPORALS.names(), fusions_for(BACKBONES.get(backbone)))
+        ]
+        known = [backbone + ending for ending in endings]
+        return unknown_name("model", name, known, f'fer_zoo.list_models("{backbone}_*", family="{family}") lists them')
+    listed = f'fer_zoo.list_components("backbone", "{family}/*") lists them; a model adds _TEMPORAL[_FUSION]'
+    return unknown_name("backbone", backbone, BACKBONES.names(family), listed)
 
 
 def _owner(key: str, entries: Mapping[str, Entry]) -> tuple[str, str]:

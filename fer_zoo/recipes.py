@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from fer_zoo.compatibility import conflict, fusions_for
 from fer_zoo.errors import RecipeError, UnknownNameError
 from fer_zoo.recipe_documents import Document, Key, extended, override, parse, section
 from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Registry, unknown_name
@@ -72,6 +73,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         problems += [_problem(document, dict(e)) for e in error.errors()]
     problems += _component_problems(document)
+    problems += _pair_problems(document, recipe) if recipe else []
     problems += _database_problems(document, recipe) if recipe else []
     if problems or recipe is None:
         raise RecipeError(
@@ -167,6 +169,17 @@ def _component_problems(document: Document) -> list[str]:
             found = registry.get(component.name).problems(component.options)
             problems += [_located(document, (*key, text.split(":")[0]), text.split(": ", 1)[1]) for text in found]
     return problems
+
+
+def _pair_problems(document: Document, recipe: Recipe) -> list[str]:
+    backbone, fused = recipe.model.backbone.name, recipe.model.fusion.name
+    if backbone not in BACKBONES or fused not in FUSIONS:
+        return []  # reported as unknown
+    reason = conflict(BACKBONES.get(backbone), FUSIONS.get(fused))
+    if reason is None:
+        return []
+    partners = ", ".join(fusions_for(BACKBONES.get(backbone)))
+    return [_located(document, ("model", "fusion"), f"{reason}; it takes {partners}")]
 
 
 def _database_problems(document: Document, recipe: Recipe) -> list[str]:

@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         create("incres3d_lstm_ln"),
         UnknownNameError,
         "Unknown model 'incres3d_lstm_ln'.\n"
-        "  Accepted: did you mean 'incres3d_lstm_lm' or 'incres3d_lstm' or 'incres3d_lstm_lm_in'?\n"
+        "  Accepted: did you mean 'incres3d_lstm_lm' or 'incres3d_lstm_lm_in' or 'incres3d_lstm'?\n"
         "  What to do: fer_zoo.list_models() lists them",
     ),
     "unknown component": (
@@ -54,6 +54,20 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         "Unknown model 'incres4d_lstm'.\n"
         "  Accepted: did you mean 'incres3d_lstm' or 'incres2d_lstm' or 'incres3d_v2_lstm'?\n"
         "  What to do: fer_zoo.list_models() lists them",
+    ),
+    "unknown member of a family": (
+        create("timm/resnet19_lstm"),
+        UnknownNameError,
+        "Unknown backbone 'timm/resnet19'.\n"
+        "  Accepted: did you mean 'timm/resnet18' or 'timm/resnet61q' or 'timm/resnet51q'?\n"
+        '  What to do: fer_zoo.list_components("backbone", "timm/*") lists them; a model adds _TEMPORAL[_FUSION]',
+    ),
+    "member of a family without a head": (
+        create("timm/resnet18"),
+        UnknownNameError,
+        "Unknown model 'timm/resnet18'.\n"
+        "  Accepted: did you mean 'timm/resnet18_tcn' or 'timm/resnet18_gru' or 'timm/resnet18_mean'?\n"
+        '  What to do: fer_zoo.list_models("timm/resnet18_*", family="timm") lists them',
     ),
     "option misspelt": (
         create("incres3d_tiny_lstm_lm", widht=1.0),
@@ -67,7 +81,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         OptionError,
         "Option 'heads' is an option of temporal and fusion.\n"
         "  Accepted: backbone.width, backbone.norm, backbone.stem, backbone.temporal_kernels, temporal.hidden, "
-        "temporal.layers, temporal.heads, temporal.dropout, fusion.attn_hidden, fusion.heads, "
+        "temporal.layers, temporal.heads, temporal.dropout, fusion.points, fusion.attn_hidden, fusion.heads, "
         "pool, head_norm, dropout, input, size, frames, fps, mean, std, labels, num_classes\n"
         '  What to do: write **{"temporal.heads": ...}',
     ),
