@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -14,8 +13,11 @@ import yaml
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import component_tables  # noqa: E402
 import model_zoo  # noqa: E402
 import recipe_reference  # noqa: E402
+
+from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Registry  # noqa: E402
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -26,6 +28,27 @@ def test_the_model_zoo_page_is_up_to_date() -> None:
 
 def test_the_recipe_reference_is_up_to_date() -> None:
     assert recipe_reference.PAGE.read_text() == recipe_reference.page(), "run `python tools/recipe_reference.py`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_generated_tables_are_up_to_date(page: Path) -> None:
+    text = page.read_text()
+    assert text.count("<!-- generated:") == len(component_tables.BLOCK.findall(text)), "a block is not closed"
+    assert component_tables.written(text) == text, "run `python tools/model_zoo.py`"
+
+
+def test_every_generated_table_stands_somewhere() -> None:
+    shown = [found[1] for page in PAGES for found in component_tables.BLOCK.findall(page.read_text())]
+    assert sorted(shown) == sorted(component_tables.TABLES)
+
+
+@pytest.mark.parametrize("registry", [BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS], ids=lambda registry: registry.kind)
+def test_every_component_has_a_line_of_its_own_besides_the_tables(registry: Registry) -> None:
+    page = (ROOT / "docs" / component_tables.PAGES[registry.kind][1]).read_text()
+    typed = component_tables.BLOCK.sub("", page)
+    names = [entry.name.removesuffix("_tiny") for entry in component_tables.described(registry)]
+    assert names
+    assert [name for name in names if not re.search(rf"\b{name}\b", typed)] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -111,7 +111,7 @@ def test_the_examples_run(page: Path, shared: Path, desk: Path) -> None:
     if "me.mp4" in page.read_text():
         dlib_or_skip()
         video = shared / "me.mp4"
-        shutil.copy(video if video.exists() else encode(video, rendered_face(192, 2.0)), desk)
+        shutil.copy(video if video.exists() else encode(video, rendered_face(192, 1.68)), desk)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     said = ""
     for block in blocks(page):

@@ -1,6 +1,6 @@
-"""Write docs/model-zoo.md from the cards of the shipped weights and of ablation runs; no figure is typed.
+"""Write docs/model-zoo.md from the registry, the cards of the shipped weights and ablation runs; no figure is typed.
 
-python tools/model_zoo.py                              # the page anew
+python tools/model_zoo.py                              # the page anew, and the tables of components in other pages
 python tools/model_zoo.py --ablations runs/a runs/b    # first take the figures of these finished runs
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+
+from component_tables import parts_section, rewrite
 
 from fer_zoo import weights
 from fer_zoo.card import confusion_table
@@ -21,7 +23,11 @@ PAGE, RESULTS = DOCS / "model-zoo.md", DOCS / "results" / "ablations.json"
 HEAD = """\
 # Model zoo
 
-<!-- Written by `python tools/model_zoo.py` from the weights' cards; do not edit. -->
+<!-- Written by `python tools/model_zoo.py` from the registry and the weights' cards; do not edit. -->
+"""
+
+WEIGHTS = """
+## Weights
 
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
 
@@ -50,7 +56,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
     model, _, tag = name.partition(".")
     recipe = f"release/{model}"
     return f"""
-## {name}
+### {name}
 
 | part | identities | clips | WAR % | UAR % |
 |---|---|---|---|---|
@@ -69,7 +75,8 @@ Confusion on the test identities (rows: true label, columns: predicted):
 def ablation_section(runs: dict[str, dict[str, object]]) -> str:
     """One row per ablation run."""
     lines = []
-    for name, run in runs.items():
+    # The row that all are compared with comes first.
+    for name, run in sorted(runs.items(), key=lambda run: (run[0] != "base", run[0])):
         card = WeightsCard.model_validate(run["card"])
         test = card.metrics["test"]
         lines.append(
@@ -81,7 +88,7 @@ def ablation_section(runs: dict[str, dict[str, object]]) -> str:
 
 The release recipe on 300 training identities and fewer epochs (`fer-zoo train ablations/NAME`), the same
 {test.subjects} test identities ({test.clips} clips), **one seed each**: differences of a few points are not
-significant. `2d_mean` changes three things at once (kernels, head, fusion), as the paper's 2D column does. Machine:
+significant. `paper_2d` changes three things at once (kernels, head, fusion), as the paper's 2D column does. Machine:
 {card.hardware}.
 
 | recipe | what it is | WAR % | UAR % | hours | commit |
@@ -105,7 +112,7 @@ def page() -> str:
     sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
     if RESULTS.is_file():
         sections.append(ablation_section(json.loads(RESULTS.read_text())))
-    return HEAD + "".join(sections)
+    return HEAD + parts_section() + WEIGHTS + "".join(sections)
 
 
 def main() -> None:
@@ -117,6 +124,7 @@ def main() -> None:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(collect(folders), indent=1) + "\n")
     PAGE.write_text(page())
+    rewrite(DOCS)
 
 
 if __name__ == "__main__":
