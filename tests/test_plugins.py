@@ -46,8 +46,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     for kind, registry in REGISTRIES.items():
         registry.restore(before[kind])
     plugins._state = state
-    for module in [m for m in sys.modules if m.endswith("_module")]:
-        del sys.modules[module]
+    for file in tmp_path.glob("*_module.py"):
+        sys.modules.pop(file.stem, None)
 
 
 def test_a_plugin_is_found_when_a_component_is_listed_or_asked_for(install: Install) -> None:

@@ -40,11 +40,8 @@ def make(name: str) -> tuple[FERModel, Tensor, Tensor]:
     return model, torch.randn(2, 3, 10, SIZE, SIZE), landmarks
 
 
-# Tracing a deep network takes long: these two fast, the others with the slow tests.
-TRACED = [NAMES[0], NAMES[4]] + [pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:4] + NAMES[5:]]
-
-
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_compiles(name: str) -> None:
     """To one graph, but for recurrences, at which torch itself breaks the graph."""
     model, clip, landmarks = make(name)
@@ -54,7 +51,9 @@ def test_compiles(name: str) -> None:
     torch.testing.assert_close(compiled(clip, landmarks), model(clip, landmarks), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", TRACED)
+# Tracing a deep network takes long: these two fast, the others with the slow tests.
+@pytest.mark.parametrize("name", [*NAMES[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[2:])])
+@pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")  # torch's own, of every LSTM and GRU
 def test_exports(name: str) -> None:
     model, clip, landmarks = make(name)
     batch = torch.export.Dim("batch", min=2, max=16)

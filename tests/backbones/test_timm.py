@@ -132,7 +132,7 @@ def test_stages_of_a_resnet_are_its_layers() -> None:
 def test_an_unknown_name_is_answered_with_the_closest() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean 'timm/resnet18' or"):
         BACKBONES.get("timm/resnet19")
-    with pytest.raises(UnknownNameError, match=r"did you mean 'timm/resnet18_gru' or"):
+    with pytest.raises(UnknownNameError, match=r"did you mean 'timm/resnet18' or"):
         fer_zoo.create_model("timm/resnet18x_gru")
 
 

@@ -41,7 +41,7 @@ def published(name: str) -> Any:
     return get_model_weights(name)["KINETICS400_V1"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "s3d")) for name in NAMES])
 def test_contract(name: str) -> None:
     check_backbone(name, size=24, frames=10)
 
@@ -114,6 +114,7 @@ def frames_that_reach(module: Callable[[Tensor], Tensor], step: int, frames: int
     return gradient.abs().sum((0, 1, 3, 4)).nonzero().flatten().tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "frames", "size"), [("r3d_18", 240, 16), ("r2plus1d_18", 240, 16), ("s3d", 240, 17)])
 def test_steps_of_convolutions_are_centred_where_they_say(name: str, frames: int, size: int) -> None:
     """In a clip longer than the receptive field its middle is the centre; the next step's lies a stride further."""
