@@ -10,14 +10,15 @@ from typing import Any, cast
 from torch import nn
 
 from fer_zoo import backbones, fusion, temporal  # noqa: F401  (importing registers the components)
-from fer_zoo.compatibility import conflict, fusions_for
+from fer_zoo.compatibility import conflict, fusions_for, suited
 from fer_zoo.errors import IncompatibleComponentsError, OptionError, UnknownNameError
-from fer_zoo.model import FERModel, feature_shape
+from fer_zoo.model import FERModel
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
-from fer_zoo.specs import Backbone, ComponentSpec, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
+from fer_zoo.shapes import feature_shape
+from fer_zoo.specs import Backbone, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
 
-_INPUT_OPTIONS = ("size", "frames", "fps", "mean", "std")
-_MODEL_OPTIONS = ("pool", "head_norm", "dropout", "input")
+_INPUT_OPTIONS = tuple(InputSpec.model_fields)
+_MODEL_OPTIONS = ("pool", "head_norm", "dropout")
 
 
 def model_names(family: str | None = None) -> list[str]:
@@ -42,6 +43,8 @@ def parse_name(name: str) -> tuple[Entry, Entry, Entry]:
         backbone = name.removesuffix(_joined("", temporal_name, fusion_name))
         if backbone != name and backbone in BACKBONES:
             found.append((BACKBONES.get(backbone), TEMPORALS.get(temporal_name), FUSIONS.get(fusion_name)))
+    if len(found) > 1:  # a plug-in's name must not make a built-in model unusable
+        found = [entries for entries in found if all(e.module.startswith("fer_zoo.") for e in entries)] or found
     if len(found) > 1:
         readings = [" + ".join(entry.name for entry in entries) for entries in found]
         raise OptionError(f"{name!r} can be read as {' or '.join(readings)}.", "one reading", "write a recipe instead")
@@ -55,26 +58,33 @@ def model_spec(
 ) -> ModelSpec:
     """Return the spec of a named model with options applied; the arguments are those of `create_model`."""
     entries = dict(zip(("backbone", "temporal", "fusion"), parse_name(name), strict=True))
-    parts: dict[str, dict[str, Any]] = {kind: {} for kind in entries}
-    of_input: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
-    known = {*_MODEL_OPTIONS, *_INPUT_OPTIONS, *(option for entry in entries.values() for option in entry.options)}
-    # What suits a backbone (a small one wants a small head and window), as far as the other parts have such options.
-    suited = {key: value for key, value in entries["backbone"].defaults.items() if key in known}
-    for key, value in {**suited, **options}.items():
-        if key in _MODEL_OPTIONS:
-            fields[key] = value
-        elif key in _INPUT_OPTIONS:
-            of_input[key] = value
-        else:
-            kind, option = _owner(key, entries)
-            parts[kind][option] = value
+    fields: dict[str, Any] = {kind: {"name": entry.name} for kind, entry in entries.items()} | {"input": {}}
+    for path, value in suited(*entries.values()).items():
+        _put(fields, path, value)
+    given = options.pop("input", None)
+    if given is not None:
+        whole = given.model_dump() if isinstance(given, InputSpec) else given
+        if not isinstance(whole, Mapping):
+            raise OptionError(
+                f"input={given!r}.", f"an InputSpec, or a dict of {', '.join(_INPUT_OPTIONS)}", "correct it"
+            )
+        fields["input"].update(whole)
+    stated: dict[tuple[str, ...], str] = {}
+    for key, value in options.items():
+        path = _path(key, entries)
+        if path in stated:
+            raise OptionError(f"{stated[path]!r} and {key!r} are the same option.", "each once", "drop one of them")
+        stated[path] = key
+        _put(fields, path, value)
     if labels is not None or num_classes is not None:
         fields["labels"] = class_labels(labels, num_classes)
-    if "input" not in fields:
-        fields["input"] = InputSpec.checked(of_input)
-    components = {kind: ComponentSpec(name=entry.name, **parts[kind]) for kind, entry in entries.items()}
-    return ModelSpec.checked({**components, **fields})
+    fields["input"] = InputSpec.checked(fields["input"])
+    return ModelSpec.checked(fields)
+
+
+def _put(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    target = fields if len(path) == 1 else fields[path[0]]
+    target[path[-1]] = value
 
 
 def build(spec: ModelSpec) -> FERModel:
@@ -138,20 +148,25 @@ def _unknown_model(name: str) -> UnknownNameError:
     return unknown_name("backbone", backbone, BACKBONES.names(family), listed)
 
 
-def _owner(key: str, entries: Mapping[str, Entry]) -> tuple[str, str]:
-    kind, dot, option = key.partition(".")
-    if dot and kind in entries:
-        return kind, option
-    owners = [kind for kind, entry in entries.items() if key in entry.options]
-    if len(owners) == 1:
-        return owners[0], key
-    known = [f"{kind}.{name}" for kind, entry in entries.items() for name in entry.options]
-    names = [*(name for entry in entries.values() for name in entry.options), *_MODEL_OPTIONS, *_INPUT_OPTIONS]
-    close = difflib.get_close_matches(key, names, n=1)
+def _path(key: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Where an option belongs in a ModelSpec: `hidden` in the one part that has it, `temporal.hidden` in that one."""
+    places = [(kind, name) for kind, entry in entries.items() for name in entry.options]
+    places += [("input", name) for name in _INPUT_OPTIONS] + [("model", name) for name in _MODEL_OPTIONS]
+    fitting = [place for place in places if key in (place[1], ".".join(place))]
+    if len(fitting) == 1:
+        return fitting[0][1:] if fitting[0][0] == "model" else fitting[0]
+    names = [".".join(place) for place in places]
+    if fitting:
+        parts = " and ".join(place[0] for place in fitting)
+        raise OptionError(
+            f"Option {key!r} is an option of {parts}.",
+            ", ".join(".".join(place) for place in fitting),
+            f'write **{{"{fitting[0][0]}.{key}": ...}}',
+        )
+    close = difflib.get_close_matches(key, [*names, *(name for _, name in places)], n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
-    problem = f"is an option of {' and '.join(owners)}" if owners else f"is an option of none of the parts{hint}"
     raise OptionError(
-        f"Option {key!r} {problem}.",
-        ", ".join([*known, *_MODEL_OPTIONS, *_INPUT_OPTIONS, "labels", "num_classes"]),
-        f'write **{{"{owners[0]}.{key}": ...}}' if owners else "use one of these",
+        f"Option {key!r} is an option of none of the parts{hint}.",
+        ", ".join([*names, "labels", "num_classes"]),
+        "use one of these; without the part's name where only one part has it",
     )

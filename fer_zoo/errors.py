@@ -35,6 +35,16 @@ class DuplicateNameError(FerZooError, ValueError):
 class OptionError(FerZooError, ValueError):
     """A component option that is unknown, ambiguous or of the wrong type or value."""
 
+    @classmethod
+    def for_heads(cls, part: str, option: str, width: int, heads: int) -> OptionError:
+        """Build the error of a `part` whose `option`, a width, cannot be divided among attention heads."""
+        fewer = max(divisor for divisor in range(1, heads + 1) if width % divisor == 0)
+        return cls(
+            f"{part} was given {option}={width} for heads={heads}.",
+            f"{option}: a multiple of heads, as each head sees an equal share",
+            f"write {option}={width + -width % heads} or heads={fewer}",
+        )
+
 
 class RecipeError(FerZooError, ValueError):
     """One or more problems of a recipe file; all of them are in the text."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from fer_zoo.compose import build, model_names, model_spec, parse_name
 from fer_zoo.errors import OptionError, UnknownNameError
 from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
-from fer_zoo.registry import BACKBONES, REGISTRIES, unknown_name
+from fer_zoo.registry import BACKBONES, REGISTRIES, Registry, unknown_name
 
-Patterns = str | Sequence[str]
+Patterns: TypeAlias = str | Sequence[str]
+Kind: TypeAlias = Literal["backbone", "temporal", "fusion", "landmarker", "dataset"]
 
 
 def create_model(
@@ -49,9 +50,16 @@ def create_model(
         both = f"The model {name!r} and the recipe {str(recipe)!r} were both given."
         given = both if name is not None else "Neither a model name nor a recipe was given."
         raise OptionError(given, "one of them", 'e.g. create_model("incres3d_lstm_lm")')
+    if recipe is not None and not isinstance(recipe, str | Path):
+        raise OptionError(f"recipe={recipe!r}.", "the name of a recipe, or a path", 'e.g. recipe="quickstart"')
     if recipe is not None:
         return _of_recipe(recipe, pretrained=pretrained, changed=changed)
-    assert name is not None
+    if not isinstance(name, str) or not (isinstance(pretrained, bool) or (isinstance(pretrained, str) and pretrained)):
+        raise OptionError(
+            f"name={name!r} with pretrained={pretrained!r}.",
+            "a model name; for pretrained False, True or a tag",
+            'e.g. create_model("incres3d_tiny_lstm_lm", pretrained=True)',
+        )
     architecture, tag = split_tag(name)
     if tag and isinstance(pretrained, str) and pretrained != tag:
         raise OptionError(f"{name!r} with pretrained={pretrained!r}.", "one tag", "drop one of them")
@@ -86,18 +94,28 @@ def list_models(
     """List model names that match a wildcard pattern or one of several, without those that match `exclude`.
 
     With `pretrained`, list `model.tag` of all that have weights. Only names whose parts fit together are listed. Names
-    of a family such as "timm", which are many, are listed only with `family="timm"`.
+    of a family such as "timm", which are many, are listed only with `family="timm"`, or by patterns that begin with it,
+    e.g. "timm/resnet18_*".
 
     Raises:
         UnknownNameError: there is no such family.
+        OptionError: a pattern is no string.
     """
+    patterns, excluded = _patterns(pattern), _patterns(exclude)
     if family is not None and family not in BACKBONES.families():
         raise unknown_name("family of backbones", family, BACKBONES.families(), "use one of these")
     if pretrained:
         from fer_zoo import weights
 
-        return [name for name in sorted(weights.bundled()) if _wanted(name, pattern, exclude)]
-    return [name for name in model_names(family) if _wanted(name, pattern, exclude)]
+        # By the whole, or by the model alone: a tag has no dot, while timm's names may.
+        found = [(name, name.rpartition(".")[0]) for name in sorted(weights.bundled())]
+        found = [(name, model) for name, model in found if family is None or name.startswith(f"{family}/")]
+        return [n for n, model in found if _matches(patterns, n, model) and not _matches(excluded, n, model)]
+    families = [family] if family else _families_asked(BACKBONES, patterns)
+    names = [name for asked in families for name in model_names(asked)]
+    if family is None:
+        names += model_names()
+    return sorted(name for name in names if _matches(patterns, name) and not _matches(excluded, name))
 
 
 def list_weights(model: str = "*") -> list[str]:
@@ -105,30 +123,28 @@ def list_weights(model: str = "*") -> list[str]:
     return list_models(model, pretrained=True)
 
 
-def list_components(kind: str, pattern: Patterns = "*", *, exclude: Patterns = ()) -> list[str]:
+def list_components(kind: Kind, pattern: Patterns = "*", *, exclude: Patterns = ()) -> list[str]:
     """List the registered names of a kind: "backbone", "temporal", "fusion", "landmarker" or "dataset".
 
     A family of names is listed as one, e.g. "timm/NAME"; its members are listed by a pattern that names the family,
     e.g. "timm/resnet*".
 
     Raises:
-        UnknownNameError: there is no such kind.
+        UnknownNameError: there is no such kind. OptionError: a pattern is no string.
     """
     if kind not in REGISTRIES:
         raise unknown_name("kind of component", kind, REGISTRIES, "use one of these")
-    registry = REGISTRIES[kind]
-    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+    registry, patterns, excluded = REGISTRIES[kind], _patterns(pattern), _patterns(exclude)
     names = registry.names()
     for family in registry.families():
-        asked = any(p.startswith(f"{family}/") for p in patterns)
-        names += registry.names(family) if asked else [f"{family}/NAME"]
-    return [name for name in names if _wanted(name, pattern, exclude)]
+        names += registry.names(family) if family in _families_asked(registry, patterns) else [f"{family}/NAME"]
+    return [name for name in names if _matches(patterns, name) and not _matches(excluded, name)]
 
 
 def split_tag(name: str) -> tuple[str, str]:
     """Split `model.tag`; a name that is a model as it stands (timm's names have dots of their own) has no tag."""
-    architecture, dot, tag = name.rpartition(".")
-    if not dot:
+    architecture, _, tag = name.rpartition(".")
+    if not (architecture and tag):
         return name, ""
     try:
         parse_name(name)
@@ -144,16 +160,22 @@ def _of_recipe(recipe: str | Path, *, pretrained: bool | str, changed: bool) -> 
         raise OptionError(
             f"A recipe ({str(recipe)!r}) was given with other options.",
             "a recipe alone: it fixes network, labels and input, and has no weights",
-            'leave them out, or change it: build(load_recipe(NAME, ["model.pool=mean"]).model)',
+            "leave them out, or change it: fer_zoo.compose.build(fer_zoo.recipes.load_recipe(NAME, "
+            '["model.pool=mean"]).model)',
         )
     return build(load_recipe(recipe).model)
 
 
-def _wanted(name: str, pattern: Patterns, exclude: Patterns) -> bool:
-    return _matches(name, pattern) and not _matches(name, exclude)
+def _patterns(given: Patterns) -> list[str]:
+    patterns = [given] if isinstance(given, str) else given
+    if not isinstance(patterns, Sequence) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise OptionError(f"The pattern {given!r}.", "a string with * and ?, or several", 'e.g. "*lstm*"')
+    return list(patterns)
 
 
-def _matches(name: str, patterns: Patterns) -> bool:
-    listed = [patterns] if isinstance(patterns, str) else patterns
-    # `model.tag` is matched as a whole or by its model.
-    return any(fnmatchcase(n, p) for p in listed for n in (name, name.partition(".")[0]))
+def _families_asked(registry: Registry, patterns: Sequence[str]) -> list[str]:
+    return [family for family in registry.families() if any(p.startswith(f"{family}/") for p in patterns)]
+
+
+def _matches(patterns: Sequence[str], *names: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fer_zoo.compose import build, model_spec
-from fer_zoo.factory import list_weights
+from fer_zoo.errors import OptionError
+from fer_zoo.factory import list_weights, split_tag
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, ModelSpec, WeightsCard
 
@@ -43,16 +45,15 @@ class ModelInfo:
         return "\n".join(lines)
 
 
-def model_info(model: str | ModelSpec | FERModel, **options: object) -> ModelInfo:
-    """Return the figures of a model, given by name with options, by spec, or as it is; computes nothing large.
+def model_info(model: str | ModelSpec | FERModel, **options: Any) -> ModelInfo:
+    """Return the figures of a model, given by name with options, as `model.tag`, by spec, or as it is.
+
+    Nothing large is computed.
 
     Raises:
-        UnknownNameError, OptionError, IncompatibleComponentsError: as `create_model`.
+        UnknownNameError, OptionError, IncompatibleComponentsError, WeightsError: as `create_model`.
     """
-    if isinstance(model, str):
-        spec = model_spec(model, **options)  # type: ignore[arg-type]
-    else:
-        spec = model if isinstance(model, ModelSpec) else model.spec
+    spec = _spec(model, options)
     with torch.device("meta"):  # the paper's network with a flattened map has 69 M parameters
         network = build(spec).eval()
     gmac, features = _measure(network)
@@ -70,6 +71,25 @@ def model_info(model: str | ModelSpec | FERModel, **options: object) -> ModelInf
     )
 
 
+def _spec(model: str | ModelSpec | FERModel, options: Mapping[str, Any]) -> ModelSpec:
+    if isinstance(model, str):
+        architecture, tag = split_tag(model)
+        if not tag:
+            return model_spec(model, **options)
+        from fer_zoo import weights
+
+        found = weights.read_folder(weights.find(architecture, tag)).spec
+    else:
+        found = model if isinstance(model, ModelSpec) else model.spec
+    if options:
+        raise OptionError(
+            f"Options {sorted(options)} were given for a model that has its own already.",
+            "options beside a model name only",
+            "leave them out, or give the model's name",
+        )
+    return found
+
+
 def _measure(network: FERModel) -> tuple[float, tuple[int, ...]]:
     spec = network.input_spec
     clip = torch.empty(1, 3, spec.frames, spec.size, spec.size, device="meta")
@@ -85,4 +105,4 @@ def _cards(spec: ModelSpec) -> dict[str, WeightsCard]:
     from fer_zoo import weights
 
     found = {name: weights.read_folder(weights.bundled()[name]) for name in list_weights(spec.name)}
-    return {name: folder.card for name, folder in found.items() if folder.spec.name == spec.name}
+    return {name: folder.card for name, folder in found.items() if folder.spec == spec}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Self, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,7 @@ from fer_zoo import stages
 from fer_zoo.errors import InputError
 from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Temporal, WeightsCard, class_labels
 
-# Large enough for any backbone: where even this does not pass, size is not what is wrong.
-_AMPLE_FRAMES, _AMPLE_SIZE = 64, 512
+_WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 class FERModel(nn.Module):
@@ -42,8 +41,8 @@ class FERModel(nn.Module):
         self.fusion = fusion
         # The paper averages 3 x 3 neighbours at stride 1, so the grid stays (figure 1).
         self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
-        channels = channels or cast(Backbone, backbone).output.channels
-        self.head_norm = nn.BatchNorm2d(channels) if spec.head_norm == "batch" else nn.Identity()
+        self._channels = channels or cast(Backbone, backbone).output.channels
+        self.head_norm = nn.BatchNorm2d(self._channels) if spec.head_norm == "batch" else nn.Identity()
         self.dropout = nn.Dropout(spec.dropout)
         self.temporal = temporal
         self.classifier = nn.Linear(embedding or cast(Temporal, temporal).out_features, len(spec.labels))
@@ -64,12 +63,18 @@ class FERModel(nn.Module):
         """Whether `forward` must be given landmarks."""
         return self.site != "none"
 
+    if TYPE_CHECKING:  # nn.Module's own takes and returns Any
+
+        def __call__(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+            """As `forward`."""
+
     def forward(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Return logits (B, classes) of clips (B, 3, T, H, W) and their landmarks (B, T, 68, 2) in clip pixels.
 
         `lengths` (B,), whole numbers from 1 to T, says how many frames of each clip are real where shorter ones were
         padded at the end: time steps centred on padding do not count. A backbone whose kernels span several frames
-        still sees padding at the last real ones; repeat the last frame to pad, and it does little harm.
+        still sees padding at the last real ones; repeat the last frame to pad, and it does little harm. In training
+        the statistics of batch norms take padded frames in, so pad with frames there too, never with NaN.
 
         Raises:
             InputError: clip, landmarks or lengths do not have the declared shape, or landmarks are missing.
@@ -83,11 +88,11 @@ class FERModel(nn.Module):
             InputError: as `forward`.
         """
         self._check_clip(clip)
-        self._check_lengths(lengths, clip.shape[0])
+        self._check_lengths(lengths, clip)
         backbone, fusion, size = cast(Backbone, self.backbone), cast(Fusion, self.fusion), self._clip_size
         if self.site == "none":
             return backbone(clip)
-        points = self._points(landmarks, lengths, clip.shape[0])
+        points = self._points(landmarks, lengths, clip)
         if self.site == "input":
             return backbone(fusion(clip, points, size))
         if self.site == "residual":
@@ -100,14 +105,15 @@ class FERModel(nn.Module):
         Raises:
             InputError: landmarks are missing, or landmarks or lengths do not have the declared shape.
         """
-        self._check_lengths(lengths, features.shape[0])
+        self._check_features(features)
+        self._check_lengths(lengths, features)
         frames = features.transpose(1, 2)
         pooled = self.head_norm(self.pool(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
         sequence = self.dropout(pool_grid(pooled, self.spec.pool))
         mask = None if lengths is None else self._mask(lengths, sequence.shape[1])
         embedding = self.temporal(sequence, mask)
         if self.site == "embedding":
-            points = self._points(landmarks, lengths, features.shape[0])
+            points = self._points(landmarks, lengths, features)
             embedding = cast(Fusion, self.fusion)(embedding, points, self._clip_size)
         logits: Tensor = self.classifier(embedding)
         return logits
@@ -121,6 +127,7 @@ class FERModel(nn.Module):
         self.spec = ModelSpec.checked({**self.spec.model_dump(), "labels": class_labels(labels, num_classes)})
         old = self.classifier
         self.classifier = nn.Linear(old.in_features, len(self.labels), device=old.weight.device, dtype=old.weight.dtype)
+        self._frozen -= {"classifier"}
         self.card = None  # its figures are those of the old classifier
 
     def channels_last(self) -> Self:
@@ -139,13 +146,16 @@ class FERModel(nn.Module):
         return stages.stage_parameters(self)
 
     def freeze(self, *names: str) -> None:
-        """Exclude stages from training (all, if none is named), their batch-norm statistics included.
+        """Exclude stages from training (all, if none is named), their batch-norm statistics and dropout included.
+
+        Names may be patterns ("unit_*"); "backbone" stands for all its stages.
 
         Raises:
             UnknownNameError: there is no such stage.
         """
-        self._frozen |= stages.chosen(self, names)
-        stages.apply_frozen(self, self._frozen)
+        chosen = stages.chosen(self, names)
+        self._frozen |= chosen
+        stages.set_trained(self, chosen, trained=False)
 
     def unfreeze(self, *names: str) -> None:
         """Take stages (all, if none is named) back into training.
@@ -153,8 +163,9 @@ class FERModel(nn.Module):
         Raises:
             UnknownNameError: there is no such stage.
         """
-        self._frozen -= stages.chosen(self, names)
-        stages.apply_frozen(self, self._frozen)
+        chosen = stages.chosen(self, names)
+        self._frozen -= chosen
+        stages.set_trained(self, chosen, trained=True)
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training or evaluation; frozen stages stay in evaluation."""
@@ -166,19 +177,18 @@ class FERModel(nn.Module):
     def _clip_size(self) -> tuple[int, int]:
         return (self.input_spec.size, self.input_spec.size)
 
-    def _check_lengths(self, lengths: Tensor | None, batch: int) -> None:
+    def _check_lengths(self, lengths: Tensor | None, beside: Tensor) -> None:
         if lengths is None:
             return
-        frames = self.input_spec.frames
-        whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
-        fits = whole and lengths.shape == (batch,)
+        frames, batch = self.input_spec.frames, beside.shape[0]
+        fits = isinstance(lengths, Tensor) and lengths.dtype in _WHOLE and lengths.shape == (batch,)
         # The values are not looked at while a graph is traced: it could not depend on them.
         if fits and not torch.compiler.is_compiling():
-            fits = bool(((lengths >= 1) & (lengths <= frames)).all())
+            fits = bool(((lengths >= 1) & (lengths <= frames)).all()) and lengths.device == beside.device
         if not fits:
             raise InputError(
-                f"The lengths {lengths.tolist() if lengths.numel() <= 32 else tuple(lengths.shape)} were given.",
-                f"{batch} whole numbers, each from 1 to {frames}: how many frames of each clip are real",
+                f"The lengths {_told(lengths, values=True)} were given.",
+                f"{batch} whole numbers on {beside.device}, each from 1 to {frames}: how many of its frames are real",
                 "leave `lengths` out where no clip was padded",
             )
 
@@ -188,15 +198,21 @@ class FERModel(nn.Module):
         centres[0] = 0
         return centres < lengths[:, None]
 
-    def _points(self, landmarks: Tensor | None, lengths: Tensor | None, batch: int) -> Tensor:
+    def _points(self, landmarks: Tensor | None, lengths: Tensor | None, beside: Tensor) -> Tensor:
         """The landmarks, checked, NaN in padded frames."""
-        wanted = (batch, self.input_spec.frames, self.input_spec.landmarks.points, 2)
-        if landmarks is None or tuple(landmarks.shape) != wanted:
-            given = "no landmarks" if landmarks is None else f"landmarks of shape {tuple(landmarks.shape)}"
+        wanted = (beside.shape[0], self.input_spec.frames, self.input_spec.landmarks.points, 2)
+        if not isinstance(landmarks, Tensor) or tuple(landmarks.shape) != wanted:
+            given = "no landmarks" if landmarks is None else f"landmarks {_told(landmarks)}"
             raise InputError(
                 f"{self.spec.name} was given {given}.",
                 f"{wanted}: batch, frame, point, (x, y) in clip pixels; NaN where no face was found",
                 "pass `model(clip, landmarks)`, or use a model without landmark fusion",
+            )
+        if landmarks.dtype not in (torch.float32, torch.float64) or landmarks.device != beside.device:
+            raise InputError(
+                f"{self.spec.name} was given landmarks of {landmarks.dtype} on {landmarks.device}.",
+                f"float32 (half precision would move points by pixels), on {beside.device} as the clip",
+                f'pass landmarks.float().to("{beside.device}")',
             )
         if lengths is None:
             return landmarks
@@ -205,56 +221,39 @@ class FERModel(nn.Module):
 
     def _check_clip(self, clip: Tensor) -> None:
         wanted = (3, self.input_spec.frames, self.input_spec.size, self.input_spec.size)
-        if clip.ndim != 5 or tuple(clip.shape[1:]) != wanted:
+        if not isinstance(clip, Tensor) or clip.ndim != 5 or tuple(clip.shape[1:]) != wanted:
             raise InputError(
-                f"A clip of shape {tuple(clip.shape)} was given.",
+                f"A clip {_told(clip)} was given.",
                 f"(batch, {', '.join(map(str, wanted))}): batch, channel, frame, height, width",
                 "cut and resize by `model.input_spec`, or create the model with other `frames` and `size`",
             )
+        weight = self.classifier.weight
+        fits = clip.device == weight.device
+        if fits and clip.dtype != weight.dtype:
+            fits = clip.is_floating_point() and torch.is_autocast_enabled(clip.device.type)
+        if not fits:
+            raise InputError(
+                f"A clip of {clip.dtype} on {clip.device} was given.",
+                f"{weight.dtype} on {weight.device}, as the weights: (pixel / 255 - mean) / std of `model.input_spec`",
+                "use `fer_zoo.video.crop.normalise` for uint8 frames, and `.to(...)` for the clip or the model",
+            )
+
+    def _check_features(self, features: Tensor) -> None:
+        if not isinstance(features, Tensor) or features.ndim != 5 or features.shape[1] != self._channels:
+            raise InputError(
+                f"Features {_told(features)} were given.",
+                f"(batch, {self._channels}, T', H', W'), as forward_features gives them",
+                "pass what `model.forward_features(clip, ...)` returns",
+            )
+
+
+def _told(given: object, *, values: bool = False) -> str:
+    """Words for what was given in place of a tensor that fits."""
+    if not isinstance(given, Tensor):
+        return f"of type {type(given).__name__}"
+    return str(given.tolist()) if values and given.numel() <= 32 else f"of shape {tuple(given.shape)}"
 
 
 def pool_grid(features: Tensor, pool: str) -> Tensor:
     """Turn features (B, T, D, H, W) into a sequence (B, T, D) by mean, or (B, T, D * H * W) by flattening."""
     return features.mean((3, 4)) if pool == "mean" else features.flatten(2)
-
-
-def feature_shape(backbone: nn.Module, spec: InputSpec, in_channels: int = 3) -> tuple[int, ...]:
-    """Return the shape (D, T', H', W') of the backbone's features, found without computing them.
-
-    Raises:
-        InputError: the declared clip is too small for the backbone.
-    """
-    state = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
-    on_meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-
-    def shape(frames: int, size: int) -> tuple[int, ...]:
-        clip = torch.empty(2, in_channels, frames, size, size, device="meta")
-        return tuple(torch.func.functional_call(backbone, on_meta, (clip,)).shape[1:])
-
-    try:
-        return shape(spec.frames, spec.size)
-    except RuntimeError as error:
-        given = f"A clip of {spec.frames} frames of {spec.size} x {spec.size} cannot pass through this backbone"
-        least_frames = _least(lambda frames: shape(frames, _AMPLE_SIZE), _AMPLE_FRAMES)
-        least_size = _least(lambda size: shape(_AMPLE_FRAMES, size), _AMPLE_SIZE)
-        if least_frames is None or least_size is None:
-            raise InputError(
-                f"{given}: {error}", "a clip of another shape", "change input.frames or input.size"
-            ) from error
-        accepted = f"at least {least_frames} frames of {least_size} x {least_size}"
-        raise InputError(f"{given}.", accepted, "raise `frames` or `size` (input.frames, input.size)") from error
-
-
-def _least(attempt: Callable[[int], object], ample: int) -> int | None:
-    """The least number from which on `attempt` raises no RuntimeError, up to `ample`; None if that does not work."""
-    low, high = 0, ample + 1
-    while high - low > 1:
-        middle = (low + high) // 2 if high <= ample else ample
-        try:
-            attempt(middle)
-            high = middle
-        except RuntimeError:
-            if middle == ample:
-                return None
-            low = middle
-    return high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fer_zoo.compatibility import normalisation_conflict
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.registry import BACKBONES
@@ -25,14 +26,11 @@ def load_backbone_weights(model: FERModel) -> None:
             "backbones with a method load_pretrained, e.g. 'r3d_18', 'incres3d_v2' and timm's models ('timm/resnet18')",
             "choose one of them, or start from random weights",
         )
-    suited = BACKBONES.get(name).defaults
-    for key in ("mean", "std"):
-        wanted = tuple(suited.get(key, InputSpec.model_fields[key].default))
-        given = getattr(model.input_spec, key)
-        if given != wanted:
-            raise WeightsError(
-                f"The clips of {model.spec.name} are normalised with {key}={given}.",
-                f"{key}={wanted}, with which the weights of backbone {name!r} were trained",
-                f"leave {key} out; in a recipe write model.input.{key}: {list(wanted)}",
-            )
+    given = model.input_spec.model_dump()
+    if reason := normalisation_conflict(BACKBONES.get(name), given, InputSpec().model_dump()):
+        raise WeightsError(
+            f"The clips of {model.spec.name} are not normalised as its backbone needs it: {reason}.",
+            "the mean and std of the published weights; size, frames and fps are free",
+            "leave mean and std out: the backbone brings its own",
+        )
     load()

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from fer_zoo.errors import RecipeError
-from fer_zoo.specs import SPLITS, Recipe, split_form
+from fer_zoo.specs import SPLITS, ComponentSpec, Recipe, split_form
 
 Key = tuple[str | int, ...]
 
@@ -71,7 +71,7 @@ def extended(child: Document, parent: Document) -> Document:
 
 def override(document: Document, text: str) -> str | None:
     """Apply "key.path=value" to a document; returns what is wrong with the text, if anything is."""
-    path, equals, value = text.partition("=")
+    path, equals, said = text.partition("=")
     if not equals or not path:
         return f"--set {text}: write key.path=value"
     keys = path.strip().split(".")
@@ -85,9 +85,13 @@ def override(document: Document, text: str) -> str | None:
         if not isinstance(target, dict):
             return f"--set {text}: {key!r} holds a value, not settings"
     try:
-        target[keys[-1]] = yaml.load(value, Loader=_Loader)
+        value = yaml.load(said, Loader=_Loader)
     except yaml.YAMLError as error:
         return f"--set {text}: the value is no YAML: {str(error).splitlines()[0]}"
+    *above, last = keys
+    if last == "name" and section(tuple(above)) is ComponentSpec and target.get("name") != value:
+        _drop_options(document, target, tuple(above))
+    target[last] = value
     document.places[tuple(keys)] = "--set"
     return None
 
@@ -108,6 +112,14 @@ def section(key: Key) -> type[BaseModel] | None:
             return None
         model = found
     return model
+
+
+def _drop_options(document: Document, component: dict[str, Any], key: Key) -> None:
+    """Another component has other options: those of the file go, as for a child recipe; those of --set are meant."""
+    for option in [option for option in component if document.places.get((*key, option)) != "--set"]:
+        del component[option]
+        document.places.pop((*key, option), None)
+    document.places[key] = "--set"
 
 
 def _off_by_default(key: Key) -> bool:

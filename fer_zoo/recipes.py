@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from fer_zoo.compatibility import conflict, fusions_for
+from fer_zoo.compatibility import conflict, fusions_for, normalisation_conflict, suited
 from fer_zoo.errors import RecipeError, UnknownNameError
 from fer_zoo.recipe_documents import Document, Key, extended, override, parse, section
 from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Registry, unknown_name
-from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, Recipe
+from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, InputSpec, Recipe
 
 # Mapped into the wheel; in a checkout they lie at top level.
 _ROOTS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
@@ -49,7 +49,11 @@ def find_recipe(name: str | Path) -> Path:
     if packaged.is_file() and _root().resolve() in packaged.resolve().parents:
         return packaged
     if path.suffix in (".yaml", ".yml"):
-        raise UnknownNameError(f"There is no recipe file {str(name)!r}.", "a path to a YAML file", "check the path")
+        close = difflib.get_close_matches(str(path.with_suffix("")), list_recipes(), n=1, cutoff=0.8)
+        packaged_too = f", or write {close[0]!r}, which is a packaged recipe" if close else ""
+        raise UnknownNameError(
+            f"There is no recipe file {str(name)!r}.", "a path to a YAML file", f"check the path{packaged_too}"
+        )
     raise unknown_name("recipe", str(name), list_recipes(), "give a path to a YAML file or one of these names")
 
 
@@ -67,6 +71,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path = find_recipe(name)
     document = _document(path)
     problems = [problem for text in overrides if (problem := override(document, text))]
+    _fill_suited(document)
     recipe = None
     try:
         recipe = Recipe.model_validate(document.data)
@@ -74,6 +79,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         problems += [_problem(document, dict(e)) for e in error.errors()]
     problems += _component_problems(document)
     problems += _pair_problems(document, recipe) if recipe else []
+    problems += _normalisation_problems(document, recipe) if recipe else []
     problems += _database_problems(document, recipe) if recipe else []
     if problems or recipe is None:
         raise RecipeError(
@@ -136,10 +142,20 @@ def _document(path: Path) -> Document:
     parent_name = document.data.pop("extends", None)
     if parent_name is None:
         return document
-    parent = parse(_parent(path, parent_name))
+    place = document.places["extends",]
+    if not isinstance(parent_name, str):
+        raise RecipeError(
+            f"{place}: extends {parent_name!r}.",
+            "the name of one recipe, packaged or beside this file",
+            "extend one, and write what the others change in this file",
+        )
+    try:
+        parent = parse(_parent(path, parent_name))
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{place}: extends {parent_name!r}. {error.given}", error.accepted, error.do) from error
     if "extends" in parent.data:
         raise RecipeError(
-            f"{document.places['extends',]}: extends {parent_name!r}, which itself extends {parent.data['extends']!r}.",
+            f"{place}: extends {parent_name!r}, which itself extends {parent.data['extends']!r}.",
             "one level of `extends`",
             f"extend {parent.data['extends']!r} directly",
         )
@@ -147,7 +163,7 @@ def _document(path: Path) -> Document:
 
 
 def _parent(path: Path, name: object) -> Path:
-    beside = path.parent / f"{name}.yaml"
+    beside = path.parent / f"{str(name).removesuffix('.yaml')}.yaml"
     return beside if beside.is_file() else find_recipe(str(name))
 
 
@@ -169,6 +185,35 @@ def _component_problems(document: Document) -> list[str]:
             found = registry.get(component.name).problems(component.options)
             problems += [_located(document, (*key, text.split(":")[0]), text.split(": ", 1)[1]) for text in found]
     return problems
+
+
+def _fill_suited(document: Document) -> None:
+    """Fill in what the backbone says suits it, where the recipe says nothing: a recipe is what the name would be."""
+    model = document.data.get("model")
+    entries = []
+    for kind, registry in (("backbone", BACKBONES), ("temporal", TEMPORALS), ("fusion", FUSIONS)):
+        part = model.get(kind, "none" if kind == "fusion" else None) if isinstance(model, dict) else None
+        name = part.get("name") if isinstance(part, dict) else part
+        if not isinstance(name, str) or name not in registry:
+            return  # reported by the schema
+        entries.append(registry.get(name))
+    assert isinstance(model, dict)
+    for path, value in suited(*entries).items():
+        target = model
+        if len(path) == 2:
+            target = model.setdefault(path[0], {})
+            if isinstance(target, str):
+                target = model[path[0]] = {"name": target}
+        if isinstance(target, dict):
+            target.setdefault(path[-1], list(value) if isinstance(value, tuple) else value)
+
+
+def _normalisation_problems(document: Document, recipe: Recipe) -> list[str]:
+    name = recipe.model.backbone.name
+    if recipe.backbone_weights == "random" or name not in BACKBONES:
+        return []
+    reason = normalisation_conflict(BACKBONES.get(name), recipe.model.input.model_dump(), InputSpec().model_dump())
+    return [_located(document, ("model", "input"), f"{reason}; leave mean and std out")] if reason else []
 
 
 def _pair_problems(document: Document, recipe: Recipe) -> list[str]:

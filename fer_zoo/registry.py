@@ -9,15 +9,18 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from fer_zoo.errors import DuplicateNameError, OptionError, UnknownNameError
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Parts of model names: neither `/` (a family's), `.` (a tag's) nor anything that a shell or a folder could mind.
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,7 @@ class Entry:
                     f"{key}: unknown option of {self.kind} {self.name!r}{hint}; it has {_listed(self.options)}"
                 )
                 continue
-            try:
-                # Strict: `pool: 1` must not become "1", nor `bidirectional: 2` True.
-                adapter = TypeAdapter(self.types[key], config=ConfigDict(strict=True))
-                adapter.validate_python(value)
-            except ValidationError as error:
-                reason = error.errors()[0]["msg"]
+            if reason := _misfit(self.types[key], value):
                 found.append(f"{key}: {value!r} is wrong for {self.kind} {self.name!r}: {reason}")
         missing = [
             name
@@ -102,12 +100,24 @@ class Family:
 class Registry:
     """A table of named factories of one kind (backbone, temporal head, ...).
 
-    `injectable` are the names of the values that the composer can inject into a factory of this kind.
+    Args:
+        injectable: names of the values that the composer can inject into a factory of this kind.
+        facts: what may be stated at registration, and its type; anything if None.
+        required: facts that must be stated.
     """
 
-    def __init__(self, kind: str, injectable: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        kind: str,
+        injectable: Sequence[str] = (),
+        *,
+        facts: Mapping[str, Any] | None = None,
+        required: Sequence[str] = (),
+    ) -> None:
         self.kind = kind
         self.injectable = tuple(injectable)
+        self.facts = facts
+        self.required = tuple(required)
         self._entries: dict[str, Entry] = {}
         self._families: dict[str, Family] = {}
 
@@ -118,12 +128,18 @@ class Registry:
 
         Raises:
             DuplicateNameError: the name is taken.
-            OptionError: the factory takes `*args` or `**kwargs`, so its signature would be no schema, or a positional
-                parameter that nobody injects.
+            OptionError: no such name or fact can be; or the factory takes `*args` or `**kwargs`, so its signature would
+                be no schema, a positional parameter that nobody injects, or a default that its own type refuses.
         """
 
         def decorate(factory: F) -> F:
             self._refuse_taken(name, self._entries)
+            if name in self._families or not _NAME.fullmatch(name):
+                raise OptionError(
+                    f"{name!r} cannot be the name of a {self.kind}.",
+                    "small letters, digits and underscores, a letter first, and no family's prefix",
+                    "choose another name",
+                )
             self._entries[name] = self._entry(name, factory, defaults)
             return factory
 
@@ -217,10 +233,45 @@ class Registry:
                 f"positional: {_listed(self.injectable)}; options: keyword-only parameters, after a `*`",
                 "rename it, or make it keyword-only",
             )
-        hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
+        try:
+            hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
+        except NameError as error:
+            raise self._bad(
+                name, f"an annotation cannot be resolved: {error}", "import the name at module level"
+            ) from error
         options = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
         types = {key: hints.get(key, Any) for key in options}
+        for key, p in options.items():
+            try:
+                reason = _misfit(types[key], None if p.default is p.empty else p.default)
+            except PydanticUserError as error:
+                raise self._bad(
+                    name, f"option {key!r} has a type that no recipe can state", "use plain types"
+                ) from error
+            if reason and p.default is not p.empty:
+                raise self._bad(name, f"the default {p.default!r} of option {key!r} is wrong: {reason}", "correct it")
+        self._check_facts(name, defaults)
         return Entry(self.kind, name, factory, injected, options, types, dict(defaults))
+
+    def _check_facts(self, name: str, facts: Mapping[str, Any]) -> None:
+        known = self.facts
+        if known is None:
+            return
+        for key, value in facts.items():
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1)
+                hint = f" (did you mean {close[0]!r}?)" if close else ""
+                raise self._bad(name, f"no such fact {key!r}{hint}", f"state only {_listed(known)}")
+            if reason := _misfit(known[key], value):
+                raise self._bad(name, f"{key}={value!r} is wrong: {reason}", f"correct {key}")
+        if lacking := [key for key in self.required if key not in facts]:
+            raise self._bad(
+                name, f"it does not state {_listed(lacking)}", f"register_{self.kind}({name!r}, {lacking[0]}=...)"
+            )
+
+    def _bad(self, name: str, problem: str, do: str) -> OptionError:
+        accepted = "a factory whose signature and facts a recipe and the composer can read"
+        return OptionError(f"{self.kind} {name!r} cannot be registered: {problem}.", accepted, do)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], do: str) -> UnknownNameError:
@@ -232,6 +283,15 @@ def unknown_name(kind: str, name: str, known: Iterable[str], do: str) -> Unknown
     accepted = f"did you mean {' or '.join(map(repr, close))}?" if close else _listed(known)
     given = "".join(f" {broken}" for broken in plugins.broken())
     return UnknownNameError(f"Unknown {kind} {name!r}.{given}", accepted, do)
+
+
+def _misfit(kind: Any, value: Any) -> str | None:
+    """Why a value is not of a type; None if it is. Strict: `pool: 1` is not "1", nor `bidirectional: 2` True."""
+    try:
+        TypeAdapter(kind, config=ConfigDict(strict=True)).validate_python(value)
+    except ValidationError as error:
+        return str(error.errors()[0]["msg"])
+    return None
 
 
 def _load_plugins() -> None:
@@ -246,9 +306,29 @@ def _listed(names: Iterable[str]) -> str:
     return shown or "nothing"
 
 
-BACKBONES = Registry("backbone", ("in_channels", "input"))
-TEMPORALS = Registry("temporal", ("in_features",))
-FUSIONS = Registry("fusion", ("sites", "features", "in_features"))
+# What suits a backbone in a network round it, and where it belongs in a ModelSpec.
+SUITED = {
+    "size": ("input", "size"),
+    "frames": ("input", "frames"),
+    "fps": ("input", "fps"),
+    "mean": ("input", "mean"),
+    "std": ("input", "std"),
+    "pool": ("pool",),
+    "head_norm": ("head_norm",),
+    "dropout": ("dropout",),
+    "hidden": ("temporal", "hidden"),
+    "radius": ("fusion", "radius"),
+}
+_BACKBONE_FACTS = {
+    **dict.fromkeys(SUITED, Any),
+    "sites": tuple[Literal["input", "residual"], ...],
+    "frame_wise": bool,  # each frame by itself: it is its own 2D twin
+}
+_SITES = Literal["none", "input", "residual", "features", "embedding"]
+
+BACKBONES = Registry("backbone", ("in_channels", "input"), facts=_BACKBONE_FACTS)
+TEMPORALS = Registry("temporal", ("in_features",), facts={})
+FUSIONS = Registry("fusion", ("sites", "features", "in_features"), facts={"site": _SITES}, required=("site",))
 LANDMARKERS = Registry("landmarker")
 DATASETS = Registry("dataset", ("request",))
 

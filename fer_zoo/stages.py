@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
@@ -30,35 +32,41 @@ def stage_parameters(model: FERModel) -> dict[str, tuple[str, ...]]:
 
 
 def chosen(model: FERModel, names: Iterable[str]) -> frozenset[str]:
-    """The stages named, all if none is.
+    """The stages that match the names or patterns; all, if there are none.
 
     Raises:
-        UnknownNameError: there is no such stage.
+        UnknownNameError: nothing matches.
     """
-    known = stage_parameters(model)
+    known, found = stage_parameters(model), set()
+    of_backbone = [stage for stage in cast(Backbone, model.backbone).stages if stage in known]
     for name in names:
-        if name not in known:
-            raise unknown_name("stage", name, known, f"model.stages() of {model.spec.name} lists them")
-    return frozenset(names) or frozenset(known)
+        matching = of_backbone if name == "backbone" else [stage for stage in known if fnmatchcase(stage, str(name))]
+        if not matching:
+            raise unknown_name(
+                "stage", str(name), [*known, "backbone"], f"model.stages() of {model.spec.name} lists them"
+            )
+        found.update(matching)
+    return frozenset(found) or frozenset(known)
 
 
-def apply_frozen(model: FERModel, frozen: frozenset[str]) -> None:
-    """Let only the parameters of the other stages be trained, and set the modules' modes."""
-    stopped = _parameters_of(model, frozen)
+def set_trained(model: FERModel, stages: frozenset[str], *, trained: bool) -> None:
+    """Take the parameters of stages into training or out of it, and set the modules' modes."""
+    named = _parameters_of(model, stages)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in stopped)
+        if name in named:
+            parameter.requires_grad_(trained)
     model.train(model.training)
 
 
 def keep_frozen(model: FERModel, frozen: frozenset[str]) -> None:
-    """Put every module into evaluation whose own parameters are all frozen: batch-norm statistics stay."""
+    """Put into evaluation what is frozen as a whole: batch-norm statistics stay, dropout within it is off."""
     if not frozen:
         return
     stopped = _parameters_of(model, frozen)
     for path, module in model.named_modules():
-        own = [f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)]
-        if own and all(name in stopped for name in own):
-            module.training = False
+        below = [f"{path}.{name}" for name, _ in module.named_parameters()]
+        if path and below and all(name in stopped for name in below):
+            module.eval()
 
 
 def parameter_groups(
@@ -69,11 +77,12 @@ def parameter_groups(
     Frozen parameters are left out. Each group has `params`, `lr`, `weight_decay` and its stage as `name`.
 
     Raises:
-        OptionError: `lr` or `decay` is not positive, or `weight_decay` is negative.
+        OptionError: a value is no number in its range, or nothing is left to train.
     """
-    if lr <= 0 or not 0 < decay <= 1 or weight_decay < 0:
+    numbers = all(isinstance(value, int | float) for value in (lr, decay, weight_decay))
+    if not (numbers and 0 < lr < math.inf and 0 < decay <= 1 and 0 <= weight_decay < math.inf):
         raise OptionError(
-            f"lr={lr}, decay={decay}, weight_decay={weight_decay}.",
+            f"lr={lr!r}, decay={decay!r}, weight_decay={weight_decay!r}.",
             "lr above 0, decay above 0 and at most 1, weight_decay 0 or more",
             "correct the value that is out of its range",
         )
@@ -85,6 +94,10 @@ def parameter_groups(
         if trained:
             rate = lr * decay**depth
             groups.append({"params": trained, "lr": rate, "weight_decay": weight_decay, "name": stage})
+    if not groups:
+        raise OptionError(
+            "Every stage is frozen.", "at least one to train", "model.unfreeze(...), then make the groups"
+        )
     return groups[::-1]
 
 

@@ -17,8 +17,9 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from fer_zoo.compose import build, model_spec
-from fer_zoo.model import FERModel, feature_shape
+from fer_zoo.model import FERModel
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry
+from fer_zoo.shapes import feature_shape
 from fer_zoo.specs import Backbone, InputSpec, ModelSpec, Site, Temporal
 
 _FRAMES, _SIZE = 10, 64

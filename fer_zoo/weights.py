@@ -56,7 +56,7 @@ def find(model: str, tag: str | None = None) -> Path:
         WeightsError: the model has no weights, not of that tag, or several and no tag was given.
     """
     known = bundled()
-    tags = [name.partition(".")[2] for name in known if name.partition(".")[0] == model]
+    tags = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == model]
     if tag is None and len(tags) == 1:
         tag = tags[0]
     if tag in tags:

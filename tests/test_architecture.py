@@ -32,6 +32,7 @@ ARROWS = {
     "data": {*BASE, "files", "synth", "video"},
     "model": {*BASE, "stages"},
     "stages": {*BASE, "model"},
+    "shapes": {"specs", "errors"},
     "card": {"specs"},
 }
 HEAVY = {"dlib", "face_alignment", "matplotlib", "av", "timm", "torchvision", "numba", "PIL", "huggingface_hub"}

@@ -23,7 +23,8 @@ from fer_zoo.recipes import load_recipe
 OPTIONS = (
     "backbone.width, backbone.norm, backbone.stem, backbone.temporal_kernels, temporal.hidden, temporal.layers, "
     "temporal.bidirectional, temporal.state, fusion.points, fusion.kernel, fusion.radius, "
-    "pool, head_norm, dropout, input, size, frames, fps, mean, std, labels, num_classes"
+    "input.frames, input.size, input.fps, input.crop, input.mean, input.std, input.landmarks, "
+    "model.pool, model.head_norm, model.dropout, labels, num_classes"
 )
 MODEL_SPEC = "ModelSpec: backbone, temporal, fusion, pool, head_norm, dropout, labels, input"
 
@@ -74,15 +75,13 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         OptionError,
         "Option 'widht' is an option of none of the parts (did you mean 'width'?).\n"
         f"  Accepted: {OPTIONS}\n"
-        "  What to do: use one of these",
+        "  What to do: use one of these; without the part's name where only one part has it",
     ),
     "option of two parts": (
         create("incres3d_tiny_transformer_lm_attn", heads=2),
         OptionError,
         "Option 'heads' is an option of temporal and fusion.\n"
-        "  Accepted: backbone.width, backbone.norm, backbone.stem, backbone.temporal_kernels, temporal.hidden, "
-        "temporal.layers, temporal.heads, temporal.dropout, fusion.points, fusion.attn_hidden, fusion.heads, "
-        "pool, head_norm, dropout, input, size, frames, fps, mean, std, labels, num_classes\n"
+        "  Accepted: temporal.heads, fusion.heads\n"
         '  What to do: write **{"temporal.heads": ...}',
     ),
     "option of the wrong type": (

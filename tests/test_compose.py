@@ -11,7 +11,7 @@ import fer_zoo
 from fer_zoo.compose import build, model_names, model_spec, parse_name
 from fer_zoo.errors import IncompatibleComponentsError, OptionError, UnknownNameError
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
-from fer_zoo.specs import Site
+from fer_zoo.specs import InputSpec, Site
 
 
 class Bare(nn.Module):
@@ -99,3 +99,67 @@ def test_an_unknown_name_lists_the_closest() -> None:
     with pytest.raises(UnknownNameError) as caught:
         fer_zoo.create_model("incres3d_lstn_lm")
     assert "did you mean 'incres3d_lstm_lm'" in str(caught.value)
+
+
+def test_a_plugin_cannot_make_a_built_in_name_unreadable() -> None:
+    before = TEMPORALS.snapshot()
+    try:
+        TEMPORALS.register("lstm_lm")(type("Theirs", (Bare,), {}))
+        assert [entry.name for entry in parse_name("incres3d_tiny_lstm_lm")] == ["incres3d_tiny", "lstm", "lm"]
+    finally:
+        TEMPORALS.restore(before)
+
+
+class Hidden(nn.Module):
+    """A fusion with an option of the temporal head's name."""
+
+    extra_channels = 0
+
+    def __init__(self, *, hidden: int = 3) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+
+def test_what_suits_the_head_does_not_reach_a_fusion() -> None:
+    before = FUSIONS.snapshot()
+    try:
+        FUSIONS.register("theirs", site="input")(Hidden)
+        spec = model_spec("incres3d_tiny_lstm_theirs")
+        assert (spec.temporal.options, spec.fusion.options) == ({"hidden": 40}, {})
+        with pytest.raises(OptionError, match="Option 'hidden' is an option of temporal and fusion"):
+            model_spec("incres3d_tiny_lstm_theirs", hidden=3)
+    finally:
+        FUSIONS.restore(before)
+
+
+def test_single_options_come_over_input_and_that_over_what_suits() -> None:
+    spec = model_spec("r3d_18_lstm", input={"size": 64, "frames": 8}, frames=12).input
+    assert (spec.size, spec.frames, spec.fps, spec.mean[0]) == (64, 12, 15.0, 0.43216)
+    assert model_spec("r3d_18_lstm", input=InputSpec(size=64)).input == InputSpec(size=64), (
+        "a whole spec is taken whole"
+    )
+    assert model_spec("r3d_18_lstm", crop={"scale": 1.5}).input.crop.scale == 1.5
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"hidden": 50, "temporal.hidden": 60}, "'hidden' and 'temporal.hidden' are the same option."),
+        ({"backbone.name": "x"}, "Option 'backbone.name' is an option of none of the parts"),
+        ({"input": 5}, "input=5."),
+        ({"size": "80"}, "size: '80' is wrong: Input should be a valid integer"),
+        ({"frames": True}, "frames: True is wrong"),
+        ({"std": (0.0, 1.0, 1.0)}, "std.0: 0.0 is wrong: Input should be greater than 0"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, object], says: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        model_spec("incres3d_tiny_lstm", **options)  # type: ignore[arg-type]
+    assert str(caught.value).startswith(says)
+
+
+def test_dropout_of_a_transformer_and_of_the_model_are_told_apart() -> None:
+    with pytest.raises(OptionError, match="Option 'dropout' is an option of temporal and model"):
+        model_spec("incres3d_tiny_transformer", dropout=0.5)
+    spec = model_spec("incres3d_tiny_transformer", **{"model.dropout": 0.5, "temporal.dropout": 0.3})
+    assert (spec.dropout, spec.temporal.options["dropout"]) == (0.5, 0.3)

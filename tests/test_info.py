@@ -7,6 +7,7 @@ import torch
 
 import fer_zoo
 from fer_zoo.compose import model_spec
+from fer_zoo.errors import OptionError
 
 
 def test_the_papers_network() -> None:
@@ -46,3 +47,17 @@ def test_nothing_large_is_allocated() -> None:
     began = time.process_time()
     fer_zoo.model_info(model_spec("incres3d_lstm_lm"))
     assert time.process_time() - began < 2
+
+
+def test_by_tag_it_is_the_network_of_the_weights() -> None:
+    assert fer_zoo.model_info("incres3d_tiny_lstm_lm.synth7") == fer_zoo.model_info("incres3d_tiny_lstm_lm")
+
+
+def test_weights_of_another_network_of_that_name_are_not_its_own() -> None:
+    assert fer_zoo.model_info("incres3d_tiny_lstm_lm", hidden=64).cards == {}
+
+
+def test_options_beside_a_finished_model_are_refused() -> None:
+    for finished in (fer_zoo.create_model("incres3d_tiny_mean"), "incres3d_tiny_lstm_lm.synth7"):
+        with pytest.raises(OptionError, match=r"Options \['size'\] were given for a model that has its own already"):
+            fer_zoo.model_info(finished, size=64)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
 import fer_zoo
 from fer_zoo.errors import InputError, OptionError
-from fer_zoo.model import feature_shape, pool_grid
+from fer_zoo.model import pool_grid
+from fer_zoo.shapes import feature_shape
 
 SIZE = 48
 
@@ -101,7 +105,7 @@ def test_refuses_other_lengths(model: fer_zoo.FERModel, clip: torch.Tensor, leng
         model(clip, torch.rand(2, 10, 68, 2) * SIZE, torch.tensor(lengths))
     assert str(caught.value) == (
         f"The lengths {torch.tensor(lengths).tolist()} were given.\n"
-        "  Accepted: 2 whole numbers, each from 1 to 10: how many frames of each clip are real\n"
+        "  Accepted: 2 whole numbers on cpu, each from 1 to 10: how many of its frames are real\n"
         "  What to do: leave `lengths` out where no clip was padded"
     )
 
@@ -126,7 +130,12 @@ def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
         ({"labels": ["a", "b"], "num_classes": 2}, "Both labels and num_classes were given."),
         ({"labels": ["a"]}, "labels: ('a',) is wrong: 1 label(s) given; a classifier needs two or more"),
         ({"labels": ["a", "b", "a"]}, "labels ['a'] stand twice; each label names one class"),
-        ({"labels": "ab"}, "labels='ab' is one string."),
+        ({"labels": "ab"}, "labels='ab'.\n  Accepted: a list or tuple of class names, in the order of the logits"),
+        ({"labels": {"a", "b"}}, "Accepted: a list or tuple of class names, in the order of the logits"),
+        ({"labels": ["a", " "]}, "a label is blank; each label names one class"),
+        ({"num_classes": "7"}, "num_classes='7'.\n  Accepted: a whole number, 2 or more"),
+        ({"num_classes": True}, "num_classes=True."),
+        ({"num_classes": -3}, "num_classes=-3."),
     ],
 )
 def test_reset_classifier_refuses(wrong: dict[str, object], says: str) -> None:
@@ -137,3 +146,48 @@ def test_reset_classifier_refuses(wrong: dict[str, object], says: str) -> None:
     assert "Accepted: " in str(caught.value)
     assert "What to do: " in str(caught.value)
     assert len(model.labels) == model.classifier.out_features == 7, "an error must change nothing"
+
+
+POINTS = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(1)) * SIZE
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda clip, points: (clip.numpy(), points), "A clip of type ndarray was given."),
+        (lambda clip, points: (None, points), "A clip of type NoneType was given."),
+        (lambda clip, points: (clip.byte(), points), "A clip of torch.uint8 on cpu was given."),
+        (lambda clip, points: (clip.double(), points), "A clip of torch.float64 on cpu was given."),
+        (lambda clip, points: (clip.to("meta"), points), "A clip of torch.float32 on meta was given."),
+        (lambda clip, points: (clip, points.numpy()), "was given landmarks of type ndarray"),
+        (lambda clip, points: (clip, points.long()), "was given landmarks of torch.int64 on cpu."),
+        (lambda clip, points: (clip, points.half()), "was given landmarks of torch.float16 on cpu."),
+        (lambda clip, points: (clip, points.to("meta")), "was given landmarks of torch.float32 on meta."),
+        (lambda clip, points: (clip, points, [5, 10]), "The lengths of type list were given."),
+        (lambda clip, points: (clip, points, 5), "The lengths of type int were given."),
+    ],
+)
+def test_refuses_what_is_no_tensor_of_the_right_kind(
+    model: fer_zoo.FERModel, clip: torch.Tensor, change: Callable[..., tuple[Any, ...]], says: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        model(*change(clip, POINTS))
+    assert says in str(caught.value)
+    assert "Accepted: " in str(caught.value)
+    assert "What to do: " in str(caught.value)
+
+
+@pytest.mark.parametrize("features", [torch.zeros(2, 3), torch.zeros(2, 5, 6, 2, 2), None])
+def test_the_head_refuses_other_features(model: fer_zoo.FERModel, features: Any) -> None:
+    with pytest.raises(InputError, match=r"\(batch, 268, T', H', W'\), as forward_features gives them"):
+        model.forward_head(features)
+
+
+def test_half_precision_takes_clips_of_its_kind_and_exact_landmarks(clip: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    exact = fer_zoo.create_model("incres3d_tiny_lstm_lm", size=SIZE).eval()
+    wanted = exact(clip, POINTS)
+    half = exact.to(torch.bfloat16)
+    assert (half(clip.bfloat16(), POINTS).float() - wanted).abs().max() < 0.1
+    with torch.autocast("cpu", torch.bfloat16):
+        assert half.to(torch.float32)(clip, POINTS).isfinite().all()

@@ -48,7 +48,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "value of the wrong type": (
         "lr: 1e-3",
         "lr: fast",
-        ["train.lr (mine.yaml:9): 'fast' is wrong: Input should be a valid number, unable to parse string as a number"],
+        ["train.lr (mine.yaml:9): 'fast' is wrong: Input should be a valid number"],
     ),
     "component of the wrong type": (
         "fusion: lm",
@@ -200,3 +200,49 @@ def test_the_whole_text_of_an_unknown_recipe() -> None:
         "  Accepted: did you mean 'quickstart'?\n"
         "  What to do: give a path to a YAML file or one of these names"
     )
+
+
+def test_the_whole_text_of_a_packaged_recipe_written_as_a_file() -> None:
+    for name, meant in (("quickstart.yaml", "quickstart"), ("ablations/fusion_non.yml", "ablations/fusion_none")):
+        with pytest.raises(UnknownNameError) as caught:
+            load_recipe(name)
+        assert str(caught.value) == (
+            f"There is no recipe file {name!r}.\n"
+            "  Accepted: a path to a YAML file\n"
+            f"  What to do: check the path, or write {meant!r}, which is a packaged recipe"
+        )
+
+
+def test_the_whole_text_of_a_parent_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_recipe(write(tmp_path, "description: x\nextends: quickstrat\n"))
+    assert str(caught.value) == (
+        "mine.yaml:2: extends 'quickstrat'. Unknown recipe 'quickstrat'.\n"
+        "  Accepted: did you mean 'quickstart'?\n"
+        "  What to do: give a path to a YAML file or one of these names"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parent", "shown"), [("[a, b]", "['a', 'b']"), ("{name: a}", "{'name': 'a'}"), ("3", "3"), ("false", "False")]
+)
+def test_the_whole_text_of_more_than_one_parent(parent: str, shown: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, f"description: x\nextends: {parent}\n"))
+    assert str(caught.value) == (
+        f"mine.yaml:2: extends {shown}.\n"
+        "  Accepted: the name of one recipe, packaged or beside this file\n"
+        "  What to do: extend one, and write what the others change in this file"
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_override_of_a_name_is_blamed_itself(order: tuple[int, int]) -> None:
+    said = ["model.fusion.name=lm_in", "model.fusion.radius=1"]
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("quickstart", [said[i] for i in order])
+    (problem,) = caught.value.problems
+    assert problem.startswith("model.fusion.radius (--set): unknown option of fusion 'lm_in'")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("quickstart", ["model.fusion.name=lmm"])
+    assert caught.value.problems[0].startswith("model.fusion (--set): Unknown fusion 'lmm'.")

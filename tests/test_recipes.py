@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fer_zoo.compose import model_spec
 from fer_zoo.errors import RecipeError, UnknownNameError
 from fer_zoo.recipes import copy_recipe, diff_recipes, dump_recipe, find_recipe, list_recipes, load_recipe
 
@@ -125,6 +126,30 @@ def test_extends_one_level(tmp_path: Path) -> None:
     assert same.model == parent.model
 
 
+def test_a_parent_beside_the_file_may_be_written_with_its_suffix(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "parent")
+    child = write(tmp_path, "extends: parent.yaml\nmodel: {fusion: none}\n")
+    assert load_recipe(child) == load_recipe(write(tmp_path, "extends: parent\nmodel: {fusion: none}\n", "other"))
+    (tmp_path / "there").mkdir()
+    assert load_recipe(copy_recipe(child, tmp_path / "there" / "copy.yaml")) == load_recipe(child)
+
+
+def test_an_override_of_a_name_drops_the_options_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    as_written = {
+        text: load_recipe(write(tmp_path, GOOD.replace("{name: lstm, hidden: 8}", text), "other"))
+        for text in ("gru", "{name: gru, layers: 2}", "{name: tcn}")
+    }
+    assert load_recipe(path, ["model.temporal.name=gru"]) == as_written["gru"]
+    assert load_recipe(path, ["model.temporal.name=tcn"]) == as_written["{name: tcn}"]
+    layers = ["model.temporal.layers=2", "model.temporal.name=gru"]
+    for order in (layers, layers[::-1]):
+        assert load_recipe(path, order) == as_written["{name: gru, layers: 2}"], "what --set says is meant"
+    assert load_recipe(path, ["model.temporal.name=lstm"]) == load_recipe(path), "the same component keeps them"
+    # Given by its name alone, a component has none.
+    assert load_recipe(path, ["model.fusion.name=none"]).model.fusion.model_dump() == {"name": "none"}
+
+
 def test_another_form_of_split_replaces_the_parents(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "parent")
     folds = load_recipe(write(tmp_path, "extends: parent\nsplit: {folds: 3}\n"))
@@ -191,9 +216,40 @@ def test_a_diff_has_what_differs_and_nothing_else(tmp_path: Path) -> None:
     other = load_recipe(write(tmp_path, GOOD), [*said, "pretrain={epochs: 3}", "split={folds: 4}"])
     assert diff_recipes(one, other) == [
         ("model.temporal.hidden", 8, 9),
-        ("model.fusion", {"name": "lm"}, {"name": "none"}),
+        ("model.fusion", {"name": "lm", "radius": 2}, {"name": "none"}),
         ("split", {"train": [0, 2], "validation": [2, 3], "test": [3, 4]}, {"folds": 4}),
         ("pretrain", None, {"epochs": 3}),
         ("train.lr", 0.001, 0.0003),
     ], "norm=batch is the default, written or not"
     assert diff_recipes(other, one) == [(key, b, a) for key, a, b in diff_recipes(one, other)]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("{backbone: r3d_18, temporal: lstm}", "r3d_18_lstm"),
+        ("{backbone: timm/resnet18, temporal: gru, fusion: lm_traj}", "timm/resnet18_gru_lm_traj"),
+        ("{backbone: {name: incres3d_tiny}, temporal: lstm, fusion: {name: lm}}", "incres3d_tiny_lstm_lm"),
+    ],
+)
+def test_what_suits_a_backbone_holds_in_a_recipe_as_under_its_name(tmp_path: Path, model: str, name: str) -> None:
+    rest = GOOD[GOOD.index("split:") :]
+    assert load_recipe(write(tmp_path, f"model: {model}\n{rest}")).model == model_spec(name)
+    changed = load_recipe(write(tmp_path, f"model: {model}\n{rest}"), ["model.input.size=96", "model.pool=mean"])
+    assert changed.model == model_spec(name, size=96, pool="mean")
+
+
+def test_published_weights_want_their_own_normalisation(tmp_path: Path) -> None:
+    rest = GOOD[GOOD.index("split:") :]
+    path = write(tmp_path, f"model: {{backbone: r3d_18, temporal: lstm}}\nbackbone_weights: pretrained\n{rest}")
+    assert load_recipe(path).backbone_weights == "pretrained"
+    with pytest.raises(
+        RecipeError, match=r"model\.input.*: std is \(0\.5, 0\.5, 0\.5\); the published weights of 'r3d_18'"
+    ):
+        load_recipe(path, ["model.input.std=[0.5, 0.5, 0.5]"])
+
+
+@pytest.mark.parametrize("wrong", ["size=80.0", "frames='10'", "fps=yes", "std=[0, 1, 1]", "mean=[a, b, c]"])
+def test_numbers_are_of_their_kind(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(RecipeError, match=rf"model\.input\.{wrong.split('=')[0]}"):
+        load_recipe(write(tmp_path, GOOD), [f"model.input.{wrong}"])

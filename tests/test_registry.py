@@ -15,7 +15,7 @@ from fer_zoo.errors import (
     RecipeError,
     UnknownNameError,
 )
-from fer_zoo.registry import Registry
+from fer_zoo.registry import REGISTRIES, Registry
 
 
 @pytest.fixture
@@ -141,3 +141,54 @@ def test_errors_survive_pickling() -> None:
     assert 'pip install "fer-zoo[dlib]"' in str(error)
     assert str(FerZooError("only this")) == "only this"
     assert "- two" in str(RecipeError("bad", problems=["one", "two"]))
+
+
+class Silent:
+    """A part."""
+
+    def __init__(self) -> None: ...
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a/b", "x lm", "LM", "9lives", "makers"])
+def test_names_that_cannot_be(registry: Registry, name: str) -> None:
+    registry.register_family("makers", list, lambda member: {})(lambda member: None)
+    with pytest.raises(OptionError, match="cannot be the name of a gadget"):
+        registry.register(name)(Silent)
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "says"),
+    [
+        ("fusion", {}, "it does not state site"),
+        ("fusion", {"site": "residuals"}, "site='residuals' is wrong: Input should be 'none', 'input'"),
+        ("backbone", {"siez": 80}, "no such fact 'siez' (did you mean 'size'?)"),
+        ("backbone", {"sites": ("residuals",)}, "sites=('residuals',) is wrong"),
+        ("temporal", {"hidden": 3}, "no such fact 'hidden'"),
+    ],
+)
+def test_facts_are_checked_when_a_part_is_registered(kind: str, facts: dict[str, Any], says: str) -> None:
+    before = REGISTRIES[kind].names()
+    with pytest.raises(OptionError) as caught:
+        REGISTRIES[kind].register("silent", **facts)(Silent)
+    assert f"{kind} 'silent' cannot be registered: {says}" in str(caught.value)
+    assert REGISTRIES[kind].names() == before
+
+
+def test_options_are_checked_when_a_part_is_registered(registry: Registry) -> None:
+    def wrong_default(*, k: int = "a") -> None:  # type: ignore[assignment]
+        """A part."""
+
+    def no_schema(*, part: Silent) -> None:
+        """A part."""
+
+    def unknown_type(*, part: Nowhere = 1) -> None:  # type: ignore[name-defined]  # noqa: F821
+        """A part."""
+
+    for factory, says in (
+        (wrong_default, "the default 'a' of option 'k' is wrong: Input should be a valid integer"),
+        (no_schema, "option 'part' has a type that no recipe can state"),
+        (unknown_type, "an annotation cannot be resolved"),
+    ):
+        with pytest.raises(OptionError) as caught:
+            registry.register("part")(factory)
+        assert says in str(caught.value)

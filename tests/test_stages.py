@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 import torch
 
 import fer_zoo
 from fer_zoo import FERModel, parameter_groups
 from fer_zoo.errors import OptionError, UnknownNameError
+from fer_zoo.shapes import feature_shape
 
 STAGES = ["stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c", "temporal", "classifier"]
 
@@ -71,8 +75,11 @@ def test_rates_fall_from_the_classifier_to_the_input(model: FERModel) -> None:
     torch.optim.AdamW(groups)
 
 
-@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"lr": 0.1, "decay": 1.5}, {"lr": 0.1, "weight_decay": -1.0}])
-def test_rates_out_of_range(model: FERModel, wrong: dict[str, float]) -> None:
+WRONG = [{"lr": 0.0}, {"lr": math.nan}, {"lr": "0.1"}, {"lr": 0.1, "decay": 1.5}, {"lr": 0.1, "weight_decay": -1.0}]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_rates_out_of_range(model: FERModel, wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as caught:
         parameter_groups(model, **wrong)
     assert "Accepted: lr above 0, decay above 0 and at most 1, weight_decay 0 or more" in str(caught.value)
@@ -88,3 +95,39 @@ def test_an_unknown_stage(model: FERModel, verb: str) -> None:
         "  What to do: model.stages() of incres3d_tiny_lstm_lm lists them"
     )
     assert all(parameter.requires_grad for parameter in model.parameters()), "an error must change nothing"
+
+
+def test_backbone_and_patterns_stand_for_their_stages(model: FERModel) -> None:
+    model.freeze("backbone")
+    assert train_a_step(model) <= {name for name in model.state_dict() if not name.startswith("backbone.")}
+    model.unfreeze("unit_*")
+    groups = parameter_groups(model, 0.1)
+    assert [group["name"] for group in groups] == ["unit_a", "unit_b", "unit_c", "temporal", "classifier"]
+
+
+def test_dropout_of_a_frozen_stage_is_off() -> None:
+    model = fer_zoo.create_model("incres3d_tiny_transformer", size=48, **{"temporal.dropout": 0.9})
+    channels, _, height, width = feature_shape(model.backbone, model.input_spec)
+    sequence = torch.randn(2, 6, channels * height * width)
+    assert not torch.equal(model.temporal(sequence), model.temporal(sequence))
+    model.freeze("temporal")
+    assert torch.equal(model.train().temporal(sequence), model.temporal(sequence))
+
+
+def test_a_new_classifier_is_trained_even_if_the_old_one_was_frozen(model: FERModel) -> None:
+    model.freeze("classifier")
+    model.reset_classifier(num_classes=3)
+    model.freeze("stem")
+    assert {"classifier.weight", "classifier.bias"} <= train_a_step(model)
+
+
+def test_only_the_stages_named_are_touched(model: FERModel) -> None:
+    model.backbone.requires_grad_(False)
+    model.freeze("classifier")
+    assert not any(parameter.requires_grad for parameter in model.backbone.parameters())
+
+
+def test_nothing_left_to_train(model: FERModel) -> None:
+    model.freeze()
+    with pytest.raises(OptionError, match=r"Every stage is frozen\.[\s\S]*unfreeze"):
+        parameter_groups(model, 0.1)

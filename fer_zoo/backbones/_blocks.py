@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Annotated, Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -17,6 +17,9 @@ Kernel = tuple[int, int, int]
 Channels = Callable[[int], int]
 Width = Annotated[float, Field(gt=0, le=4)]
 Repeats = Annotated[int, Field(gt=0, le=100)]
+
+# What suits every quarter-width variant: small clips, and a head and a landmark window that fit its small maps.
+TINY: Mapping[str, Any] = {"size": 80, "frames": 10, "head_norm": "batch", "hidden": 40, "radius": 2}
 
 
 class MakeConv(Protocol):

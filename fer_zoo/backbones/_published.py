@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,21 @@ def adopt(network: nn.Module, published: Mapping[str, Tensor], first_convs: Coll
             "leave size and backbone options out and choose a fusion at another site, or start from random weights",
         )
     network.load_state_dict(state)
+
+
+def timm_weights(name: str, **options: Any) -> Mapping[str, Tensor]:
+    """Fetch the published weights of timm's network `name`, built with `options`, or find them in timm's cache.
+
+    Raises:
+        WeightsError: timm cannot get them, has none for this network, or they do not fit it.
+    """
+    import timm
+
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=True, **options)
+    except Exception as error:  # whatever timm, its hub client and their network libraries raise
+        raise not_loaded(f"timm/{name}", error) from error
+    return network.state_dict()
 
 
 def not_loaded(name: str, error: Exception) -> WeightsError:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from fer_zoo.backbones._blocks import (
+    TINY,
     Branches,
     Channels,
     MakeConv,
@@ -69,16 +70,7 @@ def incres2d(in_channels: int, *, width: Width = 1.0, norm: Norm = "batch", stem
     return IncRes2D(in_channels, width, norm, stem)
 
 
-@register_backbone(
-    "incres2d_tiny",
-    size=80,
-    frames=10,
-    head_norm="batch",
-    hidden=40,
-    radius=2,
-    frame_wise=True,
-    sites=("input", "residual"),
-)
+@register_backbone("incres2d_tiny", **TINY, frame_wise=True, sites=("input", "residual"))
 def incres2d_tiny(in_channels: int, *, width: Width = 0.25, norm: Norm = "batch", stem: Stem = "light") -> IncRes2D:
     """`incres2d` at a quarter of the width on 80 px clips, its map on a 20 x 20 grid: 0.66 M, 0.61 GMAC a clip."""
     return IncRes2D(in_channels, width, norm, stem)

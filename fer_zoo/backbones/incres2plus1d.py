@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from fer_zoo.backbones._blocks import Kernel, MakeConv, Norm, Stem, Width, plain_conv
+from fer_zoo.backbones._blocks import TINY, Kernel, MakeConv, Norm, Stem, Width, plain_conv
 from fer_zoo.backbones._paper3d import IncRes3D
 from fer_zoo.registry import register_backbone
 
@@ -33,9 +33,7 @@ def incres2plus1d(
     return IncRes3D(in_channels, conv, width=width, stem=stem, temporal_kernels=temporal_kernels)
 
 
-@register_backbone(
-    "incres2plus1d_tiny", size=80, frames=10, head_norm="batch", hidden=40, radius=2, sites=("input", "residual")
-)
+@register_backbone("incres2plus1d_tiny", **TINY, sites=("input", "residual"))
 def incres2plus1d_tiny(
     in_channels: int,
     *,

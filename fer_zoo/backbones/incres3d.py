@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_zoo.backbones._blocks import Norm, Stem, Width, plain_conv
+from fer_zoo.backbones._blocks import TINY, Norm, Stem, Width, plain_conv
 from fer_zoo.backbones._paper3d import IncRes3D
 from fer_zoo.registry import register_backbone
 
@@ -21,9 +21,7 @@ def incres3d(
     return IncRes3D(in_channels, conv, width=width, stem=stem, temporal_kernels=temporal_kernels)
 
 
-@register_backbone(
-    "incres3d_tiny", size=80, frames=10, head_norm="batch", hidden=40, radius=2, sites=("input", "residual")
-)
+@register_backbone("incres3d_tiny", **TINY, sites=("input", "residual"))
 def incres3d_tiny(
     in_channels: int,
     *,

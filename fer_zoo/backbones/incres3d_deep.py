@@ -7,7 +7,7 @@ that were published.
 
 from __future__ import annotations
 
-from fer_zoo.backbones._blocks import Norm, Repeats, Stem, Width, plain_conv
+from fer_zoo.backbones._blocks import TINY, Norm, Repeats, Stem, Width, plain_conv
 from fer_zoo.backbones._paper3d import IncRes3D
 from fer_zoo.registry import register_backbone
 
@@ -42,9 +42,7 @@ def incres3d_deep(
     )
 
 
-@register_backbone(
-    "incres3d_deep_tiny", size=80, frames=10, head_norm="batch", hidden=40, radius=2, sites=("input", "residual")
-)
+@register_backbone("incres3d_deep_tiny", **TINY, sites=("input", "residual"))
 def incres3d_deep_tiny(
     in_channels: int,
     *,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_zoo.backbones._blocks import (
+    TINY,
     Branches,
     Channels,
     Kernel,
@@ -30,7 +31,8 @@ from fer_zoo.backbones._blocks import (
     prefixes,
     scaled,
 )
-from fer_zoo.backbones.inflate import How, image_weights, load_inflated
+from fer_zoo.backbones._published import timm_weights
+from fer_zoo.backbones.inflate import How, inflated, load_inflated
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Shortcut, Site
 
@@ -129,9 +131,14 @@ class IncRes3DV2(nn.Module):
         """Fetch timm's ImageNet weights of `inception_resnet_v2` and inflate them (see `inflate_kernel` for `how`).
 
         Raises:
-            WeightsError: they cannot be fetched, or this network was built with another width, stem or depth.
+            WeightsError: they cannot be fetched, or, without a try, this network has another width, stem or depth.
         """
-        load_inflated(self, image_weights(SOURCE), image_name, how=how)
+        import timm
+
+        with torch.device("meta"):
+            empty: nn.Module = timm.create_model(SOURCE)
+        inflated(self, empty.state_dict(), image_name, how=how)  # fits, or there is nothing to fetch
+        load_inflated(self, timm_weights(SOURCE), image_name, how=how)
 
 
 @register_backbone(
@@ -161,9 +168,7 @@ def incres3d_v2(
     return IncRes3DV2(in_channels, width, stem, temporal_kernels, (repeat_a, repeat_b, repeat_c))
 
 
-@register_backbone(
-    "incres3d_v2_tiny", size=80, frames=10, head_norm="batch", hidden=40, radius=2, sites=("input", "residual")
-)
+@register_backbone("incres3d_v2_tiny", **TINY, sites=("input", "residual"))
 def incres3d_v2_tiny(
     in_channels: int,
     *,
@@ -174,7 +179,11 @@ def incres3d_v2_tiny(
     repeat_b: Repeats = 3,
     repeat_c: Repeats = 2,
 ) -> IncRes3DV2:
-    """`incres3d_v2` at a quarter of the width with 2 / 3 / 2 blocks on 80 px clips: 1.88 M, 1.61 GMAC a clip."""
+    """`incres3d_v2` at a quarter of the width with 2 / 3 / 2 blocks on 80 px clips: 1.88 M, 1.61 GMAC a clip.
+
+    Nothing is published for it, so clips are normalised as for every network that starts from random weights (standard
+    deviation 0.25), and not by the 0.5 of timm's weights.
+    """
     return IncRes3DV2(in_channels, width, stem, temporal_kernels, (repeat_a, repeat_b, repeat_c))
 
 

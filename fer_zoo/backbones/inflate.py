@@ -8,10 +8,11 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from fer_zoo.backbones._published import not_loaded, widened
+from fer_zoo.backbones._published import widened
 from fer_zoo.errors import WeightsError
 
 How = Literal["centre", "mean"]
+Rename = Callable[[str], str | None]
 
 
 def inflate_kernel(kernel: Tensor, length: int, how: How = "centre") -> Tensor:
@@ -27,9 +28,7 @@ def inflate_kernel(kernel: Tensor, length: int, how: How = "centre") -> Tensor:
     return inflated
 
 
-def load_inflated(
-    module: nn.Module, image: Mapping[str, Tensor], rename: Callable[[str], str | None], *, how: How = "centre"
-) -> None:
+def load_inflated(module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: How = "centre") -> None:
     """Load the state dict of an image network into a 3D one; `rename` maps its names, None says it is not needed.
 
     Every tensor of the module is filled, by one of the image network. A first kernel with more input channels than
@@ -38,6 +37,17 @@ def load_inflated(
     Raises:
         WeightsError: a tensor is missing, left over, given twice, or of another shape; the module stays as it was.
     """
+    module.load_state_dict(inflated(module, image, rename, how=how))
+
+
+def inflated(
+    module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: How = "centre"
+) -> dict[str, Tensor]:
+    """Return what `load_inflated` loads; tensors without data (device "meta") tell whether a network would fit.
+
+    Raises:
+        WeightsError: as `load_inflated`.
+    """
     renamed = {name: rename(name) for name in image}
     source = {new: image[name] for name, new in renamed.items() if new is not None}
     target = module.state_dict()
@@ -45,10 +55,10 @@ def load_inflated(
     problems = [f"{name} is given {count} times" for name, count in counts.items() if count > 1]
     problems += [f"{name} is missing" for name in target.keys() - source.keys()]
     problems += [f"{name} is left over" for name in source.keys() - target.keys()]
-    inflated = {}
+    state = {}
     for name in target.keys() & source.keys():
-        inflated[name] = _fitted(source[name], target[name], how)
-        if inflated[name].shape != target[name].shape:
+        state[name] = _fitted(source[name], target[name], how)
+        if state[name].shape != target[name].shape:
             problems.append(f"{name} is {tuple(source[name].shape)} and shall become {tuple(target[name].shape)}")
     if problems:
         raise WeightsError(
@@ -56,22 +66,7 @@ def load_inflated(
             "the same layers, in the same width and number, with kernels of one frame",
             "create the network with its default options, or train it from random weights",
         )
-    module.load_state_dict(inflated)
-
-
-def image_weights(name: str) -> Mapping[str, Tensor]:
-    """Fetch the ImageNet weights of timm's network `name`, as a state dict with its classifier.
-
-    Raises:
-        WeightsError: they cannot be fetched.
-    """
-    import timm
-
-    try:
-        network: nn.Module = timm.create_model(name, pretrained=True)
-    except Exception as error:  # no network, no such file, a full disk: each library below has errors of its own
-        raise not_loaded(f"timm/{name}", error) from error
-    return network.state_dict()
+    return state
 
 
 def _fitted(value: Tensor, target: Tensor, how: How) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fer_zoo.backbones._published import adopt, not_loaded
+from fer_zoo.backbones._published import adopt, timm_weights
 from fer_zoo.errors import FerZooError, IncompatibleComponentsError, InputError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import InputSpec, Shortcut, Site
@@ -46,7 +47,7 @@ class TimmEncoder(nn.Module):
     features (a classifier, a norm or layer after pooling) are removed. The stages are timm's coarse layer groups.
 
     Raises:
-        InputError: the model takes no frames of this size.
+        InputError: the model takes no frames of this size, or its patches would leave out a part of them.
         IncompatibleComponentsError: the model has no single feature map on a square grid.
     """
 
@@ -59,7 +60,8 @@ class TimmEncoder(nn.Module):
         self.sized: dict[str, Any] = {"img_size": input.size} if _record(name).fixed_input_size else {}
         try:
             self.network: nn.Module = timm.create_model(name, num_classes=0, in_chans=in_channels, **self.sized)
-            features, unused = self._probe(in_channels, input.size)
+            with _whole_frame(self.network, name, input.size):
+                features, unused = self._probe(in_channels, input.size)
             if unused:
                 _remove(self.network, unused)
                 features, _ = self._probe(in_channels, input.size)
@@ -90,12 +92,7 @@ class TimmEncoder(nn.Module):
         Raises:
             WeightsError: timm cannot get them, has none for this model, or they do not fit at this size.
         """
-        import timm
-
-        try:
-            published = timm.create_model(self.name, pretrained=True, **self.sized).state_dict()
-        except Exception as error:  # whatever timm, its hub client and their network libraries raise
-            raise not_loaded(f"timm/{self.name}", error) from error
+        published = timm_weights(self.name, **self.sized)
         first = _record(self.name).first_conv or ()
         adopt(self.network, published, (first,) if isinstance(first, str) else first, f"timm/{self.name}")
 
@@ -128,6 +125,36 @@ class TimmEncoder(nn.Module):
         self.train()
         unused = {name for name, gradient in zip(weights, gradients, strict=True) if gradient is None}
         return features, {name.removeprefix("network.") for name in unused}
+
+
+@contextlib.contextmanager
+def _whole_frame(network: nn.Module, name: str, size: int) -> Iterator[None]:
+    """Refuse what `network` is given inside, if its patches leave out the last rows and columns of a frame.
+
+    Some published weights were trained so (siglip's 384 pixels in patches of 14): their own size is always taken.
+    """
+
+    def refuse(conv: nn.Conv2d, args: tuple[Tensor, ...]) -> None:
+        left = args[0].shape[3] % conv.stride[1]
+        if args[0].shape[3] != size or not left or size == _suited(name)["size"]:
+            return
+        below, patch = size - left, conv.stride[1]
+        raise InputError(
+            f"timm's {name} would not see the last {left} rows and columns of frames of {size} x {size}: it cuts them "
+            f"into patches of {patch} x {patch}.",
+            f"multiples of {patch}",
+            f"set `size` (input.size) to {f'{below} or ' if below else ''}{below + patch}",
+        )
+
+    # Subclasses of timm's pad on their own.
+    convs = [module for module in network.modules() if type(module) is nn.Conv2d]
+    patches = [c for c in convs if c.kernel_size == c.stride != (1, 1) and c.padding in ((0, 0), "valid")]
+    handles = [conv.register_forward_pre_hook(refuse) for conv in patches]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _remove(network: nn.Module, unused: set[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from fer_zoo.backbones._published import adopt, not_loaded, widened
-from fer_zoo.errors import WeightsError
+from fer_zoo.errors import InputError, WeightsError
 from fer_zoo.registry import register_backbone
-from fer_zoo.specs import Shortcut, Site
+from fer_zoo.specs import InputSpec, Shortcut, Site
 
 # The normalisation of the networks that torchvision trained itself.
 _MEAN, _STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
@@ -123,8 +123,8 @@ def s3d(in_channels: int) -> TorchvisionVideo:
         "mixed4": range(7, 13),
         "mixed5": range(13, 16),
     }
-    stages = {stage: [f"features.{i}" for i in numbers] for stage, numbers in layers.items()}
     # Time: three strides of 2, the last by windows of two frames without padding, centred between them.
+    stages = _numbered("features", layers)
     return TorchvisionVideo("s3d", _parts("s3d", "features"), in_channels, Site(1024, 2, 8), stages)
 
 
@@ -141,8 +141,7 @@ def s3d(in_channels: int) -> TorchvisionVideo:
 def mvit_v2_s(in_channels: int) -> TorchvisionVideo:
     """Multiscale vision transformer v2, small (Li et al. 2022, arXiv 2112.01526): (B, 768, T / 2, H / 32, W / 32)."""
     layers = {"stage1": range(0, 1), "stage2": range(1, 3), "stage3": range(3, 14), "stage4": range(14, 16)}
-    stages = {stage: [f"blocks.{i}" for i in numbers] for stage, numbers in layers.items()}
-    stages = {"stem": ["conv_proj", "pos_encoding"], **stages, "norm": ["norm"]}
+    stages = {"stem": ["conv_proj", "pos_encoding"], **_numbered("blocks", layers), "norm": ["norm"]}
     return TorchvisionVideo("mvit_v2_s", MViTTrunk(_whole("mvit_v2_s")), in_channels, Site(768, 0, 2), stages)
 
 
@@ -156,15 +155,28 @@ def mvit_v2_s(in_channels: int) -> TorchvisionVideo:
     pool="mean",
     sites=("input",),
 )
-def swin3d_t(in_channels: int) -> TorchvisionVideo:
-    """Video Swin transformer, tiny (Liu et al. 2021, arXiv 2106.13230): (B, 768, T / 2, H / 32, W / 32)."""
+def swin3d_t(in_channels: int, input: InputSpec) -> TorchvisionVideo:
+    """Video Swin transformer, tiny (Liu et al. 2021, arXiv 2106.13230): (B, 768, T / 2, H / 32, W / 32).
+
+    Raises:
+        InputError: `frames` is odd: a patch spans two, and torchvision would complete the last by a frame of zeros.
+    """
+    if input.frames % 2:
+        raise InputError(
+            f"swin3d_t was given clips of {input.frames} frames, and its patches span two.",
+            "an even number of frames",
+            f"set `frames` (input.frames) to {input.frames + 1}",
+        )
     network = _parts("swin3d_t", "patch_embed", "pos_drop", "features", "norm")
     network.append(ChannelsFirst())
     layers = {"stage1": (0,), "stage2": (1, 2), "stage3": (3, 4), "stage4": (5, 6)}
-    stages = {stage: [f"features.{i}" for i in numbers] for stage, numbers in layers.items()}
-    stages = {"stem": ["patch_embed"], **stages, "norm": ["norm"]}
+    stages = {"stem": ["patch_embed"], **_numbered("features", layers), "norm": ["norm"]}
     # A patch spans two frames.
     return TorchvisionVideo("swin3d_t", network, in_channels, Site(768, 0.5, 2), stages)
+
+
+def _numbered(parent: str, layers: Mapping[str, Iterable[int]]) -> dict[str, list[str]]:
+    return {stage: [f"{parent}.{i}" for i in numbers] for stage, numbers in layers.items()}
 
 
 def _video_resnet(name: str, in_channels: int) -> TorchvisionVideo:

@@ -9,22 +9,24 @@ import traceback
 from collections.abc import Sequence
 
 from fer_zoo.cli import arguments, predict, recipes, train, zoo
+from fer_zoo.cli.text import error_text
+from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import FerZooError, NoFaceError, VideoError
 
-# Also in docs/predict.md; 2 is what argparse itself uses for wrong arguments.
+# Also in docs/predict.md; 2 is what command lines commonly use for wrong arguments.
 EXIT_OK, EXIT_BUG, EXIT_ERROR, EXIT_NO_FACE, EXIT_VIDEO, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (see docs/predict.md)."""
+    options = argparse.Namespace()
     try:
         options = parser().parse_args(argv)
-    except SystemExit as leaving:  # wrong arguments, --help, --version
-        return int(leaving.code or 0)
-    try:
         options.verb(options)
         sys.stdout.flush()
         return EXIT_OK
+    except SystemExit as leaving:  # --help, --version
+        return int(leaving.code or 0)
     except BrokenPipeError:
         # The reader (`| head`) has had enough; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(options, "Interrupted.")
         return EXIT_INTERRUPTED
     except FerZooError as error:
-        _complain(options, f"fer-zoo: {error}")
+        _complain(options, f"fer-zoo: {error_text(error)}")
         return _exit_code(error)
     except Exception as error:
         _complain(
@@ -46,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; the namespace it gives has the function of its verb."""
     common = arguments.common()
     about = "Facial expression recognition in video."
-    top = argparse.ArgumentParser(prog="fer-zoo", description=about, parents=[common])
+    top = Parser(prog="fer-zoo", description=about, parents=[common])
     top.add_argument("--version", action=arguments.Version)
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
     for group in (predict, zoo, recipes, train):

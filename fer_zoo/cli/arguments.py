@@ -24,16 +24,20 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add RECIPE and --set."""
     parser.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of a packaged recipe")
     parser.add_argument(
-        "--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="override, e.g. train.lr=3e-4"
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override, e.g. train.lr=3e-4; stands after RECIPE",
     )
 
 
 def positive(text: str) -> int:
     """Parse a whole number of 1 or more."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return int(text)
 
 
 class Version(argparse.Action):

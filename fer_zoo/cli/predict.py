@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import positive
 from fer_zoo.errors import VideoError
+from fer_zoo.registry import BACKBONES
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -99,9 +100,16 @@ def _no_folder(out: Path, why: str) -> VideoError:
 def _load(name: str) -> FERModel:
     from fer_zoo import create_model, weights
 
-    if "/" in name or os.sep in name or Path(name, "config.json").is_file():
-        return weights.load_weights(name)
+    if _is_folder(name):
+        return weights.load_weights(Path(name).expanduser())
     return create_model(name, pretrained=True)
+
+
+def _is_folder(name: str) -> bool:
+    """Whether --model means a folder; names of a family (timm/...) hold a slash too."""
+    if "/" not in name and os.sep not in name:
+        return name.startswith((".", "~")) or Path(name, "config.json").is_file()
+    return name.partition("/")[0] not in BACKBONES.families() or Path(name).is_dir()
 
 
 def _print_timeline(timeline: Timeline) -> None:

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli.arguments import add_recipe
+from fer_zoo.cli.text import error_text, print_table
 from fer_zoo.errors import FerZooError, RecipeError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def _ls(arguments: argparse.Namespace) -> None:
             "a pattern such as 'paper/*'",
             "`fer-zoo recipes ls` lists all",
         )
-    width = max(map(len, names))
-    for name in names:
-        print(f"{name:<{width}}  {load_recipe(name).description}")
+    print_table([(name, load_recipe(name).description) for name in names])
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -82,11 +81,12 @@ def _validate(arguments: argparse.Namespace) -> None:
             _check(name)
         except FerZooError as error:
             bad += 1
-            print(f"{name}: {error}", file=sys.stderr)
+            print(f"{name}: {error_text(error)}", file=sys.stderr)
         else:
             print(f"{name}: ok")
     if bad:
-        raise RecipeError(f"{bad} of {len(arguments.recipes)} recipes are not valid.", "", "mend what is named above")
+        given = f"{bad} of {len(arguments.recipes)} recipes are not valid."
+        raise RecipeError(given, "recipes without a problem", "mend what is named above")
 
 
 def _check(name: str) -> None:

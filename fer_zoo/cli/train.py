@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     train = verbs.add_parser("train", parents=[common], help="train by a recipe")
     add_recipe(train)
     train.add_argument("--out", metavar="DIR", help="default runs/RECIPE")
-    train.add_argument("--resume", action="store_true", help="go on where the training in DIR stopped")
-    train.add_argument("--tag", default="local", help="the weights are named model.TAG; default %(default)s")
+    train.add_argument(
+        "--resume", action="store_true", help="go on where the training in DIR stopped; starts anew if DIR holds none"
+    )
+    train.add_argument(
+        "--tag", default="local", metavar="TAG", help="names the weights, as model.TAG; default %(default)s"
+    )
     train.add_argument("--workers", type=positive, metavar="N", help="processes that render clips; default one a core")
     train.add_argument("--max-steps", type=positive, metavar="N", help="stop early, to try a recipe")
     train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
@@ -29,9 +34,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     from fer_zoo.recipes import load_recipe
     from fer_zoo.training import train
+    from fer_zoo.training.loop import begun
 
     recipe = load_recipe(arguments.recipe, arguments.set)
     out = Path(arguments.out or Path("runs") / Path(arguments.recipe).with_suffix("").name)
+    if arguments.resume and not begun(out):
+        print(f"There is nothing to resume in {out}: the training starts anew.", file=sys.stderr)
     result = train(
         recipe,
         out,

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
+from fer_zoo.cli.text import print_table
 from fer_zoo.errors import UnknownNameError
+from fer_zoo.registry import BACKBONES, REGISTRIES, Registry
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
-    from fer_zoo.registry import Registry
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the verbs `models`, `components` and `info`."""
     models = verbs.add_parser("models", parents=[common], help="list models")
-    models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="with * and ?, e.g. '*lstm*'")
+    models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="e.g. '*lstm*' or 'timm/resnet18_*'")
     models.add_argument("--pretrained", action="store_true", help="only those that have weights, as model.tag")
     models.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="leave these out; repeatable")
     models.add_argument("--family", metavar="NAME", help="the models of one family of backbones, e.g. timm")
     models.set_defaults(verb=_models)
 
     components = verbs.add_parser("components", parents=[common], help="list backbones, temporal heads, fusions, ...")
-    components.add_argument("kind", nargs="?", metavar="KIND", help="backbone, temporal, fusion, landmarker or dataset")
     components.add_argument(
-        "pattern", nargs="?", default="*", metavar="PATTERN", help="with * and ?, e.g. 'timm/*net*'"
+        "kind", nargs="?", metavar="KIND", help="backbone, temporal, fusion, landmarker or dataset; default all"
     )
+    components.add_argument("pattern", nargs="?", metavar="PATTERN", help="with * and ?, e.g. 'lm*' or 'timm/*net*'")
     components.set_defaults(verb=_components)
 
     info = verbs.add_parser("info", parents=[common], help="print a model's parameters, GMAC, input, labels, weights")
@@ -42,41 +44,62 @@ def _models(arguments: argparse.Namespace) -> None:
     if not names:
         which = "with weights " if pretrained else ""
         but = f" without {', '.join(map(repr, exclude))}" if exclude else ""
+        families = "".join(f", of the family {prefix} '{prefix}/NAME_*'" for prefix in BACKBONES.families())
         raise UnknownNameError(
-            f"No model {which}matches {pattern!r}{but}.", "a pattern such as '*lstm*'", "`fer-zoo models` lists all"
+            f"No model {which}matches {pattern!r}{but}.",
+            f"a pattern such as '*lstm*'{families}",
+            "`fer-zoo models --pretrained` lists all"
+            if pretrained
+            else "`fer-zoo models` lists all of no family, "
+            "`fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family",
         )
     print("\n".join(names))
 
 
 def _components(arguments: argparse.Namespace) -> None:
     from fer_zoo import list_components, plugins
-    from fer_zoo.registry import REGISTRIES
 
-    kinds = list(REGISTRIES) if arguments.kind is None else [arguments.kind]
-    found = [(kind, name) for kind in kinds for name in list_components(kind, arguments.pattern)]
+    kind, pattern = arguments.kind, arguments.pattern
+    if kind not in REGISTRIES and pattern is None and _is_pattern(kind):
+        kind, pattern = None, kind
+    kinds: list[Any] = list(REGISTRIES) if kind is None else [kind]  # list_components refuses what is no kind
+    found = {kind: list_components(kind, pattern or "*") for kind in kinds}
     for plugin in plugins.broken():
         print(plugin, file=sys.stderr)
-    if not found:
+    if not any(found.values()):
         raise UnknownNameError(
-            f"No {' or '.join(kinds)} matches {arguments.pattern!r}.",
-            "a pattern such as 'lm*'",
+            f"No {' or '.join(kinds)} matches {pattern!r}.",
+            "a pattern such as 'lm*', of a family's members such as 'timm/resnet*'",
             "`fer-zoo components` lists all",
         )
-    width = max(len(name) for _, name in found)
-    for kind, name in found:
-        print(f"{kind:<10}  {name:<{width}}  {_summary(REGISTRIES[kind], name)}")
+    print_table([(kind, *row) for kind, names in found.items() for row in _described(REGISTRIES[kind], names)])
 
 
-def _summary(registry: Registry, name: str) -> str:
+def _is_pattern(text: str | None) -> bool:
+    """Whether what stands in the place of a kind is a name or pattern of components."""
+    return text is not None and (any(mark in text for mark in "*?[/") or any(text in r for r in REGISTRIES.values()))
+
+
+def _described(registry: Registry, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Names with their summaries; the members of a family share one, told once, with the family."""
     entries, families = registry.snapshot()
-    # The members of a family share its factory.
-    entry = entries[name] if name in entries else families[name.partition("/")[0]].entry
-    return entry.summary
+    told = set()
+    for name in names:
+        if name in entries:
+            yield name, entries[name].summary
+            continue
+        family = families[name.partition("/")[0]].entry
+        if family.name not in told:
+            yield family.name, family.summary
+            told.add(family.name)
+        if name != family.name:
+            yield name, ""
 
 
 def _info(arguments: argparse.Namespace) -> None:
-    from fer_zoo import model_info, weights
+    from fer_zoo import model_info
+    from fer_zoo.compose import parse_name
     from fer_zoo.factory import split_tag
 
-    architecture, tag = split_tag(arguments.model)
-    print(model_info(weights.read_folder(weights.find(architecture, tag)).spec if tag else architecture))
+    parse_name(split_tag(arguments.model)[0])  # "no weights" would be no help where there is no such model
+    print(model_info(arguments.model))

@@ -16,10 +16,11 @@ from fer_zoo.specs import Positive, Site
 class LandmarkAttention(nn.Module):
     """Add `a * attention` to the features of each time step: queries from the grid, keys and values from the points.
 
-    A point is the features sampled at its place plus a learned embedding of which point it is; `a` is learned and 0 at
-    the start, so that the network starts as the one without landmarks. Points outside the frame are left out, and a
-    step without any keeps its features. `points` are the paper's 66 or the 49 "inner" ones. Source: cross-attention
-    of landmarks and appearance after POSTER, Zheng et al. 2022 (arXiv 2204.04083), without a landmark network.
+    A point is the features sampled near its place (see `sample_at`: within a cell of the grid) plus a learned embedding
+    of which point it is; `a` is learned and 0 at the start, so that the network starts as the one without landmarks.
+    Points outside the frame are left out, and a step without any keeps its features. `points` are the paper's 66 or the
+    49 "inner" ones. Source: cross-attention of landmarks and appearance after POSTER, Zheng et al. 2022 (arXiv
+    2204.04083), without a landmark network.
 
     Raises:
         OptionError: `attn_hidden` cannot be divided among the heads.
@@ -36,11 +37,7 @@ class LandmarkAttention(nn.Module):
     ) -> None:
         super().__init__()
         if attn_hidden % heads:
-            raise OptionError(
-                f"fusion 'lm_attn' was given attn_hidden={attn_hidden} for heads={heads}.",
-                "an attn_hidden that is a multiple of heads: each head sees an equal share",
-                f"write attn_hidden={attn_hidden + -attn_hidden % heads}",
-            )
+            raise OptionError.for_heads("fusion 'lm_attn'", "attn_hidden", attn_hidden, heads)
         self.features = features
         self.chosen = POINT_SETS[points]
         self.heads = heads
@@ -82,8 +79,10 @@ class LandmarkAttention(nn.Module):
 def sample_at(frames: Tensor, points: Tensor, clip_size: tuple[int, int]) -> Tensor:
     """Sample frames (N, D, H', W') bilinearly at points (N, L, 2) inside the clip, x then y in its pixels: (N, L, D).
 
-    Pixel centres are at integers, so x lies at (x + 0.5) * W' / width - 0.5 of the grid; what lies between the border
-    and the outermost centres takes the value of the nearest.
+    Pixel centres are at integers, so x lies at (x + 0.5) * W' / width - 0.5 of a grid whose cells share the clip
+    equally; what lies between the border and the outermost centres takes the value of the nearest. That is the paper's
+    scaling of points to a grid. A backbone's cells are centred elsewhere, where it pads other than by halves of its
+    strides: those of `incres3d`'s features up to 32 of 299 pixels, one cell, nearer to the upper left.
     """
     size = points.new_tensor([clip_size[1], clip_size[0]])
     # In -1..1 from border to border. Clamped here, since not every device can pad a sample with the border.

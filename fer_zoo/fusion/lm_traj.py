@@ -46,8 +46,10 @@ def trajectories(points: Tensor, clip_size: tuple[int, int]) -> tuple[Tensor, Te
     """Return points (B, T, L, 2) without place and size of the face, and which frames (B, T) have any point.
 
     The centre of all points of a clip becomes 0 and their root mean square distance from it 1. As both are the whole
-    clip's, motion stays, that of the head as well. Points that are missing are 0.
+    clip's, motion stays, that of the head as well. Points that are missing are 0. Paths are float32 at least.
     """
+    # The sum of squares over a clip of 224 pixels is beyond float16.
+    points = points.to(torch.promote_types(points.dtype, torch.float32))
     there = (points.abs() < _FAR * max(clip_size)).all(-1, keepdim=True)  # False for NaN
     count = there.sum((1, 2), keepdim=True).clamp_min(1)
     kept = torch.where(there, points, 0.0)

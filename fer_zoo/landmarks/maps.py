@@ -86,6 +86,10 @@ def landmark_map(
 
     A radius of 0 marks the pixel that holds the point with 1, whatever the kernel.
 
+    The grid's pixels share the clip equally, as the paper scales its points. A backbone's own are centred elsewhere,
+    where it pads other than by halves of its strides: in `incres3d` by less than half of a grid pixel at site "a", and
+    by up to 0.6 of one at "b" (10 of 299 pixels, at the lower right).
+
     Args:
         landmarks: (B, T, 68, 2), x then y, in pixels of the clip with pixel centres at integers.
         clip_size: height and width of the clip in pixels.

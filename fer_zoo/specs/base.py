@@ -9,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_zoo.errors import OptionError
 
-Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+# Strict: "80", 80.0 and yes are no whole numbers.
+Positive = Annotated[int, Field(gt=0, strict=True)]
+Number = Annotated[float, Field(strict=True)]
+AboveZero = Annotated[float, Field(gt=0, strict=True)]
+Fraction = Annotated[float, Field(ge=0, lt=1, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 class Spec(BaseModel):

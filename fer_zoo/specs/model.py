@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from fer_zoo.errors import OptionError
-from fer_zoo.specs.base import Fraction, Positive, Spec
+from fer_zoo.specs.base import AboveZero, Fraction, Number, Positive, Spec
 
 SEVEN_LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
@@ -37,9 +38,9 @@ class ComponentSpec(BaseModel):
 class CropSpec(Spec):
     """Square crop round the face: the bounding square of all landmarks, one box per clip."""
 
-    scale: Annotated[float, Field(gt=0.5, lt=4)] = 1.3
+    scale: Annotated[float, Field(gt=0.5, lt=4, strict=True)] = 1.3
     """Side of the crop, in sides of the landmarks' bounding square."""
-    shift_up: Annotated[float, Field(gt=-0.5, lt=0.5)] = 0.08
+    shift_up: Annotated[float, Field(gt=-0.5, lt=0.5, strict=True)] = 0.08
     """Fraction of the side by which it moves up, for the forehead: the 68 points end at the brows."""
 
 
@@ -63,13 +64,13 @@ class InputSpec(Spec):
     """Frames of a clip."""
     size: Positive = 299
     """Side of a frame in pixels."""
-    fps: Annotated[float, Field(gt=0)] = 25.0
+    fps: AboveZero = 25.0
     """Frames a second; a video of another rate is sampled at this one."""
     crop: CropSpec = CropSpec()
     """How the face is cut out."""
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    mean: tuple[Number, Number, Number] = (0.5, 0.5, 0.5)
     """Subtracted from red, green, blue, which are between 0 and 1."""
-    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+    std: tuple[AboveZero, AboveZero, AboveZero] = (0.25, 0.25, 0.25)
     """What they are divided by after that."""
     landmarks: LandmarkSpec = LandmarkSpec()
     """Which points the crop and the fusion are made of."""
@@ -98,7 +99,9 @@ class ModelSpec(Spec):
     @field_validator("labels")
     @classmethod
     def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({label for label in labels if labels.count(label) > 1})
+        twice = sorted(label for label, count in Counter(labels).items() if count > 1)
+        if any(not label.strip() for label in labels):
+            raise ValueError("a label is blank; each label names one class")
         if twice:
             raise ValueError(f"labels {twice} stand twice; each label names one class")
         if len(labels) < 2:
@@ -116,14 +119,21 @@ def class_labels(labels: Sequence[str] | None, num_classes: int | None) -> tuple
     """Return the labels given, or "class_0", "class_1", ... for a number of classes.
 
     Raises:
-        OptionError: both are given, or none, or `labels` is one string.
+        OptionError: both are given, or none; labels are no list of names; num_classes is no number from 2.
     """
     if (labels is None) == (num_classes is None):
         which = "Neither labels nor num_classes" if labels is None else "Both labels and num_classes"
         raise OptionError(
             f"{which} were given.", "one of them", "give labels, the class names in the order of the logits"
         )
-    if isinstance(labels, str):
-        given = f"labels={labels!r} is one string."
-        raise OptionError(given, "a list of class names", f"write labels=[{labels!r}, ...]")
-    return tuple(labels) if labels is not None else tuple(f"class_{i}" for i in range(num_classes or 0))
+    if labels is None:
+        if type(num_classes) is not int or num_classes < 2:
+            raise OptionError(
+                f"num_classes={num_classes!r}.", "a whole number, 2 or more", "correct it, or give labels"
+            )
+        return tuple(f"class_{i}" for i in range(num_classes))
+    # A set has no order that lasts, and the order of the labels is that of the logits.
+    if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
+        do = f"write labels=[{labels!r}, ...]" if isinstance(labels, str) else "write labels=[...]"
+        raise OptionError(f"labels={labels!r}.", "a list or tuple of class names, in the order of the logits", do)
+    return tuple(labels)

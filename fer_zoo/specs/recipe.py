@@ -39,7 +39,7 @@ class SplitSpec(Spec):
 class FoldSplit(Spec):
     """Subject-independent k-fold cross-validation: every subject is tested on once, by a network that never saw it."""
 
-    folds: Annotated[int, Field(ge=2)]
+    folds: Annotated[int, Field(ge=2, strict=True)]
     """Number of folds; subjects are dealt to them by `seed`, the classes as evenly as subjects allow."""
 
 
@@ -105,7 +105,7 @@ class AugmentSpec(Spec):
 
     flip: Share = 0.5
     """Share of clips that are mirrored."""
-    rotate_deg: Annotated[float, Field(ge=0, le=90)] = 10.0
+    rotate_deg: Annotated[float, Field(ge=0, le=90, strict=True)] = 10.0
     """Largest turn, in degrees."""
     scale: Fraction = 0.1
     """Largest change of the crop's side, as a fraction of it."""
@@ -133,7 +133,7 @@ class AugmentSpec(Spec):
     """Share of clips that get coarse 8 x 8 cosine blocks, as a video codec leaves."""
     erase: Share = 0.2
     """Share of clips in which a rectangle is erased."""
-    detector_noise: bool = True
+    detector_noise: Annotated[bool, Field(strict=True)] = True
     """Whether exact points are first made as inexact as a detector's."""
     lose_landmarks: Fraction = 0.02
     """Share of frames that lose their landmarks, as when a detector misses a face."""
@@ -148,19 +148,19 @@ class TrainSpec(Spec):
     """Clips of a step."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """Which optimiser; `momentum` is for `sgd` only."""
-    lr: Annotated[float, Field(gt=0)] = 0.01
+    lr: Annotated[float, Field(gt=0, strict=True)] = 0.01
     """Learning rate; with `onecycle` the highest one."""
     momentum: Fraction = 0.9
     """Momentum of `sgd`."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0, strict=True)] = 1e-4
     """Weight decay; `adamw` spares biases and norms."""
     schedule: Literal["constant", "onecycle"] = "constant"
     """The learning rate over time."""
-    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    warmup: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.2
     """Share of the steps in which `onecycle` rises."""
     label_smoothing: Fraction = 0.0
     """Share of the target that is spread over all classes."""
-    clip_grad: Annotated[float, Field(gt=0)] | None = None
+    clip_grad: Annotated[float, Field(gt=0, strict=True)] | None = None
     """Largest norm of the gradient; longer ones are scaled down."""
     ema: Fraction | None = None
     """Decay of the running average of the weights that is judged and kept instead of the last ones."""
@@ -173,9 +173,9 @@ class TrainSpec(Spec):
 class Published(Spec):
     """What a paper printed for the network that a recipe reproduces."""
 
-    war: Annotated[float, Field(gt=1, le=100)]
+    war: Annotated[float, Field(gt=1, le=100, strict=True)]
     """Recognition rate (accuracy), in per cent."""
-    std: Annotated[float, Field(ge=0)] | None = None
+    std: Annotated[float, Field(ge=0, strict=True)] | None = None
     """Standard deviation over the folds, in points of per cent, where it was printed."""
     source: str
     """Where it was printed."""
@@ -196,7 +196,7 @@ class Recipe(Spec):
     """Which clips are trained and tested on: ranges of subjects, folds, or databases."""
     protocol: Literal["subject-independent", "cross-database"]
     """`cross-database` goes with a split by databases, `subject-independent` with the others."""
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, strict=True)]
     """Of everything that is random."""
     backbone_weights: Literal["random", "pretrained"] = "random"
     """What the backbone starts from; `pretrained` are its published weights."""

@@ -33,11 +33,7 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         if hidden % heads:
-            raise OptionError(
-                f"temporal 'transformer' was given hidden={hidden} for heads={heads}.",
-                "a hidden that is a multiple of heads: each head sees an equal share",
-                f"write hidden={hidden + -hidden % heads} or heads={_largest_divisor(hidden, heads)}",
-            )
+            raise OptionError.for_heads("temporal 'transformer'", "hidden", hidden, heads)
         self.project = nn.Linear(in_features, hidden)
         # Not nn.TransformerEncoder: it copies one layer, so that all would start with the same weights.
         self.layers = nn.ModuleList(
@@ -63,7 +59,3 @@ def positions(steps: int, features: int, device: torch.device) -> Tensor:
     rate = 10000.0 ** (-(feature - feature % 2) / features)
     angle = torch.arange(steps, device=device)[:, None] * rate
     return torch.where(feature % 2 == 0, angle.sin(), angle.cos())
-
-
-def _largest_divisor(number: int, limit: int) -> int:
-    return max(divisor for divisor in range(1, limit + 1) if number % divisor == 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from fer_zoo import data as datasets
 from fer_zoo.compose import build
 from fer_zoo.data.augment import augment_batch, with_detector_noise
 from fer_zoo.data.clips import ClipSet
-from fer_zoo.errors import TrainingError
+from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.specs import Metrics, Recipe
@@ -82,16 +83,17 @@ def train(
         workers: processes that render clips; default one per core.
         cache: folder of rendered clips; default as `fer_zoo.data.cache_root`.
         max_steps: end early, as if the recipe's epochs were over; the rest can be trained later with `resume`.
-        tag: the weights are named `<model>.<tag>`.
+        tag: the weights are named `<model>.<tag>`; letters, digits, - and _.
         save_minutes: the longest time between two checkpoints; there is one after every epoch too.
 
     Raises:
+        OptionError: the tag is no tag.
         TrainingError: the folder holds another run, or the loss is no longer finite.
     """
     out = Path(out_dir)
     twin = None if recipe.pretrain is None else pretrain.frame_recipe(recipe)
     datasets.subject_split(recipe)
-    where = check_start(recipe, out, resume=resume, device=device)
+    where = check_start(recipe, out, resume=resume, device=device, tag=tag)
     clips = datasets.load(recipe, cache=cache, workers=workers)
     frames, hours = None, 0.0
     if twin is not None:
@@ -153,13 +155,23 @@ def steps_per_epoch(clips: int, batch_size: int) -> int:
     return clips // batch_size
 
 
-def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None) -> torch.device:
+def begun(out: Path) -> bool:
+    """Whether a folder holds a training that can be resumed."""
+    return (out / LAST).exists() or (out / "frames" / LAST).exists()
+
+
+def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None, tag: str) -> torch.device:
     """Find out what would stop a training before an hour goes into rendering clips; returns the device.
 
     Raises:
+        OptionError: the tag is no tag.
         TrainingError: no such device, the folder cannot be written, or holds a training and `resume` is not set.
         WeightsError: the recipe asks for published backbone weights, and they cannot be loaded.
     """
+    if not re.fullmatch("[A-Za-z0-9_-]+", tag):
+        raise OptionError(
+            f"The tag {tag!r} cannot name weights.", "letters, digits, - and _, e.g. 'local'", "choose another tag"
+        )
     try:
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(1, device=where)
@@ -169,14 +181,13 @@ def check_start(recipe: Recipe, out: Path, *, resume: bool, device: str | None) 
             f"Device {device!r}: {reason}", "cpu, cuda, cuda:1, ...", "choose another device"
         ) from error
     model = build(recipe.model)
-    begun = (out / LAST).exists() or (out / "frames" / LAST).exists()
-    if begun and not resume:
+    if begun(out) and not resume:
         raise TrainingError(
             f"{out} already holds a training.",
             "an empty folder, or resume",
             "resume it (--resume), or choose another folder",
         )
-    if not begun:
+    if not begun(out):
         if recipe.backbone_weights == "pretrained":
             load_backbone_weights(model)
         report.write_start(out, recipe)  # anew: an attempt that ended while rendering may have left another recipe's

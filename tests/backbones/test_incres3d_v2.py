@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import timm
@@ -114,21 +114,32 @@ def test_load_pretrained_fetches_timms_weights(
 ) -> None:
     asked = []
 
-    def fetch(name: str, pretrained: bool) -> nn.Module:
+    def fetch(name: str, pretrained: bool = False) -> nn.Module:
         asked.append((name, pretrained))
         return image
 
     monkeypatch.setattr(timm, "create_model", fetch)
     nn.init.zeros_(empty.conv2d_7b.conv.weight)
     empty.load_pretrained()
-    assert asked == [("inception_resnet_v2", True)]
+    assert asked == [("inception_resnet_v2", False), ("inception_resnet_v2", True)]
     assert torch.equal(empty.conv2d_7b.conv.weight[:, :, 0], image.conv2d_7b.conv.weight)
 
 
-def test_another_width_is_refused(monkeypatch: pytest.MonkeyPatch, image: nn.Module) -> None:
-    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: image)
+@pytest.mark.parametrize("other", [{"width": 0.25}, {"stem": "light"}, {"repeat_b": 19}], ids=str)
+def test_another_network_is_refused_before_anything_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
+) -> None:
+    create = timm.create_model
+
+    def fetch(name: str, pretrained: bool = False) -> nn.Module:
+        assert not pretrained, "the weights were asked for"
+        return create(name)
+
+    monkeypatch.setattr(timm, "create_model", fetch)
+    with torch.device("meta"):
+        backbone = incres3d_v2(3, **other)
     with pytest.raises(WeightsError, match="does not fit"):
-        incres3d_v2_tiny(3).load_pretrained()
+        backbone.load_pretrained()
 
 
 def test_the_input_is_what_timm_says() -> None:

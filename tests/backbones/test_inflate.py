@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_zoo.backbones.inflate import How, image_weights, inflate_kernel, load_inflated
+from fer_zoo.backbones.inflate import How, inflate_kernel, load_inflated
 from fer_zoo.errors import WeightsError
 
 
@@ -81,20 +81,3 @@ def test_what_does_not_fit_is_refused_and_nothing_is_loaded(change, problem: str
     assert caught.value.accepted
     assert caught.value.do
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
-
-
-def test_weights_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    import timm
-
-    def offline(name: str, pretrained: bool) -> nn.Module:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(WeightsError) as caught:
-        image_weights("inception_resnet_v2")
-    assert caught.value.given.startswith(
-        "The published weights of timm/inception_resnet_v2 could not be loaded: OSError"
-    )
-    assert "no route to host" in caught.value.given
-    assert caught.value.accepted
-    assert caught.value.do

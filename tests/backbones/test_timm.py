@@ -152,6 +152,42 @@ def test_a_size_that_timm_does_not_take_is_refused(name: str, size: int, reason:
         encoder(name, size)
 
 
+def columns_that_matter(backbone: TimmEncoder, size: int) -> Tensor:
+    clip = clip_of(size).requires_grad_()
+    (gradient,) = torch.autograd.grad(backbone(clip).square().sum(), clip)
+    return gradient.abs().sum((0, 1, 2, 3)) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "left", "nearest"),
+    [
+        ("vit_tiny_patch16_224", 100, 4, "96 or 112"),
+        ("swin_tiny_patch4_window7_224", 50, 2, "48 or 52"),
+        ("test_convnext", 50, 2, "48 or 52"),
+        ("vit_tiny_patch16_224", 12, 12, "16"),
+    ],
+)
+def test_a_size_whose_border_would_not_be_seen_is_refused(name: str, size: int, left: int, nearest: str) -> None:
+    with pytest.raises(InputError) as caught:
+        encoder(name, size)
+    assert f"timm's {name} would not see the last {left} rows and columns" in caught.value.given
+    assert caught.value.do == f"set `size` (input.size) to {nearest}"
+    if left < size:
+        for accepted in map(int, nearest.split(" or ")):
+            assert columns_that_matter(encoder(name, accepted), accepted).all()
+
+
+@pytest.mark.parametrize(("name", "size"), [("davit_tiny", 50), ("pvt_v2_b0", 50), ("test_resnet", 51)])
+def test_networks_that_pad_take_any_size(name: str, size: int) -> None:
+    assert columns_that_matter(encoder(name, size), size).all()
+
+
+def test_the_size_of_the_weights_is_taken_even_if_they_leave_out_a_border() -> None:
+    with torch.device("meta"):
+        backbone = encoder("vit_so400m_patch14_siglip_384", 384)
+    assert backbone(torch.empty(1, 3, 1, 384, 384, device="meta")).shape[3:] == (27, 27)
+
+
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_vit", "test_efficientnet"])
 def test_published_weights(name: str, hub_cache: Callable[[str], nn.Module]) -> None:
     size = get_pretrained_cfg(name).input_size[-1]

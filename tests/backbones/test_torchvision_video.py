@@ -20,6 +20,7 @@ from fer_zoo.errors import InputError, WeightsError
 from fer_zoo.factory import create_model
 from fer_zoo.info import model_info
 from fer_zoo.registry import BACKBONES
+from fer_zoo.specs import InputSpec
 from fer_zoo.testing import check_backbone
 
 NAMES = ("r3d_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t")
@@ -28,7 +29,7 @@ FRAMES_OF_EACH = {"r3d_18": 16, "r2plus1d_18": 16, "s3d": 128, "mvit_v2_s": 16, 
 
 def backbone_of(name: str, in_channels: int = 3) -> TorchvisionVideo:
     torch.manual_seed(0)
-    built = BACKBONES.get(name).build(options={}, in_channels=in_channels)
+    built = BACKBONES.get(name).build(options={}, in_channels=in_channels, input=InputSpec())
     assert isinstance(built, TorchvisionVideo)
     return built.eval()
 
@@ -137,6 +138,21 @@ def test_steps_of_transformers_are_centred_on_their_patches(name: str, patches: 
     assert backbone(clip_of(10, 32)).shape[2] == 5
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_step_is_centred_on_a_frame_of_the_clip(name: str) -> None:
+    with torch.device("meta"):
+        backbone = backbone_of(name)
+    for frames in {"s3d": (5, 6, 8, 13), "swin3d_t": (2, 4, 10)}.get(name, (1, 2, 5, 8, 9)):
+        steps = backbone(torch.empty(1, 3, frames, 32, 32, device="meta")).shape[2]
+        centres = backbone.output.centres(steps)
+        assert 0 <= centres[0] <= centres[-1] <= frames - 1
+
+
+def test_swin_refuses_half_a_patch() -> None:
+    with pytest.raises(InputError, match=r"clips of 5 frames[\s\S]*even[\s\S]*to 6"):
+        create_model("swin3d_t_mean", size=32, frames=5)
+
+
 def test_swin_answers_most_to_the_frames_of_its_patch() -> None:
     backbone, clip = backbone_of("swin3d_t"), clip_of(10, 32)
     with torch.no_grad():
@@ -155,8 +171,8 @@ def test_a_clip_too_small_for_s3d_is_refused() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_least_clip(name: str) -> None:
-    """torchvision's other networks take one frame of one pixel; s3d's last pool needs two steps on a grid of two."""
-    size, frames = (17, 5) if name == "s3d" else (1, 1)
+    """One frame of one pixel; swin3d_t needs a patch of two frames, s3d's last pool two steps on a grid of two."""
+    size, frames = {"s3d": (17, 5), "swin3d_t": (1, 2)}.get(name, (1, 1))
     info = model_info(f"{name}_mean", size=size, frames=frames)
     assert info.features[1:] == (1, 1, 1)
 

@@ -173,6 +173,28 @@ def test_an_unknown_model_is_named_with_its_neighbours(tmp_path: Path, capsys: p
     assert "incres3d_tiny_lstm_lm" in capsys.readouterr().err
 
 
+def test_a_model_of_a_family_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("timm")
+    monkeypatch.chdir(tmp_path)
+    video = str(face_video(tmp_path / "a.mp4"))
+    said = {
+        "timm/resnet18_lstm": "There are no weights for 'timm/resnet18_lstm'.",
+        "timm/resnet18_lsdm": "Unknown backbone 'timm/resnet18_lsdm'.",
+        "./timm/resnet18_lstm": "timm/resnet18_lstm lacks config.json",
+        "runs/mine/weights": "runs/mine/weights lacks config.json",
+        ".": ". lacks config.json",
+        "~/nowhere/weights": f"{Path.home()}/nowhere/weights lacks config.json",
+    }
+    for name, text in said.items():
+        assert cli.main(["predict", video, "--model", name]) == cli.EXIT_ERROR
+        assert text in capsys.readouterr().err, name
+    (tmp_path / "timm" / "resnet18_lstm").mkdir(parents=True)
+    assert cli.main(["predict", video, "--model", "timm/resnet18_lstm"]) == cli.EXIT_ERROR
+    assert "timm/resnet18_lstm lacks config.json" in capsys.readouterr().err, "a folder that is there is meant"
+
+
 def test_debug_shows_the_traceback_on_either_side_of_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--debug", "predict", "missing.mp4"], ["predict", "missing.mp4", "--debug"]):
         assert cli.main(arguments) == cli.EXIT_VIDEO

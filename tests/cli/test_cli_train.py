@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fer_zoo import cli
+from fer_zoo.errors import TrainingError
 
 
 def test_training_that_cannot_start_says_so_before_any_work(
@@ -47,3 +48,32 @@ def test_what_this_version_cannot_train_is_said_and_nothing_is_left(
     assert said in error
     assert "What to do: give such a split" in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tag", ["a/b", "", "..", "a b", "ä", "a\n"])
+def test_a_tag_that_names_no_folder(tag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "quickstart", "--out", str(tmp_path / "out"), "--tag", tag]) == cli.EXIT_ERROR
+    assert capsys.readouterr().err == (
+        f"fer-zoo: The tag {tag!r} cannot name weights.\n"
+        "  Accepted: letters, digits, - and _, e.g. 'local'\n"
+        "  What to do: choose another tag\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_to_resume_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise TrainingError("Stopped by the test.")
+
+    monkeypatch.setattr("fer_zoo.training.train", stopped)
+    arguments = ["train", "quickstart", "--out", str(tmp_path)]
+    said = f"There is nothing to resume in {tmp_path}: the training starts anew.\n"
+    assert cli.main([*arguments, "--resume"]) == cli.EXIT_ERROR
+    assert capsys.readouterr().err.startswith(said)
+    assert cli.main(arguments) == cli.EXIT_ERROR
+    assert said not in capsys.readouterr().err
+    (tmp_path / "last.safetensors").touch()
+    assert cli.main([*arguments, "--resume"]) == cli.EXIT_ERROR
+    assert said not in capsys.readouterr().err

@@ -19,12 +19,18 @@ def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert "No model matches '*nonsense*'" in capsys.readouterr().err
     assert cli.main(["models", "*lstm*", "--exclude", "*"]) == cli.EXIT_ERROR
     assert "No model matches '*lstm*' without '*'." in capsys.readouterr().err
+    assert cli.main(["models", "zzz", "--pretrained"]) == cli.EXIT_ERROR
+    assert "No model with weights matches 'zzz'." in capsys.readouterr().err
 
 
 def test_models_of_a_family(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("timm")
     assert cli.main(["models", "timm/resnet18_mean*", "--family", "timm"]) == 0
     assert "timm/resnet18_mean" in capsys.readouterr().out.splitlines()
+    assert cli.main(["models", "timm/nonsense_*"]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert "of the family timm 'timm/NAME_*'" in error
+    assert "`fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family" in error
     assert cli.main(["models", "--family", "tim"]) == cli.EXIT_ERROR
     assert "did you mean 'timm'?" in capsys.readouterr().err
 
@@ -37,6 +43,31 @@ def test_components_have_a_line_each_with_their_summary(capsys: pytest.CaptureFi
     assert all(len(row) == 3 for row in rows), "every component has a summary"
     assert cli.main(["components", "fusion", "lm_*"]) == 0
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == list_components("fusion", "lm_*")
+
+
+def test_a_pattern_alone_is_searched_in_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    for pattern in ("*m*", "lm*", "lm"):
+        assert cli.main(["components", pattern]) == 0
+        said = [tuple(line.split()[:2]) for line in capsys.readouterr().out.splitlines()]
+        assert said == [(kind, name) for kind in REGISTRIES for name in list_components(kind, pattern)]
+    assert {kind for kind in REGISTRIES if list_components(kind, "*m*")} > {"backbone", "temporal", "fusion"}
+    assert cli.main(["components", "zz*"]) == cli.EXIT_ERROR
+    assert "No backbone or temporal or fusion or landmarker or dataset matches 'zz*'." in capsys.readouterr().err
+
+
+def test_what_members_of_a_family_have_in_common_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("timm")
+    for arguments in (["backbone", "timm/resnet18*"], ["timm/resnet18*"]):
+        assert cli.main(["components", *arguments]) == 0
+        first, *members = capsys.readouterr().out.splitlines()
+        assert first.split(maxsplit=2) == [
+            "backbone",
+            "timm/NAME",
+            REGISTRIES["backbone"].snapshot()[1]["timm"].entry.summary,
+        ]
+        assert [line.split() for line in members] == [
+            ["backbone", n] for n in list_components("backbone", "timm/resnet18*")
+        ]
 
 
 def test_components_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,3 +99,5 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert "synth7" in capsys.readouterr().err
     assert cli.main(["info", "incres3d_tiny_lsdm"]) == cli.EXIT_ERROR
     assert "incres3d_tiny_lstm" in capsys.readouterr().err
+    assert cli.main(["info", "incres3d_tiny_lsdm.synth7"]) == cli.EXIT_ERROR
+    assert "Unknown model 'incres3d_tiny_lsdm'." in capsys.readouterr().err

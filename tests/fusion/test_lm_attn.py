@@ -58,6 +58,20 @@ def test_sampling_a_single_cell() -> None:
     torch.testing.assert_close(got[0, 0], frames[0, :, 0, 0])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_features_in_half_precision_are_sampled_at_the_places_of_float32(dtype: torch.dtype) -> None:
+    ramp = torch.arange(64.0).expand(1, 1, 64, 64)  # whole numbers below 64 are exact in either
+    points = torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0)) * 63
+    for frames, context in (
+        (ramp.to(dtype), torch.autocast("cpu", enabled=False)),
+        (ramp, torch.autocast("cpu", dtype)),
+    ):
+        with context:
+            sampled = sample_at(frames, points, (64, 64))
+        torch.testing.assert_close(sampled.float()[..., 0], points[..., 0], rtol=2**-8, atol=1e-4)
+        assert sampled.dtype == frames.dtype
+
+
 @torch.no_grad()
 def test_equals_attention_in_loops() -> None:
     torch.manual_seed(0)
@@ -124,6 +138,6 @@ def test_refuses_heads_that_do_not_divide() -> None:
         FUSIONS.get("lm_attn").build(options={"attn_hidden": 50, "heads": 4}, features=SITE)
     assert str(caught.value) == (
         "fusion 'lm_attn' was given attn_hidden=50 for heads=4.\n"
-        "  Accepted: an attn_hidden that is a multiple of heads: each head sees an equal share\n"
-        "  What to do: write attn_hidden=52"
+        "  Accepted: attn_hidden: a multiple of heads, as each head sees an equal share\n"
+        "  What to do: write attn_hidden=52 or heads=2"
     )

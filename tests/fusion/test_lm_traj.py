@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -108,3 +109,22 @@ def test_no_face_at_all_appends_zeros() -> None:
 
 def test_points_all_in_one_place_are_finite() -> None:
     assert trajectories(torch.full((1, 3, 68, 2), 7.0), CLIP)[0].eq(0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_points_in_half_precision_neither_overflow_nor_lose_the_paths(dtype: torch.dtype) -> None:
+    """The squares of a clip of 224 pixels sum up to more than float16 holds."""
+    clip = (points() * 4).to(dtype)
+    paths, found = trajectories(clip, (224, 224))
+    wanted, wanted_found = trajectories(clip.float(), (224, 224))
+    assert paths.dtype == torch.float32
+    assert torch.equal(paths, wanted)
+    assert torch.equal(found, wanted_found)
+    fusion = FUSIONS.get("lm_traj").build(options={}, in_features=3)
+    embedding = torch.randn(2, 3)
+    halved = copy.deepcopy(fusion).to(dtype)(embedding.to(dtype), clip, (224, 224))
+    torch.testing.assert_close(halved.float(), fusion(embedding, clip.float(), (224, 224)), rtol=0, atol=0.02)
+
+
+def test_double_precision_stays() -> None:
+    assert trajectories(points().double(), CLIP)[0].dtype == torch.float64

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
-from fer_zoo.landmarks.maps import landmark_map
+from fer_zoo.fusion._residual import map_at
+from fer_zoo.landmarks.maps import Kernel, MapStyle, landmark_map
 from fer_zoo.registry import FUSIONS
 from fer_zoo.specs import Site
 
@@ -55,3 +56,18 @@ def test_equals_the_formula(name: str, site: str, options: dict[str, Any]) -> No
 
 def test_lm_has_nothing_to_learn() -> None:
     assert not FUSIONS.get("lm").build(options={}, sites=SITES).state_dict()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kernel", get_args(Kernel))
+def test_a_network_in_half_precision_draws_the_map_of_float32(kernel: Kernel, dtype: torch.dtype) -> None:
+    """Points at 299 pixels: in bfloat16 most would fall into another cell."""
+    points, size = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(0)) * 298, (299, 299)
+    shortcut, style = torch.randn(2, 4, 10, 38, 38), MapStyle(kernel=kernel)
+    wanted = map_at(SITES["a"], shortcut, points, size, style)
+    halved = map_at(SITES["a"], shortcut.to(dtype), points, size, style)
+    assert torch.equal(halved.weights, wanted.weights.to(dtype))
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(map_at(SITES["a"], shortcut, points, size, style).weights, wanted.weights)
+    moved = map_at(SITES["a"], shortcut, points.to(dtype).float(), size, style)
+    assert (moved.weights - wanted.weights).abs().max() > 0.05, "else this test could not fail"
