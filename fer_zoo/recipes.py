@@ -1,4 +1,4 @@
-"""Recipe files: find, load, check, dump, copy, compare. Knows YAML, knows no torch."""
+"""Recipe files: find, load, dump, copy, compare. Knows YAML, knows no torch."""
 
 from __future__ import annotations
 
@@ -6,28 +6,21 @@ import difflib
 import inspect
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from fer_zoo.compatibility import conflict, fusions_for, normalisation_conflict, suited
+from fer_zoo.compatibility import suited
 from fer_zoo.errors import RecipeError, UnknownNameError
 from fer_zoo.recipe_documents import Document, Key, extended, override, parse, section
-from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Registry, unknown_name
-from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, InputSpec, Recipe
+from fer_zoo.recipe_problems import COMPONENTS, PARTS, entries_of, fill_suited, validated
+from fer_zoo.registry import unknown_name
+from fer_zoo.specs import ComponentSpec, Recipe
 
 # Mapped into the wheel; in a checkout they lie at top level.
 _ROOTS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
-_COMPONENTS: dict[Key, Registry] = {
-    ("model", "backbone"): BACKBONES,
-    ("model", "temporal"): TEMPORALS,
-    ("model", "fusion"): FUSIONS,
-    ("model", "input", "landmarks", "detector"): LANDMARKERS,
-    ("data", "dataset"): DATASETS,
-}
 
 
 def list_recipes() -> list[str]:
@@ -71,16 +64,9 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path = find_recipe(name)
     document = _document(path)
     problems = [problem for text in overrides if (problem := override(document, text))]
-    _fill_suited(document)
-    recipe = None
-    try:
-        recipe = Recipe.model_validate(document.data)
-    except ValidationError as error:
-        problems += [_problem(document, dict(e)) for e in error.errors()]
-    problems += _component_problems(document)
-    problems += _pair_problems(document, recipe) if recipe else []
-    problems += _normalisation_problems(document, recipe) if recipe else []
-    problems += _database_problems(document, recipe) if recipe else []
+    fill_suited(document)
+    recipe, found = validated(document)
+    problems += found
     if problems or recipe is None:
         raise RecipeError(
             f"Recipe {str(name)!r} has {len(problems)} problem{'s' * (len(problems) != 1)}:",
@@ -92,8 +78,14 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """Return a recipe as YAML with every default written out; loading it gives the same recipe."""
-    text: str = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, width=120)
+    """Return a recipe as YAML with its defaults written out; loading it gives the same training."""
+    data = recipe.model_dump(mode="json")
+    entries = entries_of(data["model"])
+    for kind, option in (path for path in (suited(*entries) if entries else {}) if len(path) == 2):
+        # Left out it would be filled in by what suits the backbone when it is loaded.
+        if kind != "input" and option not in data["model"][kind]:
+            data["model"][kind][option] = dict(zip(PARTS, entries, strict=True))[kind].options[option].default
+    text: str = yaml.safe_dump(data, sort_keys=False, width=120)
     return text
 
 
@@ -167,109 +159,6 @@ def _parent(path: Path, name: object) -> Path:
     return beside if beside.is_file() else find_recipe(str(name))
 
 
-def _component_problems(document: Document) -> list[str]:
-    problems = []
-    for key, registry in _COMPONENTS.items():
-        value: Any = document.data
-        for part in key:
-            value = value.get(part) if isinstance(value, dict) else None
-        try:
-            component = ComponentSpec.model_validate(value) if value is not None else None
-        except ValidationError:
-            continue  # reported by the schema
-        if component is None:
-            continue
-        if component.name not in registry:
-            problems.append(_located(document, key, _unknown(registry, component.name)))
-        else:
-            found = registry.get(component.name).problems(component.options)
-            problems += [_located(document, (*key, text.split(":")[0]), text.split(": ", 1)[1]) for text in found]
-    return problems
-
-
-def _fill_suited(document: Document) -> None:
-    """Fill in what the backbone says suits it, where the recipe says nothing: a recipe is what the name would be."""
-    model = document.data.get("model")
-    entries = []
-    for kind, registry in (("backbone", BACKBONES), ("temporal", TEMPORALS), ("fusion", FUSIONS)):
-        part = model.get(kind, "none" if kind == "fusion" else None) if isinstance(model, dict) else None
-        name = part.get("name") if isinstance(part, dict) else part
-        if not isinstance(name, str) or name not in registry:
-            return  # reported by the schema
-        entries.append(registry.get(name))
-    assert isinstance(model, dict)
-    for path, value in suited(*entries).items():
-        target = model
-        if len(path) == 2:
-            target = model.setdefault(path[0], {})
-            if isinstance(target, str):
-                target = model[path[0]] = {"name": target}
-        if isinstance(target, dict):
-            target.setdefault(path[-1], list(value) if isinstance(value, tuple) else value)
-
-
-def _normalisation_problems(document: Document, recipe: Recipe) -> list[str]:
-    name = recipe.model.backbone.name
-    if recipe.backbone_weights == "random" or name not in BACKBONES:
-        return []
-    reason = normalisation_conflict(BACKBONES.get(name), recipe.model.input.model_dump(), InputSpec().model_dump())
-    return [_located(document, ("model", "input"), f"{reason}; leave mean and std out")] if reason else []
-
-
-def _pair_problems(document: Document, recipe: Recipe) -> list[str]:
-    backbone, fused = recipe.model.backbone.name, recipe.model.fusion.name
-    if backbone not in BACKBONES or fused not in FUSIONS:
-        return []  # reported as unknown
-    reason = conflict(BACKBONES.get(backbone), FUSIONS.get(fused))
-    if reason is None:
-        return []
-    partners = ", ".join(fusions_for(BACKBONES.get(backbone)))
-    return [_located(document, ("model", "fusion"), f"{reason}; it takes {partners}")]
-
-
-def _database_problems(document: Document, recipe: Recipe) -> list[str]:
-    if not isinstance(recipe.split, DatabaseSplit):
-        return []
-    # The one tested on stands under `data` too, and is checked there.
-    unknown = [name for name in recipe.split.train_on if name not in DATASETS]
-    return [_located(document, ("split", "train_on"), _unknown(DATASETS, name)) for name in unknown]
-
-
-def _unknown(registry: Registry, name: str) -> str:
-    error = unknown_name(registry.kind, name, registry.names(), "")
-    return f"{error.given} {error.accepted}"
-
-
-def _problem(document: Document, error: Mapping[str, Any]) -> str:
-    where: Key = tuple(error["loc"])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = _fields(where[:-1])
-        close = difflib.get_close_matches(str(where[-1]), known, n=1)
-        message = f"unknown key{f' (did you mean {close[0]!r}?)' if close else ''}; accepted: {', '.join(known)}"
-    elif error["type"] == "missing":
-        message = "required key is missing"
-    elif error["type"] == "model_type":
-        is_component = section(where) is ComponentSpec
-        wanted = "NAME or {name: NAME, OPTION: VALUE}" if is_component else f"settings: {', '.join(_fields(where))}"
-        message = f"{error['input']!r} is wrong: write {wanted}"
-    else:
-        message = f"{error['input']!r} is wrong: {message.replace('valid tuple', 'list')}"
-    # pydantic puts the form of a split behind the key.
-    return _located(document, tuple(part for part in where if part not in SPLITS), message)
-
-
-def _located(document: Document, key: Key, message: str) -> str:
-    place = document.place(key)
-    return f"{'.'.join(map(str, key)) or 'recipe'}{f' ({place})' if place else ''}: {message}"
-
-
-def _fields(key: Key) -> list[str]:
-    """Keys that the schema accepts below a key path."""
-    model = section(key)
-    return list(model.model_fields) if model else []
-
-
 def _differences(key: Key, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(one, dict) and isinstance(other, dict) and one.get("name") == other.get("name"):
         a, b = _with_defaults(key, one), _with_defaults(key, other)
@@ -282,9 +171,9 @@ def _differences(key: Key, one: Any, other: Any) -> Iterator[tuple[str, Any, Any
 
 
 def _with_defaults(key: Key, value: dict[str, Any]) -> dict[str, Any]:
-    if key not in _COMPONENTS:
+    if key not in COMPONENTS:
         return value
-    options = _COMPONENTS[key].get(value["name"]).options
+    options = COMPONENTS[key].get(value["name"]).options
     defaults = {name: p.default for name, p in options.items() if p.default is not inspect.Parameter.empty}
     return {**defaults, **value}
 

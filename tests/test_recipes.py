@@ -10,6 +10,7 @@ import yaml
 from fer_zoo.compose import model_spec
 from fer_zoo.errors import RecipeError, UnknownNameError
 from fer_zoo.recipes import copy_recipe, diff_recipes, dump_recipe, find_recipe, list_recipes, load_recipe
+from fer_zoo.specs import ComponentSpec
 
 GOOD = """\
 model:
@@ -253,3 +254,12 @@ def test_published_weights_want_their_own_normalisation(tmp_path: Path) -> None:
 def test_numbers_are_of_their_kind(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(RecipeError, match=rf"model\.input\.{wrong.split('=')[0]}"):
         load_recipe(write(tmp_path, GOOD), [f"model.input.{wrong}"])
+
+
+def test_a_dump_keeps_what_a_loader_would_fill_in(tmp_path: Path) -> None:
+    """A recipe made in code has the options' own defaults; loaded from its dump it must not get what suits instead."""
+    recipe = load_recipe(write(tmp_path, GOOD))
+    parts = {"fusion": ComponentSpec(name="lm"), "temporal": ComponentSpec(name="lstm")}
+    bare = recipe.model_copy(update={"model": recipe.model.model_copy(update=parts)})
+    again = load_recipe(write(tmp_path, dump_recipe(bare), "again")).model
+    assert (again.fusion.options, again.temporal.options) == ({"radius": 3}, {"hidden": 200})

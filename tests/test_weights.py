@@ -29,7 +29,7 @@ def small_recipe(labels: tuple[str, ...] = LABELS, width: float = 0.05) -> Recip
     model = {
         "backbone": {"name": "incres3d_tiny", "width": width},
         "temporal": {"name": "lstm", "hidden": 8},
-        "fusion": "lm",
+        "fusion": {"name": "lm", "radius": 2},
         "pool": "mean",
         "labels": labels,
         "input": {"frames": 6, "size": 32},

@@ -14,6 +14,8 @@ from fer_zoo.registry import BACKBONES, REGISTRIES, Registry
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
 
+_ALL_MODELS = "`fer-zoo models` lists all of no family, `fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family"
+
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the verbs `models`, `components` and `info`."""
@@ -48,10 +50,7 @@ def _models(arguments: argparse.Namespace) -> None:
         raise UnknownNameError(
             f"No model {which}matches {pattern!r}{but}.",
             f"a pattern such as '*lstm*'{families}",
-            "`fer-zoo models --pretrained` lists all"
-            if pretrained
-            else "`fer-zoo models` lists all of no family, "
-            "`fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family",
+            "`fer-zoo models --pretrained` lists all" if pretrained else _ALL_MODELS,
         )
     print("\n".join(names))
 

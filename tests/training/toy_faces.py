@@ -38,7 +38,7 @@ def recipe(*, pretrain: bool = False, **train_options: Any) -> Recipe:
     model = {
         "backbone": {"name": "incres3d_tiny", "width": 0.05},
         "temporal": {"name": "lstm", "hidden": 8},
-        "fusion": "lm",
+        "fusion": {"name": "lm", "radius": 2},
         "pool": "mean",
         "labels": LABELS,
         "input": {"frames": 6, "size": 32},
