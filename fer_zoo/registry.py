@@ -330,7 +330,8 @@ BACKBONES = Registry("backbone", ("in_channels", "input"), facts=_BACKBONE_FACTS
 TEMPORALS = Registry("temporal", ("in_features",), facts={})
 FUSIONS = Registry("fusion", ("sites", "features", "in_features"), facts={"site": _SITES}, required=("site",))
 LANDMARKERS = Registry("landmarker")
-DATASETS = Registry("dataset", ("request",))
+# `request`: it makes its clips itself; `root`: it reads a database below that folder.
+DATASETS = Registry("dataset", ("request", "root"))
 
 REGISTRIES = {registry.kind: registry for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS)}
 

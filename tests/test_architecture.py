@@ -30,7 +30,7 @@ ARROWS = {
     "recipe_documents": {"specs", "errors"},
     "synth": {"errors"},
     "video": {*BASE, "files", "landmarks"},
-    "data": {*BASE, "files", "synth", "video"},
+    "data": {*BASE, "files", "landmarks", "synth", "video"},
     "model": {*BASE, "stages"},
     "stages": {*BASE, "model"},
     "shapes": {"specs", "errors"},

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
+from fer_zoo.video.sample import sample_frames
 
 Ints = NDArray[np.int64]
 
@@ -57,23 +57,6 @@ def plan_windows(times: NDArray[np.float64], fps: float, length: int, hop: int) 
         ticks += len(sampled)
     gaps = tuple(float(step) for step in steps[cuts - 1])
     return Plan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps)
-
-
-def sample_frames(times: NDArray[np.float64], fps: float) -> Ints:
-    """Frame number at each tick of a clock of `fps`: the frame nearest in time; (ticks,).
-
-    A faster video is thinned, a slower one repeats frames, so that motion has the speed the network was trained with.
-
-    Args:
-        times: seconds since the first frame, increasing, (frames,).
-    """
-    # A tick may lie up to half a millisecond behind the last frame: rates like 29.97 do not divide evenly.
-    ticks = np.arange(math.floor((times[-1] + 5e-4) * fps) + 1) / fps
-    right = np.clip(np.searchsorted(times, ticks), 1, max(1, len(times) - 1))
-    left = right - 1
-    right = np.minimum(right, len(times) - 1)
-    nearer_left = ticks - times[left] <= times[right] - ticks
-    return np.where(nearer_left, left, right).astype(np.int64)
 
 
 def nearest_ticks(times: NDArray[np.float64], fps: float, ticks: int) -> Ints:

@@ -10,6 +10,7 @@ long absence is therefore not verified: identity is not recognised here.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from fer_zoo.landmarks.base import Box, Face, Floats, Landmarker
 from fer_zoo.video.reader import VideoFrame
 
 State = Literal["tracked", "interpolated", "none"]
+Which = Literal["largest", "central"]
 
 # A detector's short failure, as behind a passing hand: points are interpolated over it. Longer gaps stay gaps.
 MAX_GAP_S = 0.2
@@ -42,6 +44,7 @@ class FaceTrack:
         boxes: face box in pixels of the video as shown; None without a face.
         points: float32 (N, 68, 2) in the same pixels, NaN without a face.
         people: how many different faces were followed in all.
+        scores: the landmarker's score of each frame's face, float32 (N,), NaN without a face.
     """
 
     times: NDArray[np.float64]
@@ -49,6 +52,7 @@ class FaceTrack:
     boxes: tuple[Box | None, ...]
     points: Floats
     people: int
+    scores: Floats
 
     def __len__(self) -> int:
         return len(self.states)
@@ -65,6 +69,7 @@ def track_face(
     *,
     scale: float = 1.0,
     max_gap_s: float = MAX_GAP_S,
+    which: Which = "largest",
     progress: Callable[[int], None] | None = None,
 ) -> FaceTrack:
     """Follow the main face through the frames of a video.
@@ -72,9 +77,10 @@ def track_face(
     Args:
         scale: `Video.scale`: side of the given images / side of the video as shown, in which results are given.
         max_gap_s: gaps without a face up to this many seconds are bridged by straight lines.
+        which: the main face is the one with the largest sum of sides over all frames, or the most central one.
         progress: called with the number of frames done.
     """
-    session = TrackSession(landmarker)
+    session = TrackSession(landmarker, which)
     for frame in frames:
         session.add(frame)
         if progress is not None:
@@ -103,12 +109,19 @@ class _Person:
     def weight(self) -> float:
         return sum(face.box.side for face in self.faces.values())
 
+    def centrality(self, size: tuple[int, int]) -> float:
+        """Sum over its frames of how near to the middle it is: 1 there, 0 half a diagonal away."""
+        middle, reach = (size[0] / 2, size[1] / 2), math.hypot(*size) / 2
+        return sum(1 - math.dist(face.box.centre, middle) / reach for face in self.faces.values())
+
 
 class TrackSession:
     """The state of tracking one video; `add` every frame in order, then `finish`."""
 
-    def __init__(self, landmarker: Landmarker) -> None:
+    def __init__(self, landmarker: Landmarker, which: Which = "largest") -> None:
         self._landmarker = landmarker
+        self._which = which
+        self._size = (1, 1)
         self._people: list[_Person] = []
         self._times: list[float] = []
         self._last_search = -(10**9)
@@ -118,6 +131,7 @@ class TrackSession:
     def add(self, frame: VideoFrame) -> None:
         """Look for the known faces in the next frame; search all of it when it is time, or when a face was lost."""
         self._times.append(frame.time_s)
+        self._size = (frame.image.shape[1], frame.image.shape[0])
         lost = False
         for person in self._people:
             if not person.present:
@@ -138,7 +152,8 @@ class TrackSession:
         if nobody and self._recent and self._recent[-1].index > self._last_search:
             # A face that came after the last search would be missed; found on the last frame, it is followed back.
             self._search(self._recent.pop())
-        main = max(self._people, key=lambda person: person.weight, default=_Person())
+        central = self._which == "central"
+        main = max(self._people, key=lambda p: p.centrality(self._size) if central else p.weight, default=_Person())
         faces: list[Face | None] = [
             face.scaled(scale) if (face := main.faces.get(index)) else None for index in range(len(self._times))
         ]
@@ -150,7 +165,8 @@ class TrackSession:
             if found is not None:
                 points[index] = found.points
         boxes = tuple(None if face is None else face.box for face in faces)
-        return FaceTrack(np.array(self._times), tuple(states), boxes, points, len(self._people))
+        scores = np.array([np.nan if face is None else face.score for face in faces], np.float32)
+        return FaceTrack(np.array(self._times), tuple(states), boxes, points, len(self._people), scores)
 
     def _search(self, frame: VideoFrame) -> None:
         self._last_search = frame.index

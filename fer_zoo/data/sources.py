@@ -1,0 +1,75 @@
+"""What a reader of a database finds on disk: labelled stretches of video, before anything is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+# One vocabulary for all databases; a reader maps its own codes and words to these. Numbers never leave a reader.
+LABELS = (
+    "neutral",
+    "anger",
+    "contempt",
+    "disgust",
+    "fear",
+    "happiness",
+    "sadness",
+    "surprise",
+    "calm",
+    "relief",
+    "anxiety",
+    "helplessness",
+    "disappointment",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One labelled stretch of video of one person; becomes one clip or several in a store.
+
+    Attributes:
+        key: unique within the database and the same on every machine, e.g. "S005/001"; letters, digits and -_./ only.
+        files: one video, or the image files of a sequence in their order; paths below the database's root.
+        label: one of `LABELS`.
+        subject: the person's identifier in the database; None where the database has none.
+        frames: half-open range of frame numbers [first, end) of the video or the sequence; None for all of it.
+        fps: frames a second of an image sequence; None for a video, which tells it itself.
+        rotate: quarter turns clockwise that make the pictures upright.
+        region: (x, y, width, height) as fractions of the picture that holds the face to use; None for all of it.
+        split: parts of published splits that it belongs to, e.g. {"fold": "3"} or {"set_1": "train"}.
+    """
+
+    key: str
+    files: tuple[Path, ...]
+    label: str
+    subject: str | None
+    frames: tuple[int, int] | None = None
+    fps: float | None = None
+    rotate: int = 0
+    region: tuple[float, float, float, float] | None = None
+    split: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which a database on disk is not as expected: what, how many there are, how many there should be."""
+
+    what: str
+    found: int
+    expected: int | None
+
+
+class Database(Protocol):
+    """A database on disk, as a reader sees it; making one reads no picture.
+
+    A reader is a factory registered with `register_dataset(name, licence=..., terms=..., training_data=...,
+    synthetic=False, may_use=..., share_weights=..., terms_source=...)` whose only positional parameter is `root`.
+    """
+
+    def sources(self) -> Iterator[Source]:
+        """Yield every labelled stretch, sorted by key; raises InputError if the layout is not there."""
+
+    def check(self) -> Sequence[Difference]:
+        """Compare what is there with what is known of the database; empty where nothing differs."""

@@ -1,0 +1,138 @@
+"""Splits: no subject on two sides, all clips used once, labels evenly dealt, the same whatever the order."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_zoo.data.splits import (
+    LabelledClip,
+    Split,
+    cross_database,
+    k_fold,
+    leave_one_out,
+    published,
+    read_splits,
+    write_splits,
+)
+from fer_zoo.errors import InputError
+
+
+def clip(subject: str | None, number: int, label: str, **split: str) -> LabelledClip:
+    return LabelledClip(f"{subject}/{number}", subject, label, split)
+
+
+@st.composite
+def databases(draw: st.DrawFn) -> list[LabelledClip]:
+    subjects = draw(st.integers(5, 14))
+    return [
+        clip(f"s{subject}", number, draw(st.sampled_from(["anger", "fear", "joy"])))
+        for subject in range(subjects)
+        for number in range(draw(st.integers(1, 6)))
+    ]
+
+
+def subjects_of(keys: tuple[str, ...]) -> set[str]:
+    return {key.split("/")[0] for key in keys}
+
+
+def assert_disjoint(split: Split) -> None:
+    parts = [subjects_of(getattr(split, part)) for part in ("train", "validation", "test")]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts))
+
+
+@settings(max_examples=60, deadline=None)
+@given(databases(), st.integers(3, 5), st.integers(0, 3))
+def test_folds(clips: list[LabelledClip], folds: int, seed: int) -> None:
+    splits = k_fold(clips, folds, seed)
+    assert sorted(key for split in splits for key in split.test) == sorted(c.key for c in clips)
+    assert sorted(key for split in splits for key in split.validation) == sorted(c.key for c in clips)
+    for split in splits:
+        assert_disjoint(split)
+        assert len(split.train) + len(split.validation) + len(split.test) == len(clips)
+    shuffled = random.Random(seed).sample(clips, len(clips))
+    assert k_fold(shuffled, folds, seed) == splits
+
+
+def test_labels_are_dealt_evenly() -> None:
+    """Fear is rare, and each subject has few clips: chance alone would leave folds without it."""
+    clips = [clip(f"s{i:02d}", n, label) for i in range(30) for n, label in enumerate(["joy", "joy", "anger"])]
+    clips += [clip(f"s{i:02d}", 9, "fear") for i in range(0, 30, 3)]
+    for split in k_fold(clips, 5, 0):
+        labels = [next(c.label for c in clips if c.key == key) for key in split.test]
+        assert labels.count("fear") == 2
+        assert labels.count("joy") == 12
+
+
+def test_another_seed_gives_other_folds() -> None:
+    clips = [clip(f"s{i}", 0, "joy") for i in range(20)]
+    assert k_fold(clips, 5, 0) != k_fold(clips, 5, 1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(databases())
+def test_leave_one_out(clips: list[LabelledClip]) -> None:
+    splits = leave_one_out(clips, 0, validation_folds=3)
+    assert [subjects_of(split.test) for split in splits] == [{s} for s in sorted({str(c.subject) for c in clips})]
+    for split in splits:
+        assert_disjoint(split)
+
+
+def test_cross_database_keeps_same_names_apart() -> None:
+    one = [clip(f"s{i}", 0, "joy") for i in range(6)]
+    other = [clip(f"s{i}", 0, "fear") for i in range(4)]
+    split = cross_database({"a": one, "b": other}, {"c": one}, 0)
+    assert split.name == "a + b to c"
+    assert split.test == tuple(sorted(f"c:{c.key}" for c in one))
+    assert len(split.train) + len(split.validation) == 10
+    assert not set(split.train) & set(split.validation)
+    for wrong in (({"a": one}, {"a": one}), ({}, {"a": one}), ({"a": one}, {})):
+        with pytest.raises(InputError, match="one database or more on each side, none on both"):
+            cross_database(*wrong, 0)
+
+
+def test_a_published_split_gets_a_validation_part_of_its_own() -> None:
+    clips = [clip(None, i, "joy", set_1="train" if i < 20 else "test") for i in range(30)]
+    clips = [LabelledClip(str(i), None, c.label, c.split) for i, c in enumerate(clips)]
+    split = published(clips, "set_1", 0)
+    assert set(split.test) == {str(i) for i in range(20, 30)}
+    assert len(split.validation) == 4
+    assert set(split.train) | set(split.validation) == {str(i) for i in range(20)}
+    with pytest.raises(InputError, match="no published split 'set_2'"):
+        published(clips, "set_2", 0)
+
+
+def test_clips_without_subjects_are_not_dealt_by_subject() -> None:
+    with pytest.raises(InputError, match="has no subject"):
+        k_fold([clip(None, 0, "joy")], 3, 0)
+
+
+@pytest.mark.parametrize(("folds", "subjects"), [(2, 9), (5, 4)])
+def test_too_few(folds: int, subjects: int) -> None:
+    with pytest.raises(InputError, match=f"{folds} folds of {subjects} subjects"):
+        k_fold([clip(f"s{i}", 0, "joy") for i in range(subjects)], folds, 0)
+
+
+def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
+    clips = [clip(f"s{i}", n, "joy") for i in range(6) for n in range(2)]
+    whose = {c.key: c.subject for c in clips}
+    path = tmp_path / "splits.json"
+    splits = k_fold(clips, 3, 7)
+    write_splits(path, splits, store="abc", seed=7)
+    assert read_splits(path, store="abc", subjects=whose) == splits
+    with pytest.raises(InputError, match="was made for the store abc"):
+        read_splits(path, store="abd", subjects=whose)
+    data = json.loads(path.read_text())
+    data["splits"][0]["train"].append(data["splits"][0]["test"][0])
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=r"fold 1 of 3: subject '.*' is in train and in test"):
+        read_splits(path, store="abc", subjects=whose)
+    path.write_text("{}")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_splits(path, store="abc", subjects=whose)
