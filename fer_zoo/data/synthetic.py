@@ -11,19 +11,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import multiprocessing
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from fer_zoo.data.clips import ClipRequest, ClipSet, FrameFiles, Frames, Points
+from fer_zoo.data.pool import spread
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.files import write_atomically, write_text
 from fer_zoo.registry import register_dataset, unknown_name
@@ -156,53 +152,17 @@ def _render_missing(folder: Path, settings: Settings, chunks: list[Chunk], worke
     missing = [chunk for chunk in chunks if not _chunk_files(folder, chunk)[0].exists()]
     if not missing:
         return
+    render = functools.partial(_render_chunk, folder, settings)
     with _progress(f"rendering synthmh, {len(missing)} chunks", len(missing)) as advance:
         try:
-            if workers <= 1:
-                for chunk in missing:
-                    _render_chunk(folder, settings, chunk)
-                    advance()
-            else:
-                _render_in_processes(folder, settings, missing, workers, advance)
+            for _ in spread(render, missing, workers):
+                advance()
         except OSError as error:
             raise InputError(
                 f"Clips cannot be written to {folder}: {error}.",
                 f"room for {len(missing)} chunks",
                 "free some space or set FER_ZOO_CACHE to another folder; what is rendered is kept",
             ) from error
-
-
-def _render_in_processes(
-    folder: Path, settings: Settings, chunks: list[Chunk], workers: int, advance: Callable[[], None]
-) -> None:
-    # Spawned, not forked: torch and numba keep threads, which a fork would break.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_with_parent) as pool:
-        try:
-            for job in [pool.submit(_render_chunk, folder, settings, chunk) for chunk in chunks]:
-                job.result()
-                advance()
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"A rendering process ended unexpectedly: {error}",
-                'enough memory, and in a script `if __name__ == "__main__":` round the call',
-                "run it again, with fewer workers if memory is short; what is rendered is kept",
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _leave_with_parent() -> None:
-    """End this worker when the process that started it is gone, even if it was killed outright."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
