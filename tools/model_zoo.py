@@ -1,7 +1,7 @@
 """Write docs/model-zoo.md from the registry, the cards of the shipped weights and ablation runs; no figure is typed.
 
 python tools/model_zoo.py                              # the page anew, and the tables of components in other pages
-python tools/model_zoo.py --ablations runs/a runs/b    # first take the figures of these finished runs
+python tools/model_zoo.py --ablations runs/a runs/b    # first add the figures of these finished runs
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def main() -> None:
     folders = parser.parse_args().ablations
     if folders:
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(collect(folders), indent=1) + "\n")
+        known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+        RESULTS.write_text(json.dumps({**known, **collect(folders)}, indent=1) + "\n")
     PAGE.write_text(page())
     rewrite(DOCS)
 

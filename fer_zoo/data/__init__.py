@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fer_zoo.data import gated  # noqa: F401  (importing registers its datasets)
+from fer_zoo.data import datasets  # noqa: F401  (importing registers the readers)
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.synthetic import cache_root
-from fer_zoo.errors import OptionError, RecipeError
+from fer_zoo.errors import InputError, OptionError, RecipeError
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import DatabaseSplit, FoldSplit, Recipe, SplitSpec
 
@@ -24,9 +24,16 @@ def load(recipe: Recipe, *, cache: Path | None = None, workers: int | None = Non
     Raises:
         UnknownNameError, OptionError: the dataset or one of its options does not exist, or it states no provenance.
         RecipeError: the recipe splits by folds or by databases.
+        InputError: the dataset is read from a folder, through a clip store, which training does not read yet.
     """
     split = subject_split(recipe)
     dataset = DATASETS.get(recipe.data.dataset.name)
+    if "root" in dataset.injected:
+        raise InputError(
+            f"Clips of {dataset.name!r} are read from a clip store; training does not read stores yet.",
+            "a dataset that makes its clips itself: synthmh, or one of a plug-in (fer_zoo.register_dataset)",
+            "train on another dataset; the network alone is built by create_model(recipe=...)",
+        )
     if lacking := [fact for fact in PROVENANCE if fact not in dataset.defaults]:
         raise OptionError(
             f"Dataset {dataset.name!r} is registered without {', '.join(lacking)}.",

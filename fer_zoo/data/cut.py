@@ -33,8 +33,8 @@ class CutSpec(Spec):
 
     frames: Positive = 10
     """Frames of a clip."""
-    fps: AboveZero | None = 25.0
-    """Frames a second that clips are sampled at; null takes every frame, whatever their rate."""
+    fps: AboveZero = 25.0
+    """Frames a second that clips are sampled at; of a sequence without a known rate every frame is taken."""
     canvas: Positive = 128
     """Side in pixels of the stored frames."""
     crop: CropSpec = CropSpec()
@@ -73,7 +73,7 @@ def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker
         VideoError: a file cannot be read, or the stretch is too short and `spec.short` refuses that.
         NoFaceError: there is no face in any clip.
     """
-    track = track_face(pictures(source, root), landmarker, which=spec.face)
+    track = track_face(pictures(source, root, spec.fps), landmarker, which=spec.face)
     windows = sample(track.times, spec, source)
     boxes = [_box(track, window, spec) for window in windows]
     if not any(boxes):
@@ -83,7 +83,7 @@ def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker
             "look at the file; another detector or its threshold may find it",
         )
     wanted = {number for window, box in zip(windows, boxes, strict=True) if box for number in window}
-    images = {frame.index: frame.image for frame in pictures(source, root) if frame.index in wanted}
+    images = {frame.index: frame.image for frame in pictures(source, root, spec.fps) if frame.index in wanted}
     first = source.frames[0] if source.frames else 0
     cuts = []
     for window, box in zip(windows, boxes, strict=True):
@@ -96,15 +96,17 @@ def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker
     return cuts
 
 
-def pictures(source: Source, root: Path) -> Iterator[VideoFrame]:
+def pictures(source: Source, root: Path, fps: float = 25.0) -> Iterator[VideoFrame]:
     """Decode the pictures of a source, upright, cut to its region and to its frames; numbers and times start at 0.
+
+    `fps` is taken for the rate of a sequence that has none.
 
     Raises:
         VideoError: a file is missing, or is no picture or video.
     """
     start, end = source.frames or (0, None)
     first: float | None = None
-    for number, frame in enumerate(islice(_all_pictures(source, root), start, end)):
+    for number, frame in enumerate(islice(_all_pictures(source, root, fps), start, end)):
         first = frame.time_s if first is None else first
         image = np.rot90(frame.image, -source.rotate)
         yield VideoFrame(number, frame.time_s - first, np.ascontiguousarray(_region(image, source.region)))
@@ -121,17 +123,14 @@ def sample(times: NDArray[np.float64], spec: CutSpec, source: Source) -> list[li
     """
     if not len(times):
         chosen: list[int] = []
-    elif spec.fps is None:
-        chosen = list(range(len(times)))
     else:
         chosen = [int(number) for number in sample_frames(times, spec.fps)]
     if not chosen:
         raise VideoError(f"{source.key}: no frame between {source.frames}.", "a stretch with frames", "check the range")
     if len(chosen) < spec.frames:
         if spec.short == "refuse":
-            rate = "" if spec.fps is None else f" at {spec.fps:g} a second"
             raise VideoError(
-                f"{source.key}: {len(chosen)} frames{rate}, a clip has {spec.frames}.",
+                f"{source.key}: {len(chosen)} frames at {spec.fps:g} a second, a clip has {spec.frames}.",
                 f"{spec.frames} frames or more, or `short: repeat`",
                 "repeat the last frame (--set short=repeat), or make clips shorter",
             )
@@ -148,12 +147,12 @@ def _box(track: FaceTrack, window: list[int], spec: CutSpec) -> Box | None:
     return Box(box.x0 - more, box.y0 - more, box.x1 + more, box.y1 + more)
 
 
-def _all_pictures(source: Source, root: Path) -> Iterator[VideoFrame]:
+def _all_pictures(source: Source, root: Path, fps: float) -> Iterator[VideoFrame]:
     if source.fps is None and len(source.files) == 1:
         yield from open_video(root / source.files[0]).frames()
         return
     for number, file in enumerate(source.files):
-        yield VideoFrame(number, number / (source.fps or 25.0), _image(root / file))
+        yield VideoFrame(number, number / (source.fps or fps), _image(root / file))
 
 
 def _image(path: Path) -> UInt8:

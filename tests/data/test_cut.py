@@ -16,7 +16,7 @@ from fer_zoo.errors import NoFaceError, VideoError
 from fer_zoo.landmarks.base import Box, Face
 from fer_zoo.video.crop import clip_box
 
-SPEC = CutSpec(frames=4, fps=None, canvas=40)
+SPEC = CutSpec(frames=4, canvas=40)
 
 
 class Marked:
@@ -105,7 +105,7 @@ def test_short_stretches(sequence: Source, tmp_path: Path) -> None:
     with pytest.raises(VideoError) as caught:
         cut_source(part, tmp_path, SPEC, Marked())
     assert str(caught.value) == (
-        "s1/a: 3 frames, a clip has 4.\n"
+        "s1/a: 3 frames at 25 a second, a clip has 4.\n"
         "  Accepted: 4 frames or more, or `short: repeat`\n"
         "  What to do: repeat the last frame (--set short=repeat), or make clips shorter"
     )

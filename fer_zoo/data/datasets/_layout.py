@@ -1,0 +1,185 @@
+"""What the readers of databases share: folders under several spellings, visible files, text of any encoding, counts.
+
+A reader raises InputError where the layout itself is missing; what is odd about one clip becomes a line of its list of
+problems, and the walk goes on. Paths that are returned start with the path that was given; those of a source must be
+made relative to the root.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from fer_zoo.data.sources import Difference, Source
+from fer_zoo.errors import InputError
+
+# What systems leave in folders that somebody has looked into.
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+def find_folder(root: Path, spellings: Sequence[str], what: str) -> Path:
+    """Return the folder below `root` that has one of the spellings, upper and lower case aside; the first one wins.
+
+    Args:
+        root: the folder that the user gave.
+        spellings: names, or paths with `/`, as the copies of a database have them; "." stands for the root itself.
+        what: what the folder holds, for the error: "image sequences of CK+".
+
+    Raises:
+        InputError: none is there; says what was looked for, what is there, and the nearest match.
+    """
+    for spelling in spellings:
+        if (found := _walk(root, spelling)) is not None:
+            return found
+    raise missing(root, spellings, what)
+
+
+def optional_folder(root: Path, spellings: Sequence[str]) -> Path | None:
+    """As `find_folder`, but None where there is no such folder."""
+    return next((found for spelling in spellings if (found := _walk(root, spelling)) is not None), None)
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """Folders in `folder` that are not hidden, numbers in their names in numeric order.
+
+    Raises:
+        InputError: `folder` cannot be listed.
+    """
+    return [folder / name for name, is_folder in _listing(folder) if is_folder]
+
+
+def visible_files(folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
+    """Files in `folder` that are not hidden, numbers in their names in numeric order.
+
+    Args:
+        folder: where to look; not below it.
+        suffixes: such as ".avi", in either case; all files if empty.
+
+    Raises:
+        InputError: `folder` cannot be listed.
+    """
+    wanted = tuple(suffix.lower() for suffix in suffixes) or ("",)
+    return [folder / name for name, is_folder in _listing(folder) if not is_folder and name.lower().endswith(wanted)]
+
+
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key by which "frame9" comes before "frame10"; the same on every machine."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+    return [(int(digits), "") if digits else (-1, text) for digits, text in parts], name
+
+
+def read_text(path: Path, encodings: Sequence[str] = ("utf-8-sig", "latin-1")) -> str:
+    """Return the text of a file in the first encoding that fits; UTF-16 is known by its mark. Line ends become `\\n`.
+
+    Raises:
+        InputError: the file cannot be read, or no encoding fits.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error}.", "a readable text file", "copy it again") from error
+    marked = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ()
+    for encoding in (*marked, *encodings):
+        try:
+            # Not splitlines: it also splits at characters that other encodings have for letters.
+            return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        except UnicodeDecodeError:
+            continue
+    raise InputError(f"{path} is not text.", f"text as {', '.join(encodings)}", "copy it again")
+
+
+def safe_key(*parts: str) -> str:
+    """Join parts by `/` to a key of a source: every other character than letters, digits and `-_.` becomes `_`."""
+    return "/".join(re.sub(r"[^A-Za-z0-9._-]", "_", part) for part in parts)
+
+
+def in_order(found: Iterable[Source], problems: list[str]) -> Iterator[Source]:
+    """Return sources sorted by key; of two with one key the first found stays and the other is named in `problems`.
+
+    All are walked before it returns, so `problems` is complete then.
+    """
+    unique: dict[str, Source] = {}
+    for source in found:
+        if source.key in unique:
+            problems.append(
+                f"{source.key}: duplicate; {source.files[0]} is left out, {unique[source.key].files[0]} is used"
+            )
+        else:
+            unique[source.key] = source
+    return iter([unique[key] for key in sorted(unique)])
+
+
+def differences(found: Mapping[str, int], expected: Mapping[str, int | None]) -> list[Difference]:
+    """Differences of counts: all names of `expected` that differ, then names that only `found` has; None fits all."""
+    known = [
+        Difference(what, found.get(what, 0), count)
+        for what, count in expected.items()
+        if count is not None and found.get(what, 0) != count
+    ]
+    return known + [Difference(what, count, 0) for what, count in found.items() if what not in expected and count]
+
+
+def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:
+    """Build the error of a layout that is not below `root`: what was looked for, what is there, the nearest match."""
+    looked = " or ".join(f"{spelling}/" for spelling in spellings)
+    accepted = f"a root with {looked} in it, in upper or lower case"
+    if not root.is_dir():
+        state = "is a file" if root.exists() else "does not exist"
+        return InputError(f"No {what}: {root} {state}.", accepted, _nearest(root.name, root.parent) or "check the path")
+    there = [name + "/" * is_folder for name, is_folder in _listing(root)]
+    shown = ", ".join(there[:8]) + (f", ... ({len(there)} in all)" if len(there) > 8 else "")
+    given = f"No {what} below {root}: looked for {looked}; there is {shown or 'nothing'}."
+    return InputError(given, accepted, _hint(root, spellings) or "give the folder that the database was unpacked to")
+
+
+def _listing(folder: Path) -> list[tuple[str, bool]]:
+    """Names in a folder without hidden ones, and whether each is a folder."""
+    try:
+        # The listing mostly knows the kind of an entry; asking for each file would be slow where there are millions.
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries if not _is_litter(entry.name)]
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be listed: {error}.", "a folder that can be read", "check the path and its permissions"
+        ) from error
+    return sorted(found, key=lambda named: natural(named[0]))
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _walk(root: Path, spelling: str) -> Path | None:
+    """Follow a spelling from `root`, each part in any case, the exact one first; None where it ends."""
+    if not root.is_dir():
+        return None
+    place = root
+    for part in () if spelling == "." else spelling.split("/"):
+        same = [folder for folder in visible_folders(place) if folder.name.lower() == part.lower()]
+        if not same:
+            return None
+        place = next((folder for folder in same if folder.name == part), same[0])
+    return place
+
+
+def _hint(root: Path, spellings: Sequence[str]) -> str | None:
+    """Where the folder may be instead: one level up or down, or under a name that is nearly right."""
+    try:
+        for place in (root.parent, *visible_folders(root)):
+            if optional_folder(place, spellings) is not None:
+                return f"did you mean the root {place}?"
+        near = (_nearest(spelling.split("/")[0], root) for spelling in spellings)
+        return next((hint for hint in near if hint), None)
+    except InputError:  # a neighbour that may not be read is no reason to hide the error itself
+        return None
+
+
+def _nearest(name: str, folder: Path) -> str | None:
+    if not folder.is_dir():
+        return None
+    names = {path.name.lower(): path for path in visible_folders(folder)}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {names[close[0]]}?" if close else None

@@ -1,0 +1,156 @@
+"""What the readers of open and in-the-wild databases share: the walk behind a Database, words of emotions, keys."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fer_zoo.data.datasets._layout import (
+    in_order,
+    read_text,
+    safe_key,
+    visible_files,
+    visible_folders,
+)
+from fer_zoo.data.sources import LABELS, Difference, Source
+from fer_zoo.errors import InputError
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".m4v")
+
+# Every spelling of an emotion that folders and lists use for it; what is not here is never guessed.
+WORDS: Mapping[str, str] = {
+    **{label: label for label in LABELS},
+    "angry": "anger",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happy": "happiness",
+    "joy": "happiness",
+    "sad": "sadness",
+    "surprised": "surprise",
+}
+
+
+@dataclass
+class Walk:
+    """A database that one function reads, with the counts that are known of it.
+
+    Attributes:
+        read: yields what is there, in any order, and appends to the list what is odd; raises InputError if the layout
+            is not there.
+        expected: known counts by the names of `counts`; what is not named is not compared.
+        remark: added to the name of each difference.
+        problems: what was odd, a line each; those of the latest `sources()` or `check()`.
+    """
+
+    read: Callable[[list[str]], Iterable[Source]]
+    expected: Mapping[str, int] = field(default_factory=dict)
+    remark: str = ""
+    problems: list[str] = field(default_factory=list)
+
+    def sources(self) -> Iterator[Source]:
+        """Yield what is there, sorted by key; `problems` is complete from the start.
+
+        Raises:
+            InputError: the layout is not there.
+        """
+        self.problems = []
+        return iter(list(in_order(self.read(self.problems), self.problems)))
+
+    def check(self) -> Sequence[Difference]:
+        """Compare the counts with `expected`; fills `problems`, too.
+
+        Raises:
+            InputError: the layout is not there.
+        """
+        found = counts(self.sources())
+        return [
+            Difference(what + self.remark, found[what], count)
+            for what, count in self.expected.items()
+            if found[what] != count
+        ]
+
+
+def counts(sources: Iterable[Source]) -> Counter[str]:
+    """Count "clips", "subjects", each label and each part of a split ("set_1 train", "fold 3")."""
+    found: Counter[str] = Counter()
+    subjects = set()
+    for source in sources:
+        found.update(("clips", source.label, *(f"{split} {part}" for split, part in source.split.items())))
+        subjects.add(source.subject)
+    found["subjects"] = len(subjects - {None})
+    return found
+
+
+def pictures_of(root: Path, folder: Path) -> tuple[Path, ...]:
+    """Picture files of a sequence in their order, as paths below `root`."""
+    return tuple(file.relative_to(root) for file in visible_files(folder, PICTURES))
+
+
+def note(problems: list[str], reason: str, names: Sequence[str]) -> None:
+    """Append one line for all clips that are left out for one reason; nothing if there are none."""
+    if names:
+        problems.append(f"{reason}: {len(names)} left out, such as {names[0]}")
+
+
+def unknown_word(word: str, database: str = "") -> str:
+    """Say that a word is no label, or none of a database, with the nearest that is one."""
+    near = [] if word.lower() in WORDS else difflib.get_close_matches(word.lower(), WORDS, n=1)
+    where = f" of {database}" if database else ""
+    return f"{shown(word)!r} is no label{where}" + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
+def shown(name: str | Path) -> str:
+    """A file name that can be printed, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def unique_key(*parts: str) -> str:
+    """As `safe_key`, for names that nobody has standardised: those that had to be changed stay different."""
+    key = safe_key(*parts)
+    if key == "/".join(parts):
+        return key
+    return f"{key}-{hashlib.sha256(os.fsencode('/'.join(parts))).hexdigest()[:8]}"
+
+
+def lines_of(root: Path, file: Path, problems: list[str]) -> list[str]:
+    """Lines of a list of clips; none if it cannot be read, which is noted."""
+    try:
+        return read_text(file).split("\n")
+    except InputError as error:
+        problems.append(f"{file.relative_to(root)}: the list is left out: {error.given}")
+        return []
+
+
+def clips_in(root: Path, folder: Path, problems: list[str]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    """Yield each clip of a folder with its files below `root`: videos, and folders of pictures; empty ones are odd."""
+    for file in visible_files(folder, VIDEOS):
+        yield file, (file.relative_to(root),)
+    for sequence in visible_folders(folder):
+        if files := pictures_of(root, sequence):
+            yield sequence, files
+        else:
+            problems.append(f"{shown(sequence.relative_to(root))}: no picture; left out")
+
+
+def joined(rows: Iterable[tuple[str, str, str, str]], problems: list[str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Join rows (clip, label, split, part) of lists: each clip's label and its part of every split.
+
+    Clips with two labels, or in two parts of one split, are left out and noted.
+    """
+    clips: dict[str, tuple[str, dict[str, str]]] = {}
+    two_labels, two_parts = set(), set()
+    for clip, label, split, part in rows:
+        first, parts = clips.setdefault(clip, (label, {}))
+        if first != label:
+            two_labels.add(clip)
+        if parts.setdefault(split, part) != part:
+            two_parts.add(clip)
+    note(problems, "clips that the lists give two labels", sorted(two_labels))
+    note(problems, "clips that are in two parts of one split", sorted(two_parts - two_labels))
+    return {clip: found for clip, found in clips.items() if clip not in two_labels | two_parts}

@@ -1,0 +1,72 @@
+"""AFEW: clips of films in seven classes, as given out for the EmotiW challenges; no subject is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from fer_zoo.data.datasets._layout import find_folder, optional_folder, safe_key, visible_folders
+from fer_zoo.data.datasets._reading import WORDS, Walk, clips_in, shown, unknown_word
+from fer_zoo.data.sources import Source
+from fer_zoo.registry import register_dataset
+
+# The lists of Former-DFER: train and validation.
+_LABELS = {
+    "happiness": 150 + 62,
+    "sadness": 117 + 61,
+    "neutral": 142 + 64,
+    "anger": 135 + 63,
+    "surprise": 74 + 45,
+    "disgust": 74 + 40,
+    "fear": 81 + 46,
+}
+_EXPECTED = {"clips": 1154, **_LABELS, "official train": 773, "official val": 381}
+_FOLDERS = {"train": ("Train_AFEW", "Train"), "val": ("Val_AFEW", "Val")}
+
+
+@register_dataset(
+    "afew",
+    synthetic=False,
+    labels=tuple(_LABELS),
+    licence="unknown",
+    terms="unknown",
+    training_data="AFEW (EmotiW): 1154 clips of films, 7 classes; subjects unknown, test labels not public.",
+    may_use="unknown",
+    share_weights="unknown",
+    terms_source="unknown",
+)
+def afew(root: Path) -> Walk:
+    """AFEW, `Train_AFEW/<Emotion>/<#########>.avi` and `Val_AFEW/...`; copies differ in the words of emotions.
+
+    A clip may be a video or a folder of pictures. Folders that are no emotion (the provider's `AlignedFaces...` aside),
+    empty ones, doubles and a part that is not there become problems.
+
+    Raises (from `sources` and `check`):
+        InputError: neither part is there.
+    """
+    return Walk(partial(_read, root), _EXPECTED)
+
+
+def _read(root: Path, problems: list[str]) -> Iterator[Source]:
+    folders = {part: optional_folder(root, spellings) for part, spellings in _FOLDERS.items()}
+    if not any(folders.values()):
+        find_folder(root, [name for names in _FOLDERS.values() for name in names], "clips of AFEW")
+    for part, folder in folders.items():
+        if folder is None:
+            problems.append(f"no {_FOLDERS[part][0]}: the {part} part is left out")
+            continue
+        for emotion in visible_folders(folder):
+            label = WORDS.get(emotion.name.lower())
+            if label in _LABELS:
+                yield from _clips(root, emotion, part, label, problems)
+            elif not emotion.name.lower().startswith("alignedfaces"):
+                problems.append(f"{folder.name}: {unknown_word(emotion.name, 'AFEW')}; left out")
+
+
+def _clips(root: Path, emotion: Path, part: str, label: str, problems: list[str]) -> Iterator[Source]:
+    clips = list(clips_in(root, emotion, problems))
+    if not clips:
+        problems.append(f"{shown(emotion.relative_to(root))}: no clip")
+    for path, files in clips:
+        yield Source(safe_key(part, label, path.stem), files, label, None, split={"official": part})

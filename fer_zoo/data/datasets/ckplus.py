@@ -1,0 +1,181 @@
+"""CK+, the Extended Cohn-Kanade database: posed expressions as sequences of pictures that end at their peak."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from fer_zoo.data.datasets._layout import (
+    differences,
+    find_folder,
+    in_order,
+    optional_folder,
+    read_text,
+    safe_key,
+    visible_files,
+    visible_folders,
+)
+from fer_zoo.data.sources import Difference, Source
+from fer_zoo.errors import InputError
+from fer_zoo.registry import register_dataset
+
+IMAGE_FOLDERS = (
+    "cohn-kanade-images",
+    "extended-cohn-kanade-images/cohn-kanade-images",
+    "extended-cohn-kanade-images",
+)
+EMOTION_FOLDERS = ("Emotion", "Emotion_Labels/Emotion", "Emotion_Labels")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+# 0 is neutral in the code table, but no sequence is labelled with it: one that is, is a mistake.
+CODES = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness", 7: "surprise"}
+# Labelled sequences; counted from a public list of them.
+EXPECTED = {"anger": 45, "contempt": 18, "disgust": 59, "fear": 25, "happiness": 69, "sadness": 28, "surprise": 83}
+_SUBJECTS = 118
+# From general knowledge: not confirmed by any file read for this reader.
+_ALL_SEQUENCES, _ALL_SUBJECTS = 593, 123
+
+
+@dataclass
+class CkPlus:
+    """CK+ on disk: one source per labelled sequence, its last frames.
+
+    problems: what `sources` or `check`, whichever ran last, found odd: files that cannot be read, codes outside the
+    map, labels without pictures, duplicates. Sequences without a label are usual and not among them.
+    """
+
+    root: Path
+    frames: int
+    contempt: bool
+    fps: float
+    problems: list[str] = field(default_factory=list)
+
+    def sources(self) -> Iterator[Source]:
+        """Yield the labelled sequences, sorted by key, e.g. "S005/001".
+
+        Raises:
+            InputError: the folder of the pictures or that of the emotions is not there.
+        """
+        self.problems.clear()
+        images, emotions = self._folders()
+        return in_order(self._walk(images, emotions), self.problems)
+
+    def check(self) -> list[Difference]:
+        """Compare labelled sequences of each class, subjects and all sequences with the counts that are known."""
+        found = list(self.sources())
+        counts = Counter(source.label for source in found)
+        expected = {label: count for label, count in EXPECTED.items() if self.contempt or label != "contempt"}
+        listed = {path.name.upper(): len(visible_folders(path)) for path in visible_folders(self._folders()[0])}
+        figures = {
+            **counts,
+            "subjects with labels": len({source.subject for source in found}),
+            "sequences (expected number unverified)": sum(listed.values()),
+            "subjects (expected number unverified)": len(listed),
+        }
+        known = {
+            **expected,
+            # How many subjects the six-class subset has is not known.
+            "subjects with labels": _SUBJECTS if self.contempt else None,
+            "sequences (expected number unverified)": _ALL_SEQUENCES,
+            "subjects (expected number unverified)": _ALL_SUBJECTS,
+        }
+        return differences(figures, known)
+
+    def _folders(self) -> tuple[Path, Path]:
+        return (
+            find_folder(self.root, IMAGE_FOLDERS, "image sequences of CK+"),
+            find_folder(self.root, EMOTION_FOLDERS, "emotion labels of CK+"),
+        )
+
+    def _walk(self, images: Path, emotions: Path) -> Iterator[Source]:
+        left_out = 0
+        for subject in visible_folders(emotions):
+            for sequence in visible_folders(subject):
+                try:
+                    label = _label(sequence)
+                    if label == "contempt" and not self.contempt:
+                        left_out += 1
+                    elif label is not None:
+                        yield self._source(images, sequence, label)
+                except InputError as error:
+                    self.problems.append(f"{subject.name}/{sequence.name}: {error.given}")
+        if left_out:
+            self.problems.append(f"{left_out} sequences of contempt are left out (contempt=False)")
+
+    def _source(self, images: Path, sequence: Path, label: str) -> Source:
+        subject = sequence.parent.name
+        folder = optional_folder(images, [f"{subject}/{sequence.name}"])
+        pictures = visible_files(folder, PICTURES) if folder else []
+        if not pictures:
+            raise InputError("labelled, but there are no pictures.", "pictures of each labelled sequence")
+        peak = _emotion_files(sequence)[0].name.lower().removesuffix("_emotion.txt")
+        if pictures[-1].stem.lower() != peak:
+            self.problems.append(
+                f"{subject}/{sequence.name}: the label is that of {peak}, the last picture is {pictures[-1].name}; "
+                "the clip ends at the last picture"
+            )
+        return Source(
+            key=safe_key(subject.upper(), sequence.name),
+            files=tuple(picture.relative_to(self.root) for picture in pictures),
+            label=label,
+            subject=subject.upper(),
+            frames=(max(0, len(pictures) - self.frames), len(pictures)),
+            fps=self.fps,
+        )
+
+
+def _emotion_files(sequence: Path) -> list[Path]:
+    return visible_files(sequence, ["_emotion.txt"])
+
+
+def _label(sequence: Path) -> str | None:
+    """Label of a sequence; None if it has none.
+
+    Raises:
+        InputError: several files, one that cannot be read, or a code outside the map.
+    """
+    files = _emotion_files(sequence)
+    if not files:
+        return None
+    if len(files) > 1:
+        raise InputError(f"{len(files)} emotion files.", "one")
+    text = read_text(files[0]).strip()
+    try:
+        code = float(text)
+    except ValueError:
+        raise InputError(f"{files[0].name} holds {text[:40]!r}, not a number.", "a code from 1 to 7") from None
+    if code not in CODES:
+        raise InputError(f"code {code:g} is outside the map.", "a code from 1 to 7")
+    return CODES[int(code)]
+
+
+@register_dataset(
+    "ckplus",
+    synthetic=False,
+    fps=30.0,  # unverified, as the reader's option
+    labels=tuple(CODES.values()),
+    licence="gated: signed agreement with the University of Pittsburgh; text not in this package",
+    terms="Non-commercial research. Whether trained weights may be passed on is unknown.",
+    training_data="CK+: posed expressions, 327 labelled sequences of 118 subjects; each ends at its peak.",
+    may_use="non-commercial research, after signing",
+    share_weights="unknown: no express grant for trained weights was located",
+    terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
+)
+def ckplus(
+    root: Path,
+    *,
+    frames: Annotated[int, Field(ge=1)] = 10,
+    contempt: bool = True,
+    fps: Annotated[float, Field(gt=0)] = 30.0,
+) -> CkPlus:
+    """CK+: the last `frames` pictures of each labelled sequence, in seven classes, or six without `contempt`.
+
+    Labels are read from `Emotion/S###/###/*_emotion.txt`; a sequence without one is left out. `fps`, the rate that the
+    pictures were taken at, is unverified.
+    """
+    return CkPlus(root, frames, contempt, fps)

@@ -1,0 +1,92 @@
+"""CREMA-D: 91 actors, twelve sentences in six emotions; all is told by the file names."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from fer_zoo.data.datasets._layout import find_folder, optional_folder, visible_files
+from fer_zoo.data.datasets._reading import VIDEOS, Walk, note, shown
+from fer_zoo.data.sources import Source
+from fer_zoo.registry import register_dataset
+
+_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
+_FOLDERS = ("VideoFlash", "VideoMP4", "Video", "Videos")
+_FIRST, _LAST, _PER_FOLD, _FOLDS = 1001, 1091, 18, 5
+
+
+@register_dataset(
+    "cremad",
+    synthetic=False,
+    labels=tuple(_EMOTIONS.values()),
+    licence="ODbL-1.0 for the database, DbCL-1.0 for its contents",
+    terms="Open Database License: attribution, share alike for databases derived from it.",
+    training_data="CREMA-D: acted sentences, 91 actors, 6 emotions without surprise, 7442 clips.",
+    may_use="anybody",
+    share_weights="unknown",
+    terms_source="LICENSE.txt of CheyneyComputerScience/CREMA-D on GitHub, read 2026-11-22",
+)
+def cremad(root: Path) -> Walk:
+    """CREMA-D, `VideoFlash/<actor>_<sentence>_<emotion>_<level>.flv` (or .mp4), in five folds of 18 or 19 actors.
+
+    A clone without Git LFS holds small texts in place of the videos: they, names that are not of this form, unknown
+    codes and doubles (.flv and .mp4 of one take) become problems. Folds (1001-1018, 1019-1036, ...) and counts:
+    MAE-DFER, `saved/data/crema-d`.
+
+    Raises (from `sources` and `check`):
+        InputError: no video is there.
+    """
+    return Walk(partial(_read, root), _EXPECTED)
+
+
+def _read(root: Path, problems: list[str]) -> Iterator[Source]:
+    odd: dict[str, list[str]] = defaultdict(list)
+    for file in _videos(root):
+        match = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", file.stem)
+        if match is None:
+            odd["the name is not of the form actor_sentence_emotion_level"].append(shown(file.name))
+            continue
+        actor, emotion = match[1], match[3]
+        if emotion not in _EMOTIONS:
+            odd[f"emotion code {emotion} is not one of {', '.join(_EMOTIONS)}"].append(file.name)
+        elif not _FIRST <= int(actor) <= _LAST:
+            odd[f"actor {actor} is not one of {_FIRST} to {_LAST}"].append(file.name)
+        elif _is_pointer(file):
+            odd["a pointer of Git LFS in place of the video (run `git lfs pull`)"].append(file.name)
+        else:
+            fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
+            yield Source(file.stem, (file.relative_to(root),), _EMOTIONS[emotion], actor, split={"fold": str(fold)})
+    for reason, names in odd.items():
+        note(problems, reason, names)
+
+
+def _videos(root: Path) -> list[Path]:
+    folder = optional_folder(root, _FOLDERS)
+    if folder is None and root.is_dir() and (files := visible_files(root, VIDEOS)):
+        return files
+    return visible_files(folder or find_folder(root, _FOLDERS, "videos of CREMA-D"), VIDEOS)
+
+
+def _is_pointer(file: Path) -> bool:
+    if not 100 <= file.stat().st_size <= 200:
+        return False
+    with file.open("rb") as stream:
+        return stream.read(20).startswith(b"version https://git-")
+
+
+_EXPECTED = {
+    "clips": 7442,
+    "subjects": 91,
+    **{label: 1087 if label == "neutral" else 1271 for label in _EMOTIONS.values()},
+    **{f"fold {fold}": count for fold, count in enumerate((1463, 1470, 1476, 1476, 1557), start=1)},
+}

@@ -1,0 +1,215 @@
+"""DISFA: long videos of spontaneous expressions with action units per frame; rules turn those into emotions."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from fer_zoo.data.datasets._emfacs import SHIPPED, EmotionRules, load_rules
+from fer_zoo.data.datasets._layout import (
+    differences,
+    find_folder,
+    in_order,
+    read_text,
+    safe_key,
+    visible_files,
+    visible_folders,
+)
+from fer_zoo.data.sources import Difference, Source
+from fer_zoo.errors import InputError, OptionError
+from fer_zoo.registry import register_dataset
+
+UNITS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
+LABEL_FOLDERS = ("ActionUnit_Labels", "ActionUnit_Labels/ActionUnit_Labels", "ActionUnits_Labels")
+LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
+# Subjects of the three folds of ME-GraphAU and others.
+FOLDS = {
+    "1": (1, 2, 9, 10, 16, 26, 27, 30, 32),
+    "2": (6, 11, 12, 13, 18, 21, 24, 28, 31),
+    "3": (3, 4, 5, 7, 8, 17, 23, 25, 29),
+}
+_ROWS = {f"SN{number:03d}": 4845 - (number == 10) for fold in FOLDS.values() for number in fold}
+_VIDEOS = (".avi", ".mp4", ".mkv", ".mov")
+
+
+@dataclass
+class Disfa:
+    """DISFA on disk: clips of `frames` frames, one after the other, from stretches that the rules give one label.
+
+    problems: what `sources`, `counts` or `check`, whichever ran last, found odd: label files that are missing or
+    cannot be read (their subject is left out), lines without sense (their frame has no label), files of different
+    length (frames that not all have are left out), subjects without a video.
+    """
+
+    root: Path
+    camera: Literal["left", "right"]
+    frames: int
+    rules: EmotionRules
+    problems: list[str] = field(default_factory=list)
+
+    def sources(self) -> Iterator[Source]:
+        """Yield the clips, sorted by key: subject and first frame, counted from 0, e.g. "SN001/00120".
+
+        Raises:
+            InputError: the folder of the labels or that of the videos is not there.
+        """
+        self.problems.clear()
+        labels, videos = self._label_folder(), self._videos()
+        return in_order(self._walk(labels, videos), self.problems)
+
+    def counts(self) -> Mapping[str, int]:
+        """Number of clips of each label that the rules yield; neutral is in great majority and is kept whole."""
+        found = Counter(source.label for source in self.sources())
+        return {label: found[label] for label in ("neutral", *self.rules.order)}
+
+    def check(self) -> list[Difference]:
+        """Compare subjects, the length of their labels and their videos with the known ones.
+
+        No counts of classes are known: they hang on the rules, see `counts`.
+        """
+        self.problems.clear()
+        videos = self._videos()
+        rows: dict[str, int] = {}
+        for folder in visible_folders(self._label_folder()):
+            coded = self._intensities(folder)
+            rows[f"label rows of {folder.name.upper()}"] = 0 if coded is None else len(coded)
+        known = {f"label rows of {subject}": count for subject, count in _ROWS.items()}
+        lacking = [Difference(f"videos of {subject}", 0, 1) for subject in _ROWS if subject not in videos]
+        return differences(rows, known) + lacking
+
+    def _label_folder(self) -> Path:
+        folder = find_folder(self.root, LABEL_FOLDERS, "action unit labels of DISFA")
+        doubled = [inner for inner in visible_folders(folder) if inner.name.lower() == folder.name.lower()]
+        return doubled[0] if doubled else folder
+
+    def _videos(self) -> dict[str, Path]:
+        side = self.camera.capitalize()
+        spellings = [f"{video}_{side}{rest}" for video in ("Video", "Videos") for rest in ("Camera", "_Camera", "")]
+        folder = find_folder(self.root, spellings, f"videos of DISFA's {self.camera} camera")
+        found: dict[str, Path] = {}
+        for file in visible_files(folder, _VIDEOS):
+            if named := re.match(rf"{side}Video_?(SN\d+)", file.stem, re.IGNORECASE):
+                if named[1].upper() in found:
+                    self.problems.append(f"{named[1].upper()}: a second video, {file.name}, is left out")
+                found.setdefault(named[1].upper(), file)
+        return found
+
+    def _walk(self, labels: Path, videos: Mapping[str, Path]) -> Iterator[Source]:
+        for folder in visible_folders(labels):
+            subject = folder.name.upper()
+            coded = self._intensities(folder)
+            if coded is None:
+                continue
+            if subject not in videos:
+                self.problems.append(f"{subject}: no video of the {self.camera} camera; left out")
+                continue
+            for label, first in self._clips(coded):
+                yield Source(
+                    key=safe_key(subject, f"{first:05d}"),
+                    files=(videos[subject].relative_to(self.root),),
+                    label=label,
+                    subject=subject,
+                    frames=(first, first + self.frames),
+                    split=_fold(subject),
+                )
+
+    def _clips(self, coded: npt.NDArray[np.int64]) -> Iterator[tuple[str, int]]:
+        """Label and first frame of each clip; what remains of a stretch is left out."""
+        first = 0
+        for label, frames in groupby(self.rules.label_frames(UNITS, coded)):
+            length = sum(1 for _ in frames)
+            if label and length >= self.rules.minimum_run:
+                yield from ((label, at) for at in range(first, first + length - self.frames + 1, self.frames))
+            first += length
+
+    def _intensities(self, folder: Path) -> npt.NDArray[np.int64] | None:
+        """Intensities (frames, units) of a subject, -1 where a frame is not coded; None if a unit cannot be read."""
+        subject = folder.name.upper()
+        files = {
+            int(named[1]): file
+            for file in visible_files(folder, [".txt"])
+            if (named := re.search(r"_au(\d+)$", file.stem, re.IGNORECASE))
+        }
+        if lacking := [str(unit) for unit in UNITS if unit not in files]:
+            self.problems.append(f"{subject}: no labels of action units {', '.join(lacking)}; left out")
+            return None
+        try:
+            columns = [self._column(files[unit]) for unit in UNITS]
+        except InputError as error:
+            self.problems.append(f"{subject}: {error.given} The subject is left out.")
+            return None
+        lengths = sorted({len(column) for column in columns})
+        if len(lengths) > 1:
+            self.problems.append(f"{subject}: its label files have {lengths[0]} to {lengths[-1]} frames")
+        return np.stack([np.asarray(column[: lengths[0]], np.int64) for column in columns], axis=1)
+
+    def _column(self, file: Path) -> list[int]:
+        """Intensity of each frame, -1 where it is not coded.
+
+        Raises:
+            InputError: the file cannot be read, or holds no row `frame,intensity`.
+        """
+        coded: dict[int, int] = {}
+        lines = [line for line in read_text(file).split("\n") if line.strip()]
+        for line in lines:
+            if row := re.fullmatch(r"\s*(\d{1,6})\s*[,;\s]\s*([0-5])(?:\.0*)?\s*", line):
+                coded.setdefault(int(row[1]), int(row[2]))
+        if not coded:
+            raise InputError(f"{file.name} holds no row `frame,intensity`.", "one a frame")
+        if len(coded) < len(lines):
+            self.problems.append(
+                f"{file.name}: {len(lines) - len(coded)} rows are no `frame,intensity`, or name a frame again"
+            )
+        # Frames are numbered from 1; a copy that begins with 0 says so itself.
+        begin = 0 if 0 in coded else 1
+        return [coded.get(number, -1) for number in range(begin, max(coded) + 1)]
+
+
+def _fold(subject: str) -> Mapping[str, str]:
+    return next(({"fold": fold} for fold, numbers in FOLDS.items() if subject[2:] in map("{:03d}".format, numbers)), {})
+
+
+@register_dataset(
+    "disfa",
+    synthetic=False,
+    fps=20.0,
+    labels=LABELS,
+    licence="gated: signed agreement with the University of Denver; text not in this package",
+    terms="Research only. Whether trained weights may be passed on is unknown.",
+    training_data="DISFA: spontaneous, 27 subjects, action units per frame, emotions from those by a table of rules.",
+    may_use="research only, after signing",
+    share_weights="unknown: the wording does not itself license weights",
+    terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
+)
+def disfa(
+    root: Path,
+    *,
+    camera: Literal["left", "right"] = "left",
+    frames: Annotated[int, Field(ge=1)] = 10,
+    rules: str | None = None,
+) -> Disfa:
+    """DISFA: clips of `frames` frames (videos of 20 a second) that rules on the action units give one emotion.
+
+    The rule behind published figures is not published: the shipped `emfacs.yaml` is a choice of ours, `rules` the path
+    of another. Subjects of DISFA+ are all in DISFA; never train on one and test on the other.
+
+    Raises:
+        InputError, OptionError: the rules cannot be read, or name a unit that DISFA does not code.
+    """
+    table = load_rules(Path(rules) if rules else SHIPPED)
+    if foreign := sorted(table.units - set(UNITS)):
+        raise OptionError(
+            f"The rules name action units that DISFA does not code: {', '.join(map(str, foreign))}.",
+            f"units {', '.join(map(str, UNITS))}",
+            "take them out of the rules",
+        )
+    return Disfa(root, camera, frames, table)

@@ -1,0 +1,159 @@
+"""GEMEP-FERA 2011, emotion part: videos, and a CSV table by the user that says emotion and actor of each.
+
+No public program shows how the challenge stored its labels, so there is nothing to read them by.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fer_zoo.data.datasets._layout import in_order, natural, read_text, safe_key
+from fer_zoo.data.sources import Difference, Source
+from fer_zoo.errors import InputError
+from fer_zoo.registry import register_dataset
+
+COLUMNS = ("clip", "emotion", "subject")
+# What `fer-zoo data template fera` prints.
+TEMPLATE = """\
+clip,emotion,subject
+# One line for each video; delete lines that begin with #.
+# clip: the file below the root, as emotion/train_001.avi, or its name alone where no other video has it.
+# emotion: anger, fear, joy, relief or sadness. subject: the actor, any name, the same for all videos of that actor.
+# train_001.avi,joy,actor1
+# train_002.avi,relief,actor2
+"""
+LABELS = ("anger", "fear", "happiness", "relief", "sadness")
+_WORDS = {**dict(zip(LABELS, LABELS, strict=True)), "joy": "happiness"}
+_VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg")
+# Videos to train with, and with those to test with; general knowledge, not confirmed by a file.
+_TRAINING, _ALL, _ACTORS = 155, 155 + 134, 7
+
+
+@dataclass
+class Fera:
+    """GEMEP-FERA on disk: one source per line of the table, of the video's whole length.
+
+    problems: what `sources` or `check`, whichever ran last, found odd: videos that are not there or not told apart,
+    emotions outside the map, lines without an actor (which stay, with `subject` None), duplicates.
+    """
+
+    root: Path
+    table: Path
+    problems: list[str] = field(default_factory=list)
+
+    def sources(self) -> Iterator[Source]:
+        """Yield the videos that the table names, sorted by key: the path below the root without its suffix.
+
+        Raises:
+            InputError: the root or the table is not there, or the table lacks a column.
+        """
+        self.problems.clear()
+        return in_order(self._walk(self._rows(), _videos(self.root)), self.problems)
+
+    def check(self) -> list[Difference]:
+        """Compare the numbers of videos and actors with the challenge's, and count videos that the table lacks."""
+        found = list(self.sources())
+        differences = []
+        if len(found) not in (_TRAINING, _ALL):
+            differences.append(Difference("labelled videos (expected number unverified)", len(found), _TRAINING))
+        actors = len({source.subject for source in found if source.subject})
+        # How many actors the test videos add is not known.
+        if len(found) != _ALL and actors != _ACTORS:
+            differences.append(Difference("actors (expected number unverified)", actors, _ACTORS))
+        if unnamed := len(_videos(self.root)) - len(found):
+            differences.append(Difference("videos that the table does not name", unnamed, None))
+        return differences
+
+    def _rows(self) -> list[tuple[int, dict[str, str]]]:
+        path = self.root / self.table
+        make = f"fer-zoo data template fera > {path}, then fill it in"
+        if not path.is_file():
+            raise InputError(f"The table of labels {path} is not there.", f"a CSV table {','.join(COLUMNS)}", make)
+        lines = [
+            (number, line)
+            for number, line in enumerate(read_text(path).split("\n"), 1)
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
+        header = lines[0][1] if lines else ""
+        # Spreadsheets write ; where the decimal sign is a comma.
+        delimiter = max(",;\t", key=header.count)
+        names = [name.strip().lower() for name in header.split(delimiter)]
+        if lacking := [column for column in COLUMNS if column not in names]:
+            raise InputError(
+                f"The first line of {path} is {header[:80]!r}: no {', '.join(lacking)}.",
+                f"the columns {', '.join(COLUMNS)}",
+                make,
+            )
+        cells = csv.reader([line for _, line in lines[1:]], delimiter=delimiter)
+        return [
+            (number, dict(zip(names, (cell.strip() for cell in row), strict=False)))
+            for (number, _), row in zip(lines[1:], cells, strict=False)
+        ]
+
+    def _walk(self, rows: list[tuple[int, dict[str, str]]], videos: list[Path]) -> Iterator[Source]:
+        named = _by_name(self.root, videos)
+        seen = set()
+        for number, row in rows:
+            where = f"{self.table}, line {number}"
+            clip, emotion = row.get("clip", ""), row.get("emotion", "").lower()
+            files = named.get(clip.replace("\\", "/").lower(), [])
+            if emotion not in _WORDS:
+                self.problems.append(f"{where}: emotion {emotion!r} is outside the map")
+                continue
+            if len(files) != 1:
+                what = "no video" if not files else f"{len(files)} videos"
+                self.problems.append(f"{where}: {what} {clip!r} below the root")
+                continue
+            file = files[0].relative_to(self.root)
+            if file in seen:
+                self.problems.append(f"{where}: {clip} is labelled further up; this line is left out")
+                continue
+            seen.add(file)
+            if not row.get("subject"):
+                self.problems.append(f"{where}: {clip} has no subject")
+            key = safe_key(*file.with_suffix("").parts)
+            yield Source(key, (file,), _WORDS[emotion], row.get("subject") or None)
+
+
+def _videos(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder.", "the folder with the videos of GEMEP-FERA", "check the path")
+    found = []
+    for folder, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if not name.startswith(".") and name.lower().endswith(_VIDEOS)]
+    return sorted(found, key=lambda path: natural(path.as_posix()))
+
+
+def _by_name(root: Path, videos: list[Path]) -> dict[str, list[Path]]:
+    """All that a line may call a video: path, path without suffix, name, name without suffix; in small letters."""
+    named: dict[str, list[Path]] = defaultdict(list)
+    for video in videos:
+        path = video.relative_to(root)
+        for name in {path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem}:
+            named[name.lower()].append(video)
+    return named
+
+
+@register_dataset(
+    "fera",
+    synthetic=False,
+    labels=LABELS,
+    licence="gated: signed agreement for the FERA 2011 challenge (GEMEP-FERA); text unknown",
+    terms="Unknown; see the agreement. Whether trained weights may be passed on is unknown.",
+    training_data="GEMEP-FERA 2011, emotion sub-challenge: acted portrayals; labels and actors from the user's table.",
+    may_use="unknown; only those who signed the agreement of the challenge",
+    share_weights="unknown",
+    terms_source="unknown",
+)
+def fera(root: Path, *, table: str = "fera.csv") -> Fera:
+    """GEMEP-FERA 2011: videos below the root, labelled by the user's CSV `table` with the columns clip,emotion,subject.
+
+    `table` is a path below the root or an absolute one; `fer-zoo data template fera` prints its beginning.
+    """
+    return Fera(root, Path(table))

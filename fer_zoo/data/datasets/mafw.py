@@ -1,0 +1,119 @@
+"""MAFW: clips of films, series and short videos in eleven classes and five published folds; no subject is known."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from fer_zoo.data.datasets._layout import find_folder, optional_folder, visible_files
+from fer_zoo.data.datasets._reading import VIDEOS, WORDS, Walk, joined, lines_of, note, pictures_of, unknown_word
+from fer_zoo.data.sources import Source
+from fer_zoo.errors import InputError
+from fer_zoo.registry import register_dataset
+
+# Counted in the lists that MAE-DFER (labels) and S2D (sizes) redistribute.
+_LABELS = {
+    "anger": 1390,
+    "disgust": 639,
+    "fear": 625,
+    "happiness": 1242,
+    "neutral": 1138,
+    "sadness": 1470,
+    "surprise": 1072,
+    "contempt": 236,
+    "anxiety": 916,
+    "helplessness": 262,
+    "disappointment": 182,
+}
+_EXPECTED = {
+    "clips": 9172,
+    **_LABELS,
+    **{f"set_{fold} train": count for fold, count in enumerate((7333, 7335, 7339, 7340, 7341), start=1)},
+    **{f"set_{fold} test": count for fold, count in enumerate((1839, 1837, 1833, 1832, 1831), start=1)},
+}
+_LISTS = tuple(
+    f"{place}single/{captions}" for captions in ("no_caption", "with_caption") for place in ("split/", "anno/", "")
+)
+
+
+@register_dataset(
+    "mafw",
+    synthetic=False,
+    labels=tuple(_LABELS),
+    licence="gated: signed agreement with the China University of Geosciences; text not in this package",
+    terms="Non-commercial research; nothing of it, nor any derived data, may be passed on or exploited commercially.",
+    training_data="MAFW: 9172 single-labelled clips of films, series and short videos, 11 classes; subjects unknown.",
+    may_use="professors and research scientists of a university, for non-commercial research",
+    share_weights="unknown: whether trained weights are derived data is not said",
+    terms_source="README of MAFW-database/MAFW on GitHub, read 2026-11-22",
+)
+def mafw(root: Path, *, pictures: str = "clips") -> Walk:
+    """MAFW, `data/clips/#####.mp4` and `split/single/no_caption/set_k/{train,test}.txt`, k = 1 to 5.
+
+    Lists have a clip and a word a line; those with captions (`single/with_caption`, partly in GB encoding) are read
+    where there are no others. Rows that cannot be read, words outside the eleven (compound ones too), clips with two
+    labels and clips that are not there become problems.
+
+    Args:
+        pictures: folder with the clips: `clips` (videos), or `frames`, `faces`, ... (a folder of pictures a clip).
+
+    Raises (from `sources` and `check`):
+        InputError: the clips or the lists are not there.
+    """
+    return Walk(partial(_read, root, pictures), _EXPECTED)
+
+
+def _read(root: Path, pictures: str, problems: list[str]) -> Iterator[Source]:
+    folder = find_folder(root, [f"data/{pictures}", pictures], "clips of MAFW")
+    videos = {file.stem: file for file in visible_files(folder, VIDEOS)}
+    missing = []
+    for clip, (label, split) in joined(_rows(root, problems), problems).items():
+        if clip in videos:
+            files: tuple[Path, ...] = (videos[clip].relative_to(root),)
+        else:
+            files = pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
+        if files:
+            yield Source(clip, files, label, None, split=split)
+        else:
+            missing.append(clip)
+    note(problems, f"clips of the lists that are not in {folder.name}", missing)
+
+
+def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    folder = find_folder(root, _LISTS, "lists of MAFW")
+    found = False
+    for fold in range(1, 6):
+        place = optional_folder(folder, [f"set_{fold}"])
+        files = {file.name.lower(): file for file in visible_files(place)} if place else {}
+        for part in ("train", "test"):
+            if (file := files.get(f"{part}.txt")) is not None:
+                found = True
+                yield from _lines(file, root, f"set_{fold}", part, problems)
+    if not found:
+        raise InputError(
+            f"No list of MAFW below {folder}.",
+            "set_1/train.txt, set_1/test.txt, ... set_5/test.txt",
+            "copy the lists as they were downloaded",
+        )
+
+
+def _lines(file: Path, root: Path, split: str, part: str, problems: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    odd: dict[str, list[str]] = defaultdict(list)
+    # Captions in GB encoding are read as Latin-1 here: names and labels are ASCII, which both leave as it is.
+    for line, text in enumerate(lines_of(root, file, problems), start=1):
+        match = re.match(r"\s*(\d{5})(?:\.\w+)?\s+([^\s<]+)", text)
+        if match is None:
+            if text.strip():
+                odd["rows that are not `00001.mp4 label`"].append(f"line {line}")
+            continue
+        label = WORDS.get(match[2].lower())
+        if label in _LABELS:
+            yield match[1], label, split, part
+        else:
+            reason = "compound labels" if "_" in match[2] else unknown_word(match[2], "MAFW")
+            odd[reason].append(f"line {line}")
+    for reason, lines in odd.items():
+        note(problems, f"{file.relative_to(root)}: {reason}", lines)

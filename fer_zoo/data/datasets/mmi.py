@@ -1,0 +1,158 @@
+"""MMI: videos of posed expressions, from neutral over the peak to neutral, one folder per session."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree
+
+from fer_zoo.data.datasets._layout import (
+    find_folder,
+    in_order,
+    missing,
+    safe_key,
+    visible_files,
+    visible_folders,
+)
+from fer_zoo.data.sources import Difference, Source
+from fer_zoo.errors import InputError
+from fer_zoo.registry import register_dataset
+
+# Larger codes are other states than the six; one public script is the source of 1 to 6.
+CODES = {"1": "anger", "2": "disgust", "3": "fear", "4": "happiness", "5": "sadness", "6": "surprise"}
+FRONTAL, DUAL = "0", "2"
+HALVES = {"left": (0.0, 0.0, 0.5, 1.0), "right": (0.5, 0.0, 0.5, 1.0)}
+# Usual counts of published work, sequences and subjects; general knowledge, not confirmed by a file.
+_USUAL = {
+    "labelled sequences (usually 205 to 213, unverified)": (205, 213),
+    "subjects (usually 30 to 32, unverified)": (30, 32),
+}
+
+
+@dataclass
+class Mmi:
+    """MMI on disk: one source per video with one of the six basic emotions, frontal or dual view, of its whole length.
+
+    problems: what `sources` or `check`, whichever ran last, found odd: XML that cannot be read or lacks what it should
+    say, and the counts of what was left out: emotion codes above 6, profile views. Videos without an emotion are usual.
+    """
+
+    root: Path
+    frontal_half: Literal["left", "right"]
+    problems: list[str] = field(default_factory=list)
+
+    def sources(self) -> Iterator[Source]:
+        """Yield the labelled videos, sorted by key, e.g. "S001-001".
+
+        Raises:
+            InputError: no folder with a `session.xml` is there.
+        """
+        self.problems.clear()
+        folder = find_folder(self.root, ("Sessions", "."), "sessions of MMI")
+        sessions = [path for path in visible_folders(folder) if _file(path, "session.xml")]
+        if not sessions:
+            raise missing(self.root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
+        return in_order(self._walk(sessions), self.problems)
+
+    def check(self) -> list[Difference]:
+        """Compare the numbers of sequences and subjects with those that published work usually has."""
+        found = list(self.sources())
+        counts = (len(found), len({source.subject for source in found}))
+        return [
+            Difference(what, count, min(max(count, low), high))
+            for (what, (low, high)), count in zip(_USUAL.items(), counts, strict=True)
+            if not low <= count <= high
+        ]
+
+    def _walk(self, sessions: list[Path]) -> Iterator[Source]:
+        left_out: Counter[str] = Counter()
+        for session in sessions:
+            for video in visible_files(session, [".avi"]):
+                try:
+                    label = _emotion(session, video)
+                    view, upright = _view(session) if label in CODES else ("", True)
+                    if label is None:
+                        continue
+                    if label not in CODES:
+                        left_out[f"emotion code {label}"] += 1
+                    elif view not in (FRONTAL, DUAL):
+                        left_out[f"view {view}"] += 1
+                    else:
+                        yield self._source(video, CODES[label], view, upright)
+                except InputError as error:
+                    self.problems.append(f"{session.name}/{video.name}: {error.given}")
+        self.problems += [f"{count} videos of {what} are left out" for what, count in sorted(left_out.items())]
+
+    def _source(self, video: Path, label: str, view: str, upright: bool) -> Source:
+        named = re.match(r"(S\d+)-", video.stem, re.IGNORECASE)
+        if not named:
+            raise InputError("the name does not say the subject.", "a name as S001-001.avi")
+        return Source(
+            key=safe_key(video.stem.upper()),
+            files=(video.relative_to(self.root),),
+            label=label,
+            subject=named[1].upper(),
+            rotate=int(view == FRONTAL and not upright),
+            region=HALVES[self.frontal_half] if view == DUAL else None,
+        )
+
+
+def _emotion(session: Path, video: Path) -> str | None:
+    """Emotion code of a video, or None if it has none."""
+    described = _file(session, f"{video.stem}.xml")
+    if described is None:
+        return None
+    tags = [tag for tag in _elements(described, "Metatag") if tag.get("Name", "").lower() == "emotion"]
+    return tags[0].get("Value", "").strip() if tags else None
+
+
+def _view(session: Path) -> tuple[str, bool]:
+    """View of a session's track, and whether a frontal one is stored upright."""
+    described = _file(session, "session.xml")
+    assert described is not None  # only such sessions are walked
+    tracks = _elements(described, "track")
+    if not tracks or "view" not in tracks[0].attrib:
+        raise InputError("session.xml says no view of the track.", "a track with the attribute view")
+    annotations = _elements(described, "annotation")
+    # The one public script that reads these says so: videos whose last annotation is of action units over onset, apex
+    # and offset are upright, all other frontal ones lie on their side.
+    return tracks[0].attrib["view"].strip(), bool(annotations) and "oao_aucs" in annotations[-1].get("filename", "")
+
+
+def _elements(path: Path, name: str) -> list[ElementTree.Element]:
+    """Elements of an XML file by name, namespaces and case aside."""
+    try:
+        tree = ElementTree.parse(path)
+    except (OSError, ValueError, LookupError, ElementTree.ParseError) as error:
+        raise InputError(f"{path.name} cannot be read: {error}.", "well-formed XML") from error
+    return [item for item in tree.iter() if item.tag.rpartition("}")[2].lower() == name.lower()]
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    return next((path for path in visible_files(folder) if path.name.lower() == name.lower()), None)
+
+
+@register_dataset(
+    "mmi",
+    synthetic=False,
+    labels=tuple(CODES.values()),
+    licence="gated: account and signed agreement with the makers of the MMI database; text not in this package",
+    terms="Academic research; testing of commercial systems and redistribution are restricted. "
+    "Whether trained weights may be passed on is unknown.",
+    training_data="MMI: posed expressions from neutral over the peak to neutral; number of sequences used: unknown.",
+    may_use="academic research, after signing; testing of commercial systems is restricted",
+    share_weights="unknown",
+    terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
+)
+def mmi(root: Path, *, frontal_half: Literal["left", "right"] = "right") -> Mmi:
+    """MMI: videos of the six basic emotions, frontal and dual view, from `Sessions/<number>/`.
+
+    Of a dual view (face and its profile side by side) the half `frontal_half` is used. Which one shows the face is
+    unverified, and it may differ between videos: look at a few. Frontal videos that lie on their side are turned by a
+    quarter clockwise, as the one public script for them does.
+    """
+    return Mmi(root, frontal_half)

@@ -1,0 +1,232 @@
+"""Reading a store: any clip through a memory map, or all of them front to back."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import mmap
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from fer_zoo.data.clips import ClipSet, Frames, Index, Points
+from fer_zoo.data.store.files import check_length, damaged, missing_shard, read_failures, read_header, read_index
+from fer_zoo.data.store.fits import differences
+from fer_zoo.data.store.members import FRAMES, POINTS, SCORES, array_forms, from_jpeg, jpeg_suffixes
+from fer_zoo.data.store.records import (
+    ClipFacts,
+    Failure,
+    ShardIndex,
+    StoredClip,
+    StoreHeader,
+    tar_path,
+)
+from fer_zoo.errors import InputError
+from fer_zoo.specs import ComponentSpec, InputSpec
+
+# Each open map holds a file handle, of which a process has some thousand.
+_OPEN_MAPS = 64
+# Clips among which a shuffled stream draws the next: 100 to 300 MB of 10 frames of 112 pixels.
+_SHUFFLED = 256
+NO_SUBJECT = -1
+
+
+def open_store(folder: str | Path) -> Store:
+    """Open a finished clip store; reads its indexes, checks that every shard is there, and reads no clip.
+
+    Raises:
+        InputError: no store, an unfinished or damaged one, one of another format version, or a shard is missing.
+    """
+    folder = Path(folder)
+    header = read_header(folder)
+    return Store(folder, header, [read_index(folder, s.number, s.index_sha256)[0] for s in header.shards])
+
+
+class Store:
+    """Clips of a finished store, numbered from 0 in the order of the shards. May be sent to other processes.
+
+    header: what store.json says. facts: what is known of each clip, by number.
+    """
+
+    def __init__(self, folder: Path, header: StoreHeader, shards: Sequence[ShardIndex]) -> None:
+        self.folder, self.header, self._shards = folder, header, shards
+        self._ends = list(accumulate(len(shard.clips) for shard in shards))
+        self.facts: tuple[ClipFacts, ...] = tuple(facts for shard in shards for facts in shard.facts)
+        self._map = functools.lru_cache(_OPEN_MAPS)(self._open_map)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return open_store, (self.folder,)
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    def labels(self) -> tuple[str, ...]:
+        """Labels that occur, sorted."""
+        return tuple(sorted(self.header.labels))
+
+    def subjects(self) -> tuple[str, ...]:
+        """Names of the subjects, sorted: a subject's number in a clip set is its place here."""
+        return tuple(sorted({clip.subject for clip in self.facts if clip.subject is not None}))
+
+    def failures(self) -> list[Failure]:
+        """Sources that gave no clip."""
+        return read_failures(self.folder)
+
+    def clip(self, number: int) -> StoredClip:
+        """One clip. Its arrays are read-only and lie in the memory map, but for JPEG frames: copy what you change.
+
+        Raises:
+            InputError: no such clip, or its shard is damaged.
+        """
+        shard, place = self._find(number)
+        return self._decoded(self._map(shard.number), 0, shard, place)
+
+    def stream(self, shuffle_seed: int | None = None) -> Iterator[StoredClip]:
+        """Yield every clip, each shard read front to back, in arrays of their own.
+
+        With a seed the shards come in random order and clips are drawn from the next few hundred.
+
+        Raises:
+            InputError: a shard is damaged.
+        """
+        if shuffle_seed is None:
+            return self._read(self._shards)
+        rng = np.random.default_rng(shuffle_seed)
+        return _shuffled(self._read(self._shards[place] for place in rng.permutation(len(self._shards))), rng)
+
+    def as_clip_set(self, labels: tuple[str, ...], rows: Index | None = None) -> ClipSet:
+        """Clips for training: labels as numbers in the order of `labels`, points in memory, frames read when asked for.
+
+        Clips of other labels are left out. A subject's number is its place in `subjects()`, -1 where it is unknown.
+
+        Args:
+            rows: numbers (n,) of the clips to take, in this order; None for all.
+        """
+        every = range(len(self)) if rows is None else map(int, rows)
+        kept = [row for row in every if self.facts[row].label in labels]
+        number = {name: place for place, name in enumerate(self.subjects())}
+        facts = [self.facts[row] for row in kept]
+        chosen = f"{self.header.fingerprint} {labels} {kept}"
+        return ClipSet(
+            frames=StoreFrames(self),
+            rows=np.array(kept, np.int64),
+            landmarks=self._points(kept),
+            labels=np.array([labels.index(clip.label) for clip in facts], np.int64),
+            subjects=np.array([number.get(clip.subject or "", NO_SUBJECT) for clip in facts], np.int64),
+            takes=np.array([clip.take for clip in facts], np.int64),
+            names=tuple(labels),
+            fingerprint=hashlib.sha256(chosen.encode()).hexdigest(),
+        )
+
+    def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:
+        """What keeps a network of this input, trained on points of this detector, from using the store; in words.
+
+        Clips may be longer, sharper or cut wider than the network needs, since training crops them by their points.
+        """
+        return differences(self.header, spec, detector)
+
+    def verify(self) -> None:
+        """Read every shard and compare its sha256.
+
+        Raises:
+            InputError: a shard is damaged or missing.
+        """
+        for shard in self._shards:
+            check_length(self.folder, shard)
+            path = tar_path(self.folder, shard.number)
+            with path.open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != shard.tar_sha256:
+                    raise damaged(path, "its sha256 is not the one in its index")
+
+    def _find(self, number: int) -> tuple[ShardIndex, int]:
+        if not 0 <= number < len(self):
+            raise InputError(f"Clip {number} of a store of {len(self)}.", f"0 to {len(self) - 1}")
+        after = bisect_right(self._ends, number)
+        shard = self._shards[after]
+        return shard, number - self._ends[after] + len(shard.clips)
+
+    def _open_map(self, number: int) -> memoryview:
+        path = tar_path(self.folder, number)
+        (shard,) = (shard for shard in self._shards if shard.number == number)
+        # A map of a file that became shorter would end the process at the first touch of what is gone.
+        check_length(self.folder, shard)
+        try:
+            with path.open("rb") as stream:
+                return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+        except (OSError, ValueError) as error:
+            raise missing_shard(path, str(error)) from error
+
+    def _read(self, shards: Iterable[ShardIndex]) -> Iterator[StoredClip]:
+        for shard in shards:
+            check_length(self.folder, shard)
+            path = tar_path(self.folder, shard.number)
+            with path.open("rb", buffering=0) as stream:
+                for places, start, end in shard.runs:
+                    block = np.empty(end - start, np.uint8).data
+                    stream.seek(start)
+                    if stream.readinto(block) != len(block):
+                        raise damaged(path, "it ends too early")
+                    for place in places:
+                        yield self._decoded(block, start, shard, place)
+
+    def _decoded(self, block: memoryview, start: int, shard: ShardIndex, place: int) -> StoredClip:
+        """Make a shard's clip of its members in `block`, whose first byte is byte `start` of the tar."""
+        offsets, forms = shard.offsets, array_forms(shard.frames, shard.size)
+        try:
+            if shard.encoding == "raw":
+                frames = forms[FRAMES].view(block, offsets[FRAMES][place] - start)
+            else:
+                frames = np.empty(forms[FRAMES].shape, np.uint8)
+                for suffix, out in zip(jpeg_suffixes(shard.frames), frames, strict=True):
+                    offset, size = shard.clips[place].members[suffix]
+                    from_jpeg(block[offset - start : offset - start + size], out)
+            points = forms[POINTS].view(block, offsets[POINTS][place] - start)
+            scores = forms[SCORES].view(block, offsets[SCORES][place] - start)
+        except ValueError as error:
+            raise self._damaged(shard, place, error) from error
+        return StoredClip(shard.facts[place], frames, points, scores)
+
+    def _damaged(self, shard: ShardIndex, place: int, error: ValueError) -> InputError:
+        return damaged(tar_path(self.folder, shard.number), f"clip {shard.facts[place].key}: {error}")
+
+    def _points(self, rows: Sequence[int]) -> Points:
+        out = np.empty((len(rows), self.header.frames, 68, 2), np.float32)
+        for number, row in enumerate(rows):
+            shard, place = self._find(row)
+            form = array_forms(shard.frames, shard.size)[POINTS]
+            try:
+                out[number] = form.view(self._map(shard.number), shard.offsets[POINTS][place])
+            except ValueError as error:
+                raise self._damaged(shard, place, error) from error
+        return out
+
+
+@dataclass(frozen=True)
+class StoreFrames:
+    """The frames of a store by clip number, as a clip set asks for them."""
+
+    store: Store
+
+    def __getitem__(self, rows: Index, /) -> Frames:
+        made = self.store.header
+        out = np.empty((len(rows), made.frames, made.size, made.size, 3), np.uint8)
+        for place, row in enumerate(rows):
+            out[place] = self.store.clip(int(row)).frames
+        return out
+
+
+def _shuffled(clips: Iterator[StoredClip], rng: np.random.Generator) -> Iterator[StoredClip]:
+    waiting: list[StoredClip] = []
+    for clip in clips:
+        if len(waiting) < _SHUFFLED:
+            waiting.append(clip)
+            continue
+        place = int(rng.integers(_SHUFFLED))
+        drawn, waiting[place] = waiting[place], clip
+        yield drawn
+    for place in rng.permutation(len(waiting)):
+        yield waiting[place]

@@ -1,0 +1,232 @@
+"""What is written down about a clip, a shard and a store, and the names of their files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from array import array
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+
+from fer_zoo.data.clips import Frames, Points
+from fer_zoo.data.store.members import member_sizes
+from fer_zoo.specs import ComponentSpec, CropSpec
+from fer_zoo.specs.base import AboveZero, Positive, Spec
+
+# Raise when the meaning of the files changes; a reader refuses every other number.
+FORMAT: Final = 1
+
+Encoding = Literal["raw", "jpeg"]
+Count = Annotated[int, Field(ge=0)]
+
+# Bytes that a stream reads at once. A clip that is kept keeps all of its run in memory.
+_RUN = 2**20
+
+_KEY = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+
+
+def _checked_key(key: str) -> str:
+    if not _KEY.fullmatch(key) or {".", ".."} & set(key.split("/")):
+        raise ValueError("a key is made of letters, digits and -_. in parts joined by /, none of them . or ..")
+    return key
+
+
+def _as_text(value: Any) -> Any:
+    """Paths as text; bytes of a name that are no UTF-8 are escaped, since JSON has no place for them."""
+    if isinstance(value, Path):
+        value = value.as_posix()
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+
+
+class ClipFacts(Spec):
+    """What is known of a clip besides its pixels and points."""
+
+    key: Annotated[str, AfterValidator(_checked_key)]
+    """Unique in the store; letters, digits, -_. and /."""
+    label: Text
+    """A word of `fer_zoo.data.sources.LABELS`, or of the user's own."""
+    subject: Text | None
+    """The person; None where the database does not tell."""
+    take: Count = 0
+    """Number of the clip among those of its subject and label."""
+    files: tuple[Text, ...]
+    """Video, or pictures of a sequence, below the database's root."""
+    frame_range: tuple[Count, Count]
+    """Half-open range of source frames."""
+    fps: AboveZero
+    """Frames a second of the stored frames."""
+    box: tuple[float, float, float, float] | None
+    """Left, top, right, bottom of the crop in source pixels; None where it is no box, as after an alignment."""
+    split: dict[str, str] = Field(default_factory=dict)
+    """Parts of published splits that it belongs to."""
+
+
+class StoredClip(NamedTuple):
+    """A clip with what is known of it.
+
+    frames: (T, S, S, 3) uint8 RGB. points: (T, 68, 2) float32, pixels of the frames, NaN without a face.
+    scores: (T,) float32, the detector's.
+    """
+
+    facts: ClipFacts
+    frames: Frames
+    points: Points
+    scores: Points
+
+
+class ScoreSummary(Spec):
+    """Frames with a face, and the lowest and the mean of the scores that are numbers."""
+
+    faces: Count
+    lowest: float | None
+    mean: float | None
+
+
+class ClipRecord(Spec):
+    """A clip in the index of its shard; `members` is offset and size in the tar, by the suffix of the member's name."""
+
+    facts: ClipFacts
+    scores: ScoreSummary
+    members: dict[str, tuple[Count, Count]]
+
+
+class ShardIndex(Spec):
+    """What lies where in one tar. A shard without clips has `frames` and `size` 0."""
+
+    format: Literal[1] = FORMAT
+    number: Count
+    encoding: Encoding
+    frames: Count
+    size: Count
+    tar_bytes: Count
+    tar_sha256: str
+    clips: tuple[ClipRecord, ...]
+
+    # A stream touches a record's own objects once a pass, each time cold: half its time beside the reading. These lie
+    # together in memory.
+
+    @cached_property
+    def facts(self) -> tuple[ClipFacts, ...]:
+        """Facts of the clips, in order."""
+        return tuple(clip.facts for clip in self.clips)
+
+    @cached_property
+    def offsets(self) -> dict[str, array[int]]:
+        """Offsets of the clips' members, by suffix."""
+        suffixes = member_sizes(self.encoding, self.frames, self.size)
+        return {suffix: array("q", [clip.members[suffix][0] for clip in self.clips]) for suffix in suffixes}
+
+    @cached_property
+    def runs(self) -> tuple[tuple[range, int, int], ...]:
+        """Clips to read at once, each run just over a mebibyte: their numbers, first byte and end."""
+        found, first = [], 0
+        for place, clip in enumerate(self.clips):
+            start = min(offset for offset, _ in self.clips[first].members.values())
+            end = max(offset + size for offset, size in clip.members.values())
+            if end - start >= _RUN or place + 1 == len(self.clips):
+                found.append((range(first, place + 1), start, end))
+                first = place + 1
+        return tuple(found)
+
+    @model_validator(mode="after")
+    def _within_the_tar(self) -> ShardIndex:
+        sizes = member_sizes(self.encoding, self.frames, self.size)
+        end = 0
+        for clip in self.clips:
+            if set(clip.members) != set(sizes):
+                raise ValueError(f"clip {clip.facts.key} has members {sorted(clip.members)}")
+            for suffix, (offset, size) in sorted(clip.members.items(), key=lambda member: member[1]):
+                if offset < end or offset + size > self.tar_bytes or sizes[suffix] not in (None, size):
+                    raise ValueError(f"{clip.facts.key}.{suffix} cannot be {size} bytes at {offset}")
+                end = offset + size
+        if len({clip.facts.key for clip in self.clips}) < len(self.clips):
+            raise ValueError("a key stands twice")
+        return self
+
+
+class StoreFacts(Spec):
+    """All that made a store, as the one who made it tells it; every clip of the store is of this kind."""
+
+    reader: ComponentSpec
+    """The dataset's registered name and its options."""
+    detector: ComponentSpec
+    """The landmarker's registered name and its options."""
+    detector_version: str
+    crop: CropSpec
+    size: Positive
+    frames: Positive
+    fps: AboveZero
+    encoding: Encoding
+    sources_sha256: str
+    """`digest` of one line a source, those that failed included."""
+    preparation: dict[str, Any] = Field(default_factory=dict)
+    """Whatever else decides the clips: which face, alignment, smoothing, short videos."""
+
+
+class ShardEntry(Spec):
+    """A shard that belongs to the store, by the sha256 of its index."""
+
+    number: Count
+    clips: Count
+    index_sha256: str
+
+
+class StoreHeader(StoreFacts):
+    """The content of store.json."""
+
+    format: Literal[1] = FORMAT
+    fer_zoo: str
+    """Version that wrote it."""
+    clips: Count
+    labels: dict[str, int]
+    """Clips of each label."""
+    subjects: Count
+    failures: Count
+    shards: tuple[ShardEntry, ...]
+    fingerprint: str
+    """sha256 of the shards' index hashes: another one, other clips."""
+
+
+class Failure(NamedTuple):
+    """A source that gave no clip, and why."""
+
+    source: str
+    reason: str
+
+
+def digest(lines: Iterable[str]) -> str:
+    """Sha256 of lines, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(map(_as_text, lines))).encode()).hexdigest()
+
+
+def to_json(record: BaseModel, indent: int | None = None) -> str:
+    """A record as JSON, the same text for the same content."""
+    return json.dumps(record.model_dump(mode="json"), sort_keys=True, indent=indent, allow_nan=False) + "\n"
+
+
+def tar_path(folder: Path, number: int) -> Path:
+    """Where the members of a shard are."""
+    return folder / "shards" / f"{number:06d}.tar"
+
+
+def index_path(folder: Path, number: int) -> Path:
+    """Where the index of a shard is; without it the shard does not count."""
+    return folder / "shards" / f"{number:06d}.json"
+
+
+def header_path(folder: Path) -> Path:
+    """Where the store tells what it is."""
+    return folder / "store.json"
+
+
+def failures_path(folder: Path) -> Path:
+    """Where sources that gave no clip are listed."""
+    return folder / "failures.csv"

@@ -1,0 +1,232 @@
+"""Writing a store: shards, each whole or not there, and store.json at the end."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+import fer_zoo
+from fer_zoo.data.store.files import read_failures, read_index
+from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
+from fer_zoo.data.store.records import (
+    ClipRecord,
+    Encoding,
+    Failure,
+    ScoreSummary,
+    ShardEntry,
+    ShardIndex,
+    StoredClip,
+    StoreFacts,
+    StoreHeader,
+    failures_path,
+    header_path,
+    index_path,
+    tar_path,
+    to_json,
+)
+from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.files import write_atomically, write_text
+
+
+def write_shard(
+    folder: str | Path, number: int, clips: Iterable[StoredClip], *, encoding: Encoding = "raw"
+) -> ShardIndex:
+    """Write one shard of a store; clips are taken one by one, and the same clips in the same order give the same bytes.
+
+    The index comes last: killed at any moment, the shard is whole or does not count. A shard of that number which is
+    there is replaced.
+
+    Raises:
+        InputError: clips of different shapes, a key that stands twice, or the folder cannot be written to.
+    """
+    folder = Path(folder)
+    index = index_path(folder, number)
+    records: list[ClipRecord] = []
+    keys: set[str] = set()
+    shape = [0, 0]
+
+    def write(stream: BinaryIO) -> None:
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for clip in clips:
+                _check_clip(clip, shape, keys)
+                records.append(_add(tar, clip, encoding))
+
+    with _room_in(folder):
+        # An index must never stand beside another tar than its own.
+        index.unlink(missing_ok=True)
+        tar = tar_path(folder, number)
+        write_atomically(tar, write)
+        length = tar.stat().st_size
+        with tar.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    shard = ShardIndex(
+        number=number,
+        encoding=encoding,
+        frames=shape[0],
+        size=shape[1],
+        tar_bytes=length,
+        tar_sha256=sha256,
+        clips=tuple(records),
+    )
+    with _room_in(folder):
+        write_text(index, to_json(shard))
+    return shard
+
+
+def finished_shards(folder: str | Path) -> list[ShardIndex]:
+    """Shards that are whole, sorted by number; one that was killed while it was written is not among them.
+
+    Raises:
+        InputError: an index is damaged, or its tar is missing or of another length.
+    """
+    return [shard for shard, _ in _shards(Path(folder))]
+
+
+def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
+    """Write store.json over all shards; only now the folder is a store. After more shards, call it again.
+
+    Raises:
+        InputError: a number is missing, shards do not fit the facts, a key stands in two shards, or a shard is damaged.
+    """
+    folder = Path(folder)
+    shards = _shards(folder)
+    _check_numbers(folder, [shard.number for shard, _ in shards])
+    for shard, _ in shards:
+        found, told = (shard.encoding, shard.frames, shard.size), (facts.encoding, facts.frames, facts.size)
+        if shard.clips and found != told:
+            raise InputError(
+                f"Shard {shard.number} holds clips of (encoding, frames, size) {found}, the store's are {told}.",
+                "clips of one kind",
+                "prepare into an empty folder",
+            )
+    every = [clip.facts for shard, _ in shards for clip in shard.clips]
+    if twice := [key for key, count in Counter(clip.key for clip in every).items() if count > 1]:
+        raise InputError(
+            f"{len(twice)} clips are in two shards, {twice[0]} the first.",
+            "keys that stand once",
+            "prepare into an empty folder",
+        )
+    header = StoreHeader(
+        **facts.model_dump(),
+        fer_zoo=fer_zoo.__version__,
+        clips=len(every),
+        labels=dict(sorted(Counter(clip.label for clip in every).items())),
+        subjects=len({clip.subject for clip in every} - {None}),
+        failures=len(read_failures(folder)),
+        shards=tuple(ShardEntry(number=s.number, clips=len(s.clips), index_sha256=sha) for s, sha in shards),
+        fingerprint=hashlib.sha256("".join(sha for _, sha in shards).encode()).hexdigest(),
+    )
+    with _room_in(folder):
+        write_text(header_path(folder), to_json(header, indent=1))
+        for left in (folder / "shards").glob(".*.tmp.*"):  # by writers that were killed
+            left.unlink(missing_ok=True)
+    return header
+
+
+def write_failures(folder: str | Path, failures: Iterable[Failure]) -> None:
+    """Write failures.csv, sorted; replaces the one that is there.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    text = StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(Failure._fields)
+    table.writerows(sorted(failures))
+    with _room_in(Path(folder)):
+        path = failures_path(Path(folder))
+        write_atomically(path, lambda stream: stream.write(text.getvalue().encode("utf-8", "backslashreplace")))
+
+
+def _shards(folder: Path) -> list[tuple[ShardIndex, str]]:
+    numbers = (int(path.stem) for path in folder.glob("shards/*.json") if path.stem.isdigit())
+    return [read_index(folder, number) for number in sorted(numbers)]
+
+
+def _check_numbers(folder: Path, numbers: list[int]) -> None:
+    tars = [int(path.stem) for path in folder.glob("shards/*.tar") if path.stem.isdigit()]
+    wanted = range(max([-1, *numbers, *tars]) + 1)
+    if missing := sorted(set(wanted) - set(numbers)):
+        raise InputError(
+            f"Shards {', '.join(map(str, missing))} of {folder} are not finished.",
+            "every shard from 0 on",
+            "prepare again; finished shards are kept",
+        )
+
+
+def _check_clip(clip: StoredClip, shape: list[int], keys: set[str]) -> None:
+    """Refuse a clip that is not whole, not of the first one's shape, kept in `shape`, or has one of the `keys`."""
+    if clip.facts.key in keys:
+        raise InputError(
+            f"Two clips of a shard have the key {clip.facts.key}.", "keys that stand once", "number clips of one source"
+        )
+    keys.add(clip.facts.key)
+    frames, points, scores = clip.frames, clip.points, clip.scores
+    if not any(shape) and frames.ndim == 4 and frames.size:
+        shape[:] = frames.shape[:2]
+    length, size = shape
+    fits = length > 0 and frames.shape == (length, size, size, 3) and frames.dtype == np.uint8
+    fits = fits and points.shape == (length, LANDMARKS, 2) and scores.shape == (length,)
+    if not fits or np.isinf(points).any():
+        raise InputError(
+            f"Clip {clip.facts.key} has frames {frames.dtype} {frames.shape}, points {points.shape} and scores "
+            f"{scores.shape}.",
+            f"uint8 ({length}, {size}, {size}, 3), finite or NaN ({length}, {LANDMARKS}, 2), ({length},)",
+            "give every clip of a store the same number of square frames",
+        )
+
+
+def _add(tar: tarfile.TarFile, clip: StoredClip, encoding: Encoding) -> ClipRecord:
+    length, size = clip.frames.shape[:2]
+    arrays: dict[str, npt.NDArray[Any]] = {POINTS: clip.points, SCORES: clip.scores}
+    if encoding == "raw":
+        arrays[FRAMES] = clip.frames
+    forms = array_forms(length, size)
+    content = {suffix: forms[suffix].to_npy(array) for suffix, array in arrays.items()}
+    if encoding == "jpeg":
+        content |= zip(jpeg_suffixes(length), map(to_jpeg, clip.frames), strict=True)
+    content[FACTS] = to_json(clip.facts).encode()
+    # WebDataset takes what follows a name's first dot as the kind of member.
+    stem = clip.facts.key.replace(".", "%2E")
+    members = {}
+    for suffix, data in sorted(content.items()):
+        # TarInfo's own defaults are mtime 0, uid 0, gid 0, no user, mode 0644.
+        info = tarfile.TarInfo(f"{stem}.{suffix}")
+        info.size = len(data)
+        tar.addfile(info, BytesIO(data))
+        blocks = -(-len(data) // tarfile.BLOCKSIZE)
+        members[suffix] = (tar.offset - blocks * tarfile.BLOCKSIZE, len(data))
+    return ClipRecord(facts=clip.facts, scores=_summary(clip), members=members)
+
+
+def _summary(clip: StoredClip) -> ScoreSummary:
+    known = clip.scores[np.isfinite(clip.scores)].astype(np.float64)
+    return ScoreSummary(
+        faces=int(np.isfinite(clip.points).all(axis=(1, 2)).sum()),
+        lowest=float(known.min()) if len(known) else None,
+        mean=float(known.mean()) if len(known) else None,
+    )
+
+
+@contextmanager
+def _room_in(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except FerZooError:  # the clips' own, some of which are OSErrors
+        raise
+    except OSError as error:
+        raise InputError(
+            f"The clip store {folder} cannot be written to: {error}.",
+            "a folder with room that can be written to",
+            "free some space or choose another folder; finished shards are kept",
+        ) from error

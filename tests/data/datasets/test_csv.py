@@ -1,0 +1,151 @@
+"""The user's own list of clips: paths, labels, subjects, frames, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import csv as csv_of_python
+from pathlib import Path
+
+import pytest
+from reader_trees import check_reader, database, sources, tree
+
+from fer_zoo.errors import InputError, OptionError
+
+
+def listed(root: Path, text: str | bytes, name: str = "clips.csv") -> Path:
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return root
+
+
+def test_the_module_does_not_hide_the_one_of_python() -> None:
+    assert csv_of_python.__file__.endswith("csv.py")
+    assert hasattr(csv_of_python, "DictReader")
+
+
+def test_rows_become_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "a/one.mp4", "two.mov", "seq/2.png", "seq/10.png", "seq/.DS_Store")
+    rows = "a/one.mp4,Angry,anna,,\na/one.mp4,joy,anna,5,20\nseq,fear,bo,0,2\n\n two.mov , sadness , bo ,,\n"
+    listed(tmp_path, f"path,label,subject,start,end\n{rows}")
+    found = sources("csv", tmp_path, fps=30)
+    assert list(found) == ["a/one.mp4", "a/one.mp4/000005-000020", "seq/000000-000002", "two.mov"]
+    assert [source.label for source in found.values()] == ["anger", "happiness", "fear", "sadness"]
+    assert [source.subject for source in found.values()] == ["anna", "anna", "bo", "bo"]
+    assert [source.frames for source in found.values()] == [None, (5, 20), (0, 2), None]
+    assert found["seq/000000-000002"].files == (Path("seq/2.png"), Path("seq/10.png"))
+    assert [source.fps for source in found.values()] == [None, None, 30.0, None]
+    assert database("csv", tmp_path).check() == []
+    check_reader("csv", tmp_path, monkeypatch, fps=30)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbfpath,label,subject\r\na.mp4,fear,s\xc3\xbc\r\n",
+        "path,label,subject\na.mp4,fear,s\xfc\n".encode("latin-1"),
+        "path,label,subject\na.mp4,fear,s\xfc\n".encode("utf-16"),
+        'Subject, LABEL ,note,path\ns\xfc,fear,"with, comma",a.mp4\n'.encode(),
+    ],
+)
+def test_what_spreadsheets_write(text: bytes, tmp_path: Path) -> None:
+    tree(tmp_path, "a.mp4")
+    (source,) = sources("csv", listed(tmp_path, text)).values()
+    assert (source.key, source.label, source.subject) == ("a.mp4", "fear", "s\xfc")
+
+
+def test_paths_begin_at_the_list_or_at_the_root(tmp_path: Path) -> None:
+    tree(tmp_path, "lists/near.mp4", "far.mp4", "both.mp4", "lists/both.mp4")
+    rows = "near.mp4,fear,\nfar.mp4,fear,\nboth.mp4,fear,\n"
+    listed(tmp_path, f"path,label,subject\n{rows}{tmp_path}/far.mp4,anger,\n", "lists/mine.csv")
+    reader = database("csv", tmp_path, file="lists/mine.csv")
+    found = list(reader.sources())
+    assert [source.key for source in found] == ["far.mp4", "lists/both.mp4", "lists/near.mp4"]
+    assert all(source.subject is None for source in found)
+    assert reader.problems == ["line 5: the same clip as in line 3"]
+
+
+def test_all_problems_at_once_with_their_lines(tmp_path: Path) -> None:
+    root = tree(tmp_path / "root", "ok.mp4", "seq/1.png", "empty/")
+    tree(tmp_path, "outside.mp4")
+    rows = [
+        "ok.mp4,fear,anna,,",
+        "ok.mp4,fera,anna,9,3",
+        "gone.mp4,,anna,1,",
+        ",fear,anna,a,2",
+        "../outside.mp4,fear,anna,,",
+        "seq,fear,anna,0,2",
+        "empty,fear,,,",
+        "ok.mp4,fear,anna,,,more",
+        "ok.mp4,fear,anna,3,3",
+        "ok.mp4,calm,,0,1",
+        '"ok.mp4","calm","anna",0,"1"',
+    ]
+    listed(root, "path,label,subject,start,end\n" + "\n".join(rows) + "\n")
+    reader = database("csv", root)
+    assert [source.key for source in reader.sources()] == ["ok.mp4", "ok.mp4/000000-000001"]
+    assert reader.problems == [
+        "line 3: 'fera' is no label (did you mean 'fear'?); start=9 is not before end=3",
+        "line 4: label is empty; start and end go together; there is no gone.mp4",
+        "line 5: start=a, end=2: whole numbers from 0, please; path is empty",
+        f"line 6: ../outside.mp4 is not below the root {root}",
+        "line 7: end is 2, there are 1 pictures",
+        "line 8: subject is empty, in other rows it is not; "
+        "no picture (.jpg, .jpeg, .png, .bmp, .tif, .tiff) in the folder empty",
+        "line 9: more cells than columns",
+        "line 10: start=3 is not before end=3",
+        "line 11: subject is empty, in other rows it is not",
+    ]
+
+
+def test_a_list_of_which_nothing_is_right(tmp_path: Path) -> None:
+    listed(tmp_path, "path,label,subject\na.mp4,fear,x\nb.mp4,fear,x\n")
+    with pytest.raises(InputError) as caught:
+        sources("csv", tmp_path)
+    assert "line 2: there is no a.mp4\n    - line 3: there is no b.mp4" in caught.value.given
+    listed(tmp_path, "path,label,subject\n")
+    with pytest.raises(InputError, match="no row that can be used"):
+        sources("csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("a.mp4,fear,anna", "no column path; no column label; no column subject"),
+        ("path,lable,subject", r"no column label \(is it 'lable'\?\)"),
+        ("path;label;subject", "no column path"),
+        ("path,label,subject,start", "start and end go together"),
+        ("path,label,subject,label", "column label comes twice"),
+        ("", "no column path"),
+    ],
+)
+def test_a_wrong_header(header: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=reason) as caught:
+        sources("csv", listed(tmp_path, f"{header}\na.mp4,fear,anna\n"))
+    assert "whose first line is path,label,subject" in caught.value.accepted
+
+
+def test_a_broken_or_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"line 2"):
+        sources("csv", listed(tmp_path, 'path,label,subject\n"a.mp4,fear,x\n'))
+    with pytest.raises(InputError, match=r"CSV files there: clips\.csv") as caught:
+        sources("csv", tmp_path, file="clip.csv")
+    assert caught.value.do == "did you mean file=clips.csv?"
+    with pytest.raises(OptionError, match="fps"):
+        sources("csv", tmp_path, fps=0.0)
+
+
+def test_names_that_nobody_standardised_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "a b.mp4", "a_b.mp4", "ä.mp4")
+    listed(tmp_path, "path,label,subject\na b.mp4,fear,\na_b.mp4,fear,\nä.mp4,fear,\n")
+    assert len(sources("csv", tmp_path)) == 3
+    check_reader("csv", tmp_path, monkeypatch)
+
+
+def test_a_root_that_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree(tmp_path / "root", "a.mp4", "b.mp4")
+    tree(tmp_path, "outside.mp4")
+    listed(root, f"path,label,subject\na.mp4,fear,\n{root}/b.mp4,fear,\n../outside.mp4,fear,\n.,fear,\n")
+    monkeypatch.chdir(root)
+    reader = database("csv", Path("."))
+    assert [source.files for source in reader.sources()] == [(Path("a.mp4"),), (Path("b.mp4"),)]
+    assert [problem.split(":")[0] for problem in reader.problems] == ["line 4", "line 5"]

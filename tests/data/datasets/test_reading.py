@@ -1,0 +1,64 @@
+"""What the readers share, and what each states when it is registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_zoo.data.datasets._reading import WORDS, counts, shown, unique_key, unknown_word
+from fer_zoo.data.sources import LABELS, Source
+from fer_zoo.registry import DATASETS
+
+READERS = ("afew", "cremad", "csv", "dfew", "ferv39k", "folder", "mafw", "oulu_casia", "ravdess")
+FACTS = ("licence", "terms", "training_data", "may_use", "share_weights", "terms_source")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_states_its_terms(name: str) -> None:
+    entry = DATASETS.get(name)
+    assert entry.injected == ("root",)
+    assert entry.defaults["synthetic"] is False
+    assert all(isinstance(entry.defaults[fact], str) and entry.defaults[fact] for fact in FACTS)
+    assert set(entry.defaults.get("labels", ())) <= set(LABELS)
+    # Nobody's permission is made up: what may be done with weights is unknown for all of them.
+    assert entry.defaults["share_weights"].startswith("unknown")
+
+
+def test_words_lead_to_labels() -> None:
+    assert set(WORDS.values()) == set(LABELS)
+    assert all(word == word.lower() for word in WORDS)
+
+
+def test_keys_are_kept_or_made_different() -> None:
+    assert unique_key("a", "b-1.mp4") == "a/b-1.mp4"
+    changed = [unique_key(name) for name in ("a b", "a\udcffb", "a/b c")]
+    assert [key.rpartition("-")[0] for key in changed] == ["a_b", "a_b", "a_b_c"]
+    assert len({*changed, unique_key("a_b")}) == 4
+    assert unique_key("a b") == changed[0]
+
+
+def test_text_can_always_be_printed() -> None:
+    assert shown("a\udcff").encode() == b"a\\xff"
+    assert unknown_word("\udcff") == "'\\\\xff' is no label"
+    assert unknown_word("Neutral", "CREMA-D") == "'Neutral' is no label of CREMA-D"
+
+
+def test_counts_know_nobody_as_no_subject() -> None:
+    files = (Path("x.mp4"),)
+    found = counts(
+        [
+            Source("a", files, "fear", "anna", split={"set_1": "train", "set_2": "test"}),
+            Source("b", files, "fear", "anna", split={"set_1": "test"}),
+            Source("c", files, "anger", None),
+        ]
+    )
+    assert found == {
+        "clips": 3,
+        "subjects": 1,
+        "fear": 2,
+        "anger": 1,
+        "set_1 train": 1,
+        "set_1 test": 1,
+        "set_2 test": 1,
+    }
