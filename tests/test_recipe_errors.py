@@ -127,7 +127,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "unknown database": (
         f"{RANGES}\nprotocol: subject-independent",
         "split: {train_on: [ckpls, disfa], test_on: mmi}\nprotocol: cross-database",
-        ["split.train_on (mine.yaml:6): Unknown dataset 'ckpls'. did you mean 'ckplus'?"],
+        ["split.train_on (mine.yaml:6): Unknown dataset 'ckpls'. did you mean 'ckplus' or 'csv'?"],
     ),
     "two starts": (
         "seed: 1",
