@@ -6,10 +6,11 @@ import pytest
 
 from fer_zoo import cli
 
+VERBS = "predict, models, components, info, recipes, prepare, data, train"
 CASES = {
-    "foo": ("`fer-zoo` has no verb 'foo'.", "predict, models, components, info, recipes, prepare, data, train", "fer-zoo"),
+    "foo": ("`fer-zoo` has no verb 'foo'.", VERBS, "fer-zoo"),
     "modls": ("`fer-zoo` has no verb 'modls'.", "did you mean 'models'?", "fer-zoo"),
-    "": ("`fer-zoo` needs a verb.", "predict, models, components, info, recipes, prepare, data, train", "fer-zoo"),
+    "": ("`fer-zoo` needs a verb.", VERBS, "fer-zoo"),
     "--debgu models": ("`fer-zoo` has no option '--debgu'.", "did you mean '--debug'?", "fer-zoo"),
     "recipes": ("`fer-zoo recipes` needs a verb.", "ls, show, copy, validate, diff", "fer-zoo recipes"),
     "recipes vaidate": ("`fer-zoo recipes` has no verb 'vaidate'.", "did you mean 'validate'?", "fer-zoo recipes"),
