@@ -41,6 +41,9 @@ def cache_root() -> Path:
     synthetic=True,
     licence="Apache-2.0",
     terms="None beyond the licence: the faces are rendered from MakeHuman data, which is CC0 1.0.",
+    may_use="anybody",
+    share_weights="yes, as this package's own are",
+    terms_source="fer_zoo/synth/data/LICENSE.md in this package",
     training_data="synthmh: rendered MakeHuman heads (CC0 1.0). No picture of a person was used.",
 )
 def synthmh(request: ClipRequest, *, render_seed: int = 0) -> ClipSet:
