@@ -100,7 +100,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _opened(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch's own error for a file that is cut short
         raise TrainingError(
             f"{path} cannot be read: {error}.", "a whole checkpoint", "restore it from a copy, or start anew"
         ) from error
