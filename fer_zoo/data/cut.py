@@ -6,6 +6,7 @@ into the memory, and finding faces costs far more than decoding.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -82,17 +83,18 @@ def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker
             "a face in at least one frame of a clip",
             "look at the file; another detector or its threshold may find it",
         )
-    wanted = {number for window, box in zip(windows, boxes, strict=True) if box for number in window}
-    images = {frame.index: frame.image for frame in pictures(source, root, spec.fps) if frame.index in wanted}
     first = source.frames[0] if source.frames else 0
+    waiting = deque((window, box) for window, box in zip(windows, boxes, strict=True) if box)
+    held: dict[int, UInt8] = {}  # the pictures of the clip in hand: those of a whole video would not fit
     cuts = []
-    for window, box in zip(windows, boxes, strict=True):
-        if box is None:
-            continue
-        numbers = list(window)
-        frames, points = crop_clip([images[n] for n in numbers], track.points[numbers], box, spec.canvas)
-        real = len(set(numbers)) if spec.short == "repeat" else len(numbers)
-        cuts.append(Cut(frames, points, track.scores[numbers], box, tuple(first + n for n in numbers), real))
+    for frame in pictures(source, root, spec.fps):
+        held[frame.index] = frame.image
+        while waiting and frame.index == waiting[0][0][-1]:
+            numbers, box = waiting.popleft()
+            frames, points = crop_clip([held[n] for n in numbers], track.points[numbers], box, spec.canvas)
+            real = len(set(numbers)) if spec.short == "repeat" else len(numbers)
+            cuts.append(Cut(frames, points, track.scores[numbers], box, tuple(first + n for n in numbers), real))
+        held = {n: image for n, image in held.items() if waiting and n >= waiting[0][0][0]}
     return cuts
 
 

@@ -99,7 +99,7 @@ def prepare(
     database = open_database(dataset.name, root, dataset.options)
     sources = sorted(database.sources(), key=lambda source: source.key)
     _check(sources, root)
-    version = create_landmarker(spec.detector).version
+    version = _landmarker(spec.detector.model_dump_json()).version
     facts = StoreFacts(
         reader=dataset,
         detector=spec.detector,
