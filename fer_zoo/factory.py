@@ -54,16 +54,7 @@ def create_model(
         raise OptionError(f"recipe={recipe!r}.", "the name of a recipe, or a path", 'e.g. recipe="quickstart"')
     if recipe is not None:
         return _of_recipe(recipe, pretrained=pretrained, changed=changed)
-    if not isinstance(name, str) or not (isinstance(pretrained, bool) or (isinstance(pretrained, str) and pretrained)):
-        raise OptionError(
-            f"name={name!r} with pretrained={pretrained!r}.",
-            "a model name; for pretrained False, True or a tag",
-            'e.g. create_model("incres3d_tiny_lstm_lm", pretrained=True)',
-        )
-    architecture, tag = split_tag(name)
-    if tag and isinstance(pretrained, str) and pretrained != tag:
-        raise OptionError(f"{name!r} with pretrained={pretrained!r}.", "one tag", "drop one of them")
-    wanted: bool | str = tag or pretrained
+    architecture, wanted = _asked(name, pretrained)
     if wanted is False:
         model = build(model_spec(architecture, labels=labels, num_classes=num_classes, **options))
         if backbone_weights:
@@ -82,10 +73,7 @@ def create_model(
             "leave them out (`model.reset_classifier(labels=...)` changes the classes of the loaded model), or create "
             "the model with pretrained=False and train it",
         )
-    parse_name(architecture)
-    from fer_zoo import weights
-
-    return weights.load_weights(weights.find(architecture, None if wanted is True else wanted))
+    return _trained(architecture, None if wanted is True else wanted)
 
 
 def list_models(
@@ -151,6 +139,27 @@ def split_tag(name: str) -> tuple[str, str]:
     except UnknownNameError:
         return architecture, tag
     return name, ""
+
+
+def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
+    """The model's name without a tag, and the weights asked for: False, True or a tag."""
+    if not isinstance(name, str) or not (isinstance(pretrained, bool) or (isinstance(pretrained, str) and pretrained)):
+        raise OptionError(
+            f"name={name!r} with pretrained={pretrained!r}.",
+            "a model name; for pretrained False, True or a tag",
+            'e.g. create_model("incres3d_tiny_lstm_lm", pretrained=True)',
+        )
+    architecture, tag = split_tag(name)
+    if tag and isinstance(pretrained, str) and pretrained != tag:
+        raise OptionError(f"{name!r} with pretrained={pretrained!r}.", "one tag", "drop one of them")
+    return architecture, tag or pretrained
+
+
+def _trained(architecture: str, tag: str | None) -> FERModel:
+    from fer_zoo import weights
+
+    parse_name(architecture)
+    return weights.load_weights(weights.find(architecture, tag))
 
 
 def _of_recipe(recipe: str | Path, *, pretrained: bool | str, changed: bool) -> FERModel:

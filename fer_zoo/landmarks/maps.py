@@ -113,11 +113,9 @@ def landmark_map(
     if radius == 0:
         window = torch.ones_like(x, dtype=landmarks.dtype)
     elif kernel == "gaussian":
-        away = torch.stack((x, y), -1) + 0.5 - position[..., None, :]
-        window = torch.exp(-2 * (away / radius).square().sum(-1))
+        window = _gaussian(torch.stack((x, y), -1) + 0.5 - position[..., None, :], radius)
     else:
-        slope = (1 - CORNER_WEIGHT) / (2 * radius)
-        window = 1 - slope * (dx.abs() + dy.abs()).to(landmarks.dtype)
+        window = _manhattan((dx.abs() + dy.abs()).to(landmarks.dtype), radius)
 
     drawn = usable[..., None] & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     index = torch.where(drawn, y * width + x, 0).flatten(2)
@@ -127,3 +125,11 @@ def landmark_map(
     found = usable.any(-1)
     weights = torch.where(found[..., None], weights, 1.0)
     return LandmarkMap(weights.reshape(*landmarks.shape[:2], *grid).unsqueeze(1), found)
+
+
+def _gaussian(away: Tensor, radius: int) -> Tensor:
+    return torch.exp(-2 * (away / radius).square().sum(-1))
+
+
+def _manhattan(distance: Tensor, radius: int) -> Tensor:
+    return 1 - (1 - CORNER_WEIGHT) / (2 * radius) * distance
