@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 
 from fer_zoo.specs import Metrics, ModelSpec, WeightsCard
@@ -13,7 +15,8 @@ def card_text(card: WeightsCard, spec: ModelSpec) -> str:
     front = {
         "library_name": "fer-zoo",
         "pipeline_tag": "video-classification",
-        "license": card.licence.lower(),
+        # Hubs take one word there: the name of a licence that they know.
+        "license": card.licence.lower() if re.fullmatch(r"[\w.+-]+", card.licence) else "other",
         "tags": [*tags, "synthetic-data"] if card.synthetic else tags,
         "fer_zoo": card.model_dump(mode="json"),
     }
@@ -47,11 +50,16 @@ def _body(card: WeightsCard, spec: ModelSpec) -> str:
             "CK+, MMI, FERA or DISFA, and say nothing about fairness between groups of people.",
             "",
         ]
-    lines += ["## Terms", "", f"Licence of the weights: {card.licence}. {card.terms}", ""]
+    lines += ["## Terms", "", f"Licence: {card.licence}. {card.terms}", ""]
+    lines += [f"- Who may use the data that these weights were trained on: {card.may_use}."]
+    lines += [f"- May the weights be shared: {card.share_weights}.", f"- Source: {card.terms_source}.", ""]
     lines += ["An expression is not a feeling: do not judge people by these labels.", ""]
     lines += ["## Figures", "", f"Protocol: {card.protocol}. WAR is accuracy, UAR the mean recall of the classes.", ""]
     lines += ["| part | clips | subjects | WAR | UAR |", "|---|---|---|---|---|"]
-    lines += [f"| {part} | {m.clips} | {m.subjects} | {m.war:.1%} | {m.uar:.1%} |" for part, m in card.metrics.items()]
+    lines += [
+        f"| {part} | {m.clips} | {m.subjects or 'unknown'} | {m.war:.1%} | {m.uar:.1%} |"
+        for part, m in card.metrics.items()
+    ]
     for part, metrics in card.metrics.items():
         lines += [
             "",

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and names of files that can be printed."""
 
 from __future__ import annotations
 
@@ -46,3 +46,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically; makes its folder."""
     write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+def shown(name: str | Path) -> str:
+    """A file name, or a text that holds some, as it can be printed and written, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

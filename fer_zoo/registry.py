@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from fer_zoo.errors import DuplicateNameError, OptionError, UnknownNameError
+from fer_zoo.specs import TERMS, FusionSite, WeightsCard
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Parts of model names: neither `/` (a family's), `.` (a tag's) nor anything that a shell or a folder could mind.
@@ -290,7 +291,7 @@ def _misfit(kind: Any, value: Any) -> str | None:
     try:
         TypeAdapter(kind, config=ConfigDict(strict=True)).validate_python(value)
     except ValidationError as error:
-        return str(error.errors()[0]["msg"])
+        return str(error.errors()[0]["msg"]).removeprefix("Value error, ")
     return None
 
 
@@ -324,14 +325,20 @@ _BACKBONE_FACTS = {
     "sites": tuple[Literal["input", "residual"], ...],
     "frame_wise": bool,  # each frame by itself: it is its own 2D twin
 }
-_SITES = Literal["none", "input", "residual", "features", "embedding"]
+_DATASET_FACTS = {
+    **{term: get_type_hints(WeightsCard, include_extras=True)[term] for term in TERMS},
+    "labels": tuple[str, ...],  # that it can have; of the vocabulary `fer_zoo.data.sources.LABELS`
+    "fps": float,  # its own rate, where all of it has one
+    "face": Literal["largest", "central", "all"],  # which one its videos are about, where it is not the largest
+    "template": str,  # beginning of the table that its user has to write, if there is one
+}
 
 BACKBONES = Registry("backbone", ("in_channels", "input"), facts=_BACKBONE_FACTS)
 TEMPORALS = Registry("temporal", ("in_features",), facts={})
-FUSIONS = Registry("fusion", ("sites", "features", "in_features"), facts={"site": _SITES}, required=("site",))
+FUSIONS = Registry("fusion", ("sites", "features", "in_features"), facts={"site": FusionSite}, required=("site",))
 LANDMARKERS = Registry("landmarker")
 # `request`: it makes its clips itself; `root`: it reads a database below that folder.
-DATASETS = Registry("dataset", ("request", "root"))
+DATASETS = Registry("dataset", ("request", "root"), facts=_DATASET_FACTS, required=TERMS)
 
 REGISTRIES = {registry.kind: registry for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS)}
 

@@ -58,7 +58,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "section of the wrong type": (
         "data: {dataset: mmi}",
         "data: mmi",
-        ["data (mine.yaml:5): 'mmi' is wrong: write settings: dataset, takes, canvas"],
+        ["data (mine.yaml:5): 'mmi' is wrong: write settings: dataset, takes, canvas, stores, any_fps"],
     ),
     "unknown key": (
         "seed: 1",
@@ -87,18 +87,18 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     ),
     "misspelt folds": (
         RANGES,
-        "split: {fold: 5}",
+        "split: {flods: 5}",
         [
             "split.folds (mine.yaml:6): required key is missing",
-            "split.fold (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds",
+            "split.flods (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds, fold",
         ],
     ),
     "no split": (
         RANGES,
         "split: 5",
         [
-            "split (mine.yaml:6): 5 is wrong: Input should be ranges of subjects (train, validation, test), folds, or "
-            "databases (train_on, test_on)"
+            "split (mine.yaml:6): 5 is wrong: Input should be ranges of subjects (train, validation, test), folds, "
+            "leave_out, published, or databases (train_on, test_on)"
         ],
     ),
     "ranges with the other protocol": (
@@ -163,8 +163,8 @@ def test_the_whole_text_of_an_override_that_fits_nothing() -> None:
     assert str(caught.value) == (
         "Recipe 'quickstart' has 1 problem:\n"
         "    - train.augment.flp (--set): unknown key (did you mean 'flip'?); accepted: flip, rotate_deg, scale, "
-        "shift, brightness, contrast, colour, gamma, grey, noise, noise_share, blur, lowres, compress, erase, "
-        "detector_noise, lose_landmarks" + END
+        "shift, brightness, contrast, colour, gamma, grey, noise, noise_share, blur, lowres, compress, jpeg, erase, "
+        "detector_noise, lose_landmarks, stride, frame_jitter, reverse" + END
     )
 
 

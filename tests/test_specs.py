@@ -100,6 +100,12 @@ def test_a_split_is_read_by_its_keys() -> None:
     [
         (("folds",), "FoldSplit"),
         (("fold",), "FoldSplit"),
+        (("folds", "fold"), "FoldSplit"),
+        (("leave_one_out",), "LeaveOneOutSplit"),
+        (("leave_out",), "LeaveOneOutSplit"),
+        (("published",), "PublishedSplit"),
+        (("published", "validation_folds"), "PublishedSplit"),
+        (("train_on", "test_on", "validation_folds"), "DatabaseSplit"),
         (("train_on", "test_on"), "DatabaseSplit"),
         (("test_on",), "DatabaseSplit"),
         (("train", "validation", "test"), "SplitSpec"),
@@ -109,14 +115,16 @@ def test_a_split_is_read_by_its_keys() -> None:
 )
 def test_the_form_of_a_split_is_the_one_that_was_meant(keys: tuple[str, ...], form: str) -> None:
     assert split_form(dict.fromkeys(keys)) == form
-    assert set(SPLITS) == {"SplitSpec", "FoldSplit", "DatabaseSplit"}
+    assert set(SPLITS) == {"SplitSpec", "FoldSplit", "LeaveOneOutSplit", "PublishedSplit", "DatabaseSplit"}
     assert split_form(5) is None
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"split": {"folds": 1}}, "greater than or equal to 2"),
+        ({"split": {"folds": 2}}, "greater than or equal to 3"),
+        ({"split": {"folds": 5, "fold": 6}}, "there is no fold 6 among 5"),
+        ({"split": {"published": "set_1"}}, "a split by published is 'published'"),
         ({"split": {"folds": 5}, "protocol": "cross-database"}, "a split by folds is 'subject-independent'"),
         ({"protocol": "cross-database"}, "a split by train, validation, test is 'subject-independent'"),
         ({"split": DATABASES, "data": {"dataset": "ckplus"}}, "a split by train_on, test_on is 'cross-database'"),

@@ -44,6 +44,9 @@ def card_fields(**changes: Any) -> dict[str, Any]:
         "labels": LABELS,
         "licence": "Apache-2.0",
         "terms": "None beyond the licence.",
+        "may_use": "anybody",
+        "share_weights": "yes",
+        "terms_source": "a note of 2026-11-22",
         "training_data": "Coloured squares.",
         "protocol": "subject-independent",
         "metrics": {"test": METRICS},
@@ -109,9 +112,33 @@ def test_the_card_says_what_a_reader_must_know(folder: Path) -> None:
     assert matter["pipeline_tag"] == "video-classification"
     assert matter["license"] == "apache-2.0"
     assert "synthetic-data" in matter["tags"]
-    for text in ("synthetic", "not comparable", "None beyond the licence.", "| test | 6 | 2 | 50.0% | 50.0% |"):
+    for text in (
+        "synthetic",
+        "not comparable",
+        "None beyond the licence.",
+        "shared: yes.",
+        "| test | 6 | 2 | 50.0% | 50.0% |",
+    ):
         assert text in body
     assert "| glad | 0 | 2 | 0 |" in body
+
+
+@pytest.mark.parametrize("line", ["licence", "terms", "may_use", "share_weights", "terms_source", "training_data"])
+@pytest.mark.parametrize("text", [None, "", " \n"])
+def test_a_card_without_its_terms_is_not_written(line: str, text: str | None, tmp_path: Path) -> None:
+    card = card_fields(**{line: text})
+    if text is None:
+        del card[line]
+    with pytest.raises(WeightsError, match=line):
+        weights.write_weights(tmp_path / "w", small_model(), small_recipe(), card)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_licence_that_is_no_word_is_other_to_a_hub(tmp_path: Path) -> None:
+    card = card_fields(licence="gated: signed agreement")
+    text = (weights.write_weights(tmp_path / "w", small_model(), small_recipe(), card) / "README.md").read_text()
+    assert yaml.safe_load(text.split("---\n")[1])["license"] == "other"
+    assert "Licence: gated: signed agreement." in text
 
 
 def test_the_card_of_real_faces_does_not_say_synthetic(tmp_path: Path) -> None:

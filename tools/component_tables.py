@@ -16,7 +16,7 @@ from typing import Any
 import fer_zoo
 from fer_zoo.compatibility import fusions_for
 from fer_zoo.info import ModelInfo
-from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Entry, Registry
+from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Entry, Registry
 
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+)[^>]*-->\n).*?(<!-- end of generated -->)", re.DOTALL)
 # Facts that only the composer reads; the others a registration states are defaults of options.
@@ -107,6 +107,23 @@ def fusion_sites() -> str:
     return table(["fusion", "site", "backbones that refuse it"], rows)
 
 
+def terms() -> str:
+    """Who may use each dataset, and whether weights trained on it may be shared."""
+    heads = ["dataset", "licence", "who may use it", "terms", "may weights be shared", "source, and when it was read"]
+    keys = ("licence", "may_use", "terms", "share_weights", "terms_source")
+    return table(heads, [[f"`{entry.name}`", *(entry.defaults[key] for key in keys)] for entry in entries(DATASETS)])
+
+
+def unknown_terms() -> str:
+    """What is not known of the terms of each dataset."""
+    asked = {"licence": "the licence", "may_use": "who may use it", "share_weights": "whether weights may be shared"}
+    rows = []
+    for entry in entries(DATASETS):
+        if lacking := [what for key, what in asked.items() if entry.defaults[key].startswith("unknown")]:
+            rows.append([f"`{entry.name}`", ", ".join(lacking)])
+    return table(["dataset", "unknown"], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "backbone-figures": backbone_figures,
     "backbone-defaults": backbone_defaults,
@@ -115,6 +132,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "fusions": lambda: components(FUSIONS),
     "fusion-sites": fusion_sites,
     "landmarkers": lambda: components(LANDMARKERS),
+    "terms": terms,
+    "terms-unknown": unknown_terms,
 }
 
 

@@ -3,6 +3,7 @@
     python tools/contact_sheet.py sheet.png --identities 0-7            # rows: identities, columns: labels
     python tools/contact_sheet.py clips.png --clips --identities 0-2    # rows: clips, columns: frames
     python tools/contact_sheet.py points.png --plain --points           # exact 68 points drawn on clean renders
+    python tools/contact_sheet.py ict.png --ict ICT-FaceKit             # heads of ICT-FaceKit: a checkout or an .npz
 
 The file name's ending chooses the format (.png, .jpg).
 """
@@ -16,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from fer_zoo.data.synthetic import ict_pack
 from fer_zoo.synth import LABELS, SynthClip, render_clip
+from fer_zoo.synth.family import HeadFamily, makehuman
+from fer_zoo.synth.ict import ict_family
 
 Picture = NDArray[np.uint8]
 
@@ -41,12 +45,13 @@ def drawn(clip: SynthClip, frame: int, points: bool) -> Picture:
     return np.asarray(image)
 
 
-def label_sheet(identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
+def label_sheet(family: HeadFamily, identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
     """The strongest frame of each label (columns) for each identity (rows), names above."""
     rows = []
     for identity in identities:
         clips = [
-            render_clip(identity, x, take, frames=1 if plain else 5, size=size, fps=10.0, plain=plain) for x in LABELS
+            render_clip(identity, x, take, frames=1 if plain else 5, size=size, fps=10.0, plain=plain, family=family)
+            for x in LABELS
         ]
         rows.append(np.hstack([drawn(c, int(c.intensity.argmax()), points) for c in clips]))
     header = Image.new("RGB", (size * len(LABELS), 16), (255, 255, 255))
@@ -56,11 +61,11 @@ def label_sheet(identities: list[int], take: int, size: int, plain: bool, points
     return np.vstack([np.asarray(header), *rows])
 
 
-def clip_sheet(identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
+def clip_sheet(family: HeadFamily, identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
     """Whole clips as rows, the labels in turn."""
     rows = []
     for k, identity in enumerate(identities):
-        clip = render_clip(identity, LABELS[k % len(LABELS)], take, size=size, plain=plain)
+        clip = render_clip(identity, LABELS[k % len(LABELS)], take, size=size, plain=plain, family=family)
         rows.append(np.hstack([drawn(clip, t, points) for t in range(len(clip.frames))]))
     return np.vstack(rows)
 
@@ -75,9 +80,12 @@ def main() -> None:
     parser.add_argument("--clips", action="store_true", help="whole clips instead of one frame a label")
     parser.add_argument("--plain", action="store_true", help="frontal, clean, full strength")
     parser.add_argument("--points", action="store_true", help="draw the 68 points")
+    parser.add_argument("--ict", help="draw heads of ICT-FaceKit: its checkout or an .npz packed from it")
     options = parser.parse_args()
     make = clip_sheet if options.clips else label_sheet
-    sheet = make(identities_from(options.identities), options.take, options.size, options.plain, options.points)
+    family = ict_family(ict_pack(options.ict)) if options.ict else makehuman()
+    people = identities_from(options.identities)
+    sheet = make(family, people, options.take, options.size, options.plain, options.points)
     Image.fromarray(sheet).save(options.out, quality=82)
     print(f"{options.out}: {sheet.shape[1]} x {sheet.shape[0]}")
 

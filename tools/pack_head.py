@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_zoo.synth.raster import rasterize, vertex_normals
+from fer_zoo.synth.occlusion import bake_occlusion
 
 OUT = Path(__file__).resolve().parents[1] / "fer_zoo" / "synth" / "data" / "mh_head.npz"
 STEP = 5e-4  # decimetres per stored integer: 0.05 mm
@@ -91,28 +91,6 @@ def uv_mask(path: Path, uv: Array) -> Array:
     rows = np.clip(((1 - uv[:, 1]) * size).astype(int), 0, size - 1)
     columns = np.clip((uv[:, 0] * size).astype(int), 0, size - 1)
     return np.asarray(image[rows, columns])
-
-
-def bake_occlusion(vertices: Array, triangles: Ints, directions: int = 128, size: int = 320) -> Array:
-    """Cosine-weighted share of the sphere of directions from which each vertex is seen."""
-    normals = vertex_normals(vertices, triangles)
-    centre = (vertices.max(0) + vertices.min(0)) / 2
-    points = (vertices - centre) / np.abs(vertices - centre).max() / 1.8
-    seen, total = np.zeros(len(points)), np.zeros(len(points))
-    for k in range(directions):
-        polar, turn = np.arccos(1 - 2 * (k + 0.5) / directions), np.pi * (1 + 5**0.5) * (k + 0.5)
-        toward = np.array([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)])
-        right = np.cross([0.3, 1.0, 0.2], toward)
-        right /= np.linalg.norm(right)
-        rotated = points @ np.stack([right, np.cross(toward, right), toward]).T
-        pixels = (np.stack([rotated[:, 0], -rotated[:, 1]], 1) + 1) * (size / 2) - 0.5
-        depth = rasterize(pixels, -rotated[:, 2], triangles, size, cull=False).depth
-        nearest = np.clip(np.rint(pixels).astype(int), 0, size - 1)
-        visible = -rotated[:, 2] <= depth[nearest[:, 1], nearest[:, 0]] + 0.012
-        weight = np.clip(normals @ toward, 0, None)
-        seen += weight * visible
-        total += weight
-    return np.asarray(seen / np.maximum(total, 1e-6))
 
 
 def target_files(data: Path) -> dict[str, Path]:

@@ -54,6 +54,8 @@ def accepted(kind: Any, limits: Sequence[Any] = ()) -> str:
         whole = [one for one in arguments if one is not Ellipsis]
         count = "" if len(whole) < len(arguments) or origin is not tuple else f"{len(whole)} "
         return f"list of {count}{accepted(whole[0])}{'s' if whole[0] in (int, float) and count else ''}"
+    if origin is dict:
+        return f"`{{NAME: {accepted(arguments[1])}}}`"
     if kind is NoneType:
         return "`null`"
     bounds = [text for limit in limits for text in _bounds(limit)]
@@ -84,8 +86,8 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
         nested = _nested(field)
         default = "required" if field.default is PydanticUndefined else written_default(field)
         if name == "split":
-            kind = "[ranges, folds or databases](#split)"
-            inner.append("\n## split\n\nOne of three forms.\n" + "".join(map(_form, SPLITS.values())))
+            kind = "[ranges, folds, a subject, a published split or databases](#split)"
+            inner.append("\n## split\n\nOne of five forms.\n" + "".join(map(_form, SPLITS.values())))
         elif nested is ComponentSpec:
             kind = f"a [{_kind(name)}](#{_kind(name)})"
         elif nested and name == "pretrain":

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from fer_zoo.errors import OptionError
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -31,6 +35,31 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override, e.g. train.lr=3e-4; stands after RECIPE",
     )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add --option, settings of a dataset."""
+    parser.add_argument(
+        "--option", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="options of the dataset"
+    )
+
+
+def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
+    """Values of KEY=VALUE, each read as YAML.
+
+    Raises:
+        OptionError: one is of another form, with the name of the `option` it stands behind.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not (key and equals):
+            raise OptionError(f"{option} {text}", "KEY=VALUE", f"write e.g. {option} KEY=VALUE")
+    return found
 
 
 def positive(text: str) -> int:

@@ -26,6 +26,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--tag", default="local", metavar="TAG", help="names the weights, as model.TAG; default %(default)s"
     )
     train.add_argument("--workers", type=positive, metavar="N", help="processes that render clips; default one a core")
+    train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
     train.add_argument("--max-steps", type=positive, metavar="N", help="stop early, to try a recipe")
     train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
     train.set_defaults(verb=_train)
@@ -45,6 +46,7 @@ def _train(arguments: argparse.Namespace) -> None:
         out,
         resume=arguments.resume,
         workers=arguments.workers,
+        stores=Path(arguments.stores) if arguments.stores else None,
         max_steps=arguments.max_steps,
         tag=arguments.tag,
         device=arguments.device,

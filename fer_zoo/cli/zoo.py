@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli.text import print_table
 from fer_zoo.errors import UnknownNameError
-from fer_zoo.registry import BACKBONES, REGISTRIES, Registry
+from fer_zoo.registry import BACKBONES, REGISTRIES, Entry, Registry
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -85,7 +85,7 @@ def _described(registry: Registry, names: Iterable[str]) -> Iterator[tuple[str, 
     told = set()
     for name in names:
         if name in entries:
-            yield name, entries[name].summary
+            yield name, _with_terms(entries[name])
             continue
         family = families[name.partition("/")[0]].entry
         if family.name not in told:
@@ -93,6 +93,12 @@ def _described(registry: Registry, names: Iterable[str]) -> Iterator[tuple[str, 
             told.add(family.name)
         if name != family.name:
             yield name, ""
+
+
+def _with_terms(entry: Entry) -> str:
+    """Summary of a component; of a dataset also what it says of weights, in a word."""
+    verdict = str(entry.defaults.get("share_weights", "")).partition(" ")[0].rstrip(":,;")
+    return f"{entry.summary} [sharing weights: {verdict}]" if verdict else entry.summary
 
 
 def _info(arguments: argparse.Namespace) -> None:

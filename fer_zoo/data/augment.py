@@ -1,6 +1,10 @@
 """Random changes of training clips: one affine crop per clip, then light, lens, sensor and codec, all in batches.
 
-Each clip's changes are drawn from the given generator alone, so a step's batch can be made again exactly.
+Each clip's changes are drawn from the given generator alone, so a step's batch can be made again exactly. An option
+that came later than the shipped recipes draws only where it is on, so that these train as they did.
+
+Not torchvision's v2 transforms: they draw from torch's global generator, resample once for each transform, and mirror
+keypoints without exchanging left and right. Here one matrix and one resampling crop, turn, scale, shift and mirror.
 """
 
 from __future__ import annotations
@@ -14,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fer_zoo.data.clips import ClipSet, Frames, Points
-from fer_zoo.data.optics import compress, gaussian_blur, low_resolution
+from fer_zoo.data.optics import compress, gaussian_blur, jpeg, low_resolution
 from fer_zoo.errors import InputError
 from fer_zoo.specs import AugmentSpec, InputSpec
-from fer_zoo.video.crop import clip_box
+from fer_zoo.video.crop import place_crop
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +54,7 @@ def augment_batch(
     """
     measured = _detected(landmarks, augment, rng)
     matrices = np.stack([_draw_crop(points, spec, augment, rng) for points in measured])
-    flips = np.array([np.linalg.det(matrix[:, :2]) < 0 for matrix in matrices])
+    flips = np.linalg.det(matrices[:, 0, :, :2]) < 0
     moved = _move_points(measured, matrices, spec.size)
     moved[flips] = moved[flips][:, :, MIRROR_68]
     pixels = _sample(torch.from_numpy(frames), torch.from_numpy(matrices), spec.size)
@@ -84,9 +88,12 @@ def _detected(landmarks: Points, augment: AugmentSpec, rng: np.random.Generator)
 
 
 def _draw_crop(points: Points, spec: InputSpec, augment: AugmentSpec, rng: np.random.Generator) -> Floats:
-    """Matrix (2, 3) from crop coordinates, (-0.5, -0.5) to (0.5, 0.5), to frame pixels: the clip's box, moved about."""
-    box = clip_box(points, spec.crop)
-    if box is None:
+    """Matrices from crop coordinates, (-0.5, -0.5) to (0.5, 0.5), to frame pixels: the clip's crop, moved about.
+
+    (1, 2, 3) where all frames are cropped alike, else (T, 2, 3); how the crop is moved about is the same for all.
+    """
+    place = place_crop(points, spec.crop)
+    if place is None:
         raise InputError(
             "A training clip has no face in any frame.", "clips with landmarks", "leave such clips out of the dataset"
         )
@@ -94,31 +101,34 @@ def _draw_crop(points: Points, spec: InputSpec, augment: AugmentSpec, rng: np.ra
     angle = np.deg2rad(augment.rotate_deg) * rng.uniform(-1, 1)
     scale = np.exp(np.log1p(augment.scale) * rng.uniform(-1, 1))
     shift = augment.shift * rng.uniform(-1, 1, 2)
-    side = box.width
+    sides = place.sides[:, None, None]
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = side * scale * rotation @ np.diag([-1.0 if flip else 1.0, 1.0])
-    return np.column_stack([linear, np.array(box.centre) + side * shift])
+    linear = place.turns @ (sides * scale * rotation @ np.diag([-1.0 if flip else 1.0, 1.0]))
+    moved = place.centres[:, :, None] + sides * (place.turns @ shift)[:, :, None]
+    return np.concatenate([linear, moved], axis=2)
 
 
 def _move_points(landmarks: Points, matrices: Floats, size: int) -> Points:
-    inverse = np.linalg.inv(matrices[:, :, :2])
-    centred = landmarks - matrices[:, None, None, :, 2]
-    unit = np.einsum("bij,btpj->btpi", inverse, centred)
+    """Points (B, T, 68, 2) of the frames, in pixels of crops by `matrices` (B, 1 or T, 2, 3)."""
+    inverse = np.broadcast_to(np.linalg.inv(matrices[..., :2]), (*landmarks.shape[:2], 2, 2))
+    centred = landmarks - matrices[:, :, None, :, 2]
+    unit = np.einsum("btij,btpj->btpi", inverse, centred)
     return np.asarray((unit + 0.5) * size - 0.5, np.float32)
 
 
 def _sample(frames: Tensor, matrices: Tensor, size: int) -> Tensor:
-    """Resample frames (B, T, S, S, 3) by `matrices` (B, 2, 3) to float (B, T, 3, size, size), in 0..255."""
+    """Resample frames (B, T, S, S, 3) by `matrices` (B, 1 or T, 2, 3) to float (B, T, 3, size, size), in 0..255."""
     count, length, side = frames.shape[:3]
     # Sampling thinner than the source's pixels would alias: sample `fine` times as many and average.
-    shrink = float(torch.linalg.det(matrices[:, :, :2]).abs().sqrt().max()) / size
+    shrink = float(torch.linalg.det(matrices[..., :2]).abs().sqrt().max()) / size
     fine = max(1, round(shrink))
-    # One grid serves all frames of a clip, so frames and colours are channels.
-    image = frames.permute(0, 1, 4, 2, 3).reshape(count, length * 3, side, side).to(torch.float32)
+    # One grid serves all frames that are cropped alike, so these and their colours are channels.
+    alike = length // matrices.shape[1]
+    image = frames.permute(0, 1, 4, 2, 3).reshape(-1, alike * 3, side, side).to(torch.float32)
     axis = (torch.arange(size * fine, dtype=torch.float64) + 0.5) / (size * fine) - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     unit = torch.stack([x, y, torch.ones_like(x)], dim=-1)
-    grid = torch.einsum("hwj,bij->bhwi", unit, matrices)
+    grid = torch.einsum("hwj,bij->bhwi", unit, matrices.flatten(0, 1))
     # grid_sample counts from the frame's edges, -1 to 1; pixel centres are at integers here.
     grid = ((grid + 0.5) * (2 / side) - 1).to(torch.float32)
     sampled = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -142,6 +152,8 @@ def _change_pixels(clip: Tensor, augment: AugmentSpec, rng: np.random.Generator)
         clip.add_(torch.randn(clip.shape, generator=generator), alpha=255 * augment.noise * rng.random())
     if rng.random() < augment.compress:
         clip.copy_(compress(clip, rng.uniform(10, 40)))
+    if augment.jpeg and rng.random() < augment.jpeg:
+        clip.copy_(jpeg(clip, int(rng.integers(20, 91))))
     if rng.random() < augment.grey:
         clip.copy_((clip * torch.tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True).expand_as(clip))
 

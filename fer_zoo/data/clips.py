@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,10 @@ from fer_zoo.errors import InputError
 Frames = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
+
+
+# Subject number of a clip of which nobody says whose it is.
+NO_SUBJECT = -1
 
 
 class FrameStore(Protocol):
@@ -55,6 +59,9 @@ class ClipSet:
     frames: store of (N', T, S, S, 3) uint8 RGB; `rows` (N,) says which of its clips are in the set.
     landmarks: (N, T, 68, 2) float32, pixels of the stored frames. labels, subjects, takes: (N,) int64.
     names: label names in the order of the label numbers. fingerprint: changes when the content may have.
+    keys: (N,) what each clip is called in its store; none for clips that were made on demand. videos: (N,) the labelled
+    video that it was cut of. people: names of subjects by number, where they have names. exact: whether landmarks
+    are a renderer's truth rather than what a detector found; training makes exact ones as inexact as a detector's.
     """
 
     frames: FrameStore
@@ -65,22 +72,63 @@ class ClipSet:
     takes: Index
     names: tuple[str, ...]
     fingerprint: str = ""
+    keys: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+    people: Mapping[int, str] = field(default_factory=dict)
+    exact: bool = False
 
     def __post_init__(self) -> None:
         sizes = {len(a) for a in (self.rows, self.landmarks, self.labels, self.subjects, self.takes)}
+        sizes |= {len(names) for names in (self.keys, self.videos) if names}
         if len(sizes) != 1:
             raise InputError(f"A clip set with columns of {sorted(sizes)} clips.", "columns of one length")
 
     @classmethod
+    def joined(cls, parts: Sequence[ClipSet]) -> ClipSet:
+        """The clips of several sets one after the other; subjects of two sets are two people.
+
+        Raises:
+            InputError: clips of other sizes, other labels, or exact landmarks beside a detector's.
+        """
+        kinds = {(part.landmarks.shape[1:], part.names, part.exact) for part in parts}
+        if len(kinds) != 1:
+            raise InputError(
+                f"Sets of clips that differ in their frames, labels or kind of landmarks: {sorted(map(str, kinds))}.",
+                "clips of one length, labels in one order, all landmarks a detector's or none",
+                "prepare the databases with the same settings",
+            )
+        subjects, first = [], 0
+        people: dict[int, str] = {}
+        for part in parts:
+            people |= {number + first: name for number, name in part.people.items()}
+            subjects.append(np.where(part.subjects == NO_SUBJECT, NO_SUBJECT, part.subjects + first))
+            first += int(part.subjects.max(initial=-1)) + 1
+        return cls(
+            frames=JoinedFrames(tuple(parts)),
+            rows=np.arange(sum(map(len, parts))),
+            landmarks=np.concatenate([part.landmarks for part in parts]),
+            labels=np.concatenate([part.labels for part in parts]),
+            subjects=np.concatenate(subjects),
+            takes=np.concatenate([part.takes for part in parts]),
+            names=parts[0].names,
+            fingerprint=" ".join(part.fingerprint for part in parts),
+            keys=tuple(key for part in parts for key in part.keys),
+            videos=tuple(video for part in parts for video in part.videos),
+            people=people,
+            exact=parts[0].exact,
+        )
+
+    @classmethod
     def from_arrays(
         cls, frames: Frames, landmarks: Points, labels: Sequence[int] | Index, subjects: Sequence[int] | Index,
-        names: Sequence[str], takes: Sequence[int] | Index | None = None,
+        names: Sequence[str], takes: Sequence[int] | Index | None = None, *, exact: bool = False,
     ) -> ClipSet:  # fmt: skip
         """Make a set of clips that are in memory; shapes as in the class, raises InputError if they disagree."""
         count = len(frames)
         shown = [np.asarray(c, np.int64) for c in (labels, subjects, np.zeros(count) if takes is None else takes)]
         points = np.asarray(landmarks, np.float32)
-        return cls(frames, np.arange(count), points, shown[0], shown[1], shown[2], names=tuple(names))
+        rows = np.arange(count)
+        return cls(frames, rows, points, shown[0], shown[1], shown[2], names=tuple(names), exact=exact)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -92,7 +140,8 @@ class ClipSet:
     def take(self, clips: Index) -> ClipSet:
         """The set of just these clips, in this order."""
         columns = {key: getattr(self, key)[clips] for key in ("rows", "landmarks", "labels", "subjects", "takes")}
-        return replace(self, **columns)
+        keys, videos = (tuple(names[int(n)] for n in clips) if names else () for names in (self.keys, self.videos))
+        return replace(self, **columns, keys=keys, videos=videos)
 
     def of_subjects(self, first: int, end: int) -> ClipSet:
         """The clips of subjects first <= subject < end."""
@@ -100,7 +149,35 @@ class ClipSet:
 
     def clip_id(self, clip: int) -> str:
         """Words that name one clip in a message."""
+        if self.keys:
+            return self.keys[clip]
         return f"subject {self.subjects[clip]} {self.names[self.labels[clip]]} take {self.takes[clip]}"
+
+    def person(self, clip: int) -> str:
+        """Name of a clip's subject, its number where it has none, "" where it is unknown."""
+        number = int(self.subjects[clip])
+        return "" if number == NO_SUBJECT else self.people.get(number, f"{number:06d}")
+
+    def key(self, clip: int) -> str:
+        """What a clip is called in tables: in its store, or as a store of these clips would call it."""
+        made = f"{self.person(clip)}/{self.names[self.labels[clip]]}/{self.takes[clip]:03d}"
+        return self.keys[clip] if self.keys else made
+
+
+@dataclass(frozen=True)
+class JoinedFrames:
+    """Frames of several sets as if they were one's; all frames are of one size."""
+
+    parts: tuple[ClipSet, ...]
+
+    def __getitem__(self, rows: Index, /) -> Frames:
+        ends = np.cumsum([len(part) for part in self.parts])
+        whose = np.searchsorted(ends, rows, side="right")
+        starts = ends - [len(part) for part in self.parts]
+        clips = [
+            self.parts[part].read(np.array([row - starts[part]]))[0] for part, row in zip(whose, rows, strict=True)
+        ]
+        return np.stack(clips)
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 
+from fer_zoo.data.pictures import pictures
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import NoFaceError, VideoError
 from fer_zoo.landmarks.base import Box, Floats, Landmarker, UInt8
 from fer_zoo.specs import ComponentSpec, CropSpec
 from fer_zoo.specs.base import AboveZero, Positive, Spec
-from fer_zoo.video.crop import clip_box, crop_clip
-from fer_zoo.video.reader import VideoFrame, open_video
+from fer_zoo.stopwatch import stage, staged
+from fer_zoo.video.crop import Placement, crop_clip, place_crop
 from fer_zoo.video.sample import sample_frames
-from fer_zoo.video.track import FaceTrack, Which, track_face
+from fer_zoo.video.smooth import smooth_points
+from fer_zoo.video.track import FaceTrack, track_face, track_faces
+
+N = TypeVar("N", bound=np.generic)
 
 
 class CutSpec(Spec):
@@ -44,10 +46,18 @@ class CutSpec(Spec):
     """The stored frames show this many times the crop's side, so that training can turn, shift and scale the crop."""
     detector: ComponentSpec = ComponentSpec(name="dlib")
     """The landmarker, a registered component."""
-    face: Which = "largest"
-    """Which face is the one, where there are several."""
-    short: Literal["refuse", "repeat"] = "refuse"
-    """A stretch with fewer frames than a clip: an error, or its last frame is repeated."""
+    face: Literal["largest", "central", "all"] = "largest"
+    """Which face is the one, where there are several; or clips of everybody who is seen for the length of a clip."""
+    short: Literal["refuse", "repeat", "pad"] = "refuse"
+    """A stretch with fewer frames than a clip: an error, its last frame is repeated, or black ones without a face."""
+    smooth: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+    """Points are smoothed over time by a bell with this standard deviation in seconds; 0 leaves them as detected."""
+
+    @property
+    def stored_crop(self) -> CropSpec:
+        """What the stored frames show: the crop and the margin round it, about the same centre."""
+        wider = {"scale": self.crop.scale * self.margin, "shift_up": self.crop.shift_up / self.margin}
+        return self.crop.model_copy(update=wider)
 
 
 @dataclass(frozen=True)
@@ -55,119 +65,141 @@ class Cut:
     """One clip of a source.
 
     frames: uint8 (T, S, S, 3), RGB. points: float32 (T, 68, 2) in pixels of the frames, NaN without a face. scores:
-    float32 (T,), the landmarker's. box: what the frames show, in pixels of the (upright) picture. numbers: (T,) of the
-    source's frames. real: frames that are not repeated.
+    float32 (T,), the landmarker's. box: what the frames show, in pixels of the (upright) picture; None where they were
+    turned upright one by one. numbers: of the source's frames, T or fewer: the rest is filled. person, number: whose
+    clip it is, and which one of theirs.
     """
 
     frames: UInt8
     points: Floats
     scores: Floats
-    box: Box
+    box: Box | None
     numbers: tuple[int, ...]
-    real: int
+    person: int
+    number: int
 
 
-def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> list[Cut]:
-    """Cut the clips of a source, one after the other without overlap; a rest shorter than a clip is left out.
+class Window(NamedTuple):
+    """A clip to be cut: whose, which one of theirs, the numbers of its frames in the stretch, and where."""
+
+    person: int
+    number: int
+    frames: list[int]
+    where: Placement
+
+
+@dataclass(frozen=True)
+class Found:
+    """Who is to be seen where in a source.
+
+    tracks: a person each, by number. windows: the clips of each person, in order. brief: people seen for less than a
+    clip. damage: what was wrong with the file although all that was asked for could be read.
+    """
+
+    tracks: list[FaceTrack]
+    windows: list[list[Window]]
+    brief: int
+    damage: str | None
+
+
+def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> Iterator[Cut]:
+    """Cut the clips of a source, each person's one after the other without overlap; a rest is left out.
 
     Raises:
         VideoError: a file cannot be read, or the stretch is too short and `spec.short` refuses that.
         NoFaceError: there is no face in any clip.
     """
-    track = track_face(pictures(source, root, spec.fps), landmarker, which=spec.face)
-    windows = sample(track.times, spec, source)
-    boxes = [_box(track, window, spec) for window in windows]
-    if not any(boxes):
-        raise NoFaceError(
-            f"{source.key}: no face was found in {len(track)} frames.",
-            "a face in at least one frame of a clip",
-            "look at the file; another detector or its threshold may find it",
-        )
+    return cut_windows(source, root, spec, find_windows(source, root, spec, landmarker))
+
+
+def find_windows(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> Found:
+    """Follow the faces of a source and choose its clips; raises as `cut_source`."""
+    damage: list[str] = []
+    frames = staged("decode", pictures(source, root, spec.fps, damage))
+    with stage("detect"):
+        if spec.face == "all":
+            tracks = track_faces(frames, landmarker)
+        else:
+            tracks = [track_face(frames, landmarker, which=spec.face)]
+    with stage("points"):
+        tracks = [replace(track, points=smooth_points(track.points, track.times, spec.smooth)) for track in tracks]
+    if not any(track.found.any() for track in tracks):
+        raise _faceless(source, "in any frame")
+    chosen = _chosen(tracks[0].times, spec, source)
+    seen = [_seen(track, chosen) for track in tracks] if spec.face == "all" else [chosen]
+    windows = [
+        _windows(person, frames, tracks[person], spec) if len(frames) >= min(spec.frames, len(chosen)) else []
+        for person, frames in enumerate(seen)
+    ]
+    if not any(windows):
+        raise _faceless(source, "for the length of a clip" if spec.face == "all" else "in any clip")
+    return Found(tracks, windows, sum(not clips for clips in windows), next(iter(damage), None))
+
+
+def cut_windows(source: Source, root: Path, spec: CutSpec, found: Found) -> Iterator[Cut]:
+    """Cut out what was found; clips come in the order in which they end."""
     first = source.frames[0] if source.frames else 0
-    waiting = deque((window, box) for window, box in zip(windows, boxes, strict=True) if box)
-    held: dict[int, UInt8] = {}  # the pictures of the clip in hand: those of a whole video would not fit
-    cuts = []
-    for frame in pictures(source, root, spec.fps):
+    waiting = [deque(clips) for clips in found.windows if clips]
+    held: dict[int, UInt8] = {}  # the pictures of the clips in hand: those of a whole video would not fit
+    for frame in staged("decode", pictures(source, root, spec.fps)):
         held[frame.index] = frame.image
-        while waiting and frame.index == waiting[0][0][-1]:
-            numbers, box = waiting.popleft()
-            frames, points = crop_clip([held[n] for n in numbers], track.points[numbers], box, spec.canvas)
-            real = len(set(numbers)) if spec.short == "repeat" else len(numbers)
-            cuts.append(Cut(frames, points, track.scores[numbers], box, tuple(first + n for n in numbers), real))
-        held = {n: image for n, image in held.items() if waiting and n >= waiting[0][0][0]}
-    return cuts
+        for clips in waiting:
+            while clips and clips[0].frames[-1] == frame.index:
+                window = clips.popleft()
+                yield _cut(window, held, found.tracks[window.person], spec, first)
+        waiting = [clips for clips in waiting if clips]
+        if not waiting:
+            return
+        needed = min(clips[0].frames[0] for clips in waiting)
+        held = {number: image for number, image in held.items() if number >= needed}
 
 
-def pictures(source: Source, root: Path, fps: float = 25.0) -> Iterator[VideoFrame]:
-    """Decode the pictures of a source, upright, cut to its region and to its frames; numbers and times start at 0.
-
-    `fps` is taken for the rate of a sequence that has none.
-
-    Raises:
-        VideoError: a file is missing, or is no picture or video.
-    """
-    start, end = source.frames or (0, None)
-    first: float | None = None
-    for number, frame in enumerate(islice(_all_pictures(source, root, fps), start, end)):
-        first = frame.time_s if first is None else first
-        image = np.rot90(frame.image, -source.rotate)
-        yield VideoFrame(number, frame.time_s - first, np.ascontiguousarray(_region(image, source.region)))
+def _cut(window: Window, held: dict[int, UInt8], track: FaceTrack, spec: CutSpec, first: int) -> Cut:
+    with stage("crop"):
+        numbers = window.frames
+        frames, points = crop_clip([held[n] for n in numbers], track.points[numbers], window.where, spec.canvas)
+        whole = _filled(frames, spec), _filled(points, spec), _filled(track.scores[numbers], spec)
+    return Cut(*whole, window.where.box, tuple(first + n for n in numbers), window.person, window.number)
 
 
-def sample(times: NDArray[np.float64], spec: CutSpec, source: Source) -> list[list[int]]:
-    """Choose the frames of each clip: those nearest to ticks of `spec.fps`, window after window.
-
-    Args:
-        times: seconds (N,), increasing from 0.
-
-    Raises:
-        VideoError: fewer frames than a clip, and `spec.short` is "refuse".
-    """
-    if not len(times):
-        chosen: list[int] = []
-    else:
-        chosen = [int(number) for number in sample_frames(times, spec.fps)]
-    if not chosen:
-        raise VideoError(f"{source.key}: no frame between {source.frames}.", "a stretch with frames", "check the range")
-    if len(chosen) < spec.frames:
-        if spec.short == "refuse":
-            raise VideoError(
-                f"{source.key}: {len(chosen)} frames at {spec.fps:g} a second, a clip has {spec.frames}.",
-                f"{spec.frames} frames or more, or `short: repeat`",
-                "repeat the last frame (--set short=repeat), or make clips shorter",
-            )
-        chosen += [chosen[-1]] * (spec.frames - len(chosen))
-    whole = len(chosen) // spec.frames * spec.frames
-    return [chosen[at : at + spec.frames] for at in range(0, whole, spec.frames)]
+def _filled(array: NDArray[N], spec: CutSpec) -> NDArray[N]:
+    """The array with as many rows as a clip has frames."""
+    rows = [(0, spec.frames - len(array)), *[(0, 0)] * (array.ndim - 1)]
+    if spec.short == "repeat":
+        return np.pad(array, rows, mode="edge")
+    return np.pad(array, rows, constant_values=0 if array.dtype == np.uint8 else np.nan)
 
 
-def _box(track: FaceTrack, window: list[int], spec: CutSpec) -> Box | None:
-    box = clip_box(track.points[window], spec.crop)
-    if box is None:
-        return None
-    more = box.width * (spec.margin - 1) / 2
-    return Box(box.x0 - more, box.y0 - more, box.x1 + more, box.y1 + more)
+def _chosen(times: NDArray[np.float64], spec: CutSpec, source: Source) -> list[int]:
+    """Frames nearest to ticks of `spec.fps`."""
+    chosen = [int(number) for number in sample_frames(times, spec.fps)]
+    if len(chosen) < spec.frames and spec.short == "refuse":
+        raise VideoError(
+            f"{source.key}: {len(chosen)} frames at {spec.fps:g} a second, a clip has {spec.frames}.",
+            f"{spec.frames} frames or more, or `short`: repeat or pad",
+            "repeat the last frame (--set short=repeat), or make clips shorter",
+        )
+    return chosen
 
 
-def _all_pictures(source: Source, root: Path, fps: float) -> Iterator[VideoFrame]:
-    if source.fps is None and len(source.files) == 1:
-        yield from open_video(root / source.files[0]).frames()
-        return
-    for number, file in enumerate(source.files):
-        yield VideoFrame(number, number / (source.fps or fps), _image(root / file))
+def _seen(track: FaceTrack, chosen: list[int]) -> list[int]:
+    """Of the frames `chosen`, those from a person's first to their last."""
+    first, last = np.flatnonzero(track.found)[[0, -1]]
+    return [number for number in chosen if first <= number <= last]
 
 
-def _image(path: Path) -> UInt8:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"), np.uint8)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise VideoError(f"{path} cannot be read: {error}", "a picture", "check the file") from error
+def _windows(person: int, frames: list[int], track: FaceTrack, spec: CutSpec) -> list[Window]:
+    whole = max(len(frames) // spec.frames, 1) * spec.frames
+    parts = [frames[at : at + spec.frames] for at in range(0, min(whole, len(frames)), spec.frames)]
+    placed = [place_crop(track.points[part], spec.stored_crop) for part in parts]
+    return [
+        Window(person, at, part, where) for at, (part, where) in enumerate(zip(parts, placed, strict=True)) if where
+    ]
 
 
-def _region(image: UInt8, region: tuple[float, float, float, float] | None) -> UInt8:
-    if region is None:
-        return image
-    height, width = image.shape[:2]
-    x, y, w, h = region
-    return image[round(y * height) : round((y + h) * height), round(x * width) : round((x + w) * width)]
+def _faceless(source: Source, where: str) -> NoFaceError:
+    return NoFaceError(
+        f"{source.key}: no face was found {where}.",
+        "a face in at least one frame of a clip",
+        "look at the file; another detector or its threshold may find it",
+    )

@@ -1,11 +1,14 @@
-"""What a lens, a small sensor and a codec do to pictures (..., 3, H, W) of values 0..255. Pure functions of torch."""
+"""What a lens, a small sensor and a codec do to pictures (..., 3, H, W) of values 0..255. Pure functions."""
 
 from __future__ import annotations
 
+import io
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 
@@ -52,3 +55,17 @@ def compress(clip: Tensor, step: float) -> Tensor:
     coefficients = torch.round(basis @ blocks @ basis.T / quantum) * quantum
     restored = (basis.T @ coefficients @ basis).transpose(-3, -2)
     return restored.flatten(-4, -3).flatten(-2)[..., :height, :width]
+
+
+def jpeg(clip: Tensor, quality: int) -> Tensor:
+    """Write frames (T, 3, H, W) as JPEG pictures of `quality` 1 to 95, colours at half the sides, and read them again.
+
+    Values outside 0..255 are cut off and fractions rounded, as they are in a file.
+    """
+    pictures = clip.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    restored = np.empty_like(pictures)
+    for number, picture in enumerate(pictures):
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+        restored[number] = np.asarray(Image.open(file))
+    return torch.from_numpy(restored).permute(0, 3, 1, 2).to(clip.dtype)

@@ -1,4 +1,4 @@
-"""Jobs spread over processes of this machine; a killed parent leaves no process behind."""
+"""Jobs spread over processes of this machine, where a killed parent leaves none behind, or over a Ray cluster."""
 
 from __future__ import annotations
 
@@ -9,23 +9,33 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from fer_zoo.errors import InputError
 
 J = TypeVar("J")
 R = TypeVar("R")
 
+Engine = Literal["processes", "ray"]
 
-def spread(function: Callable[[J], R], jobs: Sequence[J], workers: int) -> Iterator[tuple[J, R]]:
-    """Yield each job with its result as it is done; in this process if `workers` is 1.
+
+def spread(
+    function: Callable[[J], R], jobs: Sequence[J], workers: int, engine: Engine = "processes"
+) -> Iterator[tuple[J, R]]:
+    """Yield each job with its result as it is done; in this process if `workers` is 1 and the engine is processes.
 
     The function must be a module's, and jobs and results must pickle. The first error ends it, as does closing the
     iterator: what is running is finished, the rest is not begun.
 
     Raises:
         InputError: a process ended unexpectedly.
+        MissingExtraError: the engine is `ray`, which is not installed.
     """
+    if engine == "ray":
+        from fer_zoo.data.on_ray import spread_on_ray
+
+        yield from spread_on_ray(function, jobs, workers)
+        return
     if workers <= 1 or len(jobs) <= 1:
         for job in jobs:
             yield job, function(job)

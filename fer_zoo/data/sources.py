@@ -38,7 +38,7 @@ class Source:
         fps: frames a second of an image sequence; None for a video, which tells it itself.
         rotate: quarter turns clockwise that make the pictures upright.
         region: (x, y, width, height) as fractions of the picture that holds the face to use; None for all of it.
-        split: parts of published splits that it belongs to, e.g. {"fold": "3"} or {"set_1": "train"}.
+        split: its part of each published split: train, validation or test, e.g. {"set_1": "train", "set_2": "test"}.
     """
 
     key: str
@@ -64,12 +64,12 @@ class Difference:
 class Database(Protocol):
     """A database on disk, as a reader sees it; making one reads no picture.
 
-    A reader is a factory registered with `register_dataset(name, licence=..., terms=..., training_data=...,
-    synthetic=False, may_use=..., share_weights=..., terms_source=...)` whose only positional parameter is `root`.
+    A reader is a factory registered with `register_dataset(name, ...)` whose only positional parameter is `root`. The
+    registration states `fer_zoo.specs.TERMS`, which every card of weights repeats.
     """
 
     def sources(self) -> Iterator[Source]:
         """Yield every labelled stretch, sorted by key; raises InputError if the layout is not there."""
 
-    def check(self) -> Sequence[Difference]:
-        """Compare what is there with what is known of the database; empty where nothing differs."""
+    def check(self, sources: Sequence[Source]) -> Sequence[Difference]:
+        """Compare the sources, all that `sources` gave, with what is known of the database; empty if none differs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,18 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """What a split needs of a clip: its key, whose it is, its label, and the published parts it belongs to."""
+    """What a split needs of a clip: its key, whose it is, its label, the published parts it belongs to, its video."""
 
     key: str
     subject: str | None
     label: str
     split: Mapping[str, str]
+    video: str | None = None
+
+    @property
+    def whose(self) -> str:
+        """What must not be on two sides: the subject; where it is unknown the video that the clip was cut of."""
+        return self.subject if self.subject is not None else self.video or self.key
 
 
 @dataclass(frozen=True)
@@ -66,19 +72,22 @@ def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
     return splits
 
 
-def leave_one_out(clips: Sequence[LabelledClip], seed: int, *, validation_folds: int = 5) -> list[Split]:
-    """One split a subject, who is tested; a fold of the others, one in `validation_folds`, validates.
+def leave_one_out(
+    clips: Sequence[LabelledClip], subject: str, seed: int, *, validation_folds: int = 5
+) -> Split:  # fmt: skip
+    """Test on one subject; a fold of the others, one in `validation_folds`, validates.
 
     Raises:
-        InputError: a clip has no subject, or there are too few subjects.
+        InputError: a clip has no subject, nobody is called that, or there are too few subjects.
     """
     groups = _by_subject(clips)
-    splits = []
-    for subject in sorted(groups):
-        others = {name: group for name, group in groups.items() if name != subject}
-        train, validation = _hold_out(others, validation_folds, seed)
-        splits.append(_split(f"without {subject}", groups, train, validation, [subject]))
-    return splits
+    if subject not in groups:
+        raise InputError(
+            f"There are no clips of the subject {subject!r}.", f"{', '.join(sorted(groups))}", "name one of these"
+        )
+    others = {name: group for name, group in groups.items() if name != subject}
+    train, validation = _hold_out(others, validation_folds, seed)
+    return _split(f"without {subject}", groups, train, validation, [subject])
 
 
 def cross_database(
@@ -98,13 +107,10 @@ def cross_database(
             "one database or more on each side, none on both",
             "correct the lists",
         )
-    # A database without subjects cannot be split by them: each of its clips stands for itself.
     groups: dict[str, list[LabelledClip]] = {}
     for name, clips in train.items():
         for clip in clips:
-            who = clip.subject if clip.subject is not None else clip.key
-            renamed = LabelledClip(f"{name}:{clip.key}", clip.subject, clip.label, clip.split)
-            groups.setdefault(f"{name}:{who}", []).append(renamed)
+            groups.setdefault(f"{name}:{clip.whose}", []).append(replace(clip, key=f"{name}:{clip.key}"))
     kept, validation = _hold_out(groups, validation_folds, seed)
     tested = sorted(f"{name}:{clip.key}" for name, clips in test.items() for clip in clips)
     return Split(
@@ -116,7 +122,7 @@ def cross_database(
 def published(clips: Sequence[LabelledClip], name: str, seed: int, *, validation_folds: int = 5) -> Split:
     """A split that comes with the database, by its name, e.g. "set_1"; validation is held out of its training part.
 
-    Where the database has no subjects, validation is drawn by clip: no published list says whose clips they are.
+    Where the database has no subjects, validation is drawn by video: no published list says whose clips they are.
 
     Raises:
         InputError: the database has no such split.
@@ -134,7 +140,7 @@ def published(clips: Sequence[LabelledClip], name: str, seed: int, *, validation
         return Split(name, **sorted_keys)
     groups: dict[str, list[LabelledClip]] = {}
     for clip in parts["train"]:
-        groups.setdefault(clip.subject if clip.subject is not None else clip.key, []).append(clip)
+        groups.setdefault(clip.whose, []).append(clip)
     train, validation = _hold_out(groups, validation_folds, seed)
     test = tuple(sorted(clip.key for clip in parts["test"]))
     return Split(name, _keys(groups, train), _keys(groups, validation), test)

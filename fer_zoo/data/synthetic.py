@@ -1,34 +1,25 @@
-"""The dataset `synthmh`: rendered MakeHuman heads, kept in a cache folder from which clips are read as needed.
-
-One cache folder holds clips of one kind (labels, size, frames, rate, render seed, generator); in it a chunk is one
-take of one identity: all its labels. Chunks are written whole or not at all and hang on nothing else, so rendering may
-be killed and goes on where it was, any number of processes gives the same bytes, and more identities or takes are
-added to what is there.
-"""
+"""The datasets `synthmh` and `synthict`: rendered heads of two kinds, each drawn from numbers alone."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_zoo.data.clips import ClipRequest, ClipSet, FrameFiles, Frames, Points
-from fer_zoo.data.pool import spread
-from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.files import write_atomically, write_text
-from fer_zoo.registry import register_dataset, unknown_name
+from fer_zoo.data.clips import ClipRequest, ClipSet
+from fer_zoo.data.render_cache import rendered_clips
+from fer_zoo.errors import InputError
+from fer_zoo.files import write_atomically
+from fer_zoo.registry import register_dataset
 
-# Raise when the meaning of the files changes. What the generator draws is told by `_probe`, not by a number.
-CACHE_FORMAT = 1
+if TYPE_CHECKING:
+    from fer_zoo.synth.family import HeadFamily
 
-Settings = dict[str, object]
-Chunk = tuple[int, int]  # identity, take
+ICT_VARIABLE = "FER_ZOO_ICT_FACEKIT"
 
 
 def cache_root() -> Path:
@@ -43,7 +34,7 @@ def cache_root() -> Path:
     terms="None beyond the licence: the faces are rendered from MakeHuman data, which is CC0 1.0.",
     may_use="anybody",
     share_weights="yes, as this package's own are",
-    terms_source="fer_zoo/synth/data/LICENSE.md in this package",
+    terms_source="fer_zoo/synth/data/LICENSE.md in this package, read 2026-11-22",
     training_data="synthmh: rendered MakeHuman heads (CC0 1.0). No picture of a person was used.",
 )
 def synthmh(request: ClipRequest, *, render_seed: int = 0) -> ClipSet:
@@ -53,150 +44,80 @@ def synthmh(request: ClipRequest, *, render_seed: int = 0) -> ClipSet:
         UnknownNameError: a label that the generator has no expression for.
         InputError: the cache folder cannot be used.
     """
-    from fer_zoo.synth import LABELS  # loads numba; who trains on other data need not
-
-    for label in request.labels:
-        if label not in LABELS:
-            raise unknown_name("expression of synthmh", label, LABELS, "give model.labels the names of expressions")
-    settings: Settings = {
-        "format": CACHE_FORMAT,
-        "dataset": "synthmh",
-        "labels": list(request.labels),
-        "frames": request.frames,
-        "size": request.canvas,
-        "fps": request.fps,
-        "seed": render_seed,
-    }
-    settings["probe"] = _probe(json.dumps(settings))
-    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    folder = request.cache / f"synthmh-{fingerprint[:16]}"
-    _open_folder(folder, settings)
-    chunks = [(subject, take) for subject in range(*request.subjects) for take in range(request.takes)]
-    _render_missing(folder, settings, chunks, request.workers)
-    return _clip_set(folder, request, chunks, fingerprint)
+    return rendered_clips(request, "synthmh", _makehuman, render_seed)
 
 
-def _render(settings: Settings, identity: int, take: int, labels: list[str], size: int) -> tuple[Frames, Points]:
-    from fer_zoo.synth import render_clip
+@register_dataset(
+    "synthict",
+    synthetic=True,
+    licence="MIT",
+    terms="The notice of the licence (2020 USC Institute for Creative Technologies) goes with copies of the head data.",
+    may_use="anybody",
+    share_weights="yes: the licence sets no limit on what is made with the data",
+    terms_source="LICENSE of github.com/ICT-VGL/ICT-FaceKit at da5f95a, read 2026-11-22",
+    training_data="synthict: rendered ICT-FaceKit light heads (MIT), whose shapes were learnt from scans of people. "
+    "No picture of a person was used.",
+)
+def synthict(request: ClipRequest, *, head: str = "", render_seed: int = 0) -> ClipSet:
+    """Rendered ICT-FaceKit heads: other shapes, expressions and skin than `synthmh`; exact landmarks.
 
-    frames, fps, seed = settings["frames"], settings["fps"], settings["seed"]
-    try:
-        clips = [
-            render_clip(identity, label, take, frames=frames, size=size, fps=fps, seed=seed)  # type: ignore[arg-type]
-            for label in labels
-        ]
-    except FerZooError as error:
-        raise InputError(
-            f"synthmh cannot render what the recipe asks: {error.given}",
-            error.accepted,
-            "change data.canvas or model.input",
-        ) from error
-    return np.stack([c.frames for c in clips]), np.stack([c.landmarks for c in clips]).astype(np.float32)
+    Args:
+        head: checkout of ICT-FaceKit, or an .npz packed from it; default the environment's FER_ZOO_ICT_FACEKIT. Where
+            it lies is no part of what the clips are.
+        render_seed: another number draws other people.
 
-
-@functools.cache
-def _probe(settings_json: str) -> str:
-    """Hash of one small clip of each label, each of another identity.
-
-    A generator that draws otherwise (another version, other data, other arithmetic) thereby gets another cache folder,
-    without anybody having to raise a number.
+    Raises:
+        UnknownNameError: a label that the generator has no expression for.
+        InputError: there is no head data, or the cache folder cannot be used.
     """
-    settings: Settings = json.loads(settings_json)
-    digest = hashlib.sha256()
-    for identity, label in enumerate(settings["labels"]):  # type: ignore[arg-type, var-annotated]
-        frames, landmarks = _render(settings, identity, 0, [label], 48)
-        digest.update(frames.tobytes() + landmarks.tobytes())
-    return digest.hexdigest()
+    return rendered_clips(request, "synthict", functools.partial(_ict, ict_pack(head)), render_seed)
 
 
-def _open_folder(folder: Path, settings: Settings) -> None:
-    header = folder / "header.json"
-    text = json.dumps(settings, indent=1, sort_keys=True)
+def _makehuman() -> HeadFamily:
+    from fer_zoo.synth.family import makehuman
+
+    return makehuman()
+
+
+def _ict(pack: Path) -> HeadFamily:
+    from fer_zoo.synth.ict import ict_family
+
+    return ict_family(pack)
+
+
+def ict_pack(head: str = "") -> Path:
+    """The packed ICT-FaceKit: the file named, or one made from the checkout named and kept in `cache_root()`.
+
+    Raises:
+        InputError: nothing is named, or what is named is no ICT-FaceKit.
+    """
+    named = head or os.environ.get(ICT_VARIABLE, "")
+    if not named:
+        raise InputError(
+            "synthict draws heads of ICT-FaceKit, which is not part of this package.",
+            "a checkout of ICT-FaceKit (MIT, 0.5 GB), or an .npz file packed from it",
+            "git clone https://github.com/ICT-VGL/ICT-FaceKit, and say where it is: in the environment variable "
+            f"{ICT_VARIABLE}, or in the recipe as data.dataset.head",
+        )
+    path = Path(named).expanduser().absolute()
+    return _packed(path) if path.is_dir() else path
+
+
+def _packed(checkout: Path) -> Path:
+    from fer_zoo.synth.ict_pack import model_folder, pack_checkout
+
+    folder = model_folder(checkout) or checkout
+    state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.glob("*.obj"))]
+    pack = cache_root() / f"ict-facekit-{hashlib.sha256(repr(state).encode()).hexdigest()[:16]}.npz"
+    if pack.exists():
+        return pack
+    arrays = pack_checkout(checkout)
     try:
-        if not header.exists():
-            write_text(header, text)
-        found = header.read_text()
+        write_atomically(pack, lambda stream: np.savez_compressed(stream, **arrays))  # type: ignore[arg-type]
     except OSError as error:
         raise InputError(
-            f"The cache folder {folder} cannot be used: {error}.",
-            "a folder that can be written",
-            "set FER_ZOO_CACHE to another folder, or free some space",
+            f"The packed head cannot be written to {pack}: {error}.",
+            "room for 20 MB",
+            "free some space or set FER_ZOO_CACHE to another folder",
         ) from error
-    if found != text:
-        raise InputError(
-            f"{header} does not describe the clips that its folder's name promises.",
-            "a header as it was written",
-            f"delete {folder}; it is rendered again",
-        )
-
-
-def _chunk_files(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
-    stem = f"s{chunk[0]:06d}-t{chunk[1]:03d}"
-    return folder / f"{stem}.frames.npy", folder / f"{stem}.points.npy"
-
-
-def _render_chunk(folder: Path, settings: Settings, chunk: Chunk) -> None:
-    asked = {key: value for key, value in settings.items() if key != "probe"}
-    if _probe(json.dumps(asked)) != settings["probe"]:
-        # A worker reads the code anew; its clips must not get under a name that stands for others.
-        raise InputError(
-            "A rendering process draws other faces than the process that started it.",
-            "the same code and data in all processes",
-            "start again: fer_zoo was changed while it was running",
-        )
-    frames, landmarks = _render(settings, *chunk, settings["labels"], settings["size"])  # type: ignore[arg-type]
-    frames_file, points_file = _chunk_files(folder, chunk)
-    # The frames come last: where they are, the chunk is whole.
-    write_atomically(points_file, lambda stream: np.save(stream, landmarks))
-    write_atomically(frames_file, lambda stream: np.save(stream, frames))
-
-
-def _render_missing(folder: Path, settings: Settings, chunks: list[Chunk], workers: int) -> None:
-    missing = [chunk for chunk in chunks if not _chunk_files(folder, chunk)[0].exists()]
-    if not missing:
-        return
-    render = functools.partial(_render_chunk, folder, settings)
-    with _progress(f"rendering synthmh, {len(missing)} chunks", len(missing)) as advance:
-        try:
-            for _ in spread(render, missing, workers):
-                advance()
-        except OSError as error:
-            raise InputError(
-                f"Clips cannot be written to {folder}: {error}.",
-                f"room for {len(missing)} chunks",
-                "free some space or set FER_ZOO_CACHE to another folder; what is rendered is kept",
-            ) from error
-
-
-@contextmanager
-def _progress(title: str, total: int) -> Iterator[Callable[[], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn()) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)
-
-
-def _clip_set(folder: Path, request: ClipRequest, chunks: list[Chunk], fingerprint: str) -> ClipSet:
-    files = [_chunk_files(folder, chunk) for chunk in chunks]
-    count = len(request.labels)
-    landmarks = np.concatenate([np.load(points) for _, points in files])
-    subjects, takes = (np.repeat(np.array(column, np.int64), count) for column in zip(*chunks, strict=True))
-    return ClipSet(
-        frames=FrameFiles(tuple(frames for frames, _ in files), count),
-        rows=np.arange(len(chunks) * count),
-        landmarks=landmarks,
-        labels=np.tile(np.arange(count), len(chunks)),
-        subjects=subjects,
-        takes=takes,
-        names=request.labels,
-        fingerprint=fingerprint,
-    )
+    return pack

@@ -23,7 +23,7 @@ from fer_zoo.landmarks import Landmarker, create_landmarker
 from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.model import FERModel
 from fer_zoo.specs import ComponentSpec
-from fer_zoo.video.crop import clip_box, crop_clip, normalise
+from fer_zoo.video.crop import crop_clip, normalise, place_crop
 from fer_zoo.video.reader import Video, open_video
 from fer_zoo.video.track import FaceTrack, track_face
 
@@ -140,9 +140,9 @@ def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iter
                     raise VideoError(f"{video.path} changed while it was read.", "a file at rest", "run it again")
                 if frame.index in wanted and frame.index >= row[0]:
                     held[frame.index] = frame.image
-            box = clip_box(points[row], spec.crop)
-            assert box is not None, "a window is used only if half of its frames have a face"
-            yield _Clip(*crop_clip([held[index] for index in row], points[row], box, spec.size))
+            place = place_crop(points[row], spec.crop)
+            assert place is not None, "a window is used only if half of its frames have a face"
+            yield _Clip(*crop_clip([held[index] for index in row], points[row], place, spec.size))
 
 
 def _run(

@@ -20,6 +20,7 @@ from pydantic import Field
 from fer_zoo.errors import MissingExtraError, WeightsError
 from fer_zoo.landmarks.base import Box, Face, Floats, UInt8, keep_likely, largest_first
 from fer_zoo.registry import register_landmarker
+from fer_zoo.stopwatch import stage
 
 PREDICTOR_FILE = "shape_predictor_68_face_landmarks.dat"
 PREDICTOR_VARIABLE = "FER_ZOO_DLIB_PREDICTOR"
@@ -113,6 +114,7 @@ class Dlib:
         points = self._place(image, box_for_predictor(first))
         return Face(box_for_predictor(points), score, points)
 
+    @stage("points")
     def _place(self, image: UInt8, box: Box) -> Floats:
         patch = _Patch.cut(image, _square(box.centre, _FIT_REGION * box.side), _FIT_FACE / box.side)
         inner = patch.from_image(box)

@@ -15,6 +15,7 @@ from pydantic import Field
 from fer_zoo.errors import MissingExtraError, WeightsError
 from fer_zoo.landmarks.base import Box, Face, Floats, UInt8, largest_first
 from fer_zoo.registry import register_landmarker
+from fer_zoo.stopwatch import stage
 
 _MOST_FACES = 6
 
@@ -91,6 +92,7 @@ class FaceAlignment:
             return None
         return Face(_carried(last.box, old, new), score, points)
 
+    @stage("points")
     def _place(self, image: UInt8, boxes: list[Box]) -> list[tuple[Floats, float]]:
         if not boxes:
             return []

@@ -1,7 +1,7 @@
 """What a model, a recipe and a set of weights are, as frozen validated records. Knows no torch."""
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
-from fer_zoo.specs.card import Metrics, WeightsCard
+from fer_zoo.specs.card import TERMS, Metrics, WeightsCard
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
@@ -10,7 +10,9 @@ from fer_zoo.specs.recipe import (
     DatabaseSplit,
     DataSpec,
     FoldSplit,
+    LeaveOneOutSplit,
     Published,
+    PublishedSplit,
     Recipe,
     Split,
     SplitSpec,
@@ -21,6 +23,7 @@ from fer_zoo.specs.recipe import (
 __all__ = [
     "SEVEN_LABELS",
     "SPLITS",
+    "TERMS",
     "AugmentSpec",
     "Backbone",
     "ComponentSpec",
@@ -33,10 +36,12 @@ __all__ = [
     "FusionSite",
     "InputSpec",
     "LandmarkSpec",
+    "LeaveOneOutSplit",
     "Metrics",
     "ModelSpec",
     "Positive",
     "Published",
+    "PublishedSplit",
     "Recipe",
     "Share",
     "Shortcut",

@@ -36,12 +36,14 @@ class ComponentSpec(BaseModel):
 
 
 class CropSpec(Spec):
-    """Square crop round the face: the bounding square of all landmarks, one box per clip."""
+    """Square crop round the face, by its landmarks: upright and in one place, or moving and turning with the face."""
 
     scale: Annotated[float, Field(gt=0.5, lt=4, strict=True)] = 1.3
-    """Side of the crop, in sides of the landmarks' bounding square."""
+    """Side of the crop, in sides of the landmarks' bounding square (`similarity`: of the mean face's)."""
     shift_up: Annotated[float, Field(gt=-0.5, lt=0.5, strict=True)] = 0.08
     """Fraction of the side by which it moves up, for the forehead: the 68 points end at the brows."""
+    align: Literal["box", "similarity"] = "box"
+    """`box`: one upright box for the clip; `similarity`: each frame turned, scaled and shifted onto a mean face."""
 
 
 class LandmarkSpec(Spec):

@@ -36,11 +36,40 @@ class SplitSpec(Spec):
         return self
 
 
+ValidationFolds = Annotated[int, Field(ge=2, strict=True)]
+
+
 class FoldSplit(Spec):
     """Subject-independent k-fold cross-validation: every subject is tested on once, by a network that never saw it."""
 
-    folds: Annotated[int, Field(ge=2, strict=True)]
+    folds: Annotated[int, Field(ge=3, strict=True)]
     """Number of folds; subjects are dealt to them by `seed`, the classes as evenly as subjects allow."""
+    fold: Positive | None = None
+    """The fold that is tested on, from 1; the next one validates. One training takes one fold."""
+
+    @model_validator(mode="after")
+    def _among_them(self) -> FoldSplit:
+        if self.fold is not None and self.fold > self.folds:
+            raise ValueError(f"there is no fold {self.fold} among {self.folds}")
+        return self
+
+
+class LeaveOneOutSplit(Spec):
+    """Leave one subject out: all of the others train and validate."""
+
+    leave_out: str
+    """The subject that is tested on, as the store names it."""
+    validation_folds: ValidationFolds = 5
+    """One in so many of the other subjects validates."""
+
+
+class PublishedSplit(Spec):
+    """The split that comes with a database, in which subjects may be on both sides or unknown."""
+
+    published: str
+    """Its name, as the dataset's clips carry it, e.g. `set_1`."""
+    validation_folds: ValidationFolds = 5
+    """One in so many training subjects validates, where the database publishes no part for that."""
 
 
 class DatabaseSplit(Spec):
@@ -50,6 +79,8 @@ class DatabaseSplit(Spec):
     """Registered datasets to train on."""
     test_on: str
     """The registered dataset to test on, also named under `data`; never one of `train_on`."""
+    validation_folds: ValidationFolds = 5
+    """One in so many training subjects validates."""
 
     @model_validator(mode="after")
     def _apart(self) -> DatabaseSplit:
@@ -61,7 +92,15 @@ class DatabaseSplit(Spec):
         return self
 
 
-SPLITS: dict[str, type[Spec]] = {split.__name__: split for split in (SplitSpec, FoldSplit, DatabaseSplit)}
+# Each form of split with the protocol that it is.
+PROTOCOLS: dict[type[Spec], str] = {
+    SplitSpec: "subject-independent",
+    FoldSplit: "subject-independent",
+    LeaveOneOutSplit: "subject-independent",
+    PublishedSplit: "published",
+    DatabaseSplit: "cross-database",
+}
+SPLITS = {split.__name__: split for split in PROTOCOLS}
 
 
 def split_form(value: Any) -> str | None:
@@ -79,11 +118,16 @@ def split_form(value: Any) -> str | None:
     return max(SPLITS, key=likeness)
 
 
-_SPLIT_TEXT = "Input should be ranges of subjects (train, validation, test), folds, or databases (train_on, test_on)"
+_SPLIT_TEXT = (
+    "Input should be ranges of subjects (train, validation, test), folds, leave_out, published, or databases "
+    "(train_on, test_on)"
+)
 
 Split = Annotated[
     Annotated[SplitSpec, Tag("SplitSpec")]
     | Annotated[FoldSplit, Tag("FoldSplit")]
+    | Annotated[LeaveOneOutSplit, Tag("LeaveOneOutSplit")]
+    | Annotated[PublishedSplit, Tag("PublishedSplit")]
     | Annotated[DatabaseSplit, Tag("DatabaseSplit")],
     Discriminator(split_form, custom_error_type="split", custom_error_message=_SPLIT_TEXT),
 ]
@@ -98,10 +142,17 @@ class DataSpec(Spec):
     """Clips of each subject and label, for datasets that can make as many as one likes."""
     canvas: Positive = 128
     """Side in pixels of the stored frames, from which the crop is cut."""
+    stores: dict[str, str] = Field(default={})
+    """Clip stores by dataset: a path, or a name in the stores folder; without one the dataset's own name there."""
+    any_fps: Annotated[bool, Field(strict=True)] = False
+    """Whether clips of another rate than the network's are taken as they are; papers mix databases of 20 to 30."""
 
 
 class AugmentSpec(Spec):
-    """Random changes of training clips; frames and landmarks move together, the same way in a whole clip."""
+    """Random changes of training clips; frames and landmarks move together, the same way in a whole clip.
+
+    A stored clip that is longer than the network's gives a random window of it, whatever stands here.
+    """
 
     flip: Share = 0.5
     """Share of clips that are mirrored."""
@@ -131,12 +182,20 @@ class AugmentSpec(Spec):
     """Share of clips that are shrunk and enlarged again, as a small face is."""
     compress: Share = 0.2
     """Share of clips that get coarse 8 x 8 cosine blocks, as a video codec leaves."""
+    jpeg: Share = 0.0
+    """Share of clips whose frames are written as JPEG, of a quality between 20 and 90, and read again."""
     erase: Share = 0.2
     """Share of clips in which a rectangle is erased."""
     detector_noise: Annotated[bool, Field(strict=True)] = True
     """Whether exact points are first made as inexact as a detector's."""
     lose_landmarks: Fraction = 0.02
     """Share of frames that lose their landmarks, as when a detector misses a face."""
+    stride: Positive = 1
+    """Largest step from frame to frame: a clip is played up to so many times as fast; needs longer stored clips."""
+    frame_jitter: Share = 0.0
+    """Share of frames that show the stored frame before or after theirs, as of an unsteady camera; order stays."""
+    reverse: Share = 0.0
+    """Share of clips that are played backwards: of an expression that comes, one that goes."""
 
 
 class TrainSpec(Spec):
@@ -193,9 +252,9 @@ class Recipe(Spec):
     data: DataSpec = DataSpec()
     """Where clips come from."""
     split: Split
-    """Which clips are trained and tested on: ranges of subjects, folds, or databases."""
-    protocol: Literal["subject-independent", "cross-database"]
-    """`cross-database` goes with a split by databases, `subject-independent` with the others."""
+    """Which clips are trained and tested on: ranges of subjects, folds, a subject, a published split, or databases."""
+    protocol: Literal["subject-independent", "published", "cross-database"]
+    """`subject-independent` goes with ranges, folds and `leave_out`, the others with the split of their name."""
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Of everything that is random."""
     backbone_weights: Literal["random", "pretrained"] = "random"
@@ -217,9 +276,9 @@ class Recipe(Spec):
     @classmethod
     def _fits_the_split(cls, protocol: str, info: ValidationInfo) -> str:
         split = info.data.get("split")
-        wanted = "cross-database" if isinstance(split, DatabaseSplit) else "subject-independent"
-        if split is not None and protocol != wanted:
-            raise ValueError(f"a split by {', '.join(type(split).model_fields)} is {wanted!r}")
+        if split is not None and protocol != (wanted := PROTOCOLS[type(split)]):
+            needed = (key for key, field in type(split).model_fields.items() if field.is_required())
+            raise ValueError(f"a split by {', '.join(needed)} is {wanted!r}")
         return protocol
 
     @field_validator("pretrain")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
 from fer_zoo.synth import expression as ex
+from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.person import Person, build_person
 from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
 from fer_zoo.synth.prototypes import LABELS, draw_apex
@@ -57,21 +58,23 @@ def render_clip(
     seed: int = 0,
     plain: bool = False,
     backend: Backend = "auto",
+    family: HeadFamily | None = None,
 ) -> SynthClip:
     """One clip of one person showing one label; the same arguments give the same bytes.
 
     ``take`` numbers different clips of the same person and label. ``plain`` leaves out pose, noise, blur and
-    compression (for figures). Raises ``OptionError`` (a ``ValueError``) for an unknown label or impossible
-    numbers.
+    compression (for figures). ``family`` is where people come from: the MakeHuman head of the package if not said,
+    or ``ict_family(path)``. Raises ``OptionError`` (a ``ValueError``) for an unknown label or impossible numbers.
     """
     _check(identity, [label], take, frames, size, fps, seed)
-    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, LABELS.index(label), take, 2]))
-    person = build_person(seed, identity)
+    person = build_person(seed, identity, family)
+    stream = [seed, identity, LABELS.index(label), take, 2, *person.family.stream]
+    rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
     intensity = np.full(frames, float(label != "neutral")) if plain else ex.draw_intensity(label, frames, fps, plan_rng)
     talk = 0.0 if plain else _draw_talk(label, plan_rng)
-    apex = draw_apex(label, plan_rng)
-    tracks = ex.unit_tracks(apex, intensity, person.rest, fps, plan_rng, talk, still=plain)
+    apex, limits = draw_apex(label, plan_rng, person.family.prototypes), person.family.lid_limits
+    tracks = ex.unit_tracks(apex, intensity, person.rest, fps, plan_rng, talk, still=plain, lid_limits=limits)
     pictures, points = _film(person, tracks, frames, size, fps, view_rng, plain, backend)
     return SynthClip(pictures, points, intensity.astype(np.float32), label, identity, _attributes(person))
 
@@ -87,6 +90,7 @@ def render_video(
     seed: int = 0,
     plain: bool = False,
     backend: Backend = "auto",
+    family: HeadFamily | None = None,
 ) -> SynthVideo:
     """Neutral -> apex -> neutral for each label in turn, one camera and one light throughout.
 
@@ -96,20 +100,22 @@ def render_video(
     _check(identity, labels, take, frames, size, fps, seed)
     if not labels:
         raise OptionError("labels: none", "one or more of " + ", ".join(LABELS), "name at least one")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, *(LABELS.index(x) for x in labels), take, 3]))
-    person = build_person(seed, identity)
+    person = build_person(seed, identity, family)
+    stream = [seed, identity, *(LABELS.index(x) for x in labels), take, 3, *person.family.stream]
+    rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
     time = (np.arange(frames) + 0.5) / frames
     swell = ex.smoothstep(0.1, 0.35, time) * (1 - ex.smoothstep(0.68, 0.92, time))
     total = frames * len(labels)
     intensity = np.concatenate([swell if x != "neutral" else 0 * swell for x in labels])
-    tracks = ex.unit_tracks({}, intensity, person.rest, fps, plan_rng, _draw_talk("neutral", plan_rng))
+    talk, limits = _draw_talk("neutral", plan_rng), person.family.lid_limits
+    tracks = ex.unit_tracks({}, intensity, person.rest, fps, plan_rng, talk, lid_limits=limits)
     for k, label in enumerate(labels):
-        for name, weight in draw_apex(label, plan_rng).items():
+        for name, weight in draw_apex(label, plan_rng, person.family.prototypes).items():
             part = np.zeros(total)
             part[k * frames : (k + 1) * frames] = weight * swell
             tracks[name] = tracks.get(name, np.zeros(total)) + part
-    ex.settle_lids(tracks)
+    ex.settle_lids(tracks, limits)
     pictures, points = _film(person, tracks, total, size, fps, view_rng, plain, backend)
     shown = tuple(labels[k // frames] if intensity[k] >= 0.25 else "neutral" for k in range(total))
     return SynthVideo(pictures, points, intensity.astype(np.float32), shown, identity, _attributes(person))

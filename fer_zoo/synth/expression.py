@@ -12,6 +12,9 @@ from fer_zoo.synth.prototypes import sides
 
 Floats = NDArray[np.float64]
 
+# Beyond these the lids of the MakeHuman mesh turn inside out.
+LID_LIMITS: Mapping[str, float] = {"eyeSquint": 0.5, "eyeWide": 1.5, "cheekSquint": 0.65}
+
 
 def smoothstep(low: float, high: float, x: Floats) -> Floats:
     """0 below ``low``, 1 above ``high``, smooth between."""
@@ -110,10 +113,11 @@ def unit_tracks(
     rng: np.random.Generator,
     talk: float,
     still: bool = False,
+    lid_limits: Mapping[str, float] = LID_LIMITS,
 ) -> dict[str, Floats]:
     """Weights over time (n,) of every unit in play: rest + expression + speech + blinks + gaze + small noise.
 
-    ``still`` leaves out blinks and gaze.
+    ``still`` leaves out blinks and gaze; ``lid_limits`` as in ``settle_lids``.
     """
     n = len(intensity)
     tracks: dict[str, Floats] = {}
@@ -139,7 +143,7 @@ def unit_tracks(
         _gaze(tracks, n, fps, rng)
     for side in ("Left", "Right"):
         add(f"unit/eyeBlink{side}", closed)
-    settle_lids(tracks)
+    settle_lids(tracks, lid_limits)
     return tracks
 
 
@@ -156,13 +160,13 @@ def _gaze(tracks: dict[str, Floats], n: int, fps: float, rng: np.random.Generato
         tracks[key] = tracks[key] + positive if key in tracks else positive
 
 
-def settle_lids(tracks: dict[str, Floats]) -> None:
-    """A closing lid wins over squint and widening; the sums stay where the mesh does not turn inside out."""
+def settle_lids(tracks: dict[str, Floats], limits: Mapping[str, float]) -> None:
+    """A closing lid wins over squint and widening; the sums stay within ``limits``."""
     for side in ("Left", "Right"):
         closed = np.clip(tracks[f"unit/eyeBlink{side}"], -0.05, 1.0)
         tracks[f"unit/eyeBlink{side}"] = closed
         left = 1 - np.clip(closed, 0, 1)
-        for name, limit in (("eyeSquint", 0.5), ("eyeWide", 1.5), ("cheekSquint", 0.65)):
+        for name, limit in limits.items():
             key = f"unit/{name}{side}"
             if key in tracks:
                 tracks[key] = np.minimum(tracks[key], limit) * (left if name != "cheekSquint" else 0.4 + 0.6 * left)

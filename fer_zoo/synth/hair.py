@@ -84,7 +84,7 @@ def draw_hair(head: Head, shape: Floats, style: str, traits: Traits, rng: np.ran
     angle = np.arctan2(on_skull[..., 0], on_skull[..., 2] - 0.25)
     # Hairlines are drawn for the unshaped head; this person's brow may lie higher or lower.
     marks = head.landmark_vertices[[19, 24]]
-    raised = float(np.clip((shape[marks, 1] - head.base[marks, 1]).mean(), -0.2, 0.2))
+    raised = float(np.clip((shape[marks, 1] - head.paint[marks, 1]).mean(), -0.2, 0.2))
     recede = rng.uniform(0, 0.18) if traits.sex > 0.5 and traits.age > 0.3 else rng.uniform(0, 0.06)
     ragged = resize(rng.standard_normal((8, _AROUND)), _AROUND, grid.shape[0]) + 0.7 * rng.standard_normal(
         grid.shape[:2]

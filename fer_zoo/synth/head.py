@@ -1,4 +1,4 @@
-"""The packed MakeHuman head: mesh, shape targets, the 68 points, and the shape of one person."""
+"""What every head is made of, and the packed MakeHuman head: mesh, targets, 68 points, the shape of one person."""
 
 from __future__ import annotations
 
@@ -96,9 +96,14 @@ _HEAD_FORMS = ("oval", "round", "rectangular", "square", "triangular", "inverted
 
 @dataclass(frozen=True)
 class Head:
-    """Mesh and sparse targets. Decimetres, +x the subject's left, +y up, +z front."""
+    """Mesh and sparse targets. Decimetres, +x the subject's left, +y up, +z front.
+
+    Every head is drawn in the place and size of the MakeHuman head. ``paint`` says which point of that head a vertex
+    stands for: skin, eyes and teeth are painted there.
+    """
 
     base: Floats  # (n, 3)
+    paint: Floats  # (n, 3)
     triangles: NDArray[np.int64]  # (m, 3)
     material: NDArray[np.int64]  # (m,)
     vertex_material: NDArray[np.int64]  # (n,)
@@ -109,14 +114,16 @@ class Head:
     occlusion: Floats
     landmark_vertices: NDArray[np.int64]  # (68,)
     targets: Mapping[str, tuple[NDArray[np.int64], Floats]]
+    sink: Mapping[int, float]  # depth added to a material, so that it never pokes through skin that lies close
+    most: float = np.inf  # weights above are taken as this
 
     def offsets(self, weights: Mapping[str, float]) -> Floats:
-        """Sum of the weighted targets (n, 3)."""
+        """Sum of the weighted targets (n, 3); raises KeyError for a weight without a target."""
         total = np.zeros_like(self.base)
         for name, weight in weights.items():
             if abs(weight) > 1e-4:
                 rows, values = self.targets[name]
-                total[rows] += weight * values
+                total[rows] += min(weight, self.most) * values
         return total
 
 
@@ -128,8 +135,10 @@ def load_head() -> Head:
         index, value = data["index"].astype(np.int64), data["value"] * float(data["step"])
         masks = data["masks"] / 255.0
         position = {int(original): k for k, original in enumerate(data["original_index"])}
+        base = data["base"].astype(np.float64)
         return Head(
-            base=data["base"].astype(np.float64),
+            base=base,
+            paint=base,
             triangles=data["triangles"].astype(np.int64),
             material=data["material"].astype(np.int64),
             vertex_material=data["vertex_material"].astype(np.int64),
@@ -143,6 +152,7 @@ def load_head() -> Head:
                 str(name): (index[start[k] : start[k + 1]], value[start[k] : start[k + 1]])
                 for k, name in enumerate(names)
             },
+            sink={EYE: 0.012, TEETH: 0.12, TONGUE: 0.12},
         )
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.synth.expression import Rest, draw_rest
+from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.hair import Extra, draw_glasses, draw_hair, draw_style
-from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, TEETH, TONGUE, Head, Traits, draw_traits, load_head, shape_weights
-from fer_zoo.synth.skin import Skin, draw_skin
+from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, Head, Traits, draw_traits
+from fer_zoo.synth.skin import Skin
 from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, cloud, ramp, texture_coordinates
 
 Floats = NDArray[np.float64]
@@ -25,6 +26,7 @@ class Person:
     """Geometry is head vertices first, then hair, then glasses."""
 
     identity: int
+    family: HeadFamily
     head: Head
     traits: Traits
     skin: Skin
@@ -37,20 +39,21 @@ class Person:
     triangles: NDArray[np.int64]
     material: NDArray[np.int64]
     cutout: Floats  # (h + e,)
-    sink: Floats  # (h + e,) depth added, so that teeth and eyeballs never poke through skin that lies close
+    sink: Floats  # (h + e,) depth added, as head.sink says
     attributes: Floats  # (h + e, 8)
     strands: NDArray[np.float32]  # (h, w, 1) hair brightness
     frame_colour: Floats
 
 
 @lru_cache(maxsize=8)
-def build_person(seed: int, identity: int) -> Person:
-    """The same person for the same pair of numbers, whatever was built before."""
-    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, 1]))
-    head = load_head()
+def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> Person:
+    """The same person for the same family and pair of numbers, whatever was built before; MakeHuman's if not said."""
+    family = family or makehuman()
+    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, 1, *family.stream]))
+    head = family.head
     traits = draw_traits(rng)
-    shape = _centred(head, head.base + head.offsets(shape_weights(traits, rng)))
-    skin, rest, style = draw_skin(traits, rng), draw_rest(rng), draw_style(traits, rng)
+    shape = _centred(head, head.base + family.draw_shape(traits, rng))
+    skin, rest, style = family.draw_skin(traits, rng), draw_rest(rng), draw_style(traits, rng)
     hair = draw_hair(head, shape, style, traits, rng)
     glasses = draw_glasses(head, shape, rng) if rng.random() < 0.12 else None
     if hair is not None:
@@ -63,6 +66,7 @@ def build_person(seed: int, identity: int) -> Person:
     )
     return Person(
         identity=identity,
+        family=family,
         head=head,
         traits=traits,
         skin=skin,
@@ -106,7 +110,7 @@ def _lashes(head: Head, traits: Traits, rng: np.random.Generator) -> Floats:
 
 def _sink(head: Head, n_vertices: int) -> Floats:
     depth = np.zeros(n_vertices)
-    for material, amount in ((EYE, 0.012), (TEETH, 0.12), (TONGUE, 0.12)):
+    for material, amount in head.sink.items():
         depth[: len(head.base)][head.vertex_material == material] = amount
     return depth
 
@@ -124,12 +128,12 @@ def _join(head: Head, extras: list[Extra], lash_cutout: Floats) -> tuple[NDArray
 
 
 def _attributes(head: Head, extras: list[Extra]) -> Floats:
-    u, v = texture_coordinates(head.base)
+    u, v = texture_coordinates(head.paint)
     # Lids lie folded in the open eye; their baked occlusion is lightened so that a blink is not a black hole.
     occlusion = np.clip(0.04 + 1.1 * head.occlusion**1.15, 0, 1) * (1 - 0.12 * head.lid)
     occlusion = np.where(head.lid > 0.5, np.maximum(occlusion, 0.55), occlusion)
     occlusion = np.where(head.vertex_material == EYE, 0.86, occlusion)
-    own = np.column_stack([u, v, head.base, head.lip, head.mouth_inside, occlusion])
+    own = np.column_stack([u, v, head.paint, head.lip, head.mouth_inside, occlusion])
     rows = [own]
     for extra in extras:
         n = len(extra.vertices)

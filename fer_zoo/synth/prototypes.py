@@ -8,9 +8,10 @@ import numpy as np
 
 LABELS: tuple[str, ...] = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
-
 # Unit weights at the apex. Several variants of a label are different ways people show it; the number is its share.
-PROTOTYPES: Mapping[str, tuple[tuple[float, str], ...]] = {
+Prototypes = Mapping[str, tuple[tuple[float, str], ...]]
+
+MAKEHUMAN: Prototypes = {
     "neutral": ((1.0, ""),),
     "anger": (
         (
@@ -94,6 +95,85 @@ PROTOTYPES: Mapping[str, tuple[tuple[float, str], ...]] = {
     ),
 }
 
+# The shapes of ICT-FaceKit end where the person's did when scanned: weights above 1 are cut.
+ICT: Prototypes = {
+    "neutral": ((1.0, ""),),
+    "anger": (
+        (
+            0.5,
+            "browDown 1.3, eyeSquint 0.5, eyeWide 0.3, noseSneer 0.55, mouthRollUpper 0.5, mouthRollLower 0.5, "
+            "mouthPress 0.5, mouthFrown 0.45, mouthShrugLower 0.35, jawForward 0.4",
+        ),
+        (
+            0.5,
+            "browDown 1.3, eyeWide 0.45, eyeSquint 0.45, noseSneer 0.75, mouthUpperUp 0.5, mouthLowerDown 0.95, "
+            "mouthStretch 0.45, mouthFunnel 0.2, jawOpen 0.05",
+        ),
+    ),
+    "disgust": (
+        (
+            0.6,
+            "noseSneer 1.4, mouthUpperUp 1.1, browDown 0.35, cheekSquint 0.7, eyeSquint 0.55, mouthFrown 0.3, "
+            "mouthShrugLower 0.25",
+        ),
+        (
+            0.4,
+            "noseSneer 1.4, mouthUpperUp 0.8, browDown 0.3, cheekSquint 0.6, eyeSquint 0.6, mouthFrown 0.8, "
+            "mouthShrugLower 0.7, eyeBlink 0.15",
+        ),
+    ),
+    "fear": (
+        (
+            0.6,
+            "browInnerUp 1.3, browOuterUp 0.3, browDown 0.6, eyeWide 1.3, mouthStretch 1.3, jawOpen 0.22, "
+            "mouthLowerDown 0.75, mouthUpperUp 0.2",
+        ),
+        (
+            0.4,
+            "browInnerUp 1.3, browOuterUp 0.25, browDown 0.6, eyeWide 1.3, mouthStretch 1.3, jawOpen 0.1, "
+            "mouthLowerDown 0.7, mouthFrown 0.3",
+        ),
+    ),
+    "happiness": (
+        (
+            0.5,
+            "mouthSmile 1.1, cheekSquint 0.6, eyeSquint 0.4, mouthUpperUp 0.55, mouthLowerDown 0.35, "
+            "mouthDimple 0.3, jawOpen 0.06",
+        ),
+        (
+            0.25,
+            "mouthSmile 1.1, cheekSquint 0.3, mouthUpperUp 0.5, mouthLowerDown 0.4, jawOpen 0.2, browOuterUp 0.6, "
+            "browInnerUp 0.5, eyeWide 0.5",
+        ),
+        (
+            0.25,
+            "mouthSmile 1.05, cheekSquint 0.6, eyeSquint 0.35, mouthDimple 0.5",
+        ),
+    ),
+    "sadness": (
+        (
+            0.6,
+            "browInnerUp 1.3, browDown 0.3, mouthFrown 1.2, mouthShrugLower 0.5, eyeSquint 0.35, eyeBlink 0.12, "
+            "eyeLookDown 0.4",
+        ),
+        (
+            0.4,
+            "browInnerUp 1.3, browDown 0.4, mouthFrown 1.1, mouthShrugLower 0.3, eyeBlink 0.1, eyeLookDown 0.6, "
+            "mouthRollLower 0.2",
+        ),
+    ),
+    "surprise": (
+        (
+            0.6,
+            "browInnerUp 1.1, browOuterUp 1.2, eyeWide 1.1, jawOpen 0.65, mouthFunnel 0.15",
+        ),
+        (
+            0.4,
+            "browInnerUp 1.1, browOuterUp 1.2, eyeWide 1.2, jawOpen 0.5, mouthFunnel 0.4",
+        ),
+    ),
+}
+
 
 def prototype_weights(text: str) -> dict[str, float]:
     """``"jawOpen 0.6, eyeWide 1"`` as a mapping."""
@@ -122,9 +202,9 @@ def sides(name: str) -> tuple[str, ...]:
     return (f"unit/{name}",) if name.startswith(_ONE_SIDED) else (f"unit/{name}Left", f"unit/{name}Right")
 
 
-def draw_apex(label: str, rng: np.random.Generator) -> dict[str, float]:
+def draw_apex(label: str, rng: np.random.Generator, prototypes: Prototypes = MAKEHUMAN) -> dict[str, float]:
     """Unit weights at full strength: a variant of the prototype, each weight varied, some dropped, a bit lopsided."""
-    variants = PROTOTYPES[label]
+    variants = prototypes[label]
     shares = np.array([share for share, _ in variants])
     prototype = prototype_weights(variants[int(rng.choice(len(variants), p=shares / shares.sum()))][1])
     lopsided = float(np.clip(rng.normal(0, 0.08), -0.2, 0.2))

@@ -17,7 +17,7 @@ from fer_zoo.synth.texture import ramp
 Floats = NDArray[np.float64]
 
 PIVOT = np.array([0.0, 6.7, 0.1])  # the head turns about the top of the neck
-_EYE_CENTRE = np.array([0.308, 7.284, 1.235])
+EYE_CENTRE = np.array([0.308, 7.284, 1.235])
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _surface(
     rows = np.flatnonzero(material == EYE)
     colour[rows], gloss[rows], sharpness[rows] = _eye(person, at[rows]), 0.7, 60.0
     # The eyeball lies in the shade of the upper lid.
-    at[rows, OCCLUSION] *= 1 - 0.4 * ramp(0.0, 0.14, at[rows, BASE_Y] - _EYE_CENTRE[1])
+    at[rows, OCCLUSION] *= 1 - 0.4 * ramp(0.0, 0.14, at[rows, BASE_Y] - EYE_CENTRE[1])
     rows = np.flatnonzero(material == TEETH)
     gap = ramp(0.72, 0.98, np.abs(np.sin(at[rows, BASE_X] * 34.0)))
     colour[rows], gloss[rows] = person.skin.teeth * (1 - 0.22 * gap)[:, None], 0.35
@@ -167,7 +167,7 @@ def _skin(person: Person, at: Floats, units: Mapping[str, float], backend: Backe
 
 def _eye(person: Person, at: Floats) -> Floats:
     """Pupil, iris with a dark rim, white; drawn where the ball was at rest, so that it turns with the ball."""
-    centre = np.where(at[:, BASE_X : BASE_X + 1] > 0, _EYE_CENTRE, _EYE_CENTRE * np.array([-1, 1, 1]))
+    centre = np.where(at[:, BASE_X : BASE_X + 1] > 0, EYE_CENTRE, EYE_CENTRE * np.array([-1, 1, 1]))
     arm = at[:, BASE_X : BASE_Z + 1] - centre
     angle = np.arccos(np.clip(arm[:, 2] / np.sqrt((arm * arm).sum(1)), -1, 1))[:, None]
     white = np.array([0.72, 0.68, 0.66]) * (1 - 0.2 * ramp(0.5, 1.0, angle))

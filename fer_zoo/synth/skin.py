@@ -30,7 +30,7 @@ _TONES = np.array(
 _HAIRS = np.array(
     [(26, 20, 17), (40, 28, 20), (66, 44, 28), (104, 72, 46), (160, 124, 80), (120, 56, 30), (196, 166, 116)], float
 )
-_IRISES = np.array(
+IRISES = np.array(
     [
         (0.10, 0.055, 0.028),
         (0.16, 0.09, 0.045),
@@ -61,7 +61,7 @@ def linear(rgb: Floats) -> Floats:
     return np.asarray((rgb / 255.0) ** 2.2)
 
 
-def _pick(table: Floats, value: float) -> Floats:
+def pick(table: Floats, value: float) -> Floats:
     """Linear interpolation along a colour table, ``value`` in 0..1."""
     place = value * (len(table) - 1)
     k = min(int(place), len(table) - 2)
@@ -70,21 +70,21 @@ def _pick(table: Floats, value: float) -> Floats:
 
 def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
     """Paint one person."""
-    tone = linear(_pick(_TONES, traits.skin_tone)) * rng.uniform(0.9, 1.1) * (1 + rng.normal(0, 0.03, 3))
-    hair = _hair_colour(traits, rng)
+    tone = linear(pick(_TONES, traits.skin_tone)) * rng.uniform(0.9, 1.1) * (1 + rng.normal(0, 0.03, 3))
+    hair = hair_colour(traits, rng)
     paint = np.ones((*ANGLE.shape, 3)) * tone
     paint *= np.exp(rng.uniform(0.02, 0.06) * cloud(rng, 40) + rng.uniform(0.01, 0.05) * cloud(rng, 5, 2))[..., None]
-    _blush(paint, traits, rng)
-    _age_lines(paint, traits, rng)
-    _lash_line(paint, traits, rng)
+    blush(paint, traits, rng)
+    age_lines(paint, traits, rng)
+    lash_line(paint, traits, rng)
     if rng.random() < 0.25:
         spots = np.clip(cloud(rng, 4, 1) - rng.uniform(1.6, 2.4), 0, 1) * spot(0, 7.0, 0.5, 0.35)
         paint *= 1 - spots[..., None] * np.array([0.35, 0.5, 0.6])
     beard = float(rng.uniform(0.1, 0.95)) if traits.sex > 0.5 and rng.random() < 0.55 else 0.0
     if beard:
-        _mix(paint, hair * 0.8, _beard(beard, rng))
-    _mix(paint, hair * rng.uniform(0.15, 0.6), _brows(traits, rng))
-    _clothes(paint, rng)
+        mix(paint, hair * 0.8, beard_cover(beard, rng))
+    mix(paint, hair * rng.uniform(0.15, 0.6), _brows(traits, rng))
+    clothes(paint, rng)
     lip_tint = np.array([rng.uniform(0.8, 1.0), rng.uniform(0.5, 0.75), rng.uniform(0.52, 0.75)])
     lip = tone * lip_tint
     if traits.sex < 0.4 and rng.random() < 0.4:
@@ -95,7 +95,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
     return Skin(
         albedo=np.clip(paint, 0, 1).astype(np.float32),
         lip=lip,
-        iris=_IRISES[rng.integers(iris_range)] * rng.uniform(0.8, 1.2),
+        iris=IRISES[rng.integers(iris_range)] * rng.uniform(0.8, 1.2),
         hair=hair,
         teeth=np.array([1.0, 0.95, 0.86]) * rng.uniform(0.8, 1.15) * (1 + rng.normal(0, 0.02, 3)),
         gloss=float(rng.uniform(0.1, 0.6)),
@@ -104,17 +104,20 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
     )
 
 
-def _mix(paint: Floats, colour: Floats, alpha: Floats) -> None:
+def mix(paint: Floats, colour: Floats, alpha: Floats) -> None:
+    """Lay a colour (3,) over the paint (h, w, 3), in place, with cover alpha (h, w) 0..1."""
     paint += alpha[..., None] * (colour - paint)
 
 
-def _hair_colour(traits: Traits, rng: np.random.Generator) -> Floats:
+def hair_colour(traits: Traits, rng: np.random.Generator) -> Floats:
+    """A colour that goes with the skin's, greyer with age."""
     colour = linear(_HAIRS[rng.integers(len(_HAIRS) if traits.skin_tone < 0.4 else 3)]) * rng.uniform(0.7, 1.2)
     grey = np.clip(2.2 * traits.age - 1.1 + rng.normal(0, 0.25), 0, 0.95)
     return np.asarray(colour * (1 - grey) + grey * linear(np.array([158.0, 155, 150])))
 
 
-def _blush(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
+def blush(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
+    """Redden cheeks, nose and chin and darken the skin about the eyes, in place."""
     gain = rng.uniform(0.2, 1.0)
     cheeks = [(side * 0.42, 6.98, 0.16, 0.16, 0.8) for side in (-1, 1)]
     for angle, y, wide, tall, share in (*cheeks, (0, 6.95, 0.08, 0.12, 0.7), (0, 6.35, 0.15, 0.1, 0.35)):
@@ -126,7 +129,7 @@ def _blush(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
         paint *= 1 - (shade * spot(side * 0.28, 7.37, 0.13, 0.045))[..., None]
 
 
-def _lash_line(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
+def lash_line(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
     """The dark edge that lashes draw round every eye; stronger and wider with make-up."""
     made_up = rng.random() < 0.65 - 0.6 * traits.sex
     strength = rng.uniform(0.5, 0.95) if made_up else rng.uniform(0.1, 0.5)
@@ -140,7 +143,8 @@ def _lash_line(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
         paint *= 1 - (strength * line)[..., None]
 
 
-def _age_lines(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
+def age_lines(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
+    """Paint the folds that stay when nothing is shown, in place; none on the young."""
     if traits.age < 0.35:
         return
     depth = (traits.age - 0.35) / 0.65
@@ -150,7 +154,7 @@ def _age_lines(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
     paint *= np.exp(0.06 * depth * cloud(rng, 8, 3))[..., None]
 
 
-def _beard(strength: float, rng: np.random.Generator) -> Floats:
+def beard_cover(strength: float, rng: np.random.Generator) -> Floats:
     """Chin, cheek and moustache cover; low strength is stubble."""
     reach = rng.uniform(0.0, 1.0)
     cheek = ramp(-0.06, 0.06, 6.55 + 0.45 * ramp(0.3, 1.0, np.abs(ANGLE)) * (0.6 + 0.5 * reach) - HEIGHT_Y)
@@ -173,7 +177,8 @@ def _brows(traits: Traits, rng: np.random.Generator) -> Floats:
     return np.asarray(np.clip(inside * hairs, 0, 1) * rng.uniform(0.7, 1.0))
 
 
-def _clothes(paint: Floats, rng: np.random.Generator) -> None:
+def clothes(paint: Floats, rng: np.random.Generator) -> None:
+    """Paint everything below a neckline, in place."""
     colour = linear(rng.uniform(10, 235, 3) * 0.4 + 0.6 * rng.uniform(10, 235))
     neckline = 5.82 - rng.uniform(0.0, 0.5) * np.exp(-((ANGLE / rng.uniform(0.3, 0.8)) ** 2))
     cover = ramp(-0.02, 0.02, neckline - HEIGHT_Y)

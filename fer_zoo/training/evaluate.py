@@ -11,7 +11,7 @@ from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, Metrics
 from fer_zoo.training.metrics import score
-from fer_zoo.video.crop import clip_box, crop_clip, normalise
+from fer_zoo.video.crop import crop_clip, normalise, place_crop
 
 
 def evaluate_clips(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> Metrics:
@@ -66,9 +66,9 @@ def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
     frames = np.empty((len(clips), spec.frames, spec.size, spec.size, 3), np.uint8)
     landmarks = np.empty_like(clips.landmarks)
     for clip in range(len(clips)):
-        box = clip_box(clips.landmarks[clip], spec.crop)
-        if box is None:
+        place = place_crop(clips.landmarks[clip], spec.crop)
+        if place is None:
             raise InputError(f"{clips.clip_id(clip)} has no face in any frame.", "clips with landmarks", "leave it out")
         whole = clips.read(np.array([clip]))[0]
-        frames[clip], landmarks[clip] = crop_clip(whole, clips.landmarks[clip], box, spec.size)
+        frames[clip], landmarks[clip] = crop_clip(whole, clips.landmarks[clip], place, spec.size)
     return ClipSet.from_arrays(frames, landmarks, clips.labels, clips.subjects, clips.names, clips.takes)

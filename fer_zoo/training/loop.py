@@ -19,6 +19,7 @@ from fer_zoo import data as datasets
 from fer_zoo.compose import build
 from fer_zoo.data.augment import augment_batch, with_detector_noise
 from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.playback import central_frames, random_frames
 from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
@@ -71,6 +72,7 @@ def train(
     resume: bool = False,
     workers: int | None = None,
     cache: Path | None = None,
+    stores: Path | None = None,
     max_steps: int | None = None,
     tag: str = "local",
     device: str | None = None,
@@ -82,6 +84,7 @@ def train(
         resume: go on from `out_dir`'s checkpoint, exactly; start if there is none.
         workers: processes that render clips; default one per core.
         cache: folder of rendered clips; default as `fer_zoo.data.cache_root`.
+        stores: folder of prepared clip stores; default as `fer_zoo.data.stores_root`.
         max_steps: end early, as if the recipe's epochs were over; the rest can be trained later with `resume`.
         tag: the weights are named `<model>.<tag>`; letters, digits, - and _.
         save_minutes: the longest time between two checkpoints; there is one after every epoch too.
@@ -89,12 +92,14 @@ def train(
     Raises:
         OptionError: the tag is no tag.
         TrainingError: the folder holds another run, or the loss is no longer finite.
+        RecipeError, InputError: as `fer_zoo.data.load`, e.g. of a store that does not fit.
     """
     out = Path(out_dir)
     twin = None if recipe.pretrain is None else pretrain.frame_recipe(recipe)
-    datasets.subject_split(recipe)
+    datasets.open_stores(recipe, stores)
     where = check_start(recipe, out, resume=resume, device=device, tag=tag)
-    clips = datasets.load(recipe, cache=cache, workers=workers)
+    clips = datasets.load(recipe, cache=cache, workers=workers, stores=stores)
+    report.write_split(out, recipe, clips)
     frames, hours = None, 0.0
     if twin is not None:
         frames = start(twin, clips, out / "frames", where)
@@ -116,7 +121,7 @@ def fit(
     per_epoch = steps_per_epoch(len(clips["train"]), spec.batch_size)
     total = spec.epochs * per_epoch
     end = total if max_steps is None else min(total, max_steps)
-    validation = crop_clips(pretrain.central_frames(clips["validation"], recipe.model.input.frames), recipe.model.input)
+    validation = crop_clips(central_frames(clips["validation"], recipe.model.input.frames), recipe.model.input)
     saved_at = time.monotonic()
 
     with report.Bar(recipe, done=run.progress.step, total=end) as bar:
@@ -243,8 +248,12 @@ def train_step(
     """
     spec, step, device = recipe.train, run.progress.step, next(run.model.parameters()).device
     rng = generator(recipe.seed, "augment", step)
-    frames, points = pretrain.random_frames(clips.read(rows), clips.landmarks[rows], recipe.model.input.frames, rng)
-    clip, landmarks = augment_batch(frames, points, recipe.model.input, spec.augment, rng)
+    frames, points = random_frames(
+        clips.read(rows), clips.landmarks[rows], recipe.model.input.frames, spec.augment, rng
+    )
+    # A detector's points are as inexact as they are.
+    augment = spec.augment if clips.exact else spec.augment.model_copy(update={"detector_noise": False})
+    clip, landmarks = augment_batch(frames, points, recipe.model.input, augment, rng)
     target = torch.from_numpy(clips.labels[rows]).to(device)
     seed_torch(recipe.seed, "dropout", step)
     run.model.train()
@@ -313,9 +322,10 @@ def finish(
 ) -> TrainResult:
     """Judge the best weights on validation and test subjects and write them as a weights folder."""
     load_best(run, out)
-    judged = {part: pretrain.central_frames(clips[part], recipe.model.input.frames) for part in ("validation", "test")}
-    # Rendered points are exact, a detector's are not: the second figure is the one to expect in use.
-    judged["test, points as inexact as a detector's"] = with_detector_noise(judged["test"], recipe.seed)
+    judged = {part: central_frames(clips[part], recipe.model.input.frames) for part in ("validation", "test")}
+    if clips["test"].exact:
+        # Rendered points are exact, a detector's are not: the second figure is the one to expect in use.
+        judged["test, points as inexact as a detector's"] = with_detector_noise(judged["test"], recipe.seed)
     metrics = {part: evaluate_clips(run.average, part_clips) for part, part_clips in judged.items()}
     hours = pretrain_hours + run.progress.seconds / 3600
     folder = report.write_result(out, run.average, recipe, metrics, tag=tag, hours=hours)

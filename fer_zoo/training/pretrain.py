@@ -6,11 +6,9 @@ in I3D (Carreira & Zisserman 2017), but into the middle time step only, so that 
 
 from __future__ import annotations
 
-import numpy as np
 from torch import nn
 
 from fer_zoo.backbones.inflate import inflate_kernel
-from fer_zoo.data.clips import ClipSet, Frames, Points
 from fer_zoo.errors import TrainingError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import ComponentSpec, Recipe
@@ -46,27 +44,6 @@ def _twin(backbone: ComponentSpec) -> ComponentSpec:
         "a backbone with the option `temporal_kernels`, or one that is frame-wise itself",
         "leave `pretrain` out of the recipe",
     )
-
-
-def random_frames(frames: Frames, landmarks: Points, length: int, rng: np.random.Generator) -> tuple[Frames, Points]:
-    """Cut a random window of `length` frames from each clip (B, T, ...) and its landmarks (B, T, 68, 2)."""
-    spare = frames.shape[1] - length
-    if spare == 0:
-        return frames, landmarks
-    first = rng.integers(0, spare + 1, len(frames))
-    window = first[:, None] + np.arange(length)
-    clips = np.arange(len(frames))[:, None]
-    return frames[clips, window], landmarks[clips, window]
-
-
-def central_frames(clips: ClipSet, length: int) -> ClipSet:
-    """Return the clips cut to their `length` middle frames; the same set if they have no more."""
-    spare = clips.landmarks.shape[1] - length
-    if spare <= 0:
-        return clips
-    kept = slice(spare // 2, spare // 2 + length)
-    frames = np.concatenate([clips.read(np.array([clip]))[:, kept] for clip in range(len(clips))])
-    return ClipSet.from_arrays(frames, clips.landmarks[:, kept], clips.labels, clips.subjects, clips.names, clips.takes)
 
 
 def inflate(backbone: nn.Module, twin: nn.Module) -> None:

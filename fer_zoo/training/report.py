@@ -17,11 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import fer_zoo
 from fer_zoo import weights
+from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.load import trained_on
+from fer_zoo.data.splits import PARTS, Split, write_splits
+from fer_zoo.data.terms import provenance
 from fer_zoo.errors import TrainingError
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
-from fer_zoo.registry import DATASETS
 from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training.checkpoint import Progress as RunProgress
 
@@ -99,15 +102,34 @@ def write_start(out: Path, recipe: Recipe) -> None:
     _write(out / "run.json", json.dumps(surroundings(), indent=1))
 
 
+def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
+    """Write split.json: which clips of a store are trained, validated and tested on. Clips made on demand have no keys.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    if not clips["test"].keys:
+        return
+    split = Split(str(recipe.split), *(tuple(sorted(clips[part].keys)) for part in PARTS))
+    try:
+        write_splits(out / "split.json", [split], store=clips["train"].fingerprint, seed=recipe.seed)
+    except OSError as error:
+        raise _unwritten(out / "split.json", error) from error
+
+
 def _write(path: Path, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be written: {error}",
-            "a folder with room that one may write to",
-            "make room and resume, or choose another folder",
-        ) from error
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> TrainingError:
+    return TrainingError(
+        f"{path} cannot be written: {error}",
+        "a folder with room that one may write to",
+        "make room and resume, or choose another folder",
+    )
 
 
 def write_log(path: Path, history: list[dict[str, float]]) -> None:
@@ -127,16 +149,12 @@ def write_result(
     out: Path, model: FERModel, recipe: Recipe, metrics: Mapping[str, Metrics], *, tag: str, hours: float
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
-    facts = DATASETS.get(recipe.data.dataset.name).defaults
     # As it was at the start: that is the code that trained, whatever has been committed since.
     where = json.loads((out / "run.json").read_text())
     card = {
         "name": f"{recipe.model.name}.{tag}",
         "labels": recipe.model.labels,
-        "licence": facts["licence"],
-        "terms": facts["terms"],
-        "training_data": facts["training_data"],
-        "synthetic": facts["synthetic"],
+        **provenance(trained_on(recipe)),
         "protocol": recipe.protocol,
         "metrics": metrics,
         "commit": where["commit"],

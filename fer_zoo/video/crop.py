@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,11 +18,37 @@ from PIL import Image
 from fer_zoo.errors import InputError
 from fer_zoo.landmarks.base import Box, Floats, UInt8
 from fer_zoo.specs import CropSpec, InputSpec
+from fer_zoo.video.align import Float64, fit_mean_face
 
-__all__ = ["Box", "clip_box", "crop_clip", "faces_in", "normalise", "to_crop"]
+__all__ = ["Box", "Placement", "clip_box", "crop_clip", "faces_in", "normalise", "place_crop", "to_crop"]
 
 # A box this many times the frame's longer side comes from points that are no face; padding it would eat the memory.
 _LARGEST_BOX = 16.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a crop lies in a clip: one upright square for all frames, or a square for each.
+
+    centres (N, 2) and sides (N,) are in frame pixels, angles (N,) in radians from upright, clockwise as seen. box: the
+    one square for all frames, N = 1; None where each frame has its own, N = T.
+    """
+
+    centres: Float64
+    sides: Float64
+    angles: Float64
+    box: Box | None = None
+
+    @classmethod
+    def of_box(cls, box: Box) -> Placement:
+        """The same upright square in every frame."""
+        return cls(np.array([box.centre]), np.array([box.width]), np.zeros(1), box)
+
+    @property
+    def turns(self) -> Float64:
+        """Rotation matrices (N, 2, 2), from the crop's axes to the frame's."""
+        cos, sin = np.cos(self.angles), np.sin(self.angles)
+        return np.stack([np.stack([cos, -sin], axis=-1), np.stack([sin, cos], axis=-1)], axis=-2)
 
 
 def faces_in(landmarks: Floats) -> NDArray[np.bool_]:
@@ -51,8 +78,36 @@ def clip_box(landmarks: Floats, crop: CropSpec) -> Box | None:
     return Box(left, top, left + side, top + side)
 
 
-def crop_clip(frames: Sequence[UInt8] | UInt8, landmarks: Floats, box: Box, size: int) -> tuple[UInt8, Floats]:
-    """Cut the square `box` out of every frame and resample it to `size` x `size` pixels.
+def place_crop(landmarks: Floats, crop: CropSpec) -> Placement | None:
+    """Where `crop` lies in a clip, or None when no frame has a face. The only place that decides it.
+
+    `align="box"`: the square of `clip_box`. `align="similarity"`: a square for each frame, turned and scaled with the
+    face; its side and its place are those of a bounding square round the fitted mean face. A frame without a face takes
+    the square of the nearest frame with one, the earlier of two.
+
+    Args:
+        landmarks: (T, L, 2) in frame pixels; NaN where no face was found.
+    """
+    if crop.align == "box":
+        box = clip_box(landmarks, crop)
+        return None if box is None else Placement.of_box(box)
+    _check_landmarks(landmarks)
+    seen = np.flatnonzero(faces_in(landmarks))
+    origins, sides, angles = fit_mean_face(landmarks[seen])
+    fitted = sides > 0
+    if not fitted.any():
+        return None
+    distance = np.abs(np.arange(len(landmarks))[:, None] - seen[fitted])
+    nearest = np.flatnonzero(fitted)[distance.argmin(axis=1)]
+    face = Placement(origins[nearest], sides[nearest] * crop.scale, angles[nearest])
+    up = face.turns @ (0.0, -crop.shift_up)
+    return Placement(face.centres + face.sides[:, None] * up, face.sides, face.angles)
+
+
+def crop_clip(
+    frames: Sequence[UInt8] | UInt8, landmarks: Floats, where: Box | Placement, size: int
+) -> tuple[UInt8, Floats]:
+    """Cut the crop out of every frame and resample it to `size` x `size` pixels.
 
     Bilinear when enlarging; when shrinking the same triangle widened to the scale, so that no pixel is skipped.
     Outside a frame its edge pixels are repeated.
@@ -60,13 +115,13 @@ def crop_clip(frames: Sequence[UInt8] | UInt8, landmarks: Floats, box: Box, size
     Args:
         frames: T frames uint8 (H, W, 3).
         landmarks: (T, L, 2) in frame pixels, NaN allowed.
-        box: square, in frame pixels.
+        where: a square box in frame pixels, the same in all frames, or what `place_crop` gives.
 
     Returns:
         Frames uint8 (T, size, size, 3) and landmarks float32 (T, L, 2) in crop pixels.
 
     Raises:
-        InputError: shapes do not fit, or the box is empty, not square, or absurdly larger than the frame.
+        InputError: shapes do not fit, or the crop is empty, not square, or absurdly larger than the frame.
     """
     _check_landmarks(landmarks)
     if len(frames) != len(landmarks):
@@ -77,17 +132,34 @@ def crop_clip(frames: Sequence[UInt8] | UInt8, landmarks: Floats, box: Box, size
         )
     if size < 1:
         raise InputError(f"Crop size {size}.", "1 pixel or more", "use the model's input_spec.size")
-    _check_box(box)
+    place = Placement.of_box(where) if isinstance(where, Box) else where
+    if place.box is not None:
+        _check_box(place.box)
+    elif len(place.sides) != len(frames):
+        raise InputError(
+            f"{len(frames)} frames, but a crop placed in {len(place.sides)}.",
+            "a placement of this clip",
+            "take it from place_crop, with the clip's landmarks",
+        )
     out = np.empty((len(frames), size, size, 3), np.uint8)
     for index, frame in enumerate(frames):
-        out[index] = _crop_frame(frame, box, size)
-    return out, to_crop(landmarks, box, size)
+        if place.box is not None:
+            out[index] = _crop_frame(frame, place.box, size)
+        else:
+            out[index] = _crop_turned(frame, place, index, size)
+    return out, to_crop(landmarks, place, size)
 
 
-def to_crop(landmarks: Floats, box: Box, size: int) -> Floats:
-    """Points (..., 2) in frame pixels, in pixels of a crop of `box` resampled to `size`."""
-    scale = size / box.width
-    moved = (np.asarray(landmarks, np.float64) - (box.x0, box.y0)) * scale - 0.5
+def to_crop(landmarks: Floats, where: Box | Placement, size: int) -> Floats:
+    """Points (T, L, 2) in frame pixels, in pixels of the crop resampled to `size`."""
+    place = Placement.of_box(where) if isinstance(where, Box) else where
+    points = np.asarray(landmarks, np.float64)
+    if place.box is not None:
+        moved = (points - (place.box.x0, place.box.y0)) * (size / place.box.width) - 0.5
+    else:
+        # A rotation's inverse is its transpose; points are rows, so it is the matrix itself that stands behind them.
+        upright = (points - place.centres[:, None]) @ place.turns
+        moved = (upright / place.sides[:, None, None] + 0.5) * size - 0.5
     return np.asarray(moved, np.float32)
 
 
@@ -109,18 +181,32 @@ def normalise(frames: torch.Tensor, spec: InputSpec) -> torch.Tensor:
     return clip.movedim(-1, -4).contiguous()
 
 
+def _crop_turned(frame: UInt8, place: Placement, index: int, size: int) -> UInt8:
+    """The square of frame `index`: turned upright at the frame's own fineness or finer, then shrunk as a box is."""
+    (x, y), side, angle = place.centres[index], float(place.sides[index]), float(place.angles[index])
+    _check_frame(frame, side)
+    fine = max(1, math.ceil(side / size))
+    reach = fine + 1  # of the filter that shrinks
+    whole = size * fine + 2 * reach
+    step = side / (size * fine)
+    cos, sin = math.cos(angle) * step, math.sin(angle) * step
+    extent = whole / 2 * (abs(cos) + abs(sin))
+    rows, top = _span(y - extent, y + extent, 1, frame.shape[0])
+    columns, left = _span(x - extent, x + extent, 1, frame.shape[1])
+    patch = np.ascontiguousarray(frame[rows][:, columns])
+    # Pillow counts from pixel edges, in both pictures.
+    corner_x = x + 0.5 - left - (cos - sin) * whole / 2
+    corner_y = y + 0.5 - top - (sin + cos) * whole / 2
+    turn = (cos, -sin, corner_x, sin, cos, corner_y)
+    bilinear = Image.Resampling.BILINEAR
+    upright = Image.fromarray(patch).transform((whole, whole), Image.Transform.AFFINE, turn, bilinear)
+    inner = (reach, reach, whole - reach, whole - reach)
+    return np.asarray(upright.resize((size, size), bilinear, box=inner), np.uint8)
+
+
 def _crop_frame(frame: UInt8, box: Box, size: int) -> UInt8:
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise InputError(
-            f"A frame of type {frame.dtype} and shape {frame.shape}.", "uint8 (H, W, 3)", "pass RGB frames"
-        )
+    _check_frame(frame, box.width)
     height, width = frame.shape[:2]
-    if box.width > _LARGEST_BOX * max(height, width):
-        raise InputError(
-            f"A box of {box.width:.0f} pixels in a frame of {width} x {height}.",
-            f"a box at most {_LARGEST_BOX:.0f} times the frame",
-            "check the landmarks: are they in pixels of this frame?",
-        )
     # The filter reaches this far beyond the box; Pillow would renormalise it there, at an edge that is not the frame's.
     reach = math.ceil(max(1.0, box.width / size)) + 1
     rows, top = _span(box.y0, box.y1, reach, height)
@@ -131,6 +217,20 @@ def _crop_frame(frame: UInt8, box: Box, size: int) -> UInt8:
     inner = (corner_x, corner_y, corner_x + box.width, corner_y + box.height)
     image = Image.fromarray(patch).resize((size, size), Image.Resampling.BILINEAR, box=inner)
     return np.asarray(image, np.uint8)
+
+
+def _check_frame(frame: UInt8, side: float) -> None:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise InputError(
+            f"A frame of type {frame.dtype} and shape {frame.shape}.", "uint8 (H, W, 3)", "pass RGB frames"
+        )
+    height, width = frame.shape[:2]
+    if not side <= _LARGEST_BOX * max(height, width):
+        raise InputError(
+            f"A box of {side:.0f} pixels in a frame of {width} x {height}.",
+            f"a box at most {_LARGEST_BOX:.0f} times the frame",
+            "check the landmarks: are they in pixels of this frame?",
+        )
 
 
 def _span(low: float, high: float, reach: int, length: int) -> tuple[slice | NDArray[np.intp], int]:
@@ -150,4 +250,4 @@ def _check_landmarks(landmarks: Floats) -> None:
 
 def _check_box(box: Box) -> None:
     if not all(map(math.isfinite, box)) or box.width <= 0 or abs(box.width - box.height) > 1e-3 * box.width:
-        raise InputError(f"Box {tuple(box)}.", "a square (x0, y0, x1, y1) with x0 < x1", "take it from clip_box")
+        raise InputError(f"Box {tuple(box)}.", "a square (x0, y0, x1, y1) with x0 < x1", "take it from place_crop")

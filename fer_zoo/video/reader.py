@@ -39,7 +39,7 @@ class Video:
         rate: average frames a second, as the file states it.
         frame_count: as the file states it; None when it does not say.
         duration_s: seconds of the picture (sound may be longer) as the file states it; None when it does not say.
-        damage: what was wrong with the file; set by `frames()`, None when all went well.
+        damage: what was wrong with the file, so far as `frames()` has read it; None when all went well.
     """
 
     path: Path
@@ -76,6 +76,8 @@ class Video:
                 # Broken files repeat time stamps or run backwards; a frame is never earlier than the one before.
                 time = time if time > last else last + step
                 last = time
+                if damages:  # told at once: who stops early would never hear of it
+                    self.damage = self._damage(damages, count, last - first)
                 yield VideoFrame(count, time - first, self._image(raw))
                 count += 1
         self.damage = self._damage(damages, count, last - first)

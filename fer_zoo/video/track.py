@@ -3,8 +3,8 @@
 How a person is told from another: by place and time alone. A face is the same person's as long as it can be followed
 from frame to frame. A face that appears is given to a person who was seen before and is not in the picture now, the
 nearest one, unless it is too far away for the time that has passed; otherwise it is a new person. The main person is
-the one with the largest sum of face sides over all frames; everybody else is left out. Who comes back after a cut or a
-long absence is therefore not verified: identity is not recognised here.
+the one with the largest sum of face sides over all frames; `track_face` leaves everybody else out, `track_faces` does
+not. Who comes back after a cut or a long absence is therefore not verified: identity is not recognised here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SAME_FACE = 0.3
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """The main face of a video, one entry a frame.
+    """One person's face in a video, one entry a frame.
 
     Attributes:
         times: seconds since the first frame, float64 (N,).
@@ -80,12 +80,26 @@ def track_face(
         which: the main face is the one with the largest sum of sides over all frames, or the most central one.
         progress: called with the number of frames done.
     """
-    session = TrackSession(landmarker, which)
+    return _followed(frames, landmarker, progress).finish(1 / scale, max_gap_s, which)
+
+
+def track_faces(frames: Iterable[VideoFrame], landmarker: Landmarker) -> list[FaceTrack]:
+    """Follow every face, as `track_face` does the main one; the track with the largest sum of sides first.
+
+    Two tracks may be of one person, who went away and came back while others were there.
+    """
+    return _followed(frames, landmarker, None).everyone()
+
+
+def _followed(
+    frames: Iterable[VideoFrame], landmarker: Landmarker, progress: Callable[[int], None] | None
+) -> TrackSession:
+    session = TrackSession(landmarker)
     for frame in frames:
         session.add(frame)
         if progress is not None:
             progress(frame.index + 1)
-    return session.finish(1 / scale, max_gap_s)
+    return session
 
 
 @dataclass
@@ -116,11 +130,10 @@ class _Person:
 
 
 class TrackSession:
-    """The state of tracking one video; `add` every frame in order, then `finish`."""
+    """The state of tracking one video; `add` every frame in order, then `finish`, or ask for `everyone`."""
 
-    def __init__(self, landmarker: Landmarker, which: Which = "largest") -> None:
+    def __init__(self, landmarker: Landmarker) -> None:
         self._landmarker = landmarker
-        self._which = which
         self._size = (1, 1)
         self._people: list[_Person] = []
         self._times: list[float] = []
@@ -146,16 +159,27 @@ class TrackSession:
             self._search(frame)
         self._recent.append(frame)
 
-    def finish(self, scale: float = 1.0, max_gap_s: float = MAX_GAP_S) -> FaceTrack:
+    def finish(self, scale: float = 1.0, max_gap_s: float = MAX_GAP_S, which: Which = "largest") -> FaceTrack:
         """Choose the main person and bridge short gaps; results are `scale` times the pixels of the images."""
+        self._search_the_end()
+        central = which == "central"
+        main = max(self._people, key=lambda p: p.centrality(self._size) if central else p.weight, default=_Person())
+        return self._track(main, scale, max_gap_s)
+
+    def everyone(self, scale: float = 1.0, max_gap_s: float = MAX_GAP_S) -> list[FaceTrack]:
+        """Every person's track, as `finish` gives it, the largest sum of sides first."""
+        self._search_the_end()
+        return [self._track(p, scale, max_gap_s) for p in sorted(self._people, key=lambda p: -p.weight)]
+
+    def _search_the_end(self) -> None:
         nobody = not any(person.present for person in self._people)
         if nobody and self._recent and self._recent[-1].index > self._last_search:
             # A face that came after the last search would be missed; found on the last frame, it is followed back.
             self._search(self._recent.pop())
-        central = self._which == "central"
-        main = max(self._people, key=lambda p: p.centrality(self._size) if central else p.weight, default=_Person())
+
+    def _track(self, person: _Person, scale: float, max_gap_s: float) -> FaceTrack:
         faces: list[Face | None] = [
-            face.scaled(scale) if (face := main.faces.get(index)) else None for index in range(len(self._times))
+            face.scaled(scale) if (face := person.faces.get(index)) else None for index in range(len(self._times))
         ]
         states: list[State] = ["none" if face is None else "tracked" for face in faces]
         for index, face in _bridged(faces, self._times, max_gap_s):

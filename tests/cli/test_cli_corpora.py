@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from fer_zoo.cli import main
-from fer_zoo.data.store import open_store
 from fer_zoo.registry import DATASETS
 
 
@@ -22,9 +22,68 @@ def test_data_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures(tmp_path / "fear" / "a", 3)
     pictures(tmp_path / "neutral" / "b", 3)
     assert main(["data", "check", "folder", "--root", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert said.splitlines()[0] == f"2 labelled sources below {tmp_path}"
-    assert "nothing differs" in said
+    assert capsys.readouterr().out.splitlines() == [
+        f"2 labelled sources below {tmp_path}",
+        "  subjects                 unknown",
+        "  fear                     1",
+        "  neutral                  1",
+        "nothing differs from what is known of it",
+    ]
+
+
+def test_data_check_walks_once_and_shows_splits_differences_and_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("02-01-03-01-01-01-01.mp4", "02-01-06-01-01-01-01.mp4", "02-01-09-01-01-01-01.mp4", "\udcff.mp4"):
+        (tmp_path / "Actor_01").mkdir(exist_ok=True)
+        (tmp_path / "Actor_01" / name).touch()
+    walks: list[str] = []
+    listed = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: walks.append(Path(path).name) or listed(path))
+    assert main(["data", "check", "ravdess", "--root", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert walks.count("Actor_01") == 2, "once for the folders of actors, once for their files"
+    assert told.out.splitlines()[:6] == [
+        f"2 labelled sources below {tmp_path}",
+        "  subjects                 1",
+        "  fear                     1",
+        "  happiness                1",
+        "  published fold_1 test    2",
+        "  published fold_2 train   2",
+    ]
+    assert "differs: clips: 2, expected 1440" in told.out
+    assert "problem: the name is not of the form MM-VV-EE-II-SS-RR-AA: 1 left out, such as \\xff.mp4" in told.out
+    assert "16 counts differ from what is known of ravdess; 2 problems." in told.err
+
+
+@pytest.mark.parametrize(
+    ("dataset", "first", "file"),
+    [("csv", "path,label,subject,start,end", "clips.csv"), ("fera", "clip,emotion,subject", "fera.csv")],
+)
+def test_a_template_is_a_table_that_its_reader_takes(
+    dataset: str, first: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "template", dataset]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0] == first
+    (tmp_path / file).write_text(text.replace("# train", "train"))
+    for name in ("videos/anna_1.mp4", "videos/anna_2.mp4", "pictures/bo_1/1.png", "train_001.avi", "train_002.avi"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    reader = DATASETS.get(dataset).build(options={}, root=tmp_path)
+    assert len(list(reader.sources())) == {"csv": 3, "fera": 2}[dataset]
+    assert reader.problems == []
+
+
+def test_a_dataset_without_a_template(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "template", "ckplus"]) == 2
+    assert capsys.readouterr().err == (
+        "fer-zoo: Dataset 'ckplus' has no table for its user to write.\n"
+        "  Accepted: csv, fera\n"
+        "  What to do: it tells its labels itself: leave this step out\n"
+    )
+    assert main(["data", "template", "fear"]) == 2
+    assert "did you mean 'fera'" in capsys.readouterr().err
 
 
 def test_data_check_of_a_wrong_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,36 +102,8 @@ def test_terms_of_every_dataset_say_all_that_there_is_to_say(capsys: pytest.Capt
     assert said.count("weights trained on it may be shared: ") == len(DATASETS.names())
 
 
-def test_prepare_goes_on_and_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No face in these pictures, for the real detector: nothing can be stored, and each is told."""
-    pytest.importorskip("dlib")
-    pictures(tmp_path / "root" / "fear" / "a", 3)
-    pictures(tmp_path / "root" / "fear" / "b", 1)
-    command = ["prepare", "folder", "--root", str(tmp_path / "root"), "--out", str(tmp_path / "store")]
-    for _ in range(2):  # the second time nothing is left to do
-        assert main([*command, "--set", "frames=3", "canvas=32"]) == 2
-        told = capsys.readouterr()
-        assert told.out.startswith("0 clips of 0 subjects in 1 shards")
-        assert "2 sources gave no clip" in told.err
-        assert str(tmp_path / "store" / "failures.csv") in told.err
-    assert len(open_store(tmp_path / "store")) == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["folder", "--set", "frams=3"], "frams"),
-        (["folder", "--set", "frames"], "--set frames"),
-        (["folder", "--option", "nonsense=1"], "unknown option of dataset 'folder'"),
-        (["foldr"], "Unknown dataset 'foldr'"),
-        (["synthmh"], "Dataset 'synthmh' makes its clips itself."),
-    ],
-)
-def test_wrong_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
-    pictures(tmp_path / "fear" / "a", 3)
-    assert main(["prepare", *words, "--root", str(tmp_path), "--out", str(tmp_path / "store")]) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert "Accepted: " in said
-    assert "What to do: " in said
-    assert not (tmp_path / "store").exists()
+def test_the_list_of_datasets_says_in_a_word_whether_weights_may_be_shared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["components", "dataset"]) == 0
+    lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines["ckplus"].endswith(" [sharing weights: unknown]")
+    assert lines["synthmh"].endswith(" [sharing weights: yes]")

@@ -109,7 +109,8 @@ def test_a_rendered_face_through_dlib_and_a_real_network(tmp_path: Path, capsys:
     card = {
         "name": f"{recipe.model.name}.test", "labels": recipe.model.labels, "licence": "none", "terms": "none",
         "training_data": "none", "protocol": recipe.protocol, "metrics": {"test": metrics}, "commit": "0" * 40,
-        "hardware": "none", "hours": 0.0, "synthetic": True,
+        "hardware": "none", "hours": 0.0, "synthetic": True, "may_use": "anybody", "share_weights": "yes",
+        "terms_source": "unknown",
     }  # fmt: skip
     folder = write_weights(tmp_path / "weights", build(recipe.model), recipe, card)
     video = encode(tmp_path / "face.mp4", list(rendered_face()))

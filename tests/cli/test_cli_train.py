@@ -16,7 +16,7 @@ def test_training_that_cannot_start_says_so_before_any_work(
     def rendered(*_: object, **__: object) -> None:
         pytest.fail("clips were rendered first")
 
-    monkeypatch.setattr("fer_zoo.data.synthetic._render_missing", rendered)
+    monkeypatch.setattr("fer_zoo.data.render_cache._render_missing", rendered)
     out = tmp_path / "run"
     assert cli.main(["train", "quickstart", "--device", "nonsense", "--out", str(out)]) == cli.EXIT_ERROR
     error = capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,9 @@ def assert_same(found: StoredClip, wanted: StoredClip) -> None:
     for a, b in zip(found[1:], wanted[1:], strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
+
+
+def content(store: Path) -> dict[str, str]:
+    """Sha256 of every file of a folder."""
+    files = sorted(path for path in store.rglob("*") if path.is_file())
+    return {str(file.relative_to(store)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

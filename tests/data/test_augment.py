@@ -9,11 +9,11 @@ import torch
 from fer_zoo.data.augment import MIRROR_68, augment_batch
 from fer_zoo.errors import InputError
 from fer_zoo.specs import AugmentSpec, CropSpec, InputSpec
-from fer_zoo.video.crop import clip_box, crop_clip, normalise
+from fer_zoo.video.crop import crop_clip, normalise, place_crop
 
 NOTHING = AugmentSpec(
     flip=0, rotate_deg=0, scale=0, shift=0, brightness=0, contrast=0, colour=0, gamma=0, grey=0, noise=0,
-    noise_share=0, blur=0, lowres=0, compress=0, erase=0, detector_noise=False, lose_landmarks=0,
+    noise_share=0, blur=0, lowres=0, compress=0, erase=0, detector_noise=False, lose_landmarks=0, jpeg=0,
 )  # fmt: skip
 
 
@@ -39,9 +39,9 @@ def points_around(centre: tuple[float, float], reach: float, count: int = 2, len
 def evaluated(frames: np.ndarray, landmarks: np.ndarray, spec: InputSpec) -> tuple[torch.Tensor, np.ndarray]:
     cut = []
     for clip, points in zip(frames, landmarks, strict=True):
-        box = clip_box(points, spec.crop)
-        assert box is not None
-        cut.append(crop_clip(clip, points, box, spec.size))
+        place = place_crop(points, spec.crop)
+        assert place is not None
+        cut.append(crop_clip(clip, points, place, spec.size))
     return normalise(torch.from_numpy(np.stack([c for c, _ in cut])), spec), np.stack([p for _, p in cut])
 
 
@@ -115,7 +115,7 @@ def test_all_frames_of_a_clip_change_alike() -> None:
     frames[:], landmarks[:] = frames[:, :1], landmarks[:, :1]
     everything = changed(
         flip=0.5, rotate_deg=20, scale=0.2, shift=0.1, brightness=0.3, contrast=0.3, colour=0.2, gamma=0.3, blur=1,
-        lowres=1, compress=1, erase=1,
+        lowres=1, compress=1, jpeg=1, erase=1,
     )  # fmt: skip
     clip, _ = augment_batch(frames, landmarks, spec, everything, np.random.default_rng(5))
     torch.testing.assert_close(clip[:, :, 1], clip[:, :, 0], atol=1e-4, rtol=0)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from video_files import encode
+from video_files import Square, Squares, dlib_or_skip, draw, encode, rendered_face
 
-from fer_zoo.data.cut import CutSpec, cut_source, pictures, sample
+from fer_zoo.data.cut import CutSpec, cut_source, find_windows
+from fer_zoo.data.pictures import pictures
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import NoFaceError, VideoError
 from fer_zoo.landmarks.base import Box, Face
+from fer_zoo.specs import CropSpec
 from fer_zoo.video.crop import clip_box
 
 SPEC = CutSpec(frames=4, canvas=40)
@@ -56,13 +59,12 @@ def sequence(tmp_path: Path) -> Source:
 
 
 def test_clips_follow_each_other_and_a_rest_is_left_out(sequence: Source, tmp_path: Path) -> None:
-    cuts = cut_source(sequence, tmp_path, SPEC, Marked())
+    cuts = list(cut_source(sequence, tmp_path, SPEC, Marked()))
     assert [cut.numbers for cut in cuts] == [(0, 1, 2, 3), (4, 5, 6, 7)]
     for cut in cuts:
         assert cut.frames.shape == (4, 40, 40, 3)
         assert cut.points.shape == (4, 68, 2)
         assert cut.scores.tolist() == [0.75] * 4
-        assert cut.real == 4
 
 
 def test_the_crop_is_the_one_of_training_and_inference_with_a_margin(sequence: Source, tmp_path: Path) -> None:
@@ -70,6 +72,7 @@ def test_the_crop_is_the_one_of_training_and_inference_with_a_margin(sequence: S
     points = np.stack([Marked().detect(picture(number))[0].points for number in range(4)])
     inner = clip_box(points, SPEC.crop)
     assert inner is not None
+    assert cut.box is not None
     assert cut.box.width == pytest.approx(inner.width * SPEC.margin)
     assert cut.box.centre == pytest.approx(inner.centre)
     # The points lie on the corners of the red square in the stored frames too.
@@ -103,16 +106,24 @@ def test_rotation_and_region(sequence: Source, tmp_path: Path) -> None:
 def test_short_stretches(sequence: Source, tmp_path: Path) -> None:
     part = Source(**{**vars(sequence), "frames": (7, 10)})
     with pytest.raises(VideoError) as caught:
-        cut_source(part, tmp_path, SPEC, Marked())
+        list(cut_source(part, tmp_path, SPEC, Marked()))
     assert str(caught.value) == (
         "s1/a: 3 frames at 25 a second, a clip has 4.\n"
-        "  Accepted: 4 frames or more, or `short: repeat`\n"
+        "  Accepted: 4 frames or more, or `short`: repeat or pad\n"
         "  What to do: repeat the last frame (--set short=repeat), or make clips shorter"
     )
     (cut,) = cut_source(part, tmp_path, SPEC.model_copy(update={"short": "repeat"}), Marked())
-    assert cut.numbers == (7, 8, 9, 9)
-    assert cut.real == 3
+    assert cut.numbers == (7, 8, 9)
     assert np.array_equal(cut.frames[3], cut.frames[2])
+    assert np.array_equal(cut.points[3], cut.points[2])
+    assert cut.scores.tolist() == [0.75] * 4
+    (padded,) = cut_source(part, tmp_path, SPEC.model_copy(update={"short": "pad"}), Marked())
+    assert np.array_equal(padded.frames[:3], cut.frames[:3])
+    assert padded.frames.dtype == np.uint8
+    assert not padded.frames[3].any()
+    assert np.isnan(padded.points[3]).all()
+    assert np.isfinite(padded.points[:3]).all()
+    assert np.isnan(padded.scores).tolist() == [False, False, False, True]
 
 
 def test_frames_without_a_face_have_no_points(tmp_path: Path) -> None:
@@ -129,8 +140,8 @@ def test_no_face_at_all(tmp_path: Path) -> None:
     for number in range(4):
         Image.fromarray(picture(number, face=False)).save(tmp_path / f"{number}.png")
     source = Source("a", tuple(Path(f"{n}.png") for n in range(4)), "fear", None, fps=25.0)
-    with pytest.raises(NoFaceError, match="a: no face was found in 4 frames"):
-        cut_source(source, tmp_path, SPEC, Marked())
+    with pytest.raises(NoFaceError, match="a: no face was found in any frame"):
+        list(cut_source(source, tmp_path, SPEC, Marked()))
 
 
 @pytest.mark.parametrize("damage", ["missing", "text", "cut"])
@@ -141,18 +152,118 @@ def test_unreadable_pictures(sequence: Source, tmp_path: Path, damage: str) -> N
     else:
         file.write_bytes(b"no picture" if damage == "text" else file.read_bytes()[:80])
     with pytest.raises(VideoError, match=r"004\.png"):
-        cut_source(sequence, tmp_path, SPEC, Marked())
+        list(cut_source(sequence, tmp_path, SPEC, Marked()))
 
 
 def test_an_empty_range(sequence: Source, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"no frame between \(20, 30\)"):
-        cut_source(Source(**{**vars(sequence), "frames": (20, 30)}), tmp_path, SPEC, Marked())
+        list(cut_source(Source(**{**vars(sequence), "frames": (20, 30)}), tmp_path, SPEC, Marked()))
 
 
-def test_sampling_is_that_of_inference() -> None:
-    times = np.arange(25) / 29.97
-    source = Source("a", (Path("a.mp4"),), "fear", None)
+def test_sampling_is_that_of_inference(sequence: Source, tmp_path: Path) -> None:
     from fer_zoo.video.sample import sample_frames
 
-    flat = [n for window in sample(times, CutSpec(frames=5), source) for n in window]
-    assert flat == sample_frames(times, 25.0)[: len(flat)].tolist()
+    slow = Source(**{**vars(sequence), "fps": 12.5})
+    found = find_windows(slow, tmp_path, CutSpec(frames=5, canvas=32), Marked())
+    flat = [number for window in found.windows[0] for number in window.frames]
+    assert len(flat) == 15
+    assert flat == sample_frames(np.arange(10) / 12.5, 25.0)[:15].tolist()
+    # Every picture is seen twice: two clips end and begin within one.
+    cuts = list(cut_source(slow, tmp_path, CutSpec(frames=5, canvas=32), Marked()))
+    assert [cut.numbers for cut in cuts] == [tuple(window.frames) for window in found.windows[0]]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole file", "a range"])
+def test_a_video_with_a_part_that_cannot_be_decoded_is_refused(tmp_path: Path, whole: bool) -> None:
+    drawn = np.random.default_rng(0)
+    frames = [np.where(picture(n, (96, 96)) == 80 + n, drawn.integers(60, 120, (96, 96, 3)), picture(n, (96, 96)))
+              for n in range(30)]  # fmt: skip
+    encode(tmp_path / "a.mkv", [f.astype(np.uint8) for f in frames], codec="ffv1", pix_fmt="bgr0", options={"g": "1"})
+    file = tmp_path / "a.mkv"
+    source = Source("a", (Path("a.mkv"),), "fear", None, frames=None if whole else (0, 25))
+    assert len(list(cut_source(source, tmp_path, SPEC, Marked()))) >= 6
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 - 4000 : len(content) // 2 + 4000] = bytes(8000)
+    file.write_bytes(content)
+    with pytest.raises(VideoError, match="could not be decoded"):
+        list(cut_source(source, tmp_path, SPEC, Marked()))
+
+
+def test_what_is_left_of_a_truncated_video_is_cut_and_its_end_told(tmp_path: Path) -> None:
+    frames = [picture(number, (64, 96)) for number in range(40)]
+    file = encode(tmp_path / "a.mkv", frames)
+    file.write_bytes(file.read_bytes()[: int(0.6 * file.stat().st_size)])
+    found = find_windows(Source("a", (Path("a.mkv"),), "fear", None), tmp_path, SPEC, Marked())
+    assert found.windows[0]
+    assert found.damage
+
+
+def film(folder: Path, worlds: Sequence[Sequence[Square]]) -> Source:
+    for number, world in enumerate(worlds):
+        Image.fromarray(draw(world)).save(folder / f"{number:03d}.png")
+    return Source("a", tuple(Path(f"{n:03d}.png") for n in range(len(worlds))), "fear", "s1", fps=25.0)
+
+
+def colours(cut_frames: NDArray[np.uint8]) -> set[int]:
+    """The channel that is brightest in the middle of each frame."""
+    middle = cut_frames.shape[1] // 2
+    return {int(channel) for channel in cut_frames[:, middle, middle].argmax(axis=1)}
+
+
+def test_all_faces_give_clips_of_their_own(tmp_path: Path) -> None:
+    """Red is there all the time, green from frame 5 on, blue for three frames."""
+    worlds = [
+        [("red", 40, 60, 40), *([("green", 120 - n, 60, 20)] if n >= 5 else []),
+         *([("blue", 80, 15, 20)] if 10 <= n < 13 else [])]
+        for n in range(20)
+    ]  # fmt: skip
+    source = film(tmp_path, worlds)
+    spec = CutSpec(frames=5, canvas=40, face="all")
+    found = find_windows(source, tmp_path, spec, Squares(detect_every=3))
+    assert found.brief == 1
+    cuts = list(cut_source(source, tmp_path, spec, Squares(detect_every=3)))
+    red = [cut for cut in cuts if cut.person == 0]
+    assert [cut.numbers for cut in red] == [tuple(range(at, at + 5)) for at in (0, 5, 10, 15)]
+    assert [cut.number for cut in red] == [0, 1, 2, 3]
+    assert all(colours(cut.frames) == {0} for cut in red)
+    (person,) = {cut.person for cut in cuts} - {0}
+    green = [cut for cut in cuts if cut.person == person]
+    assert [cut.numbers for cut in green] == [tuple(range(at, at + 5)) for at in (5, 10, 15)]
+    assert all(colours(cut.frames) == {1} for cut in green)
+    # Alone, each is cut exactly as if the other was not there.
+    (alone, *_) = cut_source(source, tmp_path, CutSpec(frames=5, canvas=40), Squares(detect_every=3))
+    assert np.array_equal(alone.frames, red[0].frames)
+    assert np.array_equal(alone.points, red[0].points)
+
+
+def test_nobody_long_enough_for_a_clip(tmp_path: Path) -> None:
+    source = film(tmp_path, [[("red", 40, 60, 40)] if n in (4, 5, 6) else [] for n in range(12)])
+    with pytest.raises(NoFaceError, match="for the length of a clip"):
+        list(cut_source(source, tmp_path, CutSpec(frames=5, face="all"), Squares(detect_every=3)))
+
+
+def test_smoothing_moves_points_and_box_only_if_asked(tmp_path: Path) -> None:
+    source = film(tmp_path, [[("red", 60 + n + 3 * (n % 2), 60, 40)] for n in range(12)])
+    spec = CutSpec(frames=12, canvas=64)
+    (rough,) = cut_source(source, tmp_path, spec, Squares())
+    (calm,) = cut_source(source, tmp_path, spec.model_copy(update={"smooth": 0.08}), Squares())
+    shake = [np.abs(np.diff(cut.points[:, 0, 0], 2)).mean() for cut in (rough, calm)]
+    assert shake[1] < 0.2 * shake[0]
+
+
+def test_aligned_clips_stand_upright_and_have_no_box(tmp_path: Path) -> None:
+    """A rendered face turned by 20 degrees comes out as if it had not been turned."""
+    landmarker = dlib_or_skip()
+    for number, frame in enumerate(rendered_face()[::4][:3]):
+        Image.fromarray(frame).rotate(20, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)).save(
+            tmp_path / f"{number}.png"
+        )
+    source = Source("a", tuple(Path(f"{n}.png") for n in range(3)), "fear", None, fps=25.0)
+    spec = CutSpec(frames=3, canvas=96, crop=CropSpec(align="similarity"))
+    (cut,) = cut_source(source, tmp_path, spec, landmarker)
+    assert cut.box is None
+    eyes = cut.points[:, 42:48].mean(axis=1) - cut.points[:, 36:42].mean(axis=1)
+    assert np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))).max() < 3
+    (boxed,) = cut_source(source, tmp_path, spec.model_copy(update={"crop": CropSpec()}), landmarker)
+    eyes = boxed.points[:, 42:48].mean(axis=1) - boxed.points[:, 36:42].mean(axis=1)
+    assert np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))).min() > 15

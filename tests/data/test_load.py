@@ -1,26 +1,31 @@
-"""Clips of a recipe: what this version cannot load is refused before anything is computed."""
+"""Clips of a recipe: from stores that fit it, split as it says; what does not fit is refused before anything runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import store_clips
 
 from fer_zoo import data
+from fer_zoo.data.load import PARTS
 from fer_zoo.data.sources import LABELS
-from fer_zoo.errors import InputError, RecipeError
+from fer_zoo.data.store import Store, finish_store, open_store, write_shard
+from fer_zoo.errors import FerZooError, InputError, RecipeError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import Recipe
+from fer_zoo.specs import TERMS, ComponentSpec, CropSpec, Recipe
 
 PAPER = ("ckplus", "disfa", "fera", "mmi")
-RANGES = {"train": (0, 2), "validation": (2, 3), "test": (3, 4)}
+SUBJECTS, PER_SUBJECT = 10, 6
 
 
 @pytest.mark.parametrize("name", PAPER)
 def test_the_papers_databases_state_their_facts(name: str) -> None:
     facts = DATASETS.get(name).defaults
-    assert {*data.PROVENANCE, "may_use", "share_weights", "terms_source"} <= set(facts)
+    assert set(TERMS) <= set(facts)
     assert not facts["synthetic"]
     assert facts["licence"].startswith("gated: ")
     assert facts["share_weights"].startswith("unknown")
@@ -28,33 +33,180 @@ def test_the_papers_databases_state_their_facts(name: str) -> None:
     assert set(facts["labels"]) <= set(LABELS)
 
 
-@pytest.mark.parametrize("name", PAPER)
-def test_a_database_on_disk_is_not_trained_on_yet(name: str, tmp_path: Path) -> None:
-    recipe = load_recipe("quickstart").model_dump()
-    with pytest.raises(InputError) as caught:
-        data.load(Recipe.model_validate({**recipe, "data": {"dataset": name}, "split": RANGES}), cache=tmp_path)
-    assert str(caught.value) == (
-        f"Clips of {name!r} are read from a clip store; training does not read stores yet.\n"
-        "  Accepted: a dataset that makes its clips itself: synthmh, or one of a plug-in (fer_zoo.register_dataset)\n"
-        "  What to do: train on another dataset; the network alone is built by create_model(recipe=...)"
-    )
-    assert list(tmp_path.iterdir()) == []
+def prepared(folder: Path, reader: str = "ckplus", first: int = 0, subjects: int = SUBJECTS, **changes: Any) -> Store:
+    """A store of noise that looks like one of `reader`: six clips of each subject, two of each label."""
+
+    def clip(number: int) -> Any:
+        who = f"S{number // PER_SUBJECT:03d}"
+        part = "train" if number < subjects * PER_SUBJECT // 2 else "test"
+        named = {"key": f"{who}/{number:03d}", "subject": who, "split": {"set_1": part}, "fps": made["fps"]}
+        return store_clips.clip(first + number, made["frames"], made["size"], **named)
+
+    made = {"frames": 4, "size": 40, "fps": 25.0, "crop": CropSpec(scale=1.69), **changes}
+    write_shard(folder, 0, map(clip, range(subjects * PER_SUBJECT)), encoding="raw")
+    finish_store(folder, store_clips.facts(**{"reader": ComponentSpec(name=reader), **made}))
+    return open_store(folder)
+
+
+def recipe(**changes: Any) -> Recipe:
+    said = {
+        "model": {
+            "backbone": {"name": "incres3d_tiny", "width": 0.05},
+            "temporal": {"name": "mean"},
+            "fusion": {"name": "none"},
+            "labels": ("fear", "anger", "happiness"),
+            "input": {"frames": 4, "size": 30, "landmarks": {"detector": "dlib"}},
+        },
+        "data": {"dataset": "ckplus"},
+        "split": {"folds": 5, "fold": 2},
+        "protocol": "subject-independent",
+        "seed": 3,
+    }
+    return Recipe.model_validate({**said, **changes})
+
+
+def people(part: Any) -> set[str]:
+    return {key.rsplit("/", 1)[0] for key in part.keys}
+
+
+def test_folds_of_a_store(tmp_path: Path) -> None:
+    """Every subject is tested once over the folds, no subject is on two sides, and clips are what their keys say."""
+    store = prepared(tmp_path / "ckplus")
+    tested: list[str] = []
+    for fold in range(1, 6):
+        parts = data.load(recipe(split={"folds": 5, "fold": fold}), stores=tmp_path)
+        sides = [people(parts[part]) for part in PARTS]
+        assert len(set.union(*sides)) == sum(map(len, sides)) == SUBJECTS
+        tested += sides[2]
+    assert sorted(tested) == sorted(store.subjects())
+    by_key = {facts.key: number for number, facts in enumerate(store.facts)}
+    test = parts["test"]
+    for clip, key in enumerate(test.keys):
+        whole = store.clip(by_key[key])
+        assert test.names[test.labels[clip]] == whole.facts.label
+        assert (test.read(np.array([clip]))[0] == whole.frames).all()
+        np.testing.assert_array_equal(test.landmarks[clip], whole.points)
+    assert not test.exact
+
+
+def test_one_subject_is_left_out(tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus")
+    parts = data.load(recipe(split={"leave_out": "S003"}), stores=tmp_path)
+    assert people(parts["test"]) == {"S003"}
+    assert len(people(parts["train"]) | people(parts["validation"])) == SUBJECTS - 1
+    with pytest.raises(InputError, match="no clips of the subject 'S3'"):
+        data.load(recipe(split={"leave_out": "S3"}), stores=tmp_path)
+
+
+def test_a_published_split(tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus")
+    parts = data.load(recipe(split={"published": "set_1"}, protocol="published"), stores=tmp_path)
+    assert people(parts["test"]) == {f"S{n:03d}" for n in range(5, 10)}
+    assert people(parts["train"]) | people(parts["validation"]) == {f"S{n:03d}" for n in range(5)}
+    assert not people(parts["train"]) & people(parts["validation"])
+    with pytest.raises(InputError, match="no published split 'set_2'"):
+        data.load(recipe(split={"published": "set_2"}, protocol="published"), stores=tmp_path)
+
+
+def test_ranges_are_places_in_the_sorted_subjects(tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus")
+    parts = data.load(recipe(split={"train": (0, 6), "validation": (6, 8), "test": (8, 10)}), stores=tmp_path)
+    assert people(parts["validation"]) == {"S006", "S007"}
+    with pytest.raises(InputError, match=r"subjects of split\.test"):
+        data.load(recipe(split={"train": (0, 6), "validation": (6, 8), "test": (10, 12)}), stores=tmp_path)
+
+
+def cross(**changes: Any) -> Recipe:
+    split = {"train_on": ["mmi", "fera"], "test_on": "ckplus"}
+    return recipe(split=split, protocol="cross-database", **changes)
+
+
+def test_databases_against_each_other(tmp_path: Path) -> None:
+    """Subjects of the same name in two databases are two people; labels are those of the network."""
+    stores = {name: prepared(tmp_path / name, name, first) for name, first in (("ckplus", 0), ("mmi", 1), ("fera", 2))}
+    parts = data.load(cross(), stores=tmp_path)
+    assert {key.split(":")[0] for key in parts["test"].keys} == {"ckplus"}
+    assert len(parts["test"]) == SUBJECTS * PER_SUBJECT
+    both = people(parts["train"]), people(parts["validation"])
+    assert not both[0] & both[1]
+    assert {name.split(":")[0] for name in both[0]} == {name.split(":")[0] for name in both[1]} == {"mmi", "fera"}
+    assert len(both[1]) == 2 * SUBJECTS // 5
+    train = parts["train"]
+    assert len(np.unique(train.subjects)) == len(both[0])
+    for clip, key in enumerate(train.keys):
+        name, own = key.split(":")
+        whole = next(c for c in stores[name].stream() if c.facts.key == own)
+        assert (train.read(np.array([clip]))[0] == whole.frames).all()
+        assert train.names[train.labels[clip]] == whole.facts.label
+
+
+def test_another_name_or_path_of_a_store(tmp_path: Path) -> None:
+    prepared(tmp_path / "large" / "ckplus_420")
+    for said in ("ckplus_420", str(tmp_path / "large" / "ckplus_420")):
+        parts = data.load(recipe(data={"dataset": "ckplus", "stores": {"ckplus": said}}), stores=tmp_path / "large")
+        assert len(parts["test"])
 
 
 @pytest.mark.parametrize(
-    ("recipe", "given"),
+    ("made", "told"),
     [
-        ("ckplus_2d", "This recipe describes 5-fold cross-validation; this version trains on one split."),
-        ("cross_mmi", "This recipe describes a cross-database test; this version trains on one dataset."),
+        ({"size": 20}, "size: the recipe's crop has 15 pixels of the store's 20; it needs 30"),
+        ({"frames": 3}, "frames: the store's clips have 3, the recipe needs 4"),
+        ({"fps": 30.0}, "fps: the store has 30 frames a second, the recipe 25"),
+        ({"crop": CropSpec(scale=1.0), "size": 60}, "crop: the store's"),
+        ({"detector": ComponentSpec(name="face_alignment")}, "detector: the store's points are of face_alignment"),
+        ({"reader": "mmi"}, "dataset: the store is of 'mmi'"),
     ],
 )
-def test_folds_and_databases_are_refused_before_anything_is_computed(recipe: str, given: str, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError) as caught:
-        data.load(load_recipe(f"paper/{recipe}"), cache=tmp_path)
-    assert str(caught.value) == (
-        f"{given}\n"
-        "  Accepted: split: {train: [first, end], validation: [first, end], test: [first, end]}, ranges of subject "
-        "numbers\n"
-        "  What to do: give such a split, with protocol: subject-independent"
-    )
-    assert list(tmp_path.iterdir()) == []
+def test_a_store_that_does_not_fit_is_refused(made: dict[str, Any], told: str, tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus", **made)
+    with pytest.raises(InputError) as caught:
+        data.load(recipe(), stores=tmp_path)
+    assert told in str(caught.value)
+    assert "prepare it anew" in str(caught.value)
+
+
+def test_another_rate_is_taken_where_the_recipe_says_so(tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus", fps=30.0)
+    said = {"dataset": "ckplus", "any_fps": True}
+    assert len(data.load(recipe(data=said), stores=tmp_path)["train"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "told"),
+    [
+        ({"split": {"folds": 5}}, RecipeError, "one training takes one fold"),
+        ({"model": {**recipe().model.model_dump(), "labels": ("anger", "fear", "sadness")}}, RecipeError, "of sadness"),
+        ({"data": {"dataset": "mmi"}}, InputError, "fer-zoo prepare mmi --out"),
+        ({"split": {"folds": 11, "fold": 1}}, InputError, "11 folds of 10 subjects"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    changes: dict[str, Any], error: type[FerZooError], told: str, tmp_path: Path
+) -> None:
+    prepared(tmp_path / "ckplus")
+    with pytest.raises(error) as caught:
+        data.load(recipe(**changes), stores=tmp_path)
+    assert told in str(caught.value)
+
+
+def test_exact_points_are_not_mixed_with_a_detectors(tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus")
+    prepared(tmp_path / "mmi", "mmi", detector=ComponentSpec(name="exact"))
+    prepared(tmp_path / "fera", "fera")
+    with pytest.raises(InputError, match="a detector's or none"):
+        data.load(cross(), stores=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ckplus_2d", "cross_mmi"])
+def test_the_papers_recipes_say_what_to_prepare(name: str, tmp_path: Path) -> None:
+    said = ["split.fold=1"] if name == "ckplus_2d" else []
+    with pytest.raises(InputError, match=r"fer-zoo prepare \w+ --out"):
+        data.load(load_recipe(f"paper/{name}", said), stores=tmp_path)
+
+
+def test_the_stores_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_ZOO_STORES", "/somewhere")
+    assert data.stores_root() == Path("/somewhere")
+    monkeypatch.delenv("FER_ZOO_STORES")
+    assert data.stores_root() == Path.home() / ".local" / "share" / "fer_zoo" / "stores"

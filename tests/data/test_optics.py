@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fer_zoo.data.optics import compress, gaussian_blur, low_resolution
+from fer_zoo.data.optics import compress, gaussian_blur, jpeg, low_resolution
 
 
 def picture(height: int = 32, width: int = 40) -> torch.Tensor:
@@ -46,3 +46,18 @@ def test_compression_stays_within_its_quantum_and_loses_more_when_coarser(height
     assert errors[0] < errors[1] < errors[2]
     # The cosine transform keeps squares: at most (quantum / 2)^2 a pixel, and the coarsest quantum is 15 / 8 of a step.
     assert errors[0] <= (15 / 8 / 2) ** 2 * (1 if height % 8 == 0 and width % 8 == 0 else 1.5)
+
+
+def test_jpeg_loses_more_at_lower_quality_and_shares_colours_between_pixels() -> None:
+    # Grey, so that only the coarseness of the steps counts, and smooth as photographs are.
+    smooth = gaussian_blur(picture(), 1.5)[:, :1].expand(-1, 3, -1, -1)
+    errors = [float((jpeg(smooth, quality) - smooth).square().mean()) for quality in (20, 50, 90)]
+    assert errors[0] > 1.5 * errors[1] > 2 * errors[2]
+    assert errors[2] < 4
+    assert jpeg(smooth, 50).dtype == smooth.dtype
+    checks = torch.zeros(1, 3, 16, 16)
+    checks[:, 0, ::2, ::2] = checks[:, 0, 1::2, 1::2] = 200
+    checks[:, 2, 1::2, ::2] = checks[:, 2, ::2, 1::2] = 200
+    apart = jpeg(checks, 95)[:, 0] - jpeg(checks, 95)[:, 2]
+    assert apart.abs().max() < 60, "red and blue become one colour at half the sides"
+    torch.testing.assert_close(jpeg(torch.full((1, 3, 9, 11), 300.0), 90), torch.full((1, 3, 9, 11), 255.0))

@@ -78,10 +78,14 @@ def test_another_seed_gives_other_folds() -> None:
 @settings(max_examples=20, deadline=None)
 @given(databases())
 def test_leave_one_out(clips: list[LabelledClip]) -> None:
-    splits = leave_one_out(clips, 0, validation_folds=3)
-    assert [subjects_of(split.test) for split in splits] == [{s} for s in sorted({str(c.subject) for c in clips})]
-    for split in splits:
+    subjects = sorted({str(clip.subject) for clip in clips})
+    for subject in subjects:
+        split = leave_one_out(clips, subject, 0, validation_folds=3)
+        assert subjects_of(split.test) == {subject}
+        assert subjects_of(split.train) | subjects_of(split.validation) == set(subjects) - {subject}
         assert_disjoint(split)
+    with pytest.raises(InputError, match="no clips of the subject 'nobody'"):
+        leave_one_out(clips, "nobody", 0)
 
 
 def test_cross_database_keeps_same_names_apart() -> None:
@@ -136,3 +140,15 @@ def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(InputError, match="cannot be read"):
         read_splits(path, store="abc", subjects=whose)
+
+
+def test_clips_of_one_video_stay_together_where_nobody_says_whose_they_are() -> None:
+    clips = [
+        LabelledClip(f"{video}/{n}", None, "fear", {"set_1": "train" if video < 20 else "test"}, str(video))
+        for video in range(25)
+        for n in range(3)
+    ]
+    split = published(clips, "set_1", 0)
+    assert split.validation
+    assert not {key.split("/")[0] for key in split.train} & {key.split("/")[0] for key in split.validation}
+    assert len(split.train) + len(split.validation) == 60

@@ -15,6 +15,8 @@ from fer_zoo.data.store import Store, finish_store, open_store, reader, write_sh
 from fer_zoo.errors import InputError
 from fer_zoo.specs import ComponentSpec, CropSpec, InputSpec
 
+ALIGNED = CropSpec(align="similarity")
+
 
 def test_no_store_an_unfinished_one_and_one_of_another_version_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no clip store in"):
@@ -165,8 +167,13 @@ def test_a_clip_set_numbers_labels_and_subjects(tmp_path: Path) -> None:
         ({}, {"size": 9}, ["size: the recipe's crop has 8 pixels of the store's 8; it needs 9"]),
         ({"crop": CropSpec(scale=1.95, shift_up=0.08)}, {}, ["size: the recipe's crop has 5 pixels"]),
         ({"crop": CropSpec(scale=1.95, shift_up=0.08), "size": 12}, {}, []),
-        ({"crop": CropSpec(scale=1.2)}, {}, ["crop: the store's (scale=1.2 shift_up=0.08) does not hold"]),
+        ({"crop": CropSpec(scale=1.2)}, {}, ["crop: the store's (scale=1.2 shift_up=0.08 align='box') does not hold"]),
         ({"crop": CropSpec(shift_up=0.0)}, {}, ["crop: "]),
+        ({}, {"crop": ALIGNED}, ["crop: "]),  # a turned face's corners are not in the store
+        ({"crop": CropSpec(scale=1.69, shift_up=0.08 / 1.3), "size": 12}, {"crop": ALIGNED}, []),  # prepare's margin
+        ({"crop": CropSpec(scale=1.62, shift_up=0.08), "size": 12}, {"crop": ALIGNED}, ["crop: "]),
+        ({"crop": ALIGNED}, {}, ["crop: "]),  # how the head was held is lost
+        ({"crop": ALIGNED}, {"crop": ALIGNED}, []),
         (
             {"detector": ComponentSpec(name="face_alignment", model="2dfan4"), "frames": 2},
             {},

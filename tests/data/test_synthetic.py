@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ict_heads import made_up_arrays, made_up_pack
 
 import fer_zoo.synth
-from fer_zoo.data import synthetic
+import fer_zoo.synth.ict_pack
+from fer_zoo.data import render_cache, synthetic
 from fer_zoo.data.clips import ClipRequest
 from fer_zoo.errors import InputError, UnknownNameError
+from fer_zoo.registry import DATASETS
 from fer_zoo.synth import render_clip
 
 LABELS = ("happiness", "neutral")
@@ -39,7 +43,7 @@ def no_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("nothing should be rendered")
 
-    monkeypatch.setattr(synthetic, "_render_chunk", refuse)
+    monkeypatch.setattr(render_cache, "_render_chunk", refuse)
 
 
 @pytest.mark.usefixtures("no_rendering")
@@ -68,11 +72,11 @@ def test_a_killed_rendering_goes_on_where_it_was(rendered: Path, monkeypatch: py
     lost.unlink()  # points were written, frames were not
     (folder / ".s000004-t001.frames.npy.1.tmp").write_bytes(b"half")
     drawn = []
-    render_chunk = synthetic._render_chunk
+    render_chunk = render_cache._render_chunk
     monkeypatch.setattr(
-        synthetic,
+        render_cache,
         "_render_chunk",
-        lambda folder, settings, chunk: (drawn.append(chunk), render_chunk(folder, settings, chunk)),
+        lambda folder, settings, source, chunk: (drawn.append(chunk), render_chunk(folder, settings, source, chunk)),
     )
     synthetic.synthmh(request(rendered))
     assert drawn == [(4, 1)]
@@ -106,9 +110,9 @@ def test_a_generator_that_draws_otherwise_gets_another_folder(
         return replace(clip, frames=255 - clip.frames)
 
     monkeypatch.setattr(fer_zoo.synth, "render_clip", newer)
-    synthetic._probe.cache_clear()
+    render_cache._probe.cache_clear()
     synthetic.synthmh(request(tmp_path, subjects=(3, 4), takes=1))
-    synthetic._probe.cache_clear()
+    render_cache._probe.cache_clear()
     assert folders(tmp_path)[0].name != folders(rendered)[0].name
 
 
@@ -149,5 +153,93 @@ def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_worker_that_draws_otherwise_is_refused(rendered: Path, tmp_path: Path) -> None:
     settings = json.loads((folders(rendered)[0] / "header.json").read_text())
     with pytest.raises(InputError, match="other faces"):
-        synthetic._render_chunk(tmp_path, {**settings, "probe": "of another version"}, (0, 0))
+        render_cache._render_chunk(tmp_path, {**settings, "probe": "of another version"}, synthetic._makehuman, (0, 0))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_up_pack(tmp_path_factory.mktemp("head"))
+
+
+SMALL: dict[str, object] = {"subjects": (3, 5), "takes": 1}
+
+
+def test_the_second_dataset_draws_other_faces_in_a_folder_of_its_own(tmp_path: Path, pack: Path) -> None:
+    mh = synthetic.synthmh(request(tmp_path, **SMALL))
+    ict = synthetic.synthict(request(tmp_path, **SMALL), head=str(pack))
+    assert sorted(folder.name.split("-")[0] for folder in folders(tmp_path)) == ["synthict", "synthmh"]
+    assert mh.exact
+    assert ict.exact
+    assert mh.labels.tolist() == ict.labels.tolist()
+    assert mh.subjects.tolist() == ict.subjects.tolist()
+    for clip in range(len(mh)):
+        assert (mh.read(np.array([clip])) != ict.read(np.array([clip]))).mean() > 0.5
+
+
+def test_where_the_head_lies_is_no_part_of_the_clips_but_what_it_is(
+    tmp_path: Path, pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = synthetic.synthict(request(tmp_path / "a", **SMALL), head=str(pack))
+    elsewhere = tmp_path / "elsewhere.npz"
+    shutil.copy(pack, elsewhere)
+    monkeypatch.setenv("FER_ZOO_ICT_FACEKIT", str(elsewhere))
+    second = synthetic.synthict(request(tmp_path / "b", **SMALL))
+    assert first.fingerprint == second.fingerprint
+    (one,), (two,) = folders(tmp_path / "a"), folders(tmp_path / "b")
+    for file in one.iterdir():
+        assert file.read_bytes() == (two / file.name).read_bytes()
+        assert str(tmp_path).encode() not in file.read_bytes()
+    arrays = made_up_arrays()
+    np.savez(elsewhere, **{**arrays, "identity": arrays["identity"] * 2})
+    other = synthetic.synthict(request(tmp_path / "b", **SMALL))
+    assert other.fingerprint != first.fingerprint
+
+
+@pytest.mark.slow
+def test_workers_find_the_head_by_themselves(tmp_path: Path, pack: Path) -> None:
+    for workers in (1, 2):
+        synthetic.synthict(request(tmp_path / str(workers), **SMALL, workers=workers), head=str(pack))
+    (one,), (two,) = folders(tmp_path / "1"), folders(tmp_path / "2")
+    assert len(list(one.iterdir())) == 2 * 2 + 1
+    for file in one.iterdir():
+        assert file.read_bytes() == (two / file.name).read_bytes()
+
+
+def test_without_the_head_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FER_ZOO_ICT_FACEKIT", raising=False)
+    with pytest.raises(InputError, match="not part of this package") as error:
+        synthetic.synthict(request(tmp_path))
+    assert "checkout of ICT-FaceKit" in error.value.accepted
+    for word in ("git clone", "FER_ZOO_ICT_FACEKIT", r"data.dataset.head"):
+        assert word in error.value.do
+    with pytest.raises(InputError, match="No such file"):
+        synthetic.synthict(request(tmp_path), head=str(tmp_path / "absent.npz"))
+    with pytest.raises(InputError, match="holds no ICT-FaceKit"):
+        synthetic.synthict(request(tmp_path), head=str(tmp_path))
+
+
+def test_a_checkout_is_packed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_ZOO_CACHE", str(tmp_path / "cache"))
+    neutral = tmp_path / "checkout" / "FaceXModel" / "generic_neutral_mesh.obj"
+    neutral.parent.mkdir(parents=True)
+    neutral.write_text("v 0 0 0")
+    packed = []
+    monkeypatch.setattr(
+        fer_zoo.synth.ict_pack, "pack_checkout", lambda folder: (packed.append(folder), made_up_arrays())[1]
+    )
+    for _ in range(2):
+        clips = synthetic.synthict(request(tmp_path / "clips", subjects=(0, 1), takes=1), head=str(neutral.parents[1]))
+    assert packed == [neutral.parents[1]]
+    assert len(clips) == 2
+    neutral.write_text("v 0 0 1")  # a newer checkout
+    assert synthetic.ict_pack(str(neutral.parents[1])) in (tmp_path / "cache").iterdir()
+    assert len(packed) == 2
+
+
+def test_both_say_what_the_card_of_a_weights_file_must_say() -> None:
+    for name, licence in (("synthmh", "Apache-2.0"), ("synthict", "MIT")):
+        facts = DATASETS.get(name).defaults
+        assert facts["licence"] == licence
+        assert facts["synthetic"] is True
+        assert name in facts["training_data"]

@@ -7,13 +7,13 @@ from fer_zoo.synth import LABELS
 from fer_zoo.synth.expression import blinks, draw_rest, talking, unit_tracks
 from fer_zoo.synth.head import load_head
 from fer_zoo.synth.person import build_person
-from fer_zoo.synth.prototypes import PROTOTYPES, draw_apex, prototype_weights, sides
+from fer_zoo.synth.prototypes import MAKEHUMAN, draw_apex, prototype_weights, sides
 
 
 def face(label, identity=0):
     """Frontal points (68, 2) of the first variant at full weight; x right, y up, in eye distances."""
     person, head = build_person(0, identity), load_head()
-    weights = {s: w for n, w in prototype_weights(PROTOTYPES[label][0][1]).items() for s in sides(n)}
+    weights = {s: w for n, w in prototype_weights(MAKEHUMAN[label][0][1]).items() for s in sides(n)}
     points = (person.shape + head.offsets(weights))[head.landmark_vertices][:, :2]
     neutral = person.shape[head.landmark_vertices][:, :2]
     return points / np.linalg.norm(neutral[36:42].mean(0) - neutral[42:48].mean(0))
@@ -76,8 +76,8 @@ def test_label_does_what_its_name_says(label, measure, low, high):
 
 def test_every_label_has_variants_of_known_units():
     targets = load_head().targets
-    assert tuple(PROTOTYPES) == LABELS
-    for variants in PROTOTYPES.values():
+    assert tuple(MAKEHUMAN) == LABELS
+    for variants in MAKEHUMAN.values():
         assert sum(share for share, _ in variants) == pytest.approx(1)
         for _, text in variants:
             assert all(s in targets for name in prototype_weights(text) for s in sides(name))

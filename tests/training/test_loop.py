@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,11 @@ import toy_faces
 from safetensors.torch import load_file
 
 from fer_zoo import data
-from fer_zoo.errors import OptionError, TrainingError
+from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest, finish_store, write_shard
+from fer_zoo.errors import InputError, TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import Recipe
+from fer_zoo.specs import ComponentSpec, CropSpec, Recipe
 from fer_zoo.training import TrainResult, evaluate_clips, loop, train
 from fer_zoo.weights import load_weights, read_folder
 
@@ -223,11 +225,81 @@ def test_too_few_clips_for_a_batch(tmp_path: Path) -> None:
         train(toy_faces.recipe(batch_size=64), tmp_path)
 
 
-def test_a_dataset_without_provenance_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    entry = DATASETS.get("toy_faces")
-    monkeypatch.setitem(DATASETS._entries, "toy_faces", dataclasses.replace(entry, defaults={"licence": "CC0-1.0"}))
-    with pytest.raises(OptionError, match="without terms, training_data, synthetic"):
-        train(toy_faces.recipe(), tmp_path)
+def toy_store(folder: Path, reader: str, detector: str) -> None:
+    """The toy's clips as a store of a database, five subjects' worth of the network's frames and two more."""
+    request = data.ClipRequest(toy_faces.LABELS, (0, 6), 1, 8, 25.0, 54, folder)
+    clips = DATASETS.get("toy_faces").build(options={}, request=request)
+    stored = [
+        StoredClip(
+            ClipFacts(
+                key=f"S{clips.subjects[n]}/{n:03d}",
+                label=clips.names[clips.labels[n]],
+                subject=f"S{clips.subjects[n]}",
+                take=0,
+                files=("a.avi",),
+                frame_range=(0, 8),
+                fps=25.0,
+                box=None,
+            ),
+            clips.read(np.array([n]))[0],
+            clips.landmarks[n],
+            np.ones(8, np.float32),
+        )
+        for n in range(len(clips))
+    ]
+    write_shard(folder, 0, stored, encoding="raw")
+    facts = StoreFacts(
+        reader=ComponentSpec(name=reader),
+        detector=ComponentSpec(name=detector),
+        detector_version="1",
+        crop=CropSpec(scale=1.69),
+        size=54,
+        frames=8,
+        fps=25.0,
+        encoding="raw",
+        sources_sha256=digest([reader]),
+    )
+    finish_store(folder, facts)
+
+
+def of_stores(**changes: Any) -> Recipe:
+    split = {"split": {"folds": 3, "fold": 1}, "data": {"dataset": "ckplus"}}
+    return Recipe.model_validate({**toy_faces.recipe().model_dump(), **split, **changes})
+
+
+def test_training_from_a_store(tmp_path: Path) -> None:
+    """It leaves the split beside the checkpoint, its card has the database's terms, and it resumes exactly."""
+    toy_store(tmp_path / "ckplus", "ckplus", "dlib")
+    result = train(of_stores(), tmp_path / "whole", stores=tmp_path)
+    (split,) = json.loads((tmp_path / "whole" / "split.json").read_text())["splits"]
+    assert [len(split[part]) for part in ("train", "validation", "test")] == [6, 6, 6]
+    assert (result.test.clips, result.test.subjects) == (6, 2)
+    card = read_folder(result.weights).card
+    assert card.licence == DATASETS.get("ckplus").defaults["licence"]
+    assert set(card.metrics) == {"validation", "test"}, "a detector's points get no noise"
+    train(of_stores(), tmp_path / "broken", stores=tmp_path, max_steps=2)
+    train(of_stores(), tmp_path / "broken", stores=tmp_path, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_training_across_databases(tmp_path: Path) -> None:
+    for name in ("ckplus", "mmi", "fera"):
+        toy_store(tmp_path / name, name, "exact")
+    split = {"train_on": ["mmi", "fera"], "test_on": "ckplus", "validation_folds": 3}
+    result = train(of_stores(split=split, protocol="cross-database"), tmp_path / "run", stores=tmp_path)
+    card = read_folder(result.weights).card
+    assert card.training_data.startswith("[mmi]")
+    assert "ckplus" not in card.training_data
+    assert (card.metrics["test"].clips, card.metrics["test"].subjects) == (18, 6)
+    assert (card.metrics["validation"].clips, card.metrics["validation"].subjects) == (12, 4)
+    assert len(card.metrics) == 3, "exact points are judged with a detector's noise too"
+
+
+def test_a_store_that_does_not_fit_starts_nothing(tmp_path: Path) -> None:
+    toy_store(tmp_path / "ckplus", "ckplus", "face_alignment")
+    with pytest.raises(InputError, match="detector: the store's points are of face_alignment"):
+        train(of_stores(), tmp_path / "run", stores=tmp_path)
+    assert not (tmp_path / "run").exists()
 
 
 def test_validation_is_of_the_averaged_weights(tmp_path: Path) -> None:

@@ -1,14 +1,20 @@
-"""WAR, UAR, confusion: against figures worked out by hand, and their laws."""
+"""Figures of predictions: against those worked out by hand and those of torchmetrics, and their laws."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fer_zoo.data.clips import NO_SUBJECT
 from fer_zoo.errors import InputError
-from fer_zoo.training.metrics import score
+from fer_zoo.training.metrics import CALIBRATION_BINS, calibration_error, figures, group_figures, score
+from fer_zoo.training.predictions import Predictions
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
 
@@ -26,6 +32,11 @@ def test_by_hand() -> None:
 def test_a_class_without_clips_has_no_recall() -> None:
     figures = score([0, 1], [0, 0], [1, 2], classes=3)
     assert figures.uar == 0.5
+
+
+def test_unknown_subjects_are_not_counted_as_one() -> None:
+    assert score([0, 1, 0], [0, 0, 1], [4, NO_SUBJECT, NO_SUBJECT], classes=2).subjects == 1
+    assert score([0, 1], [0, 0], [NO_SUBJECT, NO_SUBJECT], classes=2).subjects == 0
 
 
 @given(PAIRS)
@@ -50,3 +61,96 @@ def test_laws(pairs: list[tuple[int, int]]) -> None:
 def test_what_cannot_be_judged(predicted: list[int], true: list[int]) -> None:
     with pytest.raises(InputError):
         score(predicted, true, [0] * len(true), classes=3)
+
+
+def predictions(
+    truth: npt.ArrayLike, probabilities: npt.ArrayLike, subjects: list[str] | None = None, **groups: list[str]
+) -> Predictions:
+    truth, shares = np.asarray(truth), np.asarray(probabilities, np.float64)
+    keys = np.array([f"clip {n}" for n in range(len(truth))])
+    labels = tuple("abcdefgh"[: shares.shape[1]])
+    return Predictions(labels, keys, np.array(subjects or keys), keys, truth, shares, dict(groups))
+
+
+def said(truth: list[int], answers: list[int], classes: int, **more: Any) -> Predictions:
+    return predictions(truth, np.eye(classes)[answers], **more)
+
+
+def random_predictions(seed: int, clips: int, classes: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, clips)
+    logits = rng.normal(0, 1, (clips, classes)) + 1.5 * np.eye(classes)[truth]
+    shares = np.exp(logits)
+    return predictions(truth, shares / shares.sum(axis=1, keepdims=True))
+
+
+def test_all_figures_by_hand() -> None:
+    # Class 2 is never said, class 3 never occurs and is said once.
+    them = figures(said([0, 0, 0, 0, 1, 1, 2], [0, 0, 1, 3, 1, 0, 0], 4, subjects=["x", "x", "y", "", "", "z", "x"]))
+    assert them.confusion == ((2, 1, 0, 1), (1, 1, 0, 0), (1, 0, 0, 0), (0, 0, 0, 0))
+    assert (them.clips, them.subjects) == (7, 3)
+    assert them.war == 3 / 7
+    assert them.recall == (1 / 2, 1 / 2, 0, None)
+    assert them.precision == (1 / 2, 1 / 2, None, 0)
+    assert them.f1 == (1 / 2, 1 / 2, 0, None)
+    assert them.uar == pytest.approx(1 / 3)
+    assert them.macro_f1 == pytest.approx(1 / 3)
+    assert them.calibration_error == pytest.approx(4 / 7)  # always sure, right in 3 of 7
+
+
+def test_calibration_by_hand() -> None:
+    # Two ranges: to a half (its end belongs to it), 0.5 sure and one of two right; above it, 0.8 sure and all right.
+    them = predictions([0, 1, 0, 0], [[0.5, 0.5], [0.5, 0.5], [0.7, 0.3], [0.9, 0.1]])
+    assert calibration_error(them, bins=2) == pytest.approx((2 * 0 + 2 * 0.2) / 4)
+    # With one range for all, over- and underconfidence cancel: 3 of 4 right, 0.65 sure.
+    assert calibration_error(them, bins=1) == pytest.approx(0.1)
+
+
+def test_the_card_has_the_figures_of_score() -> None:
+    them = random_predictions(3, 60, 4)
+    assert figures(them).card() == score(them.predicted, them.truth, np.arange(60), 4)
+
+
+def test_groups() -> None:
+    them = said([0, 1, 0, 1, 0], [0, 1, 1, 1, 0], 2, sex=["f", "f", "m", "m", ""], age=["1", "1", "1", "1", "1"])
+    by_group = group_figures(them)
+    assert {name: {group: f.war for group, f in part.items()} for name, part in by_group.items()} == {
+        "sex": {"": 1, "f": 1, "m": 0.5},
+        "age": {"1": 0.8},
+    }
+    assert [f.clips for f in by_group["sex"].values()] == [1, 2, 2]
+    assert by_group["sex"]["m"].recall == (0, 1)
+    assert by_group["sex"][""].recall == (1, None)
+
+
+@pytest.mark.parametrize(("seed", "clips", "classes"), [(0, 200, 7), (1, 61, 5), (2, 500, 3)])
+def test_torchmetrics_agrees(seed: int, clips: int, classes: int) -> None:
+    from torchmetrics.functional import classification as reference
+
+    them = random_predictions(seed, clips, classes)
+    mine, shares, truth = figures(them), torch.tensor(them.probabilities), torch.tensor(them.truth)
+    calls = {"preds": shares, "target": truth, "num_classes": classes}
+    assert mine.war == pytest.approx(reference.multiclass_accuracy(**calls, average="micro").item())
+    assert mine.uar == pytest.approx(reference.multiclass_recall(**calls, average="macro").item())
+    assert mine.macro_f1 == pytest.approx(reference.multiclass_f1_score(**calls, average="macro").item())
+    for name in ("recall", "precision", "f1"):
+        function = getattr(reference, f"multiclass_{name}" + ("_score" if name == "f1" else ""))
+        assert getattr(mine, name) == pytest.approx(function(**calls, average="none").tolist())
+    assert mine.confusion == tuple(map(tuple, reference.multiclass_confusion_matrix(**calls).tolist()))
+    theirs = reference.multiclass_calibration_error(**calls, n_bins=CALIBRATION_BINS, norm="l1").item()
+    assert mine.calibration_error == pytest.approx(theirs, abs=1e-6)
+
+
+@given(PAIRS)
+def test_laws_of_figures(pairs: list[tuple[int, int]]) -> None:
+    answers, truth = map(list, zip(*pairs, strict=True))
+    them = figures(said(truth, answers, 4))
+    assert [sum(row) for row in them.confusion] == np.bincount(truth, minlength=4).tolist()
+    assert [sum(column) for column in zip(*them.confusion, strict=True)] == np.bincount(answers, minlength=4).tolist()
+    for recall, precision, f1 in zip(them.recall, them.precision, them.f1, strict=True):
+        if recall and precision:
+            assert f1 == pytest.approx(2 / (1 / recall + 1 / precision))
+        else:
+            assert not f1
+    again = np.random.default_rng(0).permutation(len(truth))
+    assert figures(said(truth, answers, 4).take(again)) == them

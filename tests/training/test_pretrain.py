@@ -1,53 +1,18 @@
-"""Frame-wise pre-training: windows are cut right, and an inflated network starts as its 2D twin."""
+"""Frame-wise pre-training: an inflated network starts as its 2D twin."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from fer_zoo.compose import build
-from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import BACKBONES, register_backbone
 from fer_zoo.specs import ComponentSpec
-from fer_zoo.training.pretrain import central_frames, frame_recipe, inflate, random_frames
-
-
-def numbered_clips(count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    frames = np.arange(count * length, dtype=np.uint8).reshape(count, length, 1, 1, 1).repeat(3, -1)
-    landmarks = np.arange(count * length, dtype=np.float32).reshape(count, length, 1, 1)
-    return frames, np.broadcast_to(landmarks, (count, length, 68, 2)).copy()
-
-
-def test_random_frames_are_consecutive_and_keep_their_landmarks() -> None:
-    frames, landmarks = numbered_clips(6, 10)
-    cut, points = random_frames(frames, landmarks, 4, np.random.default_rng(0))
-    assert cut.shape == (6, 4, 1, 1, 3)
-    assert (np.diff(cut[:, :, 0, 0, 0].astype(int), axis=1) == 1).all()
-    assert (cut[:, 0, 0, 0, 0] // 10 == np.arange(6)).all()
-    assert len(set(cut[:, 0, 0, 0, 0] % 10)) > 1, "the window must vary"
-    np.testing.assert_array_equal(points[:, :, 0, 0], cut[:, :, 0, 0, 0])
-
-
-def test_random_frames_of_the_whole_clip_draw_nothing() -> None:
-    frames, landmarks = numbered_clips(2, 10)
-    rng = np.random.default_rng(0)
-    assert random_frames(frames, landmarks, 10, rng)[0] is frames
-    assert rng.random() == np.random.default_rng(0).random(), "resuming older runs must see the same numbers"
-
-
-def test_central_frames() -> None:
-    frames, landmarks = numbered_clips(3, 10)
-    clips = ClipSet.from_arrays(frames, landmarks, [0, 1, 0], [5, 6, 7], ["a", "b"])
-    one = central_frames(clips, 1)
-    assert one.read(np.arange(3))[:, :, 0, 0, 0].tolist() == [[4], [14], [24]]
-    assert one.landmarks[:, 0, 0, 0].tolist() == [4, 14, 24]
-    assert one.subjects.tolist() == [5, 6, 7]
-    assert central_frames(clips, 10) is clips
+from fer_zoo.training.pretrain import frame_recipe, inflate
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,16 @@ LABELS = ("red", "green", "blue")
 
 if "toy_faces" not in DATASETS:
 
-    @register_dataset("toy_faces", licence="CC0-1.0", terms="None.", training_data="Coloured squares.", synthetic=True)
+    @register_dataset(
+        "toy_faces",
+        synthetic=True,
+        licence="CC0-1.0",
+        terms="None.",
+        training_data="Coloured squares.",
+        may_use="anybody",
+        share_weights="yes",
+        terms_source="this file, written 2026-11-22",
+    )
     def toy_faces(request: ClipRequest, *, variant: int = 0) -> ClipSet:
         """Coloured squares; another `variant` counts as other content."""
         subjects = np.arange(*request.subjects).repeat(len(LABELS))
@@ -29,9 +39,9 @@ if "toy_faces" not in DATASETS:
         for clip, label in enumerate(labels):
             frames[clip, :, side // 2 :, :, label] += 100
         landmarks = rng.uniform(0.2 * side, 0.8 * side, (len(labels), request.frames, 68, 2))
-        clips = ClipSet.from_arrays(frames, np.asarray(landmarks, np.float32), labels, subjects, request.labels)
-        object.__setattr__(clips, "fingerprint", hashlib.sha256(f"{request} {variant}".encode()).hexdigest())
-        return clips
+        points = np.asarray(landmarks, np.float32)
+        clips = ClipSet.from_arrays(frames, points, labels, subjects, request.labels, exact=True)
+        return replace(clips, fingerprint=hashlib.sha256(f"{request} {variant}".encode()).hexdigest())
 
 
 def recipe(*, pretrain: bool = False, **train_options: Any) -> Recipe:

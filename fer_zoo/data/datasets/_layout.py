@@ -10,11 +10,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
+from fer_zoo.files import shown
 
 # What systems leave in folders that somebody has looked into.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -40,6 +41,12 @@ def find_folder(root: Path, spellings: Sequence[str], what: str) -> Path:
 def optional_folder(root: Path, spellings: Sequence[str]) -> Path | None:
     """As `find_folder`, but None where there is no such folder."""
     return next((found for spelling in spellings if (found := _walk(root, spelling)) is not None), None)
+
+
+def inner_folder(folder: Path, path: str) -> Path | None:
+    """As `optional_folder`, for many folders: lists what is there only if the exact one is not."""
+    exact = folder / path
+    return exact if os.path.isdir(exact) else _walk(folder, path)  # Path.is_dir raises where a name is too long
 
 
 def visible_folders(folder: Path) -> list[Path]:
@@ -96,10 +103,15 @@ def safe_key(*parts: str) -> str:
     return "/".join(re.sub(r"[^A-Za-z0-9._-]", "_", part) for part in parts)
 
 
+def fold_parts(fold: int, folds: int) -> dict[str, str]:
+    """Parts of published splits `fold_1`, `fold_2`, ... of a source in one fold: test there, train in all others."""
+    return {f"fold_{number}": "test" if number == fold else "train" for number in range(1, folds + 1)}
+
+
 def in_order(found: Iterable[Source], problems: list[str]) -> Iterator[Source]:
     """Return sources sorted by key; of two with one key the first found stays and the other is named in `problems`.
 
-    All are walked before it returns, so `problems` is complete then.
+    All are walked before it returns, so `problems` is complete then. It can be printed, whatever the files are called.
     """
     unique: dict[str, Source] = {}
     for source in found:
@@ -109,6 +121,7 @@ def in_order(found: Iterable[Source], problems: list[str]) -> Iterator[Source]:
             )
         else:
             unique[source.key] = source
+    problems[:] = map(shown, problems)
     return iter([unique[key] for key in sorted(unique)])
 
 
@@ -126,13 +139,25 @@ def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:
     """Build the error of a layout that is not below `root`: what was looked for, what is there, the nearest match."""
     looked = " or ".join(f"{spelling}/" for spelling in spellings)
     accepted = f"a root with {looked} in it, in upper or lower case"
+    do = nearest_root(root, lambda place: optional_folder(place, spellings) is not None) or _near(root, spellings)
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
-        return InputError(f"No {what}: {root} {state}.", accepted, _nearest(root.name, root.parent) or "check the path")
+        return InputError(f"No {what}: {root} {state}.", accepted, do or "check the path")
     there = [name + "/" * is_folder for name, is_folder in _listing(root)]
     shown = ", ".join(there[:8]) + (f", ... ({len(there)} in all)" if len(there) > 8 else "")
     given = f"No {what} below {root}: looked for {looked}; there is {shown or 'nothing'}."
-    return InputError(given, accepted, _hint(root, spellings) or "give the folder that the database was unpacked to")
+    return InputError(given, accepted, do or "give the folder that the database was unpacked to")
+
+
+def nearest_root(root: Path, fits: Callable[[Path], bool]) -> str | None:
+    """Which root may have been meant: one level up or down where it fits, or one of nearly that name; None if none."""
+    try:
+        if not root.is_dir():
+            return _nearest(root.name, root.parent)
+        places = (root.parent, *visible_folders(root))
+        return next((f"did you mean the root {place}?" for place in places if fits(place)), None)
+    except InputError:  # a neighbour that may not be read is no reason to hide the error itself
+        return None
 
 
 def _listing(folder: Path) -> list[tuple[str, bool]]:
@@ -165,16 +190,10 @@ def _walk(root: Path, spelling: str) -> Path | None:
     return place
 
 
-def _hint(root: Path, spellings: Sequence[str]) -> str | None:
-    """Where the folder may be instead: one level up or down, or under a name that is nearly right."""
-    try:
-        for place in (root.parent, *visible_folders(root)):
-            if optional_folder(place, spellings) is not None:
-                return f"did you mean the root {place}?"
-        near = (_nearest(spelling.split("/")[0], root) for spelling in spellings)
-        return next((hint for hint in near if hint), None)
-    except InputError:  # a neighbour that may not be read is no reason to hide the error itself
-        return None
+def _near(root: Path, spellings: Sequence[str]) -> str | None:
+    """A folder in the root under a name that is nearly right."""
+    hints = (_nearest(spelling.split("/")[0], root) for spelling in spellings)
+    return next((hint for hint in hints if hint), None)
 
 
 def _nearest(name: str, folder: Path) -> str | None:

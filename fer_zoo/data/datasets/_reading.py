@@ -19,6 +19,7 @@ from fer_zoo.data.datasets._layout import (
 )
 from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.errors import InputError
+from fer_zoo.files import shown
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".m4v")
@@ -45,7 +46,7 @@ class Walk:
             is not there.
         expected: known counts by the names of `counts`; what is not named is not compared.
         remark: added to the name of each difference.
-        problems: what was odd, a line each; those of the latest `sources()` or `check()`.
+        problems: what was odd, a line each; those of the latest `sources()`.
     """
 
     read: Callable[[list[str]], Iterable[Source]]
@@ -62,13 +63,9 @@ class Walk:
         self.problems = []
         return iter(list(in_order(self.read(self.problems), self.problems)))
 
-    def check(self) -> Sequence[Difference]:
-        """Compare the counts with `expected`; fills `problems`, too.
-
-        Raises:
-            InputError: the layout is not there.
-        """
-        found = counts(self.sources())
+    def check(self, sources: Sequence[Source]) -> Sequence[Difference]:
+        """Compare the counts of the sources with `expected`."""
+        found = counts(sources)
         return [
             Difference(what + self.remark, found[what], count)
             for what, count in self.expected.items()
@@ -105,11 +102,6 @@ def unknown_word(word: str, database: str = "") -> str:
     return f"{shown(word)!r} is no label{where}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
-def shown(name: str | Path) -> str:
-    """A file name that can be printed, whatever its bytes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def unique_key(*parts: str) -> str:
     """As `safe_key`, for names that nobody has standardised: those that had to be changed stay different."""
     key = safe_key(*parts)
@@ -119,12 +111,15 @@ def unique_key(*parts: str) -> str:
 
 
 def lines_of(root: Path, file: Path, problems: list[str]) -> list[str]:
-    """Lines of a list of clips; none if it cannot be read, which is noted."""
+    """Lines of a list of clips; none if it cannot be read or is empty, which is noted."""
     try:
-        return read_text(file).split("\n")
+        text = read_text(file)
     except InputError as error:
         problems.append(f"{file.relative_to(root)}: the list is left out: {error.given}")
         return []
+    if not text.strip():
+        problems.append(f"{file.relative_to(root)}: the list is empty")
+    return text.split("\n") if text.strip() else []
 
 
 def clips_in(root: Path, folder: Path, problems: list[str]) -> Iterator[tuple[Path, tuple[Path, ...]]]:

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, optional_folder, safe_key, visible_folders
-from fer_zoo.data.datasets._reading import WORDS, Walk, clips_in, shown, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, Walk, clips_in, unknown_word
 from fer_zoo.data.sources import Source
+from fer_zoo.files import shown
 from fer_zoo.registry import register_dataset
 
 # The lists of Former-DFER: train and validation.
@@ -21,7 +22,9 @@ _LABELS = {
     "disgust": 74 + 40,
     "fear": 81 + 46,
 }
-_EXPECTED = {"clips": 1154, **_LABELS, "official train": 773, "official val": 381}
+_EXPECTED = {"clips": 1154, **_LABELS, "official train": 773, "official test": 381}
+# Labels of its test clips are not public: published work is judged on the validation clips.
+_PARTS = {"train": "train", "val": "test"}
 _FOLDERS = {"train": ("Train_AFEW", "Train"), "val": ("Val_AFEW", "Val")}
 
 
@@ -69,4 +72,4 @@ def _clips(root: Path, emotion: Path, part: str, label: str, problems: list[str]
     if not clips:
         problems.append(f"{shown(emotion.relative_to(root))}: no clip")
     for path, files in clips:
-        yield Source(safe_key(part, label, path.stem), files, label, None, split={"official": part})
+        yield Source(safe_key(part, label, path.stem), files, label, None, split={"official": _PARTS[part]})

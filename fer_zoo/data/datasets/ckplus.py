@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +45,7 @@ _ALL_SEQUENCES, _ALL_SUBJECTS = 593, 123
 class CkPlus:
     """CK+ on disk: one source per labelled sequence, its last frames.
 
-    problems: what `sources` or `check`, whichever ran last, found odd: files that cannot be read, codes outside the
+    problems: what the latest `sources` found odd: files that cannot be read, codes outside the
     map, labels without pictures, duplicates. Sequences without a label are usual and not among them.
     """
 
@@ -65,15 +65,14 @@ class CkPlus:
         images, emotions = self._folders()
         return in_order(self._walk(images, emotions), self.problems)
 
-    def check(self) -> list[Difference]:
+    def check(self, sources: Sequence[Source]) -> list[Difference]:
         """Compare labelled sequences of each class, subjects and all sequences with the counts that are known."""
-        found = list(self.sources())
-        counts = Counter(source.label for source in found)
+        counts = Counter(source.label for source in sources)
         expected = {label: count for label, count in EXPECTED.items() if self.contempt or label != "contempt"}
         listed = {path.name.upper(): len(visible_folders(path)) for path in visible_folders(self._folders()[0])}
         figures = {
             **counts,
-            "subjects with labels": len({source.subject for source in found}),
+            "subjects with labels": len({source.subject for source in sources}),
             "sequences (expected number unverified)": sum(listed.values()),
             "subjects (expected number unverified)": len(listed),
         }

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import find_folder, optional_folder, visible_files
-from fer_zoo.data.datasets._reading import VIDEOS, Walk, note, shown
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder, visible_files
+from fer_zoo.data.datasets._reading import VIDEOS, Walk, note
 from fer_zoo.data.sources import Source
+from fer_zoo.files import shown
 from fer_zoo.registry import register_dataset
 
 _EMOTIONS = {
@@ -65,7 +66,9 @@ def _read(root: Path, problems: list[str]) -> Iterator[Source]:
             odd["a pointer of Git LFS in place of the video (run `git lfs pull`)"].append(file.name)
         else:
             fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
-            yield Source(file.stem, (file.relative_to(root),), _EMOTIONS[emotion], actor, split={"fold": str(fold)})
+            yield Source(
+                file.stem, (file.relative_to(root),), _EMOTIONS[emotion], actor, split=fold_parts(fold, _FOLDS)
+            )
     for reason, names in odd.items():
         note(problems, reason, names)
 
@@ -88,5 +91,5 @@ _EXPECTED = {
     "clips": 7442,
     "subjects": 91,
     **{label: 1087 if label == "neutral" else 1271 for label in _EMOTIONS.values()},
-    **{f"fold {fold}": count for fold, count in enumerate((1463, 1470, 1476, 1476, 1557), start=1)},
+    **{f"fold_{fold} test": count for fold, count in enumerate((1463, 1470, 1476, 1476, 1557), start=1)},
 }

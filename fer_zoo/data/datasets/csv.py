@@ -13,20 +13,29 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fer_zoo.data.datasets._layout import read_text, visible_files
-from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, pictures_of, shown, unique_key, unknown_word
+from fer_zoo.data.datasets._layout import nearest_root, read_text, visible_files
+from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, pictures_of, unique_key, unknown_word
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
+from fer_zoo.files import shown
 from fer_zoo.registry import register_dataset
 
 _REQUIRED = ("path", "label", "subject")
 _FRAMES = ("start", "end")
+# What `fer-zoo data template csv` prints.
+TEMPLATE = """\
+path,label,subject,start,end
+videos/anna_1.mp4,happiness,anna,,
+videos/anna_2.mp4,neutral,anna,0,50
+pictures/bo_1,surprise,bo,,
+"""
 _ACCEPTED = "a CSV file, comma-separated, whose first line is path,label,subject or path,label,subject,start,end"
 
 
 @register_dataset(
     "csv",
     synthetic=False,
+    template=TEMPLATE,
     licence="unknown: the user's own clips",
     terms="unknown: those of whoever made the clips",
     training_data="The user's own clips, listed in a CSV file.",
@@ -49,11 +58,11 @@ def clips_csv(root: Path, *, file: str = "clips.csv", fps: Annotated[float, Fiel
     Raises (from `sources` and `check`):
         InputError: there is no such file, its header is wrong, or none of its rows can be used.
     """
-    return Walk(partial(_read, root, root / file, fps))
+    return Walk(partial(_read, root, file, fps))
 
 
-def _read(root: Path, file: Path, fps: float | None, problems: list[str]) -> Iterator[Source]:
-    rows = list(_rows(file))
+def _read(root: Path, name: str, fps: float | None, problems: list[str]) -> Iterator[Source]:
+    file, rows = root / name, list(_rows(root, name))
     some_subjects = any(row["subject"] for _, row in rows)
     good, lines = [], dict[str, int]()
     for line, row in rows:
@@ -75,15 +84,19 @@ def _read(root: Path, file: Path, fps: float | None, problems: list[str]) -> Ite
     yield from good
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Each row that is not blank, with its line number and its values by column; "" for a column that is not there."""
+    file = root / name
     if not file.is_file():
         there = [path.name for path in visible_files(file.parent, (".csv",))] if file.parent.is_dir() else []
         near = difflib.get_close_matches(file.name, there, n=1)
         raise InputError(
             f"There is no file {file}; CSV files there: {', '.join(there[:8]) or 'none'}.",
             _ACCEPTED,
-            f"did you mean file={near[0]}?" if near else "give the file's name below the root: file=NAME.csv",
+            f"did you mean file={near[0]}?"
+            if near
+            else nearest_root(root, lambda place: (place / name).is_file())
+            or "give the file's name below the root, file=NAME.csv; `fer-zoo data template csv` prints a beginning",
         )
     reader = csv.reader(StringIO(read_text(file)), strict=True)
     try:
@@ -155,7 +168,7 @@ def _located(root: Path, folder: Path, name: str, wrong: list[str]) -> Path | No
     # Not `resolve`: links inside the root to clips elsewhere are fine.
     top = Path(os.path.abspath(root))
     places = [Path(os.path.abspath(base / name.replace("\\", "/"))) for base in (folder, root)]
-    there = [place for place in places if place.exists()]
+    there = [place for place in places if os.path.exists(place)]  # Path.exists raises where a name is too long
     below = [place for place in there if place.is_relative_to(top) and place != top]
     if below:
         return below[0].relative_to(top)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,12 +24,12 @@ _ALL_FRAMES = "jpg_256"
     "dfew",
     synthetic=False,
     labels=_EMOTIONS,
-    licence="unknown",
-    terms="unknown",
+    licence="gated: password from Southeast University, China, on a request from a university's address",
+    terms="Non-commercial research; nothing of it may be passed on, nor any derived data exploited commercially.",
     training_data="DFEW: 11697 single-labelled clips of films, 7 classes; subjects unknown.",
-    may_use="unknown",
-    share_weights="unknown",
-    terms_source="unknown",
+    may_use="professors and research scientists of a university, for non-commercial research",
+    share_weights="unknown: whether trained weights are derived data is not said",
+    terms_source="download.html of dfew-dataset/dfew-dataset.github.io on GitHub, read 2026-11-22",
 )
 def dfew(root: Path, *, pictures: str = _ALL_FRAMES) -> Walk:
     """DFEW, `Clip/jpg_256/00001/*.jpg` and `EmoLabel_DataSplit/{train,test}(single-labeled)/set_k.csv`, k = 1 to 5.
@@ -68,10 +67,11 @@ def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]
     for file, split, part, first in _lists(root):
         odd: dict[str, list[str]] = defaultdict(list)
         codes = set()
-        for line, row in enumerate(csv.reader(lines_of(root, file, problems)), start=1):
-            match = re.fullmatch(r"0*(\d{1,5})(?:\.\w+)?\s*,\s*(\d+)\s*", ",".join(row[:2]))
+        lines = lines_of(root, file, problems)
+        for line, text in enumerate(lines, start=1):
+            match = re.match(r"\s*0*(\d{1,5})(?:\.\w+)?\s*,\s*(\d{1,3})\s*(,|$)", text.replace('"', ""))
             if match is None:
-                if row and line > 1:
+                if text.strip() and line > 1:
                     odd["rows that are not `video_name,label`"].append(f"line {line}")
                 continue
             code = int(match[2])
@@ -82,8 +82,10 @@ def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]
                 odd[f"label {code}"].append(f"line {line}")
         if (wrong := (1 - first) * len(_EMOTIONS)) in codes:
             raise _shifted(file, first, wrong)
-        for reason, lines in odd.items():
-            note(problems, f"{file.relative_to(root)}: {reason}", lines)
+        if lines and not codes:
+            problems.append(f"{file.relative_to(root)}: no clip in it")
+        for reason, places in odd.items():
+            note(problems, f"{file.relative_to(root)}: {reason}", places)
 
 
 def _lists(root: Path) -> Iterator[tuple[Path, str, str, int]]:

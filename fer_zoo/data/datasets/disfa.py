@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +17,7 @@ from fer_zoo.data.datasets._emfacs import SHIPPED, EmotionRules, load_rules
 from fer_zoo.data.datasets._layout import (
     differences,
     find_folder,
+    fold_parts,
     in_order,
     read_text,
     safe_key,
@@ -33,9 +33,9 @@ LABEL_FOLDERS = ("ActionUnit_Labels", "ActionUnit_Labels/ActionUnit_Labels", "Ac
 LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 # Subjects of the three folds of ME-GraphAU and others.
 FOLDS = {
-    "1": (1, 2, 9, 10, 16, 26, 27, 30, 32),
-    "2": (6, 11, 12, 13, 18, 21, 24, 28, 31),
-    "3": (3, 4, 5, 7, 8, 17, 23, 25, 29),
+    1: (1, 2, 9, 10, 16, 26, 27, 30, 32),
+    2: (6, 11, 12, 13, 18, 21, 24, 28, 31),
+    3: (3, 4, 5, 7, 8, 17, 23, 25, 29),
 }
 _ROWS = {f"SN{number:03d}": 4845 - (number == 10) for fold in FOLDS.values() for number in fold}
 _VIDEOS = (".avi", ".mp4", ".mkv", ".mov")
@@ -45,7 +45,8 @@ _VIDEOS = (".avi", ".mp4", ".mkv", ".mov")
 class Disfa:
     """DISFA on disk: clips of `frames` frames, one after the other, from stretches that the rules give one label.
 
-    problems: what `sources`, `counts` or `check`, whichever ran last, found odd: label files that are missing or
+    lengths: labelled frames of each subject; 0 where its labels cannot be read.
+    problems: what the latest `sources` found odd: label files that are missing or
     cannot be read (their subject is left out), lines without sense (their frame has no label), files of different
     length (frames that not all have are left out), subjects without a video.
     """
@@ -54,34 +55,31 @@ class Disfa:
     camera: Literal["left", "right"]
     frames: int
     rules: EmotionRules
+    lengths: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def sources(self) -> Iterator[Source]:
         """Yield the clips, sorted by key: subject and first frame, counted from 0, e.g. "SN001/00120".
 
+        Neutral is in great majority, and is kept whole.
+
         Raises:
             InputError: the folder of the labels or that of the videos is not there.
         """
         self.problems.clear()
+        self.lengths.clear()
         labels, videos = self._label_folder(), self._videos()
-        return in_order(self._walk(labels, videos), self.problems)
+        for subject, (_, *others) in videos.items():
+            self.problems += [f"{subject}: a second video, {file.name}, is left out" for file in others]
+        return in_order(self._walk(labels, {subject: first for subject, (first, *_) in videos.items()}), self.problems)
 
-    def counts(self) -> Mapping[str, int]:
-        """Number of clips of each label that the rules yield; neutral is in great majority and is kept whole."""
-        found = Counter(source.label for source in self.sources())
-        return {label: found[label] for label in ("neutral", *self.rules.order)}
-
-    def check(self) -> list[Difference]:
+    def check(self, sources: Sequence[Source]) -> list[Difference]:
         """Compare subjects, the length of their labels and their videos with the known ones.
 
-        No counts of classes are known: they hang on the rules, see `counts`.
+        No counts of classes are known: they hang on the rules. Lengths are those of the walk that gave the sources.
         """
-        self.problems.clear()
         videos = self._videos()
-        rows: dict[str, int] = {}
-        for folder in visible_folders(self._label_folder()):
-            coded = self._intensities(folder)
-            rows[f"label rows of {folder.name.upper()}"] = 0 if coded is None else len(coded)
+        rows = {f"label rows of {subject}": length for subject, length in self.lengths.items()}
         known = {f"label rows of {subject}": count for subject, count in _ROWS.items()}
         lacking = [Difference(f"videos of {subject}", 0, 1) for subject in _ROWS if subject not in videos]
         return differences(rows, known) + lacking
@@ -91,22 +89,22 @@ class Disfa:
         doubled = [inner for inner in visible_folders(folder) if inner.name.lower() == folder.name.lower()]
         return doubled[0] if doubled else folder
 
-    def _videos(self) -> dict[str, Path]:
+    def _videos(self) -> dict[str, list[Path]]:
+        """Videos of each subject; more than one is odd."""
         side = self.camera.capitalize()
         spellings = [f"{video}_{side}{rest}" for video in ("Video", "Videos") for rest in ("Camera", "_Camera", "")]
         folder = find_folder(self.root, spellings, f"videos of DISFA's {self.camera} camera")
-        found: dict[str, Path] = {}
+        found: dict[str, list[Path]] = {}
         for file in visible_files(folder, _VIDEOS):
             if named := re.match(rf"{side}Video_?(SN\d+)", file.stem, re.IGNORECASE):
-                if named[1].upper() in found:
-                    self.problems.append(f"{named[1].upper()}: a second video, {file.name}, is left out")
-                found.setdefault(named[1].upper(), file)
+                found.setdefault(named[1].upper(), []).append(file)
         return found
 
     def _walk(self, labels: Path, videos: Mapping[str, Path]) -> Iterator[Source]:
         for folder in visible_folders(labels):
             subject = folder.name.upper()
             coded = self._intensities(folder)
+            self.lengths[subject] = 0 if coded is None else len(coded)
             if coded is None:
                 continue
             if subject not in videos:
@@ -175,7 +173,8 @@ class Disfa:
 
 
 def _fold(subject: str) -> Mapping[str, str]:
-    return next(({"fold": fold} for fold, numbers in FOLDS.items() if subject[2:] in map("{:03d}".format, numbers)), {})
+    found = (fold for fold, numbers in FOLDS.items() if subject in map("SN{:03d}".format, numbers))
+    return next((fold_parts(fold, len(FOLDS)) for fold in found), {})
 
 
 @register_dataset(

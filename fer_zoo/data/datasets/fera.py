@@ -8,11 +8,11 @@ from __future__ import annotations
 import csv
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import in_order, natural, read_text, safe_key
+from fer_zoo.data.datasets._layout import in_order, natural, nearest_root, read_text, safe_key
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -38,7 +38,7 @@ _TRAINING, _ALL, _ACTORS = 155, 155 + 134, 7
 class Fera:
     """GEMEP-FERA on disk: one source per line of the table, of the video's whole length.
 
-    problems: what `sources` or `check`, whichever ran last, found odd: videos that are not there or not told apart,
+    problems: what the latest `sources` found odd: videos that are not there or not told apart,
     emotions outside the map, lines without an actor (which stay, with `subject` None), duplicates.
     """
 
@@ -55,17 +55,16 @@ class Fera:
         self.problems.clear()
         return in_order(self._walk(self._rows(), _videos(self.root)), self.problems)
 
-    def check(self) -> list[Difference]:
+    def check(self, sources: Sequence[Source]) -> list[Difference]:
         """Compare the numbers of videos and actors with the challenge's, and count videos that the table lacks."""
-        found = list(self.sources())
         differences = []
-        if len(found) not in (_TRAINING, _ALL):
-            differences.append(Difference("labelled videos (expected number unverified)", len(found), _TRAINING))
-        actors = len({source.subject for source in found if source.subject})
+        if len(sources) not in (_TRAINING, _ALL):
+            differences.append(Difference("labelled videos (expected number unverified)", len(sources), _TRAINING))
+        actors = len({source.subject for source in sources if source.subject})
         # How many actors the test videos add is not known.
-        if len(found) != _ALL and actors != _ACTORS:
+        if len(sources) != _ALL and actors != _ACTORS:
             differences.append(Difference("actors (expected number unverified)", actors, _ACTORS))
-        if unnamed := len(_videos(self.root)) - len(found):
+        if unnamed := len(_videos(self.root)) - len(sources):
             differences.append(Difference("videos that the table does not name", unnamed, None))
         return differences
 
@@ -73,7 +72,9 @@ class Fera:
         path = self.root / self.table
         make = f"fer-zoo data template fera > {path}, then fill it in"
         if not path.is_file():
-            raise InputError(f"The table of labels {path} is not there.", f"a CSV table {','.join(COLUMNS)}", make)
+            meant = nearest_root(self.root, lambda place: (place / self.table).is_file())
+            given = f"The table of labels {path} is not there."
+            raise InputError(given, f"a CSV table {','.join(COLUMNS)}", meant or make)
         lines = [
             (number, line)
             for number, line in enumerate(read_text(path).split("\n"), 1)
@@ -90,10 +91,15 @@ class Fera:
                 make,
             )
         cells = csv.reader([line for _, line in lines[1:]], delimiter=delimiter)
-        return [
-            (number, dict(zip(names, (cell.strip() for cell in row), strict=False)))
-            for (number, _), row in zip(lines[1:], cells, strict=False)
-        ]
+        try:
+            return [
+                (number, dict(zip(names, (cell.strip() for cell in row), strict=False)))
+                for (number, _), row in zip(lines[1:], cells, strict=False)
+            ]
+        except csv.Error as error:
+            raise InputError(
+                f"{path} is no CSV table: {error}.", ",".join(COLUMNS), "correct it, or copy it again"
+            ) from error
 
     def _walk(self, rows: list[tuple[int, dict[str, str]]], videos: list[Path]) -> Iterator[Source]:
         named = _by_name(self.root, videos)
@@ -144,6 +150,7 @@ def _by_name(root: Path, videos: list[Path]) -> dict[str, list[Path]]:
     "fera",
     synthetic=False,
     labels=LABELS,
+    template=TEMPLATE,
     licence="gated: signed agreement for the FERA 2011 challenge (GEMEP-FERA); text unknown",
     terms="Unknown; see the agreement. Whether trained weights may be passed on is unknown.",
     training_data="GEMEP-FERA 2011, emotion sub-challenge: acted portrayals; labels and actors from the user's table.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import find_folder, safe_key, visible_files
+from fer_zoo.data.datasets._layout import find_folder, inner_folder, safe_key, visible_files
 from fer_zoo.data.datasets._reading import WORDS, Walk, joined, lines_of, note, pictures_of, unknown_word
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
@@ -58,10 +58,10 @@ def _read(root: Path, problems: list[str]) -> Iterator[Source]:
     bare, moved = [], []
     for clip, (label, split) in joined(_rows(root, problems), problems).items():
         scene, word, number = clip.split("/")
-        sequence = faces / scene / word / number
+        sequence = inner_folder(faces, clip)
         if WORDS.get(word.lower()) != label:
             moved.append(clip)
-        elif sequence.is_dir() and (files := pictures_of(root, sequence)):
+        elif sequence and (files := pictures_of(root, sequence)):
             yield Source(safe_key(scene, word, number), files, label, None, split=split)
         else:
             bare.append(clip)

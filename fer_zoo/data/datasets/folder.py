@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fer_zoo.data.datasets._layout import visible_files, visible_folders
-from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, clips_in, note, shown, unique_key, unknown_word
+from fer_zoo.data.datasets._layout import nearest_root, visible_files, visible_folders
+from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, clips_in, note, unique_key, unknown_word
 from fer_zoo.data.sources import LABELS, Source
 from fer_zoo.errors import InputError
+from fer_zoo.files import shown
 from fer_zoo.registry import register_dataset
 
 
@@ -49,12 +50,12 @@ def folder(
 
 def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Source]:
     folders = visible_folders(root) if root.is_dir() else []
-    if not any(place.name.lower() in WORDS for place in folders):
+    if not _has_labels(root):
         there = ", ".join(unknown_word(place.name) for place in folders[:8]) or "there is no folder in it"
         raise InputError(
             f"No folder of a label below {root}" + (f": {there}." if root.is_dir() else ", which is no folder."),
             f"folders named {', '.join(LABELS)}",
-            "give the folder that holds one folder a label",
+            nearest_root(root, _has_labels) or "give the folder that holds one folder a label",
         )
     nameless: list[str] = []
     for place in folders:
@@ -76,3 +77,7 @@ def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> I
                 who = shown(person) if prefix else None
                 yield Source(unique_key(place.name, path.name), files, label, who, fps=rate)
     note(problems, "clips whose name has no subject before a `_`", nameless)
+
+
+def _has_labels(place: Path) -> bool:
+    return place.is_dir() and any(inner.name.lower() in WORDS for inner in visible_folders(place))

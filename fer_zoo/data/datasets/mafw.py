@@ -87,11 +87,15 @@ def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]
     found = False
     for fold in range(1, 6):
         place = optional_folder(folder, [f"set_{fold}"])
-        files = {file.name.lower(): file for file in visible_files(place)} if place else {}
+        if place is None:
+            continue
+        files = {file.name.lower(): file for file in visible_files(place, (".txt",))}
         for part in ("train", "test"):
             if (file := files.get(f"{part}.txt")) is not None:
                 found = True
                 yield from _lines(file, root, f"set_{fold}", part, problems)
+            elif files:
+                problems.append(f"{place.relative_to(root)}: no {part}.txt")
     if not found:
         raise InputError(
             f"No list of MAFW below {folder}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,7 @@ _USUAL = {
 class Mmi:
     """MMI on disk: one source per video with one of the six basic emotions, frontal or dual view, of its whole length.
 
-    problems: what `sources` or `check`, whichever ran last, found odd: XML that cannot be read or lacks what it should
+    problems: what the latest `sources` found odd: XML that cannot be read or lacks what it should
     say, and the counts of what was left out: emotion codes above 6, profile views. Videos without an emotion are usual.
     """
 
@@ -58,10 +58,9 @@ class Mmi:
             raise missing(self.root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
         return in_order(self._walk(sessions), self.problems)
 
-    def check(self) -> list[Difference]:
+    def check(self, sources: Sequence[Source]) -> list[Difference]:
         """Compare the numbers of sequences and subjects with those that published work usually has."""
-        found = list(self.sources())
-        counts = (len(found), len({source.subject for source in found}))
+        counts = (len(sources), len({source.subject for source in sources}))
         return [
             Difference(what, count, min(max(count, low), high))
             for (what, (low, high)), count in zip(_USUAL.items(), counts, strict=True)

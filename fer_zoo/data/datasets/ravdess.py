@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from fer_zoo.data.datasets._layout import find_folder, visible_files, visible_folders
-from fer_zoo.data.datasets._reading import Walk, note, shown
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, visible_files, visible_folders
+from fer_zoo.data.datasets._reading import Walk, note
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
+from fer_zoo.files import shown
 from fer_zoo.registry import register_dataset
 
 _MODALITIES = {"audio_video": "01", "video": "02"}
@@ -29,7 +30,7 @@ _EMOTIONS = {
 }
 # Nobody sings disgust or surprise, and actor 18 does not sing.
 _SUNG = ("calm", "happiness", "sadness", "anger", "fear")
-_PER_FOLD = 4
+_PER_FOLD, _FOLDS = 4, 6
 
 
 @register_dataset(
@@ -84,7 +85,7 @@ def _read(root: Path, modality: str, channel: str, problems: list[str]) -> Itera
                 (file.relative_to(root),),
                 _EMOTIONS[emotion],
                 actor,
-                split={"fold": str(fold)},
+                split=fold_parts(fold, _FOLDS),
             )
     for reason, names in odd.items():
         note(problems, reason, names)
@@ -115,6 +116,6 @@ def _expected(channel: str) -> dict[str, int]:
         takes = 4 if label == "neutral" else 8
         known[label] = takes * (24 * spoken + 23 * sung * (label in ("neutral", *_SUNG)))
     known["clips"] = sum(known[label] for label in _EMOTIONS.values())
-    for fold in range(1, 7):
-        known[f"fold {fold}"] = 4 * 60 * spoken + (3 if fold == 5 else 4) * 44 * sung
+    for fold in range(1, _FOLDS + 1):
+        known[f"fold_{fold} test"] = 4 * 60 * spoken + (3 if fold == 5 else 4) * 44 * sung
     return known

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from fer_zoo.data.store.records import StoreHeader
 from fer_zoo.specs import ComponentSpec, InputSpec
+
+# What stands for the detector of clips whose landmarks are a renderer's truth.
+EXACT = "exact"
+
+# An aligned crop turns with the face; the store holds all of it up to this turn. `prepare`'s margin leaves room for it.
+_TURN = math.radians(15)
 
 
 def differences(made: StoreHeader, spec: InputSpec, detector: ComponentSpec) -> list[str]:
@@ -21,16 +29,24 @@ def differences(made: StoreHeader, spec: InputSpec, detector: ComponentSpec) -> 
         found.append(f"frames: the store's clips have {made.frames}, the recipe needs {spec.frames}")
     if made.fps != spec.fps:
         found.append(f"fps: the store has {made.fps:g} frames a second, the recipe {spec.fps:g}")
-    if made.detector.model_dump(mode="json") != detector.model_dump(mode="json"):
+    # Training makes exact points as inexact as a detector's, so they stand for any.
+    if made.detector.name != EXACT and made.detector.model_dump(mode="json") != detector.model_dump(mode="json"):
         found.append(f"detector: the store's points are of {_told(made.detector)}, the recipe's of {_told(detector)}")
     return found
 
 
 def _holds(made: StoreHeader, spec: InputSpec) -> bool:
     """Whether the store's square, which has the recipe's centre but for the shift, holds all of the recipe's."""
-    margin = (made.crop.scale - spec.crop.scale) / 2
-    apart = abs(made.crop.scale * made.crop.shift_up - spec.crop.scale * spec.crop.shift_up)
-    return apart <= margin + 1e-9
+    turn = _TURN if spec.crop.align == "similarity" else 0.0
+    if made.crop.align == "similarity":
+        if spec.crop.align == "box":
+            return False  # how the head was held is lost
+        turn = 0.0
+    # In sides of the face: how far the square reaches from its own middle, and that from the store's middle.
+    reach = spec.crop.scale * (math.cos(turn) + math.sin(turn)) / 2
+    made_up, up = made.crop.scale * made.crop.shift_up, spec.crop.scale * spec.crop.shift_up
+    apart = max(abs(made_up - up), abs(made_up - up * math.cos(turn)), abs(up * math.sin(turn)))
+    return apart + reach <= made.crop.scale / 2 + 1e-9
 
 
 def _told(component: ComponentSpec) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_zoo.data.clips import ClipSet, Frames, Index, Points
+from fer_zoo.data.clips import NO_SUBJECT, ClipSet, Frames, Index, Points
 from fer_zoo.data.store.files import check_length, damaged, missing_shard, read_failures, read_header, read_index
-from fer_zoo.data.store.fits import differences
+from fer_zoo.data.store.fits import EXACT, differences
 from fer_zoo.data.store.members import FRAMES, POINTS, SCORES, array_forms, from_jpeg, jpeg_suffixes
 from fer_zoo.data.store.records import (
     ClipFacts,
@@ -32,7 +32,6 @@ from fer_zoo.specs import ComponentSpec, InputSpec
 _OPEN_MAPS = 64
 # Clips among which a shuffled stream draws the next: 100 to 300 MB of 10 frames of 112 pixels.
 _SHUFFLED = 256
-NO_SUBJECT = -1
 
 
 def open_store(folder: str | Path) -> Store:
@@ -105,8 +104,13 @@ class Store:
 
         Args:
             rows: numbers (n,) of the clips to take, in this order; None for all.
+
+        Raises:
+            InputError: a number that no clip has.
         """
-        every = range(len(self)) if rows is None else map(int, rows)
+        every = range(len(self)) if rows is None else [int(row) for row in rows]
+        if outside := [row for row in every if not 0 <= row < len(self)]:
+            raise InputError(f"Clip {outside[0]} of a store of {len(self)}.", f"0 to {len(self) - 1}")
         kept = [row for row in every if self.facts[row].label in labels]
         number = {name: place for place, name in enumerate(self.subjects())}
         facts = [self.facts[row] for row in kept]
@@ -120,6 +124,10 @@ class Store:
             takes=np.array([clip.take for clip in facts], np.int64),
             names=tuple(labels),
             fingerprint=hashlib.sha256(chosen.encode()).hexdigest(),
+            keys=tuple(clip.key for clip in facts),
+            videos=tuple(clip.video or clip.key for clip in facts),
+            people={place: name for name, place in number.items()},
+            exact=self.header.detector.name == EXACT,
         )
 
     def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:

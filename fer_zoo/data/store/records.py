@@ -51,6 +51,8 @@ class ClipFacts(Spec):
 
     key: Annotated[str, AfterValidator(_checked_key)]
     """Unique in the store; letters, digits, -_. and /."""
+    video: Text | None = None
+    """The labelled stretch of one face that it was cut of, and other clips too; None where it is one by itself."""
     label: Text
     """A word of `fer_zoo.data.sources.LABELS`, or of the user's own."""
     subject: Text | None

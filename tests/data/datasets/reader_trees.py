@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fer_zoo.data.sources import LABELS, Source
+from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.registry import DATASETS
 
 
@@ -34,7 +34,11 @@ def sources(name: str, root: Path, **options: object) -> dict[str, Source]:
 
 
 def differences(name: str, root: Path, **options: object) -> dict[str, tuple[int, int | None]]:
-    return {d.what: (d.found, d.expected) for d in database(name, root, **options).check()}
+    return {d.what: (d.found, d.expected) for d in check(database(name, root, **options))}
+
+
+def check(reader: Any) -> list[Difference]:
+    return list(reader.check(list(reader.sources())))
 
 
 def check_reader(name: str, root: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> None:
@@ -48,6 +52,7 @@ def check_reader(name: str, root: Path, monkeypatch: pytest.MonkeyPatch, **optio
         assert re.fullmatch(r"[A-Za-z0-9._/-]+", source.key)
         assert source.label in LABELS
         assert source.files
+        assert set(source.split.values()) <= {"train", "validation", "test"}
         assert all(not file.is_absolute() and (root / file).is_file() for file in source.files)
     assert list(reader.sources()) == first
     assert reader.problems == problems

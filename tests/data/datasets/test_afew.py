@@ -22,7 +22,7 @@ def test_words_differ_by_copy_keys_do_not(
     found = sources("afew", tmp_path)
     labels = [word.lower() for word in LONG]
     assert [found[f"train/{label}/00000000{n}"].label for n, label in enumerate(labels)] == labels
-    assert found["val/anger/013736360"].split == {"official": "val"}
+    assert found["val/anger/013736360"].split == {"official": "test"}
     assert found["train/fear/000000002"].split == {"official": "train"}
     check_reader("afew", tmp_path, monkeypatch)
 
@@ -54,7 +54,7 @@ def test_known_counts_agree_with_each_other(tmp_path: Path) -> None:
     tree(tmp_path, "Train_AFEW/Fear/000000001.avi")
     known = {what: expected for what, (_, expected) in differences("afew", tmp_path).items()}
     assert known["clips"] == sum(known[word.lower()] for word in LONG)
-    assert known["clips"] == known["official train"] + known["official val"]
+    assert known["clips"] == known["official train"] + known["official test"]
 
 
 def test_a_wrong_root(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from reader_trees import check
 
 from fer_zoo.data.datasets.ckplus import EXPECTED, CkPlus
 from fer_zoo.data.sources import Difference, Source
@@ -127,13 +128,13 @@ def test_odd_sequences(root: Path) -> None:
 
 def test_check_names_every_difference(root: Path) -> None:
     found = {"contempt": 1, "happiness": 1}
-    assert reader(root).check() == [
+    assert check(reader(root)) == [
         *(Difference(label, found.get(label, 0), count) for label, count in EXPECTED.items()),
         Difference("subjects with labels", 2, 118),
         Difference("sequences (expected number unverified)", 3, 593),
         Difference("subjects (expected number unverified)", 2, 123),
     ]
-    six = {difference.what for difference in reader(root, contempt=False).check()}
+    six = {difference.what for difference in check(reader(root, contempt=False))}
     assert not six & {"contempt", "subjects with labels"}
 
 

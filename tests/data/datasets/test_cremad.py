@@ -18,7 +18,9 @@ def test_codes_and_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     tree(tmp_path, *(f"VideoFlash/{actor}_IEO_SAD_HI.flv" for actor in edges))
     found = sources("cremad", tmp_path)
     assert {code: found[f"1001_DFA_{code}_XX"].label for code in CODES} == CODES
-    assert {actor: found[f"{actor}_IEO_SAD_HI"].split["fold"] for actor in edges} == edges
+    for actor, fold in edges.items():
+        parts = {f"fold_{number}": "test" if str(number) == fold else "train" for number in range(1, 6)}
+        assert found[f"{actor}_IEO_SAD_HI"].split == parts
     assert found["1091_IEO_SAD_HI"].subject == "1091"
     assert found["1091_IEO_SAD_HI"].files == (Path("VideoFlash/1091_IEO_SAD_HI.flv"),)
     check_reader("cremad", tmp_path, monkeypatch)
@@ -28,7 +30,7 @@ def test_known_counts_agree_with_each_other(tmp_path: Path) -> None:
     tree(tmp_path, "VideoFlash/1001_DFA_NEU_XX.flv")
     known = {what: expected for what, (_, expected) in differences("cremad", tmp_path).items()}
     assert known["clips"] == 7442
-    assert sum(known[f"fold {fold}"] for fold in range(1, 6)) == 7442
+    assert sum(known[f"fold_{fold} test"] for fold in range(1, 6)) == 7442
     assert sum(known[label] for label in CODES.values()) == 7442
     assert differences("cremad", tmp_path)["subjects"] == (1, 91)
 

@@ -6,7 +6,7 @@ import csv as csv_of_python
 from pathlib import Path
 
 import pytest
-from reader_trees import check_reader, database, sources, tree
+from reader_trees import check, check_reader, database, sources, tree
 
 from fer_zoo.errors import InputError, OptionError
 
@@ -34,7 +34,7 @@ def test_rows_become_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [source.frames for source in found.values()] == [None, (5, 20), (0, 2), None]
     assert found["seq/000000-000002"].files == (Path("seq/2.png"), Path("seq/10.png"))
     assert [source.fps for source in found.values()] == [None, None, 30.0, None]
-    assert database("csv", tmp_path).check() == []
+    assert check(database("csv", tmp_path)) == []
     check_reader("csv", tmp_path, monkeypatch, fps=30)
 
 

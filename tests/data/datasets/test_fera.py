@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from reader_trees import check
 
 from fer_zoo.data.datasets.fera import TEMPLATE, Fera
 from fer_zoo.data.sources import LABELS, Difference, Source
@@ -122,7 +123,7 @@ def test_a_root_that_is_not_there(root: Path) -> None:
 
 def test_check(root: Path) -> None:
     table(root, "train_010,joy,a", "train_009,fear,a")
-    assert reader(root).check() == [
+    assert check(reader(root)) == [
         Difference("labelled videos (expected number unverified)", 2, 155),
         Difference("actors (expected number unverified)", 1, 7),
         Difference("videos that the table does not name", 2, None),
@@ -134,7 +135,7 @@ def test_check_of_the_whole(count: int, actors: int, tmp_path: Path) -> None:
     for number in range(count):
         (tmp_path / f"v{number}.avi").touch()
     table(tmp_path, *(f"v{number}.avi,joy,a{number % actors}" for number in range(count)))
-    assert reader(tmp_path).check() == []
+    assert check(reader(tmp_path)) == []
 
 
 def test_its_labels_are_of_the_one_vocabulary() -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from reader_trees import check_reader, database, sources, tree
+from reader_trees import check, check_reader, database, sources, tree
 
 from fer_zoo.errors import InputError
 
@@ -22,7 +22,7 @@ def test_videos_and_folders_of_pictures(tmp_path: Path, monkeypatch: pytest.Monk
     assert found["anger/b"].files == (Path("anger/b/9.png"), Path("anger/b/10.png"))
     assert (found["anger/b"].fps, found["joy/a.mp4"].fps) == (12.5, None)
     assert all(source.subject is None for source in found.values())
-    assert database("folder", tmp_path).check() == []
+    assert check(database("folder", tmp_path)) == []
     check_reader("folder", tmp_path, monkeypatch)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from reader_trees import check
 
 from fer_zoo.data.datasets.mmi import Mmi
 from fer_zoo.data.sources import Difference, Source
@@ -120,7 +121,7 @@ def test_odd_sessions_become_problems(root: Path) -> None:
 def test_check_compares_with_the_usual_counts(tmp_path: Path) -> None:
     for number in range(208):
         add(tmp_path, number, f"S{number % 29 + 1:03d}-{number:03d}", "3")
-    assert reader(tmp_path).check() == [Difference("subjects (usually 30 to 32, unverified)", 29, 30)]
+    assert check(reader(tmp_path)) == [Difference("subjects (usually 30 to 32, unverified)", 29, 30)]
 
 
 def test_a_root_without_sessions(root: Path) -> None:

@@ -1,28 +1,12 @@
-"""What the readers share, and what each states when it is registered."""
+"""What the readers share: words, keys, counts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from fer_zoo.data.datasets._reading import WORDS, counts, shown, unique_key, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, counts, unique_key, unknown_word
 from fer_zoo.data.sources import LABELS, Source
-from fer_zoo.registry import DATASETS
-
-READERS = ("afew", "cremad", "csv", "dfew", "ferv39k", "folder", "mafw", "oulu_casia", "ravdess")
-FACTS = ("licence", "terms", "training_data", "may_use", "share_weights", "terms_source")
-
-
-@pytest.mark.parametrize("name", READERS)
-def test_every_reader_states_its_terms(name: str) -> None:
-    entry = DATASETS.get(name)
-    assert entry.injected == ("root",)
-    assert entry.defaults["synthetic"] is False
-    assert all(isinstance(entry.defaults[fact], str) and entry.defaults[fact] for fact in FACTS)
-    assert set(entry.defaults.get("labels", ())) <= set(LABELS)
-    # Nobody's permission is made up: what may be done with weights is unknown for all of them.
-    assert entry.defaults["share_weights"].startswith("unknown")
+from fer_zoo.files import shown
 
 
 def test_words_lead_to_labels() -> None:

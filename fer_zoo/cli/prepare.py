@@ -1,0 +1,159 @@
+"""`fer-zoo prepare`: the clip store of a dataset."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_zoo.cli.arguments import add_options, positive, settings
+from fer_zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from fer_zoo.cli.arguments import Verbs
+    from fer_zoo.data.prepare import CutSpec, Progress, RenderSpec
+    from fer_zoo.data.shards import Made
+    from fer_zoo.specs import Recipe
+
+_STAGES = ("render", "decode", "detect", "points", "crop", "write")
+
+
+def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the verb `prepare`."""
+    prepare = verbs.add_parser("prepare", parents=[common], help="make the clip store of a dataset")
+    prepare.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
+    prepare.add_argument("--root", metavar="DIR", help="folder of the database; none if the dataset makes its clips")
+    prepare.add_argument(
+        "--out", metavar="STORE", help="folder of the store; goes on with a begun one; default DATASET in the stores"
+    )
+    add_options(prepare)
+    prepare.add_argument("--recipe", metavar="RECIPE", help="settings that fit a recipe; --set changes them")
+    prepare.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="how clips are made, e.g. frames=16"
+    )
+    prepare.add_argument("--jpeg", action="store_true", help="store frames as JPEG: a tenth of the space, not lossless")
+    prepare.add_argument(
+        "--engine", type=_engine, default="processes", metavar="ENGINE", help="processes (default), or a cluster: ray"
+    )
+    prepare.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="processes, or tasks at a time; default %(default)s"
+    )
+    prepare.set_defaults(verb=_prepare)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from fer_zoo.data import stores_root
+    from fer_zoo.data.prepare import prepare
+    from fer_zoo.recipes import load_recipe
+    from fer_zoo.specs import ComponentSpec
+
+    name = arguments.dataset
+    recipe = load_recipe(arguments.recipe) if arguments.recipe else None
+    spec = _spec(name, recipe, settings(arguments.set, "--set"))
+    options = settings(arguments.option, "--option")
+    if recipe and recipe.data.dataset.name == name:
+        options = {**recipe.data.dataset.options, **options}
+    store = recipe.data.stores.get(name, name) if recipe else name
+    out = Path(arguments.out) if arguments.out else stores_root() / store
+    with _progress(f"preparing {name}") as (tell, last):
+        header = prepare(
+            ComponentSpec(**{**options, "name": name}),
+            arguments.root,
+            out,
+            spec,
+            encoding="jpeg" if arguments.jpeg else "raw",
+            workers=arguments.workers,
+            engine=arguments.engine,
+            progress=tell,
+        )
+    print(f"{header.clips} clips of {header.subjects} subjects in {len(header.shards)} shards")
+    for label, count in header.labels.items():
+        print(f"  {label:<14} {count}")
+    if brief := header.preparation.get("brief_faces"):
+        print(f"{brief} faces were seen for less than a clip, and left out")
+    _print_stages(last[-1].made)
+    print(out)
+    if header.failures:
+        raise InputError(
+            f"{header.failures} sources gave no clip, or had a problem; the store holds the others.",
+            "sources that can be read, with a face and frames enough",
+            f"see {out / 'failures.csv'} for the reason of each",
+        )
+
+
+def _spec(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> CutSpec | RenderSpec:
+    """Settings by falling rank: the user's, the recipe's, the dataset's own."""
+    from fer_zoo.data.prepare import CutSpec, RenderSpec, makes_clips
+    from fer_zoo.registry import DATASETS
+
+    wanted = _wanted(recipe) if recipe else {}
+    if makes_clips(dataset):
+        if recipe:
+            wanted |= {"labels": recipe.model.labels, "takes": recipe.data.takes, "canvas": recipe.data.canvas}
+        return RenderSpec.checked({**wanted, **changes})
+    # At another rate than its own a database's short sequences would have too few frames.
+    facts = DATASETS.get(dataset).defaults
+    own = {key: facts[key] for key in ("fps", "face") if key in facts}
+    if recipe:
+        # Upright frames serve recipes of either alignment, and the margin leaves room to turn them.
+        crop = recipe.model.input.crop.model_copy(update={"align": "box"})
+        wanted |= {"crop": crop, "detector": recipe.model.input.landmarks.detector}
+    spec = CutSpec.checked({**own, **wanted, **changes})
+    if recipe and "canvas" not in changes:
+        # The recipe's crop, without the margin round it, has as many pixels as the network takes.
+        sharp = math.ceil(recipe.model.input.size * spec.margin)
+        spec = spec.model_copy(update={"canvas": max(spec.canvas, sharp)})
+    return spec
+
+
+def _wanted(recipe: Recipe) -> dict[str, Any]:
+    rate = {} if recipe.data.any_fps else {"fps": recipe.model.input.fps}
+    return {"frames": recipe.model.input.frames, **rate}
+
+
+def _engine(text: str) -> str:
+    if text not in ("processes", "ray"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither processes nor ray")
+    return text
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[tuple[Callable[[Progress], None], list[Progress]]]:
+    """A function that shows how far it is, and a list of all that it was told.
+
+    On a terminal a bar on stderr, elsewhere a line a shard.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    told: list[Progress] = []
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"))
+    with Bar(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(title, total=None)
+
+        def tell(progress: Progress) -> None:
+            told.append(progress)
+            bar.update(task, completed=progress.done, total=progress.shards)
+            if not console.is_terminal:
+                print(f"shard {progress.done} of {progress.shards}, {progress.made.clips} clips", file=sys.stderr)
+
+        yield tell, told
+
+
+def _print_stages(made: Made) -> None:
+    """What each stage took, and how many of the sources' frames a process would do a second if that was all."""
+    if not made.frames:
+        return
+    total = sum(made.seconds.values())
+    print(f"{'stage':<8} {'seconds':>9} {'share':>6} {'frames/s':>9}")
+    for stage in (*(name for name in _STAGES if name in made.seconds), "all"):
+        seconds = made.seconds.get(stage, total)
+        print(f"{stage:<8} {seconds:9.1f} {seconds / total:6.0%} {made.frames / max(seconds, 1e-9):9,.0f}")

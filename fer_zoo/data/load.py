@@ -1,0 +1,198 @@
+"""The clips that a recipe trains, validates and tests on: made on demand, or from prepared stores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fer_zoo.data.clips import ClipRequest, ClipSet
+from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, published
+from fer_zoo.data.store import Store, open_store
+from fer_zoo.data.synthetic import cache_root
+from fer_zoo.errors import InputError, RecipeError
+from fer_zoo.registry import DATASETS
+from fer_zoo.specs import DatabaseSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
+
+PARTS = ("train", "validation", "test")
+
+
+def stores_root() -> Path:
+    """Folder of prepared stores: the environment variable FER_ZOO_STORES, else `~/.local/share/fer_zoo/stores`."""
+    return Path(os.environ.get("FER_ZOO_STORES") or Path.home() / ".local" / "share" / "fer_zoo" / "stores")
+
+
+def trained_on(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the datasets that a recipe trains and validates on."""
+    return recipe.split.train_on if isinstance(recipe.split, DatabaseSplit) else (recipe.data.dataset.name,)
+
+
+def databases(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the datasets that a recipe takes clips of; the one that is tested on last."""
+    return (
+        (*trained_on(recipe), recipe.split.test_on) if isinstance(recipe.split, DatabaseSplit) else trained_on(recipe)
+    )
+
+
+def load(
+    recipe: Recipe, *, cache: Path | None = None, workers: int | None = None, stores: Path | None = None
+) -> dict[str, ClipSet]:
+    """Return the clips of a recipe's parts, "train", "validation" and "test"; renders what is not there yet.
+
+    Clips of labels that the network does not have are left out.
+
+    Args:
+        cache: folder of clips made on demand; default `cache_root()`.
+        workers: processes that make clips; default one a core.
+        stores: folder of the stores that the recipe does not name by a path; default `stores_root()`.
+
+    Raises:
+        UnknownNameError, OptionError: the dataset or one of its options does not exist.
+        RecipeError: the recipe does not say which fold, or a label has no clip to train on.
+        InputError: there is no store, it does not fit the recipe, or the split cannot be made of its clips.
+    """
+    opened = open_stores(recipe, stores)
+    parts = _from_stores(recipe, opened) if opened else _on_demand(recipe, cache or cache_root(), workers)
+    names = np.array(recipe.model.labels)
+    absent = sorted(set(names) - set(names[parts["train"].labels]))
+    if absent:
+        raise RecipeError(
+            f"There is no training clip of {', '.join(absent)}.",
+            "clips of every label of the network",
+            "take these labels out of model.labels, or add a database that has them",
+        )
+    return parts
+
+
+def open_stores(recipe: Recipe, folder: Path | None = None) -> dict[str, Store]:
+    """Open the stores that a recipe needs and make sure that they fit it; none where its clips are made on demand.
+
+    Raises:
+        UnknownNameError: a dataset does not exist.
+        RecipeError: the recipe does not say which fold.
+        InputError: there is no store, or it does not fit the recipe.
+    """
+    if not _needs_stores(recipe):
+        return {}
+    if isinstance(recipe.split, FoldSplit) and recipe.split.fold is None:
+        raise RecipeError(
+            f"This recipe describes cross-validation ({recipe.split.folds} folds); one training takes one fold.",
+            "split.fold, from 1",
+            "say which, e.g. --set split.fold=1",
+        )
+    return {name: _opened(recipe, name, folder or stores_root()) for name in databases(recipe)}
+
+
+def _needs_stores(recipe: Recipe) -> bool:
+    """Only ranges of subjects can be made on demand: the other splits are of clips that are there."""
+    name = recipe.data.dataset.name
+    made_on_demand = "request" in DATASETS.get(name).injected
+    return not (made_on_demand and isinstance(recipe.split, SplitSpec) and name not in recipe.data.stores)
+
+
+def _opened(recipe: Recipe, name: str, folder: Path) -> Store:
+    path = folder / recipe.data.stores.get(name, name)  # an absolute path stays what it is
+    try:
+        store = open_store(path)
+    except InputError as error:
+        raise InputError(
+            f"Clips of {name!r}: {error.given}",
+            error.accepted,
+            f"`fer-zoo prepare {name} --out {path}`, or name its store: --set data.stores.{name}=FOLDER",
+        ) from error
+    wanted = recipe.model.input
+    if recipe.data.any_fps:
+        wanted = wanted.model_copy(update={"fps": store.header.fps})
+    problems = store.check_fits(wanted, recipe.model.input.landmarks.detector)
+    if store.header.reader.name != name:
+        problems.insert(0, f"dataset: the store is of {store.header.reader.name!r}")
+    if problems:
+        raise InputError(
+            f"The store {path} does not fit the recipe. " + "; ".join(problems) + ".",
+            "a store that was prepared for this recipe's input",
+            f"prepare it anew into another folder: `fer-zoo prepare {name} --recipe RECIPE`",
+        )
+    return store
+
+
+def _on_demand(recipe: Recipe, cache: Path, workers: int | None) -> dict[str, ClipSet]:
+    assert isinstance(recipe.split, SplitSpec)
+    model, dataset = recipe.model, recipe.data.dataset
+    parts = {}
+    for part in PARTS:
+        request = ClipRequest(
+            labels=model.labels,
+            subjects=getattr(recipe.split, part),
+            takes=recipe.data.takes,
+            frames=model.input.frames,
+            fps=model.input.fps,
+            canvas=recipe.data.canvas,
+            cache=cache,
+            workers=workers or os.cpu_count() or 1,
+        )
+        parts[part] = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
+    return parts
+
+
+def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipSet]:
+    labels, split = recipe.model.labels, recipe.split
+    if isinstance(split, SplitSpec):
+        (store,) = stores.values()
+        whole = store.as_clip_set(labels)
+        return {part: _filled(whole.of_subjects(*getattr(split, part)), part, store) for part in PARTS}
+    dealt = _dealt(recipe, stores)
+    sets = {name: store.as_clip_set(labels) for name, store in stores.items()}
+    if isinstance(split, DatabaseSplit):
+        sets = {name: _renamed(clips, name) for name, clips in sets.items()}
+    place = {name: {key: row for row, key in enumerate(clips.keys)} for name, clips in sets.items()}
+    parts = {}
+    for part in PARTS:
+        keys = getattr(dealt, part)
+        rows = {name: np.array([rows[key] for key in keys if key in rows], np.int64) for name, rows in place.items()}
+        found = [sets[name].take(rows[name]) for name in sets if len(rows[name])]
+        parts[part] = found[0] if len(found) == 1 else ClipSet.joined(found)
+    return parts
+
+
+def _dealt(recipe: Recipe, stores: Mapping[str, Store]) -> Split:
+    clips = {name: labelled(store, recipe.model.labels) for name, store in stores.items()}
+    match recipe.split:
+        case FoldSplit(folds=folds, fold=fold):
+            (mine,) = clips.values()
+            assert fold is not None
+            return k_fold(mine, folds, recipe.seed)[fold - 1]
+        case LeaveOneOutSplit(leave_out=subject, validation_folds=parts):
+            (mine,) = clips.values()
+            return leave_one_out(mine, subject, recipe.seed, validation_folds=parts)
+        case PublishedSplit(published=name, validation_folds=parts):
+            (mine,) = clips.values()
+            return published(mine, name, recipe.seed, validation_folds=parts)
+        case DatabaseSplit(train_on=train_on, test_on=test_on, validation_folds=parts):
+            train = {name: clips[name] for name in train_on}
+            return cross_database(train, {test_on: clips[test_on]}, recipe.seed, validation_folds=parts)
+        case SplitSpec():
+            raise AssertionError("ranges are cut from the clip set")
+
+
+def labelled(store: Store, labels: Sequence[str]) -> list[LabelledClip]:
+    """What splits need to know of a store's clips of these labels."""
+    kept = (clip for clip in store.facts if clip.label in labels)
+    return [LabelledClip(clip.key, clip.subject, clip.label, clip.split, clip.video) for clip in kept]
+
+
+def _filled(clips: ClipSet, part: str, store: Store) -> ClipSet:
+    if not len(clips):
+        raise InputError(
+            f"No clip of the store {store.folder} is of the subjects of split.{part}.",
+            f"places in its sorted list of {len(store.subjects())} subjects, [first, one past the last]",
+            "correct the ranges, or split by folds",
+        )
+    return clips
+
+
+def _renamed(clips: ClipSet, name: str) -> ClipSet:
+    keys, videos = (tuple(f"{name}:{key}" for key in column) for column in (clips.keys, clips.videos))
+    return replace(clips, keys=keys, videos=videos, people={n: f"{name}:{who}" for n, who in clips.people.items()})

@@ -1,0 +1,60 @@
+"""Jobs as tasks of a Ray cluster: Ray queues and places them; here only as many are handed over as asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from fer_zoo.errors import InputError, MissingExtraError
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+def spread_on_ray(function: Callable[[J], R], jobs: Sequence[J], workers: int) -> Iterator[tuple[J, R]]:
+    """Yield each job with its result as it is done, at most `workers` of them at a time.
+
+    In a program that is connected to Ray that cluster works, else the one that the environment's RAY_ADDRESS names,
+    else a local one that ends with this call.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        InputError: there is no such cluster, or it lost a task for good.
+    """
+    ray = _import_ray()
+    ours = not ray.is_initialized()
+    try:
+        if ours:
+            ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+        task = ray.remote(function)
+        waiting, running = iter(jobs), dict[Any, J]()
+        while True:
+            while len(running) < workers and (job := next(waiting, None)) is not None:
+                running[task.remote(job)] = job
+            if not running:
+                return
+            (done,), _ = ray.wait(list(running), num_returns=1)
+            yield running.pop(done), ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise InputError(
+            f"Ray did not do its work: {' '.join(str(error).split())}",
+            "a cluster that is up, with this package and enough memory on its machines",
+            "see `ray status`, then run it again: what is done is kept",
+        ) from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _import_ray() -> Any:
+    # Ray counts its users over the network, from the first import on; whoever wants that may still say so.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError.for_extra("ray", "ray") from error
+    return ray

@@ -1,0 +1,184 @@
+"""Preparing a dataset that makes its clips itself: its subjects, dealt into shards, with exact points."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from fer_zoo.data.clips import ClipRequest, ClipSet
+from fer_zoo.data.shards import Notes, Plan
+from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest
+from fer_zoo.data.store.fits import EXACT
+from fer_zoo.data.store.records import Encoding
+from fer_zoo.errors import InputError, OptionError
+from fer_zoo.registry import DATASETS
+from fer_zoo.specs import ComponentSpec, CropSpec
+from fer_zoo.specs.base import AboveZero, Positive, Spec
+from fer_zoo.stopwatch import stage
+from fer_zoo.video.crop import clip_box
+
+PER_SHARD = 64
+# How far, in sides of the frame, the square that frames are said to show may lie outside of them. The synthetic faces
+# are off the middle by a camera's unsteady aim, of a hundredth on average.
+_OUTSIDE = 0.05
+
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+Number = Annotated[int, Field(ge=0, strict=True)]
+
+
+class RenderSpec(Spec):
+    """Which clips a dataset makes for a store; all of it is written into the store."""
+
+    labels: tuple[Label, ...] = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    """Expressions that every subject shows."""
+    subjects: tuple[Number, Number] = (0, 300)
+    """Numbers of the subjects, [first, one past the last]."""
+    takes: Positive = 1
+    """Clips of each subject and label."""
+    frames: Positive = 10
+    """Frames of a clip."""
+    fps: AboveZero = 25.0
+    """Frames a second."""
+    canvas: Positive = 112
+    """Side in pixels of the frames."""
+    crop: CropSpec = CropSpec(scale=1.6, shift_up=0.0)
+    """What the frames show, as a crop round the face; checked against the points of every clip."""
+
+    @model_validator(mode="after")
+    def _some_clips(self) -> RenderSpec:
+        if self.subjects[0] >= self.subjects[1] or not self.labels or len(set(self.labels)) < len(self.labels):
+            raise ValueError(
+                f"subjects {list(self.subjects)}, labels {list(self.labels)}: no clips, or a label that stands twice"
+            )
+        return self
+
+
+def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding) -> Plan:
+    """What becomes of a dataset that makes its clips; the first subject's are made, to know its version.
+
+    Raises:
+        UnknownNameError, OptionError: no such dataset or option, or it has to be read from a folder.
+        InputError: it cannot make such clips.
+    """
+    entry = DATASETS.get(dataset.name)
+    if "request" not in entry.injected:
+        raise OptionError(
+            f"Dataset {dataset.name!r} does not make its clips: it is read from a folder.",
+            "the folder of the database",
+            f"say where it is: `fer-zoo prepare {dataset.name} --root DIR`",
+        )
+    first, end = spec.subjects
+    each = max(1, PER_SHARD // (len(spec.labels) * spec.takes))
+    ranges = [(at, min(at + each, end)) for at in range(first, end, each)]
+    with tempfile.TemporaryDirectory() as cache:
+        made = _made(dataset, spec.model_copy(update={"takes": 1}), (first, first + 1), Path(cache))
+        sample = made.read(np.arange(len(made))).tobytes() + np.asarray(made.landmarks, "<f4").tobytes()
+    facts = StoreFacts(
+        reader=dataset,
+        detector=ComponentSpec(name=EXACT),
+        detector_version="1",
+        crop=spec.crop,
+        size=spec.canvas,
+        frames=spec.frames,
+        fps=spec.fps,
+        encoding=encoding,
+        sources_sha256=digest(
+            _key(subject, label, take)
+            for subject in range(first, end)
+            for label in spec.labels
+            for take in range(spec.takes)
+        ),
+        preparation={
+            **spec.model_dump(mode="json", include={"labels", "subjects", "takes"}),
+            "subjects_per_shard": each,
+            # Another version that draws otherwise must not go on with what this one began.
+            "sample_sha256": hashlib.sha256(sample).hexdigest(),
+        },
+    )
+    return Plan(facts, tuple(Subjects(dataset, spec, part) for part in ranges))
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """The subjects of one shard, a half-open range of numbers."""
+
+    dataset: ComponentSpec
+    spec: RenderSpec
+    subjects: tuple[int, int]
+
+    def clips(self, notes: Notes) -> Iterator[StoredClip]:
+        """Let the dataset make the clips in a folder that is gone afterwards."""
+        with tempfile.TemporaryDirectory() as cache:
+            with stage("render"):
+                made = _made(self.dataset, self.spec, self.subjects, Path(cache))
+            for row in range(len(made)):
+                with stage("render"):
+                    frames = made.read(np.array([row]))[0]
+                notes.frames += len(frames)
+                yield self._stored(made, row, frames)
+
+    def _stored(self, made: ClipSet, row: int, frames: np.ndarray) -> StoredClip:
+        subject, take = int(made.subjects[row]), int(made.takes[row])
+        label = made.names[made.labels[row]]
+        edge = self.spec.canvas - 0.5
+        facts = ClipFacts(
+            key=_key(subject, label, take),
+            label=label,
+            subject=f"{subject:06d}",
+            take=take,
+            files=(),
+            frame_range=(0, self.spec.frames),
+            fps=self.spec.fps,
+            box=(-0.5, -0.5, edge, edge),
+        )
+        points = np.asarray(made.landmarks[row], np.float32)
+        _check_shows(points, self.spec, facts.key)
+        return StoredClip(facts, frames, points, np.ones(len(frames), np.float32))
+
+
+def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], cache: Path) -> ClipSet:
+    request = ClipRequest(
+        labels=spec.labels,
+        subjects=subjects,
+        takes=spec.takes,
+        frames=spec.frames,
+        fps=spec.fps,
+        canvas=spec.canvas,
+        cache=cache,
+    )
+    # Progress bars of the dataset: shards are what is counted here.
+    with redirect_stdout(StringIO()):
+        made: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
+    if not made.exact:
+        raise InputError(
+            f"The landmarks of dataset {dataset.name!r} are not exact.",
+            "a set of clips with exact=True, whose landmarks are the renderer's",
+            "write its pictures to a folder, and prepare that with the reader `folder`",
+        )
+    return made
+
+
+def _check_shows(points: np.ndarray, spec: RenderSpec, key: str) -> None:
+    box = clip_box(points, spec.crop)
+    if box is None:
+        raise InputError(f"{key} has no face in any frame.", "points of a face", "report it: this is the dataset's")
+    outside = max(-0.5 - box.x0, -0.5 - box.y0, box.x1 - spec.canvas + 0.5, box.y1 - spec.canvas + 0.5) / spec.canvas
+    if outside > _OUTSIDE:
+        raise InputError(
+            f"The frames of {key} do not show what is said of them: crop {spec.crop} lies {outside:.0%} outside.",
+            f"a square round the face that lies in the frames, or at most {_OUTSIDE:.0%} outside",
+            "state a smaller one: --set 'crop={scale: ..., shift_up: ...}'",
+        )
+
+
+def _key(subject: int, label: str, take: int) -> str:
+    return f"{subject:06d}/{label}/{take:03d}"

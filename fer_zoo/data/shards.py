@@ -1,0 +1,114 @@
+"""One shard of a store as a job: whoever does it, in whatever process or machine, writes the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from fer_zoo.data.store import Failure, StoredClip, StoreFacts, write_shard
+from fer_zoo.data.store.records import Encoding, to_json
+from fer_zoo.errors import InputError
+from fer_zoo.files import write_text
+from fer_zoo.specs.base import Spec
+from fer_zoo.stopwatch import measured, stage
+
+
+@dataclass
+class Notes:
+    """What is to be told of a shard besides its clips; frames: of the sources that gave some."""
+
+    failures: list[Failure] = field(default_factory=list)
+    brief: int = 0
+    frames: int = 0
+
+
+class Content(Protocol):
+    """What a shard is made of; it goes to a worker."""
+
+    def clips(self, notes: Notes) -> Iterator[StoredClip]:
+        """Make the clips, in an order that is always the same, and note what is to be told of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A store to be made: what it is, the content of each shard, and what is wrong with the database as a whole."""
+
+    facts: StoreFacts
+    contents: tuple[Content, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard to be made."""
+
+    number: int
+    out: Path
+    encoding: Encoding
+    content: Content
+
+
+@dataclass(frozen=True)
+class Made:
+    """What making a shard, or several, took: clips written, frames of their sources, seconds of each stage."""
+
+    clips: int = 0
+    frames: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __add__(self, other: Made) -> Made:
+        stages = [*self.seconds, *(name for name in other.seconds if name not in self.seconds)]
+        seconds = {name: self.seconds.get(name, 0.0) + other.seconds.get(name, 0.0) for name in stages}
+        return Made(self.clips + other.clips, self.frames + other.frames, seconds)
+
+
+class NotesRecord(Spec):
+    """The notes of a finished shard as they lie beside it."""
+
+    failures: tuple[tuple[str, str], ...]
+    brief: int
+
+
+def make_shard(shard: Shard) -> Made:
+    """Write a shard and its notes.
+
+    Raises:
+        InputError: the store's folder cannot be written to.
+    """
+    notes = Notes()
+
+    def clips() -> Iterator[StoredClip]:
+        yield from shard.content.clips(notes)
+        # When the last clip is in the tar and before its index is there, which says that all of the shard is.
+        record = NotesRecord(failures=tuple(map(tuple, notes.failures)), brief=notes.brief)
+        write_text(_notes_path(shard.out, shard.number), to_json(record))
+
+    with measured() as watch, stage("write"):
+        index = write_shard(shard.out, shard.number, clips(), encoding=shard.encoding)
+    return Made(len(index.clips), notes.frames, watch.seconds)
+
+
+def read_notes(out: Path, number: int) -> NotesRecord:
+    """The notes of a finished shard.
+
+    Raises:
+        InputError: they are gone or damaged.
+    """
+    path = _notes_path(out, number)
+    try:
+        return NotesRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}",
+            "the notes of a finished shard as they were written",
+            f"delete {number:06d}.json beside it and prepare again, which makes just this shard anew",
+        ) from error
+
+
+def _notes_path(out: Path, number: int) -> Path:
+    return out / "shards" / f"{number:06d}.notes.json"

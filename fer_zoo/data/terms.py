@@ -1,0 +1,49 @@
+"""Terms of several datasets at once: what a weights card says of the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from fer_zoo.errors import OptionError
+from fer_zoo.registry import DATASETS
+from fer_zoo.specs import TERMS
+
+
+def provenance(datasets: Sequence[str]) -> dict[str, object]:
+    """Join what datasets state of themselves; the result has the keys `TERMS` of a weights card.
+
+    One dataset gives its facts as they are. Of several each text follows its dataset's name in brackets, or is told
+    once where it is the same for all; `synthetic` is true if all are. `share_weights` is the strictest: "no" if one
+    says so, else "unknown" if one does, with the names of those.
+
+    Raises:
+        OptionError: no dataset is named.
+        UnknownNameError: one is not registered.
+    """
+    facts = {name: DATASETS.get(name).defaults for name in datasets}
+    if not facts:
+        raise OptionError("No dataset is named.", "those that the weights were trained on", "name at least one")
+    said = {term: {name: stated[term] for name, stated in facts.items()} for term in TERMS}
+    answers, synthetic = said.pop("share_weights"), said.pop("synthetic")
+    return {
+        **{term: _joined(texts) for term, texts in said.items()},
+        "share_weights": _strictest(answers) if len(answers) > 1 else _joined(answers),
+        "synthetic": all(synthetic.values()),
+    }
+
+
+def _joined(texts: Mapping[str, str]) -> str:
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return " ".join(f"[{name}] {text}" for name, text in texts.items())
+
+
+def _strictest(answers: Mapping[str, str]) -> str:
+    for verdict in ("no", "unknown", "yes"):
+        # "no", or "no: because ...", or "no, because ..."
+        those = {name: text for name, text in answers.items() if re.match(rf"{verdict}\b", text)}
+        if those:
+            break
+    reasons = {name: text.removeprefix(verdict).lstrip(" ,:;") for name, text in those.items()}
+    return f"{verdict}: " + "; ".join(f"{name} ({why})" if why else name for name, why in reasons.items())

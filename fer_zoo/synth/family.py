@@ -1,0 +1,40 @@
+"""A family of heads: everything in which one synthetic database differs from another before the light is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.synth.expression import LID_LIMITS
+from fer_zoo.synth.head import Head, Traits, load_head, shape_weights
+from fer_zoo.synth.prototypes import MAKEHUMAN, Prototypes
+from fer_zoo.synth.skin import Skin, draw_skin
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFamily:
+    """A mesh and how people are drawn from it. ``stream``: numbers that keep the random draws of families apart."""
+
+    head: Head
+    draw_shape: Callable[[Traits, np.random.Generator], Floats]  # offsets (n, 3) of one person from head.base
+    draw_skin: Callable[[Traits, np.random.Generator], Skin]
+    prototypes: Prototypes
+    lid_limits: Mapping[str, float]  # highest sums of weights about the eyes
+    stream: tuple[int, ...]
+
+
+@cache
+def makehuman() -> HeadFamily:
+    """The family of the packed MakeHuman head that ships with the package."""
+    head = load_head()
+
+    def draw_shape(traits: Traits, rng: np.random.Generator) -> Floats:
+        return head.offsets(shape_weights(traits, rng))
+
+    return HeadFamily(head, draw_shape, draw_skin, MAKEHUMAN, LID_LIMITS, stream=())

@@ -1,0 +1,97 @@
+"""Skin of ``synthict``: another painter than MakeHuman's, so that a texture learnt on one helps little on the other.
+
+Tone comes from two pigments instead of a colour table, brows are drawn hair by hair, pores are finer, moles are round.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from fer_zoo.synth.head import Traits
+from fer_zoo.synth.skin import IRISES, Skin, age_lines, beard_cover, blush, clothes, hair_colour, lash_line, mix
+from fer_zoo.synth.texture import ANGLE_MAX, HEIGHT, WIDTH, Y_HIGH, Y_LOW, cloud
+
+Floats = NDArray[np.float64]
+
+_PALE = np.array([0.93, 0.74, 0.64])
+# What is left of red, green and blue light at full strength is exp(-number).
+_MELANIN, _BLOOD = np.array([2.45, 3.1, 3.6]), np.array([0.05, 0.45, 0.35])
+_FINE = 4  # strokes are drawn this much larger and then made small
+
+
+def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
+    """Paint one person."""
+    melanin = np.clip(traits.skin_tone + rng.normal(0, 0.03), 0.02, 1.0) + 0.05 * cloud(rng, 60, 2) * rng.random()
+    blood = rng.uniform(0.1, 0.5) + rng.uniform(0.02, 0.1) * cloud(rng, 22, 3)
+    pores = np.exp(rng.uniform(0.015, 0.05) * cloud(rng, 2.5, 1))
+    paint = _PALE * np.exp(-melanin[..., None] * _MELANIN - blood[..., None] * _BLOOD) * pores[..., None]
+    tone = paint.mean((0, 1))
+    hair = hair_colour(traits, rng)
+    blush(paint, traits, rng)
+    age_lines(paint, traits, rng)
+    lash_line(paint, traits, rng)
+    if rng.random() < 0.4:
+        mix(paint, tone * 0.25, _moles(rng))
+    beard = float(rng.uniform(0.1, 0.9)) if traits.sex > 0.5 and rng.random() < 0.5 else 0.0
+    if beard:
+        mix(paint, hair * 0.8, beard_cover(beard, rng))
+    mix(paint, hair * rng.uniform(0.1, 0.5), _brows(traits, rng))
+    clothes(paint, rng)
+    lip = tone * np.exp(-rng.uniform(0.6, 1.5) * _BLOOD) * np.array([1.0, 0.85, 0.9])
+    if traits.sex < 0.4 and rng.random() < 0.4:
+        lip = lip * 0.4 + 0.6 * np.array([0.45, 0.05, 0.10]) * rng.uniform(0.4, 1.2) * (1 - 0.6 * traits.skin_tone)
+    return Skin(
+        albedo=np.clip(paint, 0, 1).astype(np.float32),
+        lip=lip,
+        iris=IRISES[rng.integers(6 if traits.skin_tone < 0.45 else 2)] * rng.uniform(0.7, 1.3),
+        hair=hair,
+        teeth=np.array([0.95, 0.9, 0.8]) * rng.uniform(0.8, 1.1),
+        gloss=float(rng.uniform(0.15, 0.7)),
+        # The unit weights end at 1 where MakeHuman's run to 2.
+        wrinkle_gain=0.8 + 0.9 * traits.age,
+        beard=beard,
+    )
+
+
+def _place(angle: Floats, y: Floats) -> list[tuple[float, float]]:
+    """Pixels of the large drawing."""
+    across = (angle + ANGLE_MAX) / (2 * ANGLE_MAX) * WIDTH * _FINE
+    down = (Y_HIGH - y) / (Y_HIGH - Y_LOW) * HEIGHT * _FINE
+    return list(zip(across.tolist(), down.tolist(), strict=True))
+
+
+def _shrunk(drawing: Image.Image) -> Floats:
+    return np.asarray(drawing.resize((WIDTH, HEIGHT), Image.Resampling.BOX), np.float64) / 255
+
+
+def _brows(traits: Traits, rng: np.random.Generator) -> Floats:
+    """Cover 0..1 of single hairs: upright at the inner end, lying along the brow further out."""
+    thick = rng.uniform(0.035, 0.065) * (0.85 + 0.3 * traits.sex)
+    arch, lift, tilt = rng.uniform(0.0, 0.06), rng.normal(0, 0.012), rng.normal(0, 0.015)
+    inner, outer = rng.uniform(0.09, 0.15), rng.uniform(0.45, 0.54)
+    count = int(rng.uniform(240, 480))
+    drawing = Image.new("L", (WIDTH * _FINE, HEIGHT * _FINE))
+    pen = ImageDraw.Draw(drawing)
+    for side in (-1, 1):
+        u = rng.beta(1.0, 1.2, count)
+        middle = 7.475 + lift + tilt * u + arch * np.sin(2.2 * u) - 0.05 * np.clip(u - 0.6, 0, 1)
+        angle = inner + (outer - inner) * u
+        y = middle + thick * (1 - 0.65 * u) * np.clip(rng.normal(0, 0.45, count), -1, 1)
+        lean = np.radians(75 - 80 * np.clip(1.5 * u, 0, 1) + rng.normal(0, 10, count))
+        long = 0.055 * rng.uniform(0.6, 1.2, count)
+        ends = _place(side * (angle + long * np.cos(lean)), y + 0.6 * long * np.sin(lean))
+        for start, end in zip(_place(side * angle, y), ends, strict=True):
+            pen.line([start, end], fill=255, width=2)
+    return np.clip(1.5 * _shrunk(drawing), 0, 1) * rng.uniform(0.75, 0.97)
+
+
+def _moles(rng: np.random.Generator) -> Floats:
+    drawing = Image.new("L", (WIDTH * _FINE, HEIGHT * _FINE))
+    pen = ImageDraw.Draw(drawing)
+    count = int(rng.integers(2, 30))
+    centres = _place(rng.normal(0, 0.5, count), rng.normal(6.95, 0.35, count))
+    for (x, y), radius in zip(centres, rng.uniform(1.5, 6.0, count), strict=True):
+        pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=int(rng.integers(60, 220)))
+    return _shrunk(drawing)

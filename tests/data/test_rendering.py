@@ -1,0 +1,189 @@
+"""Stores of datasets that make their clips: what is in them, what may not change them, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from store_clips import content
+
+from fer_zoo.data.clips import ClipRequest, ClipSet
+from fer_zoo.data.pool import Engine
+from fer_zoo.data.prepare import CutSpec, RenderSpec, prepare
+from fer_zoo.data.store import Store, open_store
+from fer_zoo.errors import InputError, OptionError
+from fer_zoo.recipes import load_recipe
+from fer_zoo.registry import DATASETS, register_dataset
+from fer_zoo.specs import ComponentSpec, CropSpec
+
+DOTS = ComponentSpec(name="dots")
+SPEC = RenderSpec(labels=("fear", "anger"), subjects=(3, 80), takes=2, frames=3, canvas=24)
+REQUESTS: list[ClipRequest] = []
+
+
+def drawn(subject: int, label: str, take: int, request: ClipRequest, side: float) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and points of one clip; a face in the middle of the frame, `side` of it wide."""
+    seed = int(hashlib.sha256(f"{subject} {label} {take}".encode()).hexdigest()[:8], 16)
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, 1, (request.frames, 68, 2))
+    points[:, 0], points[:, 1] = 0, 1
+    points = (points - 0.5) * side * request.canvas + request.canvas / 2 - 0.5
+    return rng.integers(0, 256, (request.frames, request.canvas, request.canvas, 3), np.uint8), points
+
+
+@pytest.fixture(autouse=True)
+def dots() -> Iterator[None]:
+    before = DATASETS.snapshot()
+    REQUESTS.clear()
+
+    @register_dataset(
+        "dots", synthetic=True, licence="CC0-1.0", terms="None.", training_data="Noise.", may_use="anybody",
+        share_weights="yes", terms_source="this file, written 2026-11-22",
+    )  # fmt: skip
+    def dots(request: ClipRequest, *, side: float = 0.58, version: int = 1, exact: bool = True) -> ClipSet:
+        print("a dataset that talks")
+        (request.cache / "rendered").write_bytes(b"something big")
+        REQUESTS.append(request)
+        every = [
+            (subject, number, take)
+            for take in range(request.takes)
+            for subject in range(*request.subjects)
+            for number in range(len(request.labels))
+        ]
+        clips = [drawn(s, request.labels[n], t, request, side) for s, n, t in every]
+        subjects, labels, takes = zip(*every, strict=True)
+        frames = np.stack([frames for frames, _ in clips]) + np.uint8(version)
+        points = np.stack([points for _, points in clips]).astype(np.float32)
+        made = ClipSet.from_arrays(frames, points, labels, subjects, request.labels, takes)
+        return replace(made, exact=exact)
+
+    yield
+    DATASETS.restore(before)
+
+
+def test_every_clip_is_the_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = prepare(DOTS, None, tmp_path / "store", SPEC)
+    assert "talks" not in capsys.readouterr().out
+    assert (header.clips, header.subjects, len(header.shards), header.failures) == (77 * 4, 77, 5, 0)
+    assert header.detector.name == "exact"
+    assert header.reader == DOTS
+    store = open_store(tmp_path / "store")
+    asked = ClipRequest(SPEC.labels, (0, 1), 1, 3, 25.0, 24, tmp_path)
+    found = set()
+    for clip in store.stream():
+        subject, label, take = clip.facts.key.split("/")
+        found.add((int(subject), label, int(take)))
+        assert (clip.facts.subject, clip.facts.label, clip.facts.take) == (subject, label, int(take))
+        frames, points = drawn(int(subject), label, int(take), asked, 0.58)
+        assert np.array_equal(clip.frames, frames + np.uint8(1))
+        np.testing.assert_allclose(clip.points, points, atol=1e-4)
+        assert clip.scores.tolist() == [1, 1, 1]
+        assert clip.facts.frame_range == (0, 3)
+    assert found == {(s, label, t) for s in range(3, 80) for label in SPEC.labels for t in range(2)}
+    assert not any(request.cache.exists() for request in REQUESTS), "what was rendered is gone"
+    assert {request.workers for request in REQUESTS} == {1}
+
+
+def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
+    prepare(DOTS, None, tmp_path / "store", SPEC)
+    before = content(tmp_path / "store")
+    (tmp_path / "store" / "shards" / "000002.json").unlink()
+    REQUESTS.clear()
+    prepare(DOTS, None, tmp_path / "store", SPEC)
+    assert content(tmp_path / "store") == before
+    assert [request.subjects for request in REQUESTS] == [(3, 4), (35, 51)]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "spec", "says"),
+    [
+        (DOTS, SPEC.model_copy(update={"takes": 1}), "preparation.takes 2, now 1"),
+        (DOTS, SPEC.model_copy(update={"subjects": (3, 81)}), "preparation.subjects [3, 80], now [3, 81]"),
+        (ComponentSpec(name="dots", version=2), SPEC, "preparation.sample_sha256"),
+    ],
+)
+def test_begun_otherwise(tmp_path: Path, dataset: ComponentSpec, spec: RenderSpec, says: str) -> None:
+    prepare(DOTS, None, tmp_path / "store", SPEC)
+    before = content(tmp_path / "store")
+    with pytest.raises(InputError, match="was begun otherwise") as caught:
+        prepare(dataset, None, tmp_path / "store", spec)
+    assert says in caught.value.given
+    assert content(tmp_path / "store") == before
+
+
+def test_clips_must_be_what_is_said_of_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="do not show what is said of them"):
+        prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "store", SPEC)
+    told = SPEC.model_copy(update={"crop": CropSpec(scale=1.2, shift_up=0.0)})
+    assert prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "tight", told).crop.scale == 1.2
+    with pytest.raises(InputError, match="are not exact"):
+        prepare(ComponentSpec(name="dots", exact=False), None, tmp_path / "other", SPEC)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "root", "spec"),
+    [("dots", "root", SPEC), ("dots", None, CutSpec()), ("folder", None, CutSpec()), ("folder", "root", SPEC)],
+)
+def test_a_folder_for_readers_and_none_for_the_others(
+    tmp_path: Path, dataset: str, root: str | None, spec: CutSpec | RenderSpec
+) -> None:
+    with pytest.raises(OptionError, match=r"is read from a folder|makes its clips itself"):
+        prepare(ComponentSpec(name=dataset), root and tmp_path / root, tmp_path / "store", spec)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"subjects": [5, 5]}, {"labels": []}, {"labels": ["a", "a"]}, {"labels": ["a/b"]},
+                                   {"subject": [0, 2]}, {"frames": 0}])  # fmt: skip
+def test_settings_that_make_no_clips(wrong: dict[str, object]) -> None:
+    with pytest.raises(OptionError):
+        RenderSpec.checked(wrong)
+
+
+@pytest.fixture(scope="module")
+def synthmh(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The heads as the quickstart recipe trains on them, a few of them."""
+    folder = tmp_path_factory.mktemp("synthmh") / "store"
+    prepare(ComponentSpec(name="synthmh"), None, folder, RenderSpec(labels=("fear", "neutral"), subjects=(0, 3)))
+    return open_store(folder)
+
+
+def test_the_rendered_heads_fit_the_quickstart_recipe_with_any_detector(synthmh: Store) -> None:
+    wanted = load_recipe("quickstart").model.input
+    for detector in ("dlib", "face_alignment"):
+        assert synthmh.check_fits(wanted, ComponentSpec(name=detector)) == []
+    wide = wanted.model_copy(update={"crop": CropSpec(scale=1.9)})
+    assert [text.split(":")[0] for text in synthmh.check_fits(wide, ComponentSpec(name="dlib"))] == ["crop"]
+    assert synthmh.as_clip_set(("fear", "neutral")).exact
+
+
+def test_the_rendered_heads_are_those_made_on_demand(synthmh: Store, tmp_path: Path) -> None:
+    request = ClipRequest(("fear", "neutral"), (1, 2), 1, 10, 25.0, 112, tmp_path)
+    made = DATASETS.get("synthmh").build(options={}, request=request)
+    for row in range(2):
+        (clip,) = (c for c in synthmh.stream() if c.facts.key == f"000001/{made.names[made.labels[row]]}/000")
+        assert np.array_equal(clip.frames, made.read(np.array([row]))[0])
+        assert np.array_equal(clip.points, made.landmarks[row])
+
+
+FEW = RenderSpec(labels=("fear",), subjects=(0, 3), takes=40, frames=1, canvas=32)  # a shard for each subject
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone") / "store"
+    assert len(prepare(ComponentSpec(name="synthmh"), None, folder, FEW).shards) == 3
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["processes", "ray"])
+def test_workers_of_any_engine_write_the_same_bytes(alone: Path, tmp_path: Path, engine: Engine) -> None:
+    if engine == "ray" and not os.environ.get("CI"):  # there the extra is installed, and a skip would hide its lack
+        pytest.importorskip("ray", reason="needs the extra ray")
+    prepare(ComponentSpec(name="synthmh"), None, tmp_path / "store", FEW, workers=2, engine=engine)
+    assert content(tmp_path / "store") == content(alone)
