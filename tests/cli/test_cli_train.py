@@ -39,14 +39,22 @@ def test_a_wrong_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("recipe", "said"), [("mmi_3d", "5-fold cross-validation"), ("cross_mmi", "cross-database")])
-def test_what_this_version_cannot_train_is_said_and_nothing_is_left(
-    recipe: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("recipe", "said", "do"),
+    [
+        (["paper/mmi_3d"], "cross-validation (5 folds)", "--set split.fold=1"),
+        (["paper/mmi_3d", "--set", "split.fold=1"], "Clips of 'mmi': There is no clip store", "fer-zoo prepare mmi"),
+        (["paper/cross_mmi"], "Clips of 'ckplus': There is no clip store", "fer-zoo prepare ckplus"),
+    ],
+)
+def test_what_is_lacking_is_said_and_nothing_is_left(
+    recipe: list[str], said: str, do: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["train", f"paper/{recipe}", "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
-    error = capsys.readouterr().err
-    assert said in error
-    assert "What to do: give such a split" in error
+    stores = ["--stores", str(tmp_path)]
+    assert cli.main(["train", *recipe, *stores, "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
+    given, do_next = capsys.readouterr().err.split("What to do: ")
+    assert said in given
+    assert do in do_next
     assert list(tmp_path.iterdir()) == []
 
 
