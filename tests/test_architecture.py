@@ -42,11 +42,14 @@ ARROWS = {
         "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
-        *BASE, "data", "factory", "files", "inference", "landmarks", "recipe_documents", "recipes", "stopwatch",
-        "training", "video", "weights",
+        *BASE, "compose", "data", "factory", "files", "inference", "landmarks", "model", "recipe_documents", "recipes",
+        "stopwatch", "training", "video", "weights",
     },
 }  # fmt: skip
-HEAVY = {"dlib", "face_alignment", "matplotlib", "av", "timm", "torchvision", "numba", "PIL", "huggingface_hub", "ray"}
+HEAVY = {
+    "dlib", "face_alignment", "matplotlib", "av", "timm", "torchvision", "numba", "PIL", "huggingface_hub", "ray",
+    "accelerate",
+}  # fmt: skip
 
 
 def imports(tree: ast.AST) -> set[str]:

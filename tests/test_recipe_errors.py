@@ -90,7 +90,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "split: {flods: 5}",
         [
             "split.folds (mine.yaml:6): required key is missing",
-            "split.flods (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds, fold",
+            "split.flods (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds, fold, seed",
         ],
     ),
     "no split": (
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "split: 5",
         [
             "split (mine.yaml:6): 5 is wrong: Input should be ranges of subjects (train, validation, test), folds, "
-            "leave_out, published, or databases (train_on, test_on)"
+            "leave_out, published, databases (train_on, test_on), or a file"
         ],
     ),
     "ranges with the other protocol": (

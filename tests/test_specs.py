@@ -110,12 +110,15 @@ def test_a_split_is_read_by_its_keys() -> None:
         (("test_on",), "DatabaseSplit"),
         (("train", "validation", "test"), "SplitSpec"),
         (("train", "validaton"), "SplitSpec"),
+        (("file",), "FileSplit"),
+        (("file", "name"), "FileSplit"),
         ((), "SplitSpec"),
     ],
 )
 def test_the_form_of_a_split_is_the_one_that_was_meant(keys: tuple[str, ...], form: str) -> None:
     assert split_form(dict.fromkeys(keys)) == form
-    assert set(SPLITS) == {"SplitSpec", "FoldSplit", "LeaveOneOutSplit", "PublishedSplit", "DatabaseSplit"}
+    every = {"SplitSpec", "FoldSplit", "LeaveOneOutSplit", "PublishedSplit", "DatabaseSplit", "FileSplit"}
+    assert set(SPLITS) == every
     assert split_form(5) is None
 
 

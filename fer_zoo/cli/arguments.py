@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,31 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
     return int(text)
+
+
+def at_least_zero(text: str) -> int:
+    """Parse a whole number of 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """Parse a number of 0 or more, e.g. of GPUs, of which a half can be had."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+    return value
+
+
+def engine(text: str) -> str:
+    """Parse who works: processes of this machine, or a cluster."""
+    if text not in ("processes", "ray"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither processes nor ray")
+    return text
 
 
 class Version(argparse.Action):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_zoo.cli.arguments import add_options, positive, settings
+from fer_zoo.cli.arguments import add_options, engine, positive, settings
 from fer_zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     )
     prepare.add_argument("--jpeg", action="store_true", help="store frames as JPEG: a tenth of the space, not lossless")
     prepare.add_argument(
-        "--engine", type=_engine, default="processes", metavar="ENGINE", help="processes (default), or a cluster: ray"
+        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or a cluster: ray"
     )
     prepare.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="processes, or tasks at a time; default %(default)s"
@@ -113,12 +113,6 @@ def _spec(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> Cu
 def _wanted(recipe: Recipe) -> dict[str, Any]:
     rate = {} if recipe.data.any_fps else {"fps": recipe.model.input.fps}
     return {"frames": recipe.model.input.frames, **rate}
-
-
-def _engine(text: str) -> str:
-    if text not in ("processes", "ray"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither processes nor ray")
-    return text
 
 
 @contextmanager

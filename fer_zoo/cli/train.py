@@ -29,17 +29,17 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
     train.add_argument("--max-steps", type=positive, metavar="N", help="stop early, to try a recipe")
     train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
+    train.add_argument("--tensorboard", action="store_true", help="write curves to DIR/tensorboard")
     train.set_defaults(verb=_train)
 
 
 def _train(arguments: argparse.Namespace) -> None:
     from fer_zoo.recipes import load_recipe
-    from fer_zoo.training import train
-    from fer_zoo.training.loop import begun
+    from fer_zoo.training import begun, processes, train
 
     recipe = load_recipe(arguments.recipe, arguments.set)
     out = Path(arguments.out or Path("runs") / Path(arguments.recipe).with_suffix("").name)
-    if arguments.resume and not begun(out):
+    if arguments.resume and not begun(out) and processes.is_first():
         print(f"There is nothing to resume in {out}: the training starts anew.", file=sys.stderr)
     result = train(
         recipe,
@@ -50,7 +50,11 @@ def _train(arguments: argparse.Namespace) -> None:
         max_steps=arguments.max_steps,
         tag=arguments.tag,
         device=arguments.device,
+        tensorboard=arguments.tensorboard,
     )
+    processes.leave()
+    if not processes.is_first():
+        return
     print(f"{result.epochs} epochs, {result.hours:.2f} hours")
     for part, metrics in (("validation", result.validation), ("test", result.test)):
         print(_figures(part, metrics))

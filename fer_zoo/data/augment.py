@@ -9,6 +9,7 @@ keypoints without exchanging left and right. Here one matrix and one resampling 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,13 +39,18 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def augment_batch(
-    frames: Frames, landmarks: Points, spec: InputSpec, augment: AugmentSpec, rng: np.random.Generator
+    frames: Frames | Tensor,
+    landmarks: Points,
+    spec: InputSpec,
+    augment: AugmentSpec,
+    rng: np.random.Generator | Sequence[np.random.Generator],
 ) -> tuple[Tensor, Tensor]:
-    """Crop, change and normalise clips for one training step.
+    """Crop, change and normalise clips for one training step, on the device of the frames.
 
     Args:
         frames: (B, T, S, S, 3) uint8 RGB.
         landmarks: (B, T, 68, 2) in frame pixels, NaN where there is no face.
+        rng: one that all clips draw from in turn, or one for each clip: it is then changed the same beside any others.
 
     Returns:
         Clip (B, 3, T, size, size) float32, normalised, and landmarks (B, T, 68, 2) float32 in its pixels.
@@ -52,18 +58,20 @@ def augment_batch(
     Raises:
         InputError: a clip without a face in any frame.
     """
-    measured = _detected(landmarks, augment, rng)
-    matrices = np.stack([_draw_crop(points, spec, augment, rng) for points in measured])
+    images = frames if isinstance(frames, Tensor) else torch.from_numpy(frames)
+    rngs = [rng] * len(images) if isinstance(rng, np.random.Generator) else rng
+    measured = _detected(landmarks, augment, rngs)
+    matrices = np.stack([_draw_crop(points, spec, augment, own) for points, own in zip(measured, rngs, strict=True)])
     flips = np.linalg.det(matrices[:, 0, :, :2]) < 0
     moved = _move_points(measured, matrices, spec.size)
     moved[flips] = moved[flips][:, :, MIRROR_68]
-    pixels = _sample(torch.from_numpy(frames), torch.from_numpy(matrices), spec.size)
-    for clip in pixels:
-        _change_pixels(clip, augment, rng)
-    mean, std = (torch.tensor(values).view(3, 1, 1) * 255 for values in (spec.mean, spec.std))
+    pixels = _sample(images, matrices, spec.size)
+    for clip, own in zip(pixels, rngs, strict=True):
+        _change_pixels(clip, augment, own)
+    mean, std = (torch.tensor(values, device=pixels.device).view(3, 1, 1) * 255 for values in (spec.mean, spec.std))
     # Values outside 0..255 cannot come from a camera; the network must not learn from them.
     clips = pixels.clamp_(0, 255).sub_(mean).div_(std)
-    return clips.transpose(1, 2), torch.from_numpy(moved)
+    return clips.transpose(1, 2), torch.from_numpy(moved).to(pixels.device)
 
 
 def with_detector_noise(clips: ClipSet, seed: int) -> ClipSet:
@@ -75,14 +83,15 @@ def with_detector_noise(clips: ClipSet, seed: int) -> ClipSet:
     return replace(clips, landmarks=noisy)
 
 
-def _detected(landmarks: Points, augment: AugmentSpec, rng: np.random.Generator) -> Points:
+def _detected(landmarks: Points, augment: AugmentSpec, rngs: Sequence[np.random.Generator]) -> Points:
     """Landmarks as a detector would give them: inexact, and missing in some frames but never in all of a clip."""
     measured = landmarks
     if augment.detector_noise:
         from fer_zoo.synth.detector_noise import perturb_landmarks
 
-        measured = np.stack([perturb_landmarks(points, rng) for points in landmarks]).astype(np.float32)
-    lost = rng.random(landmarks.shape[:2]) < augment.lose_landmarks
+        noisy = [perturb_landmarks(points, rng) for points, rng in zip(landmarks, rngs, strict=True)]
+        measured = np.stack(noisy).astype(np.float32)
+    lost = np.stack([rng.random(landmarks.shape[1]) for rng in rngs]) < augment.lose_landmarks
     lost[lost.all(axis=1)] = False
     return np.where(lost[:, :, None, None], np.float32(np.nan), measured)
 
@@ -116,19 +125,31 @@ def _move_points(landmarks: Points, matrices: Floats, size: int) -> Points:
     return np.asarray((unit + 0.5) * size - 0.5, np.float32)
 
 
-def _sample(frames: Tensor, matrices: Tensor, size: int) -> Tensor:
+def _sample(frames: Tensor, matrices: Floats, size: int) -> Tensor:
     """Resample frames (B, T, S, S, 3) by `matrices` (B, 1 or T, 2, 3) to float (B, T, 3, size, size), in 0..255."""
-    count, length, side = frames.shape[:3]
     # Sampling thinner than the source's pixels would alias: sample `fine` times as many and average.
-    shrink = float(torch.linalg.det(matrices[..., :2]).abs().sqrt().max()) / size
-    fine = max(1, round(shrink))
+    shrink = np.sqrt(abs(np.linalg.det(matrices[..., :2]))).max(axis=1) / size
+    fine = np.maximum(1, np.rint(shrink)).astype(int)
+    if fine.min() == fine.max():
+        return _sample_finely(frames, torch.from_numpy(matrices), size, int(fine[0]))
+    sampled = torch.empty(*frames.shape[:2], 3, size, size, device=frames.device)
+    for times in np.unique(fine):
+        clips = np.flatnonzero(fine == times)
+        sampled[clips] = _sample_finely(frames[clips], torch.from_numpy(matrices[clips]), size, int(times))
+    return sampled
+
+
+def _sample_finely(frames: Tensor, matrices: Tensor, size: int, fine: int) -> Tensor:
+    """As `_sample`, each pixel the mean of `fine` x `fine` samples."""
+    count, length, side = frames.shape[:3]
     # One grid serves all frames that are cropped alike, so these and their colours are channels.
     alike = length // matrices.shape[1]
     image = frames.permute(0, 1, 4, 2, 3).reshape(-1, alike * 3, side, side).to(torch.float32)
-    axis = (torch.arange(size * fine, dtype=torch.float64) + 0.5) / (size * fine) - 0.5
+    exact = torch.float32 if frames.device.type == "mps" else torch.float64  # which that has not
+    axis = (torch.arange(size * fine, dtype=exact) + 0.5) / (size * fine) - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    unit = torch.stack([x, y, torch.ones_like(x)], dim=-1)
-    grid = torch.einsum("hwj,bij->bhwi", unit, matrices.flatten(0, 1))
+    unit = torch.stack([x, y, torch.ones_like(x)], dim=-1).to(frames.device)
+    grid = torch.einsum("hwj,bij->bhwi", unit, matrices.flatten(0, 1).to(frames.device, exact))
     # grid_sample counts from the frame's edges, -1 to 1; pixel centres are at integers here.
     grid = ((grid + 0.5) * (2 / side) - 1).to(torch.float32)
     sampled = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -148,14 +169,15 @@ def _change_pixels(clip: Tensor, augment: AugmentSpec, rng: np.random.Generator)
     if rng.random() < augment.lowres:
         clip.copy_(low_resolution(clip, rng.uniform(0.4, 0.8)))
     if rng.random() < augment.noise_share:
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        clip.add_(torch.randn(clip.shape, generator=generator), alpha=255 * augment.noise * rng.random())
+        generator = torch.Generator(clip.device).manual_seed(int(rng.integers(2**63)))
+        noise = torch.randn(clip.shape, generator=generator, device=clip.device)
+        clip.add_(noise, alpha=255 * augment.noise * rng.random())
     if rng.random() < augment.compress:
         clip.copy_(compress(clip, rng.uniform(10, 40)))
     if augment.jpeg and rng.random() < augment.jpeg:
         clip.copy_(jpeg(clip, int(rng.integers(20, 91))))
     if rng.random() < augment.grey:
-        clip.copy_((clip * torch.tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True).expand_as(clip))
+        clip.copy_((clip * torch.tensor(_LUMA, device=clip.device).view(3, 1, 1)).sum(1, keepdim=True).expand_as(clip))
 
 
 def _change_light(clip: Tensor, augment: AugmentSpec, rng: np.random.Generator) -> None:
@@ -165,9 +187,9 @@ def _change_light(clip: Tensor, augment: AugmentSpec, rng: np.random.Generator) 
     light = (1 + augment.brightness * rng.uniform(-1, 1)) * (1 + augment.colour * rng.uniform(-1, 1, 3))
     if augment.gamma:
         clip.clamp_(0, 255).div_(255).pow_(gamma).mul_(255)
-    middle = float(clip.mean())
-    gain = torch.tensor(contrast * light, dtype=torch.float32).view(3, 1, 1)
-    offset = torch.tensor(middle * (1 - contrast) * light, dtype=torch.float32).view(3, 1, 1)
+    gain = torch.tensor(contrast * light, dtype=torch.float32, device=clip.device).view(3, 1, 1)
+    away = torch.tensor((1 - contrast) * light, dtype=torch.float32, device=clip.device).view(3, 1, 1)
+    offset = clip.mean() * away
     clip.mul_(gain).add_(offset)
 
 
@@ -177,5 +199,5 @@ def _erase(clip: Tensor, rng: np.random.Generator) -> None:
     for _ in range(int(rng.integers(1, 3))):
         height, width = rng.uniform(0.1, 0.35, 2) * size
         top, left = rng.uniform(0, size - height), rng.uniform(0, size - width)
-        colour = torch.tensor(rng.uniform(0, 255, 3), dtype=torch.float32).view(3, 1, 1)
+        colour = torch.tensor(rng.uniform(0, 255, 3), dtype=torch.float32, device=clip.device).view(3, 1, 1)
         clip[:, :, int(top) : int(top + height), int(left) : int(left + width)] = colour

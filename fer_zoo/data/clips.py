@@ -62,6 +62,7 @@ class ClipSet:
     keys: (N,) what each clip is called in its store; none for clips that were made on demand. videos: (N,) the labelled
     video that it was cut of. people: names of subjects by number, where they have names. exact: whether landmarks
     are a renderer's truth rather than what a detector found; training makes exact ones as inexact as a detector's.
+    stores: fingerprints of the stores that the clips are of.
     """
 
     frames: FrameStore
@@ -76,6 +77,7 @@ class ClipSet:
     videos: tuple[str, ...] = ()
     people: Mapping[int, str] = field(default_factory=dict)
     exact: bool = False
+    stores: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         sizes = {len(a) for a in (self.rows, self.landmarks, self.labels, self.subjects, self.takes)}
@@ -116,6 +118,7 @@ class ClipSet:
             videos=tuple(video for part in parts for video in part.videos),
             people=people,
             exact=parts[0].exact,
+            stores=frozenset().union(*(part.stores for part in parts)),
         )
 
     @classmethod

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from fer_zoo.data.clips import ClipRequest, ClipSet
+from fer_zoo.data.split_files import read_split
 from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, published
-from fer_zoo.data.store import Store, open_store
+from fer_zoo.data.store import Store, is_begun, open_store
 from fer_zoo.data.synthetic import cache_root
 from fer_zoo.errors import InputError, RecipeError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import DatabaseSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
+from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
 
 PARTS = ("train", "validation", "test")
 
@@ -98,11 +99,10 @@ def _opened(recipe: Recipe, name: str, folder: Path) -> Store:
     try:
         store = open_store(path)
     except InputError as error:
-        raise InputError(
-            f"Clips of {name!r}: {error.given}",
-            error.accepted,
-            f"`fer-zoo prepare {name} --out {path}`, or name its store: --set data.stores.{name}=FOLDER",
-        ) from error
+        make = f"`fer-zoo prepare {name} --out {path}`, or name its store: --set data.stores.{name}=FOLDER"
+        # What is wrong with a store that is there, it knows better itself.
+        do = error.do if is_begun(path) else make
+        raise InputError(f"Clips of {name!r}: {error.given}", error.accepted, do) from error
     wanted = recipe.model.input
     if recipe.data.any_fps:
         wanted = wanted.model_copy(update={"fps": store.header.fps})
@@ -153,6 +153,12 @@ def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipS
         keys = getattr(dealt, part)
         rows = {name: np.array([rows[key] for key in keys if key in rows], np.int64) for name, rows in place.items()}
         found = [sets[name].take(rows[name]) for name in sets if len(rows[name])]
+        if not found:
+            raise InputError(
+                f"No clip of the labels {', '.join(recipe.model.labels)} is in the {part} part of the split.",
+                "clips of the network's labels in every part",
+                "make another split, or correct model.labels",
+            )
         parts[part] = found[0] if len(found) == 1 else ClipSet.joined(found)
     return parts
 
@@ -160,10 +166,10 @@ def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipS
 def _dealt(recipe: Recipe, stores: Mapping[str, Store]) -> Split:
     clips = {name: labelled(store, recipe.model.labels) for name, store in stores.items()}
     match recipe.split:
-        case FoldSplit(folds=folds, fold=fold):
+        case FoldSplit(folds=folds, fold=fold, seed=seed):
             (mine,) = clips.values()
             assert fold is not None
-            return k_fold(mine, folds, recipe.seed)[fold - 1]
+            return k_fold(mine, folds, seed)[fold - 1]
         case LeaveOneOutSplit(leave_out=subject, validation_folds=parts):
             (mine,) = clips.values()
             return leave_one_out(mine, subject, recipe.seed, validation_folds=parts)
@@ -173,6 +179,9 @@ def _dealt(recipe: Recipe, stores: Mapping[str, Store]) -> Split:
         case DatabaseSplit(train_on=train_on, test_on=test_on, validation_folds=parts):
             train = {name: clips[name] for name in train_on}
             return cross_database(train, {test_on: clips[test_on]}, recipe.seed, validation_folds=parts)
+        case FileSplit(file=file, name=name):
+            (store,) = stores.values()
+            return read_split(Path(file), name, store=store.header.fingerprint, clips=labelled(store, store.labels()))
         case SplitSpec():
             raise AssertionError("ranges are cut from the clip set")
 

@@ -15,7 +15,7 @@ from torch import Tensor
 def gaussian_blur(clip: Tensor, sigma: float) -> Tensor:
     """Blur frames (T, 3, H, W) by a Gaussian of `sigma` pixels; edges repeat."""
     reach = max(1, math.ceil(2.5 * sigma))
-    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float32, device=clip.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel /= kernel.sum()
     # A band matrix times the picture: on a CPU several times faster than a depthwise convolution.
@@ -24,8 +24,8 @@ def gaussian_blur(clip: Tensor, sigma: float) -> Tensor:
 
 
 def _band(length: int, kernel: Tensor, reach: int) -> Tensor:
-    matrix = torch.zeros(length, length)
-    rows = torch.arange(length)
+    matrix = torch.zeros(length, length, device=kernel.device)
+    rows = torch.arange(length, device=kernel.device)
     for offset, weight in zip(range(-reach, reach + 1), kernel, strict=True):
         matrix.index_put_((rows, (rows + offset).clamp(0, length - 1)), weight, accumulate=True)
     return matrix
@@ -45,7 +45,7 @@ def compress(clip: Tensor, step: float) -> Tensor:
     """
     height, width = clip.shape[-2:]
     padded = F.pad(clip, (0, -width % 8, 0, -height % 8), mode="replicate")
-    index = torch.arange(8, dtype=torch.float32)
+    index = torch.arange(8, dtype=torch.float32, device=clip.device)
     basis = torch.cos(math.pi / 8 * (index + 0.5) * index[:, None]) / 2
     basis[0] /= math.sqrt(2)
     # Coarser towards high frequencies, as the usual tables are.
@@ -62,10 +62,10 @@ def jpeg(clip: Tensor, quality: int) -> Tensor:
 
     Values outside 0..255 are cut off and fractions rounded, as they are in a file.
     """
-    pictures = clip.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    pictures = clip.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     restored = np.empty_like(pictures)
     for number, picture in enumerate(pictures):
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "JPEG", quality=quality, subsampling="4:2:0")
         restored[number] = np.asarray(Image.open(file))
-    return torch.from_numpy(restored).permute(0, 3, 1, 2).to(clip.dtype)
+    return torch.from_numpy(restored).permute(0, 3, 1, 2).to(clip)

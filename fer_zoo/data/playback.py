@@ -5,6 +5,7 @@ Frames and landmarks are always taken by the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,29 +16,43 @@ from fer_zoo.specs import AugmentSpec
 
 
 def random_frames(
-    frames: Frames, landmarks: Points, length: int, augment: AugmentSpec, rng: np.random.Generator
+    frames: Frames,
+    landmarks: Points,
+    length: int,
+    augment: AugmentSpec,
+    rng: np.random.Generator | Sequence[np.random.Generator],
 ) -> tuple[Frames, Points]:
     """Cut a random window of `length` frames from each clip (B, F, ...) and its landmarks (B, F, 68, 2).
 
     By default the frames follow one another as they are stored. Nothing is drawn that leaves no choice: neither a start
-    where clips are as long as the window, nor for options that are off.
+    where clips are as long as the window, nor for options that are off. `rng` is one that all clips draw from, or one
+    for each clip, which then gives the same window of it beside any others.
 
     Raises:
         InputError: the stored clips are shorter than the window, or than the largest stride needs.
     """
     stored = frames.shape[1]
-    numbers = _window(len(frames), stored, length, augment, rng)
+    if isinstance(rng, np.random.Generator):
+        numbers = _frame_numbers(len(frames), stored, length, augment, rng)
+    else:
+        numbers = np.concatenate([_frame_numbers(1, stored, length, augment, own) for own in rng])
+    if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (len(frames), stored))):
+        return frames, landmarks
+    clips = np.arange(len(frames))[:, None]
+    return frames[clips, numbers], landmarks[clips, numbers]
+
+
+def _frame_numbers(clips: int, stored: int, length: int, augment: AugmentSpec, rng: np.random.Generator) -> Index:
+    """Numbers of the frames (clips, length) that each clip shows, in the order in which it shows them."""
+    numbers = _window(clips, stored, length, augment, rng)
     if augment.frame_jitter:
         moved = rng.random(numbers.shape) < augment.frame_jitter
         step = rng.choice((-1, 1), numbers.shape)
         numbers = np.sort(np.clip(numbers + moved * step, 0, stored - 1), axis=1)
     if augment.reverse:
-        backwards = rng.random(len(frames)) < augment.reverse
+        backwards = rng.random(clips) < augment.reverse
         numbers[backwards] = numbers[backwards, ::-1]
-    if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (len(frames), stored))):
-        return frames, landmarks
-    clips = np.arange(len(frames))[:, None]
-    return frames[clips, numbers], landmarks[clips, numbers]
+    return numbers
 
 
 def central_frames(clips: ClipSet, length: int) -> ClipSet:

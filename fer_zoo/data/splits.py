@@ -1,23 +1,22 @@
-"""Who trains, who validates, who is tested: splits of clips by subject, kept as files.
+"""Who trains, who validates, who is tested: splits of clips by subject.
 
-In every split the three parts share no subject, and validation shares none with test: the best epoch is chosen on
-people who are neither trained on nor tested on.
+In every split that is made here the three parts share no subject: the best epoch is chosen on people who are neither
+trained on nor tested on. Published splits are as they were published, so there a subject may be in train and in test,
+and even in a published validation part; `Split.note` then says so. What is held out of them for validation never shares
+a subject with test; where the database tells no subjects, no video.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
 from fer_zoo.errors import InputError
-from fer_zoo.files import write_text
 
-FORMAT = 1
 PARTS = ("train", "validation", "test")
 
 
@@ -39,12 +38,16 @@ class LabelledClip:
 
 @dataclass(frozen=True)
 class Split:
-    """Keys of the clips of each part, sorted. `name` says which one of a protocol it is, e.g. "fold 2 of 5"."""
+    """Keys of the clips of each part, sorted. `name` says which one of a protocol it is, e.g. "fold 2 of 5".
+
+    note: what must be known of it, e.g. that parts share subjects; "" where there is nothing.
+    """
 
     name: str
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    note: str = ""
 
 
 def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
@@ -120,12 +123,13 @@ def cross_database(
 
 
 def published(clips: Sequence[LabelledClip], name: str, seed: int, *, validation_folds: int = 5) -> Split:
-    """A split that comes with the database, by its name, e.g. "set_1"; validation is held out of its training part.
+    """A split that comes with the database, by its name, e.g. "set_1"; subjects may be in train and in test.
 
-    Where the database has no subjects, validation is drawn by video: no published list says whose clips they are.
+    A published validation part is taken as it is. Else one in `validation_folds` of the training part is held out:
+    subjects that are not in test, or videos where the database tells no subjects.
 
     Raises:
-        InputError: the database has no such split.
+        InputError: the database has no such split, or too few of the training subjects are not in test.
     """
     parts = {part: [clip for clip in clips if clip.split.get(name) == part] for part in PARTS}
     if not parts["train"] or not parts["test"]:
@@ -135,66 +139,23 @@ def published(clips: Sequence[LabelledClip], name: str, seed: int, *, validation
             ", ".join(known) or "none is published for them",
             "name one of these, or use k_fold",
         )
-    if parts["validation"]:
-        sorted_keys = {part: tuple(sorted(clip.key for clip in found)) for part, found in parts.items()}
-        return Split(name, **sorted_keys)
-    groups: dict[str, list[LabelledClip]] = {}
-    for clip in parts["train"]:
-        groups.setdefault(clip.whose, []).append(clip)
-    train, validation = _hold_out(groups, validation_folds, seed)
-    test = tuple(sorted(clip.key for clip in parts["test"]))
-    return Split(name, _keys(groups, train), _keys(groups, validation), test)
+    if not parts["validation"]:
+        tested = {clip.whose for clip in parts["test"]}
+        validating = _untested(parts["train"], tested, validation_folds, seed, name)
+        parts["validation"] = [clip for clip in parts["train"] if clip.whose in validating]
+        parts["train"] = [clip for clip in parts["train"] if clip.whose not in validating]
+    keys = {part: tuple(sorted(clip.key for clip in found)) for part, found in parts.items()}
+    return Split(name, **keys, note=sharing({part: {clip.whose for clip in found} for part, found in parts.items()}))
 
 
-def write_splits(path: Path, splits: Sequence[Split], *, store: str, seed: int) -> None:
-    """Write splits as JSON, whole or not at all; `store` is the fingerprint of the store they were made for."""
-    data = {"format": FORMAT, "store": store, "seed": seed, "splits": [asdict(split) for split in splits]}
-    write_text(path, json.dumps(data, indent=1) + "\n")
-
-
-def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None]) -> list[Split]:
-    """Read splits and make sure that they hold: for this store, with its clips, and no subject on two sides.
-
-    Args:
-        store: fingerprint of the store at hand.
-        subjects: whose each clip is, by its key.
-
-    Raises:
-        InputError: they do not.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        found = data["format"], data["store"]
-        splits = [Split(s["name"], *(tuple(s[part]) for part in PARTS)) for s in data["splits"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        do = "make the splits again"
-        raise InputError(f"{path} cannot be read: {error}", f"splits of format {FORMAT}", do) from error
-    if found != (FORMAT, store):
-        raise InputError(
-            f"{path} has format {found[0]} and was made for the store {str(found[1])[:12]}....",
-            f"format {FORMAT} and the store {store[:12]}...",
-            "make the splits of this store anew",
-        )
-    for split in splits:
-        _check(split, subjects, path)
-    return splits
-
-
-def _check(split: Split, subjects: Mapping[str, str | None], path: Path) -> None:
-    owner: dict[str, str] = {}
-    for part in PARTS:
-        for key in getattr(split, part):
-            if key not in subjects:
-                raise InputError(
-                    f"{path}, {split.name}: the store has no clip {key!r}.", "its own keys", "make it anew"
-                )
-            who = subjects[key] if subjects[key] is not None else key
-            if owner.setdefault(str(who), part) != part:
-                raise InputError(
-                    f"{path}, {split.name}: subject {who!r} is in {owner[str(who)]} and in {part}.",
-                    "each subject on one side",
-                    "make the splits anew; do not edit them by hand",
-                )
+def sharing(whose: Mapping[str, Collection[str]]) -> str:
+    """What subjects or videos the parts share, in words; "" if none. `whose`: those of each part."""
+    shared = {(one, other): len(set(whose[one]) & set(whose[other])) for one, other in combinations(PARTS, 2)}
+    return "; ".join(
+        f"{one} and {other} share {count} subject{'s' if count > 1 else ''}"
+        for (one, other), count in shared.items()
+        if count
+    )
 
 
 def _by_subject(clips: Sequence[LabelledClip]) -> dict[str, list[LabelledClip]]:
@@ -243,6 +204,29 @@ def _hold_out(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: in
         )
     dealt = _dealt(groups, folds, seed)
     return [name for part in dealt[1:] for name in part], dealt[0]
+
+
+def _untested(
+    clips: Sequence[LabelledClip], tested: Collection[str], folds: int, seed: int, name: str
+) -> frozenset[str]:
+    """Who of the training clips validates: about one clip in `folds`, of nobody who is tested on."""
+    groups: dict[str, list[LabelledClip]] = {}
+    for clip in clips:
+        groups.setdefault(clip.whose, []).append(clip)
+    free = {who: group for who, group in groups.items() if who not in tested}
+    if len(free) == len(groups):
+        return frozenset(_hold_out(groups, folds, seed)[1])
+    # So many parts of the clips that are free are each about as large as one of the folds of all.
+    parts = min(round(sum(map(len, free.values())) * folds / len(clips)), len(free))
+    if parts < 1:
+        raise InputError(
+            f"Of the {len(groups)} training subjects of the published split {name!r} only {len(free)} are not in its "
+            f"test part: too few to hold out one clip in {folds} for validation.",
+            "training subjects that are not tested on, or a published validation part",
+            "hold out fewer, e.g. --set split.validation_folds=20" if free
+            else "split by subject: split {folds: 5}, protocol subject-independent",
+        )  # fmt: skip
+    return frozenset(_dealt(free, parts, seed)[0])
 
 
 def _keys(groups: Mapping[str, Sequence[LabelledClip]], names: Sequence[str]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class Spec(BaseModel):
             return cls.model_validate(dict(fields))
         except ValidationError as error:
             problems = [_told(dict(problem)) for problem in error.errors()]
-            accepted = f"{cls.__name__}: {', '.join(cls.model_fields)}"
+            accepted = f"values that fit the settings {', '.join(cls.model_fields)}"
             raise OptionError("; ".join(problems), accepted, "correct the values named above") from error
 
 

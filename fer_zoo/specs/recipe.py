@@ -43,9 +43,11 @@ class FoldSplit(Spec):
     """Subject-independent k-fold cross-validation: every subject is tested on once, by a network that never saw it."""
 
     folds: Annotated[int, Field(ge=3, strict=True)]
-    """Number of folds; subjects are dealt to them by `seed`, the classes as evenly as subjects allow."""
+    """Number of folds; the classes are dealt to them as evenly as subjects allow."""
     fold: Positive | None = None
     """The fold that is tested on, from 1; the next one validates. One training takes one fold."""
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    """Deals the subjects; not the training's seed, so that trainings of all seeds are tested on the same folds."""
 
     @model_validator(mode="after")
     def _among_them(self) -> FoldSplit:
@@ -64,7 +66,11 @@ class LeaveOneOutSplit(Spec):
 
 
 class PublishedSplit(Spec):
-    """The split that comes with a database, in which subjects may be on both sides or unknown."""
+    """The split that comes with a database, in which subjects may be on both sides or unknown.
+
+    Validation that is not published is held out of training subjects that are not tested on; of videos where no subject
+    is known.
+    """
 
     published: str
     """Its name, as the dataset's clips carry it, e.g. `set_1`."""
@@ -92,6 +98,15 @@ class DatabaseSplit(Spec):
         return self
 
 
+class FileSplit(Spec):
+    """A split kept in a file: of `fer-zoo data split`, or another training's split.json. It is checked by the store."""
+
+    file: Annotated[str, Field(min_length=1)]
+    """The file, as seen from where the command is run."""
+    name: str | None = None
+    """Which of its splits, e.g. `fold 2 of 5`, where it holds several."""
+
+
 # Each form of split with the protocol that it is.
 PROTOCOLS: dict[type[Spec], str] = {
     SplitSpec: "subject-independent",
@@ -99,6 +114,7 @@ PROTOCOLS: dict[type[Spec], str] = {
     LeaveOneOutSplit: "subject-independent",
     PublishedSplit: "published",
     DatabaseSplit: "cross-database",
+    FileSplit: "subject-independent",
 }
 SPLITS = {split.__name__: split for split in PROTOCOLS}
 
@@ -119,8 +135,8 @@ def split_form(value: Any) -> str | None:
 
 
 _SPLIT_TEXT = (
-    "Input should be ranges of subjects (train, validation, test), folds, leave_out, published, or databases "
-    "(train_on, test_on)"
+    "Input should be ranges of subjects (train, validation, test), folds, leave_out, published, databases "
+    "(train_on, test_on), or a file"
 )
 
 Split = Annotated[
@@ -128,7 +144,8 @@ Split = Annotated[
     | Annotated[FoldSplit, Tag("FoldSplit")]
     | Annotated[LeaveOneOutSplit, Tag("LeaveOneOutSplit")]
     | Annotated[PublishedSplit, Tag("PublishedSplit")]
-    | Annotated[DatabaseSplit, Tag("DatabaseSplit")],
+    | Annotated[DatabaseSplit, Tag("DatabaseSplit")]
+    | Annotated[FileSplit, Tag("FileSplit")],
     Discriminator(split_form, custom_error_type="split", custom_error_message=_SPLIT_TEXT),
 ]
 
@@ -204,27 +221,45 @@ class TrainSpec(Spec):
     epochs: Positive = 30
     """Passes over the training clips."""
     batch_size: Positive = 16
-    """Clips of a step."""
+    """Clips of a step, of all devices together."""
+    micro_batch: Positive | None = None
+    """Most clips that a device takes at once; a larger share of a batch is taken in pieces, their gradients added."""
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    """`uniform`: every clip once an epoch; `balanced`: every class equally often, its clips repeated or left out."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    """Which optimiser; `momentum` is for `sgd` only."""
+    """Which optimiser; `momentum` is the first beta of `adamw`."""
     lr: Annotated[float, Field(gt=0, strict=True)] = 0.01
-    """Learning rate; with `onecycle` the highest one."""
+    """Highest learning rate; with `constant` the only one."""
     momentum: Fraction = 0.9
     """Momentum of `sgd`."""
     weight_decay: Annotated[float, Field(ge=0, strict=True)] = 1e-4
     """Weight decay; `adamw` spares biases and norms."""
-    schedule: Literal["constant", "onecycle"] = "constant"
+    schedule: Literal["constant", "onecycle", "cosine", "step"] = "constant"
     """The learning rate over time."""
-    warmup: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.2
-    """Share of the steps in which `onecycle` rises."""
+    warmup: Fraction = 0.2
+    """Share of the steps in which `onecycle` and `cosine` rise."""
+    decay: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.1
+    """What `step` multiplies the learning rate by."""
+    decay_every: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.3
+    """Share of the steps after which `step` does so, again and again."""
     label_smoothing: Fraction = 0.0
     """Share of the target that is spread over all classes."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced`: a clip's loss counts the more the fewer training clips its class has; the mean weight is 1."""
+    mixup: Annotated[float, Field(ge=0, strict=True)] = 0.0
+    """Alpha of mixup (Zhang et al. 2018): clips are mixed in pairs, with the landmarks of the stronger; 0 is none."""
     clip_grad: Annotated[float, Field(gt=0, strict=True)] | None = None
     """Largest norm of the gradient; longer ones are scaled down."""
     ema: Fraction | None = None
     """Decay of the running average of the weights that is judged and kept instead of the last ones."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """`bf16`: autocast of the forward pass; the weights stay float32."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """`bf16`, `fp16`: autocast of the forward pass; the weights stay float32. `fp16` needs a GPU."""
+    channels_last: Annotated[bool, Field(strict=True)] = True
+    """Whether weights and clips lie in memory with the channels last, which convolutions are faster on."""
+    compile: Annotated[bool, Field(strict=True)] = False
+    """Whether `torch.compile` makes kernels for the network; minutes at the start, faster steps on a GPU."""
+    deterministic: Annotated[bool, Field(strict=True)] = False
+    """Whether a GPU too must give the same bits in every run; slower. A CPU always does."""
     augment: AugmentSpec = AugmentSpec()
     """Random changes of training clips."""
 
@@ -252,9 +287,9 @@ class Recipe(Spec):
     data: DataSpec = DataSpec()
     """Where clips come from."""
     split: Split
-    """Which clips are trained and tested on: ranges of subjects, folds, a subject, a published split, or databases."""
+    """Which clips are trained and tested on: by ranges, folds, a subject, a published split, databases or a file."""
     protocol: Literal["subject-independent", "published", "cross-database"]
-    """`subject-independent` goes with ranges, folds and `leave_out`, the others with the split of their name."""
+    """`subject-independent` goes with ranges, folds, `leave_out` and `file`, the others with the split of their name."""
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Of everything that is random."""
     backbone_weights: Literal["random", "pretrained"] = "random"

@@ -18,16 +18,22 @@ from fer_zoo.files import write_atomically
 
 @dataclass
 class Progress:
-    """How far a training has come, apart from tensors; `history` holds a row of figures per finished epoch."""
+    """How far a training has come, apart from tensors.
+
+    seconds: of training and validation; validation_seconds: of these, validation. history: a row of figures per
+    finished epoch. scaler: state of the fp16 gradient scaler.
+    """
 
     recipe: dict[str, Any]
     data: dict[str, str]
     step: int = 0
     seconds: float = 0.0
+    validation_seconds: float = 0.0
     loss_sum: float = 0.0
     best_uar: float = -1.0
     best_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -71,4 +73,4 @@ def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
             raise InputError(f"{clips.clip_id(clip)} has no face in any frame.", "clips with landmarks", "leave it out")
         whole = clips.read(np.array([clip]))[0]
         frames[clip], landmarks[clip] = crop_clip(whole, clips.landmarks[clip], place, spec.size)
-    return ClipSet.from_arrays(frames, landmarks, clips.labels, clips.subjects, clips.names, clips.takes)
+    return replace(clips, frames=frames, rows=np.arange(len(clips)), landmarks=landmarks)

@@ -23,14 +23,30 @@ def make_optimizer(model: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer:
 
 
 def learning_rate(spec: TrainSpec, step: int, total: int) -> float:
-    """Rate of a step, 0 <= step < total. onecycle: a line from lr / 25 up to lr, half a cosine down to lr / 1000."""
-    if spec.schedule == "constant":
-        return spec.lr
-    rise = max(1, round(spec.warmup * total))
+    """Rate of a step, 0 <= step < total.
+
+    onecycle: a line from lr / 25 up to lr, half a cosine down to lr / 1000. cosine: a line from 0 (which no step has)
+    up to lr, half a cosine down to 0. step: lr, times `decay` after every `decay_every` of the steps.
+    """
+    match spec.schedule:
+        case "constant":
+            return spec.lr
+        case "step":
+            # Rounded first, or 0.3 * 10 steps would end at 3.0000000000000004.
+            return spec.lr * spec.decay ** int(step // round(spec.decay_every * total, 6))
+        case "onecycle":
+            return spec.lr * _warm_cosine(step, max(1, round(spec.warmup * total)), total, first=1 / 25, last=1e-3)
+        case "cosine":
+            rise = round(spec.warmup * total)
+            return spec.lr * _warm_cosine(step, rise, total, first=1 / (rise + 1), last=0.0)
+
+
+def _warm_cosine(step: int, rise: int, total: int, *, first: float, last: float) -> float:
+    """A line from `first` at step 0 to 1 at step `rise`, then half a cosine to `last` at step `total`."""
     if step < rise:
-        return spec.lr * (1 + 24 * step / rise) / 25
+        return first + (1 - first) * step / rise
     share = (step - rise) / max(1, total - rise)
-    return spec.lr * (1e-3 + (1 - 1e-3) * (1 + math.cos(math.pi * share)) / 2)
+    return last + (1 - last) * (1 + math.cos(math.pi * share)) / 2
 
 
 @torch.no_grad()

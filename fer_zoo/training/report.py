@@ -1,74 +1,42 @@
-"""What a training shows and leaves behind: progress bar, recipe, log, machine, weights folder."""
+"""What a training leaves behind: recipe, what it ran on and how long, log, broken batch, weights folder."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import fer_zoo
 from fer_zoo import weights
-from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.clips import NO_SUBJECT, ClipSet
 from fer_zoo.data.load import trained_on
-from fer_zoo.data.splits import PARTS, Split, write_splits
+from fer_zoo.data.split_files import fingerprint_of, write_splits
+from fer_zoo.data.splits import PARTS, Split, sharing
 from fer_zoo.data.terms import provenance
 from fer_zoo.errors import TrainingError
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.specs import Metrics, Recipe
-from fer_zoo.training.checkpoint import Progress as RunProgress
+from fer_zoo.training.checkpoint import Progress
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+    from fer_zoo.training.run import Run
 
 
-class Bar:
-    """Progress bar of a training: steps, smoothed loss, clips a second, time left; a line per epoch stays."""
-
-    def __init__(self, recipe: Recipe, *, done: int, total: int) -> None:
-        figures = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:.1f} clips/s")
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), figures)
-        self._bar = Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-        self._task = self._bar.add_task(recipe.model.name, total=total, completed=done, loss=float("nan"), speed=0.0)
-        self._epochs = recipe.train.epochs
-        self._loss = self._speed = 0.0
-
-    def __enter__(self) -> Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def step(self, loss: float, clips: int, seconds: float) -> None:
-        """Show one more step of the optimizer."""
-        speed = clips / max(seconds, 1e-9)
-        self._loss = 0.95 * self._loss + 0.05 * loss if self._loss else loss
-        self._speed = 0.95 * self._speed + 0.05 * speed if self._speed else speed
-        self._bar.update(self._task, advance=1, loss=self._loss, speed=self._speed)
-
-    def epoch(self, progress: RunProgress) -> None:
-        """Print the figures of the epoch just finished."""
-        row = progress.history[-1]
-        best = "  best" if progress.best_epoch == row["epoch"] else ""
-        self._bar.console.print(
-            f"epoch {row['epoch']:.0f}/{self._epochs}  loss {row['loss']:.3f}  "
-            f"validation UAR {row['validation_uar']:.3f} WAR {row['validation_war']:.3f}  "
-            f"{row['seconds'] / 60:.1f} min{best}",
-            highlight=False,
-        )
-
-
-def check_same_run(found: RunProgress, wanted: RunProgress, path: Path) -> None:
+def check_same_run(found: Progress, wanted: Progress, path: Path) -> None:
     """Raise TrainingError unless the checkpoint was written for the same recipe and the same clips."""
     changed = _differences(found.recipe, wanted.recipe)
     if changed:
@@ -92,27 +60,127 @@ def _differences(one: Any, other: Any, key: str = "") -> list[str]:
     return [] if one == other else [f"{key} was {one!r}, now {other!r}"]
 
 
-def write_start(out: Path, recipe: Recipe) -> None:
+def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
     """Write recipe.yaml and run.json, which say what is trained and on what.
 
     Raises:
         TrainingError: the folder cannot be written.
     """
-    _write(out / "recipe.yaml", dump_recipe(recipe))
-    _write(out / "run.json", json.dumps(surroundings(), indent=1))
+    text = dump_recipe(recipe)
+    facts = {
+        **surroundings(state),
+        "recipe_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "precision": recipe.train.precision,
+        "started": now(),
+    }
+    _write(out / "recipe.yaml", text)
+    _write(out / "run.json", json.dumps(facts, indent=1))
+
+
+def now() -> str:
+    """The time, in UTC to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def add_to_run(out: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Rewrite run.json with what is known now.
+
+    Raises:
+        TrainingError: it is damaged or cannot be written.
+    """
+    path = out / "run.json"
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"{path} cannot be read: {error}", "the file as it was written", "restore it from a copy, or start anew"
+        ) from error
+    _write(path, json.dumps(change(run), indent=1))
+
+
+def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, *, resumed: bool) -> None:
+    """Say in run.json what the clips are, how many seconds it took to have them, and when the training went on.
+
+    Raises:
+        TrainingError: as `add_to_run`.
+    """
+
+    def change(run: dict[str, Any]) -> dict[str, Any]:
+        stages = run.get("seconds", {})
+        stages = stages | {"clips": round(stages.get("clips", 0.0) + seconds, 1)}
+        again = {"resumed": [*run.get("resumed", []), now()]} if resumed else {}
+        return run | {"data": data_facts(clips), "seconds": stages} | again
+
+    add_to_run(out, change)
+
+
+def add_end(out: Path, progress: Progress, judging: float, pretraining: float) -> None:
+    """Say in run.json when the training ended and the seconds of its stages, breaks left out.
+
+    Raises:
+        TrainingError: as `add_to_run`.
+    """
+    seconds = {
+        "pretraining": pretraining,
+        "training": progress.seconds - progress.validation_seconds,
+        "validation": progress.validation_seconds,
+        "judging": judging,
+    }
+    rounded = {name: round(value, 1) for name, value in seconds.items()}
+    add_to_run(out, lambda run: run | {"ended": now(), "seconds": run.get("seconds", {}) | rounded})
+
+
+def data_facts(clips: Mapping[str, ClipSet]) -> dict[str, Any]:
+    """What run.json says of each part: fingerprint, numbers of clips and known subjects, clips of each label."""
+    facts = {}
+    for part, own in clips.items():
+        counts = np.bincount(own.labels, minlength=len(own.names)).tolist()
+        facts[part] = {
+            "fingerprint": own.fingerprint,
+            "clips": len(own),
+            "subjects": len(set(own.subjects.tolist()) - {NO_SUBJECT}),
+            "labels": dict(zip(own.names, counts, strict=True)),
+        }
+    return facts
+
+
+def write_broken(out: Path, run: Run, step: int, names: Sequence[str], loss: float, gradient: float) -> TrainingError:
+    """Keep what step number `step`, from 1, is examined with, in the folder `broken`; returns the error to raise.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    rate = run.optimizer.param_groups[0]["lr"]
+    facts = {"step": step, "lr": rate, "loss": str(loss), "gradient": str(gradient), "clips": list(names)}
+    if run.accelerator.is_main_process:
+        _write(out / "broken" / "batch.json", json.dumps(facts, indent=1))
+    run.save(out / "broken" / "state.safetensors")
+    return TrainingError(
+        f"Step {step}: the loss is {loss} and the gradient's norm {gradient} at learning rate {rate:.3g}, on the clips "
+        + "; ".join(names)
+        + ".",
+        "finite numbers",
+        "lower train.lr, set train.clip_grad or lengthen train.warmup, in another folder; last.safetensors is as it "
+        f"was, {out / 'broken'} holds the batch and the state at this step",
+    )
 
 
 def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
-    """Write split.json: which clips of a store are trained, validated and tested on. Clips made on demand have no keys.
+    """Write split.json, which `split: {file: ...}` of another recipe may name: which clips of a store are in which part.
+
+    Clips made on demand have no keys, and so no such file.
 
     Raises:
         TrainingError: the folder cannot be written.
     """
     if not clips["test"].keys:
         return
-    split = Split(str(recipe.split), *(tuple(sorted(clips[part].keys)) for part in PARTS))
+    whose = {part: {own.person(clip) or (own.videos or own.keys)[clip] for clip in range(len(own))} for part, own in clips.items()}
+    keys = [tuple(sorted(clips[part].keys)) for part in PARTS]
+    split = Split(str(recipe.split), *keys, note=sharing(whose))
+    stores = {store for own in clips.values() for store in own.stores}
     try:
-        write_splits(out / "split.json", [split], store=clips["train"].fingerprint, seed=recipe.seed)
+        write_splits(out / "split.json", [split], store=fingerprint_of(stores), seed=recipe.seed)
     except OSError as error:
         raise _unwritten(out / "split.json", error) from error
 
@@ -164,15 +232,22 @@ def write_result(
     return weights.write_weights(out / "weights", model, recipe, card, overwrite=True)
 
 
-def surroundings() -> dict[str, str]:
-    """Versions, commit and hardware of this process."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+def surroundings(state: PartialState) -> dict[str, Any]:
+    """Versions, commit and hardware of this process, and how many train together."""
+    import accelerate
+
+    device = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else _processor()
+    many = f"{state.num_processes} x " * (state.num_processes > 1)
     return {
         "fer_zoo": fer_zoo.__version__,
         "torch": str(torch.__version__),
+        "accelerate": accelerate.__version__,
+        "numpy": np.__version__,
         "python": platform.python_version(),
         "commit": _commit(),
-        "hardware": f"{device}, {torch.get_num_threads()} threads",
+        "hardware": f"{many}{device}, {torch.get_num_threads()} threads",
+        "device": state.device.type,
+        "processes": state.num_processes,
     }
 
 

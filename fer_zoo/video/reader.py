@@ -14,6 +14,7 @@ import numpy as np
 
 from fer_zoo.errors import VideoError
 from fer_zoo.landmarks.base import UInt8
+from fer_zoo.video.seek import Marks
 
 # Frames larger than this are shrunk while decoding; a face that matters is still hundreds of pixels wide.
 MAX_SIDE = 1920
@@ -56,33 +57,59 @@ class Video:
         """Width and height of the decoded images."""
         return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
 
-    def frames(self) -> Generator[VideoFrame, None, None]:
-        """Decode from the start; time stamps always increase.
+    def frames(self, start: int = 0, marks: Marks | None = None) -> Generator[VideoFrame, None, None]:
+        """Decode from frame `start` on; numbers and times count from the first frame, and times always increase.
+
+        Args:
+            start: frames before it are not turned into images.
+            marks: of this file; what is read is marked, and what lies before `start` left out as far as it is known.
 
         Raises:
             VideoError: the file is gone, or no frame of it can be decoded.
         """
-        container = _open_container(self.path)
-        with container:
-            stream = _picture(container, self.path)
-            stream.thread_type = "AUTO"
-            damages: list[str] = []
-            count, first, last = 0, 0.0, -math.inf
-            step = float(1 / self.rate)
-            for raw in _decoded(container, stream, damages):
-                time = float(raw.time) if raw.time is not None else (last + step if count else 0.0)
-                if not count:
-                    first = time
-                # Broken files repeat time stamps or run backwards; a frame is never earlier than the one before.
-                time = time if time > last else last + step
-                last = time
-                if damages:  # told at once: who stops early would never hear of it
-                    self.damage = self._damage(damages, count, last - first)
-                yield VideoFrame(count, time - first, self._image(raw))
-                count += 1
-        self.damage = self._damage(damages, count, last - first)
-        if not count:
+        number, damages = 0, list[str]()
+        if marks:
+            with _open_container(self.path) as container:
+                number, raws = marks.leap(start, container, *_decoding(container, self.path, damages))
+                if number and not damages:
+                    again = yield from self._walk(raws, number, start, marks, damages)
+                    if again is None:
+                        return
+                    start = again
+        with _open_container(self.path) as container:
+            yield from self._walk(_decoding(container, self.path, damages := [])[1], 0, start, marks, damages)
+
+    def _walk(
+        self, raws: Iterator[Any], number: int, start: int, marks: Marks | None, damages: list[str]
+    ) -> Generator[VideoFrame, None, int | None]:
+        """Yield frames from `start` on, the first of `raws` being frame `number`.
+
+        Returns:
+            None at the end; a frame's number where frames are not those that the marks tell, from which to go on.
+        """
+        known = marks.frames if marks else []
+        first, last = (known[0].time_s, known[number - 1].time_s) if number else (0.0, -math.inf)
+        step, leapt = float(1 / self.rate), number > 0
+        for raw in raws:
+            if leapt and marks and marks.contradict(number, raw):
+                return max(number, start)
+            time = float(raw.time) if raw.time is not None else (last + step if number else 0.0)
+            if not number:
+                first = time
+            # Broken files repeat time stamps or run backwards; a frame is never earlier than the one before.
+            time = time if time > last else last + step
+            last = time
+            if damages:  # told at once: who stops early would never hear of it
+                self.damage = self._damage(damages, number, last - first)
+            elif marks:
+                marks.add(number, raw, time)
+            if number >= start:
+                yield VideoFrame(number, time - first, self._image(raw))
+            number += 1
+        self.damage = self._damage(damages, number, last - first)
+        if not number:
             raise VideoError(f"No frame of {self.path} can be decoded.", "a video that plays", _DO)
+        return None
 
     def _image(self, raw: Any) -> UInt8:
         width, height = self.image_size
@@ -114,9 +141,8 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE) -> Video:
     path = Path(path)
     _check_file(path)
     with _open_container(path) as container:
-        stream = _picture(container, path)
-        stream.thread_type = "AUTO"
-        raw = next(_decoded(container, stream, []), None)
+        stream, raws = _decoding(container, path, [])
+        raw = next(raws, None)
         if raw is None:
             raise VideoError(f"No frame of {path} can be decoded.", "a video that plays", _DO)
         width, height = _shown_size(raw, stream)
@@ -202,6 +228,13 @@ def _rgb(raw: Any, size: tuple[int, int]) -> UInt8:
     how = "AREA" if shrinks else "BICUBIC"
     converted = raw.reformat(width=size[0], height=size[1], format="rgb24", interpolation=how)
     return np.asarray(converted.to_ndarray(), np.uint8)
+
+
+def _decoding(container: Any, path: Path, damages: list[str]) -> tuple[Any, Iterator[Any]]:
+    """The stream of moving pictures and its frames, none of them read yet."""
+    stream = _picture(container, path)
+    stream.thread_type = "AUTO"
+    return stream, _decoded(container, stream, damages)
 
 
 def _decoded(container: Any, stream: Any, damages: list[str]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from fer_zoo import cli
 
-VERBS = "predict, models, components, info, recipes, prepare, data, train"
+VERBS = "predict, models, components, info, recipes, prepare, data, train, evaluate, ablate, report"
 CASES = {
     "foo": ("`fer-zoo` has no verb 'foo'.", VERBS, "fer-zoo"),
     "modls": ("`fer-zoo` has no verb 'modls'.", "did you mean 'models'?", "fer-zoo"),

@@ -14,7 +14,8 @@ from torch import nn
 from fer_zoo import data
 from fer_zoo.errors import WeightsError
 from fer_zoo.specs import Recipe
-from fer_zoo.training import loop, train
+from fer_zoo.training import processes, train
+from fer_zoo.training.run import start
 
 
 def recipe(**fields: object) -> Recipe:
@@ -29,11 +30,11 @@ def test_a_new_run_starts_from_them(tmp_path: Path, hub_cache: Callable[[str], n
     whole, asked = hub_cache("test_resnet"), recipe()
     published = whole.state_dict()
     clips = data.load(asked)
-    run = loop.start(asked, clips, tmp_path / "run", torch.device("cpu"))
+    run = start(asked, clips, tmp_path / "run", processes.join("cpu"))
     for network in (run.model, run.average):
         state = network.backbone.network.state_dict()  # type: ignore[union-attr,operator]
         assert all(torch.equal(tensor, published[key]) for key, tensor in state.items())
-    random = loop.start(recipe(backbone_weights="random"), clips, tmp_path / "random", torch.device("cpu"))
+    random = start(recipe(backbone_weights="random"), clips, tmp_path / "random", processes.join("cpu"))
     assert not torch.equal(
         random.model.get_parameter("backbone.network.conv1.0.weight"),
         run.model.get_parameter("backbone.network.conv1.0.weight"),

@@ -81,3 +81,19 @@ def test_a_failed_write_keeps_the_old_file(saved: Path, monkeypatch: pytest.Monk
         save_checkpoint(saved, Progress({}, {}), {"model": model}, optimizer)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_the_scale_of_fp16_gradients_comes_back(tmp_path: Path) -> None:
+    """As `Run.save` keeps it; the scaler itself needs no GPU."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**20, growth_interval=3)
+    model, optimizer = network()
+    for _ in range(2):
+        scaler.scale(model(torch.ones(2, 2, 4, 4, 4)).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    progress = Progress({}, {}, scaler=scaler.state_dict())
+    save_checkpoint(tmp_path / "last.safetensors", progress, {"model": model}, optimizer)
+    other = torch.amp.GradScaler("cpu")
+    other.load_state_dict(read_progress(tmp_path / "last.safetensors").scaler)
+    assert other.state_dict() == scaler.state_dict()
+    assert other.state_dict()["_growth_tracker"] == 2

@@ -1,15 +1,9 @@
-"""Training on a toy: it learns, leaves a whole folder, resumes exactly even after kill -9, stops when broken."""
+"""Training on a toy: it learns, leaves a whole folder, and stops when broken."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +12,7 @@ import pytest
 import torch
 import toy_faces
 from safetensors.torch import load_file
+from same_run import assert_same_run
 
 from fer_zoo import data
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest, finish_store, write_shard
@@ -25,30 +20,12 @@ from fer_zoo.errors import InputError, TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec, CropSpec, Recipe
-from fer_zoo.training import TrainResult, evaluate_clips, loop, train
+from fer_zoo.training import TrainResult, evaluate_clips, processes, train
+from fer_zoo.training.batches import Batches
+from fer_zoo.training.checkpoint import read_progress
+from fer_zoo.training.run import start
+from fer_zoo.training.step import train_step
 from fer_zoo.weights import load_weights, read_folder
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainResult]:
-    """A run from start to end without a break."""
-    out = tmp_path_factory.mktemp("whole")
-    return out, train(toy_faces.recipe(), out)
-
-
-def assert_same_tensors(one: Path, other: Path) -> None:
-    first, second = load_file(one), load_file(other)
-    assert first.keys() == second.keys()
-    for key, tensor in first.items():
-        assert torch.equal(tensor, second[key]), key
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    """Model, average, optimizer, best weights and figures are equal bit for bit."""
-    assert_same_tensors(one / "last.safetensors", other / "last.safetensors")
-    assert_same_tensors(one / "best.safetensors", other / "best.safetensors")
-    rows = [[{**row, "seconds": ""} for row in csv.DictReader((out / "log.csv").open())] for out in (one, other)]
-    assert rows[0] == rows[1]
 
 
 def test_it_learns(tmp_path: Path) -> None:
@@ -62,7 +39,7 @@ def test_it_learns(tmp_path: Path) -> None:
 
 def test_the_run_folder(whole: tuple[Path, TrainResult]) -> None:
     out, result = whole
-    names = {"best.safetensors", "last.safetensors", "log.csv", "recipe.yaml", "run.json", "weights"}
+    names = {"best.safetensors", "last.safetensors", "log.csv", "recipe.yaml", "run.json", "weights", "predictions"}
     assert {file.name for file in out.iterdir()} == names
     assert load_recipe(out / "recipe.yaml") == toy_faces.recipe()
     assert json.loads((out / "run.json").read_text())["torch"] == torch.__version__
@@ -83,63 +60,6 @@ def test_the_weights_give_the_figures_of_the_card(whole: tuple[Path, TrainResult
     assert (card.licence, card.terms, card.synthetic) == ("CC0-1.0", "None.", True)
     clips = data.load(toy_faces.recipe())
     assert evaluate_clips(load_weights(result.weights), clips["test"]) == result.test
-
-
-@pytest.mark.parametrize("steps", [1, 6, 8])  # in the first epoch, at the end of one, in the second
-def test_stopped_and_resumed_is_bit_for_bit_the_same(
-    whole: tuple[Path, TrainResult], tmp_path: Path, steps: int
-) -> None:
-    train(toy_faces.recipe(), tmp_path, max_steps=steps)
-    result = train(toy_faces.recipe(), tmp_path, resume=True)
-    assert_same_run(whole[0], tmp_path)
-    assert result.test == whole[1].test
-
-
-def test_killed_and_resumed_is_bit_for_bit_the_same(whole: tuple[Path, TrainResult], tmp_path: Path) -> None:
-    command = [sys.executable, toy_faces.__file__, str(tmp_path)]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    last = tmp_path / "last.safetensors"
-    while not last.exists() or _step(last) < 7:
-        assert process.poll() is None, "ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 7 <= _step(last) < 18
-    train(toy_faces.recipe(), tmp_path, resume=True)
-    assert_same_run(whole[0], tmp_path)
-
-
-def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
-    """Stopped in the frames stage, then in the clips stage; a stage cut short must not pass for a finished one."""
-    recipe = toy_faces.recipe(pretrain=True)
-    train(recipe, tmp_path / "whole")
-    twin = train(recipe, tmp_path / "broken", max_steps=8)
-    assert load_weights(twin.weights).spec.input.frames == 1, "what there is after 8 steps is the twin"
-    assert not (tmp_path / "broken" / "last.safetensors").exists()
-    train(recipe, tmp_path / "broken", max_steps=13, resume=True)
-    train(recipe, tmp_path / "broken", resume=True)
-    assert_same_run(tmp_path / "whole", tmp_path / "broken")
-    assert_same_run(tmp_path / "whole" / "frames", tmp_path / "broken" / "frames")
-    with pytest.raises(TrainingError, match="already holds a training"):
-        train(recipe, tmp_path / "broken")
-
-
-def test_killed_while_pretraining_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
-    train(toy_faces.recipe(pretrain=True), tmp_path / "whole")
-    command = [sys.executable, toy_faces.__file__, str(tmp_path / "killed"), "pretrain"]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    last = tmp_path / "killed" / "frames" / "last.safetensors"
-    while not last.exists() or _step(last) < 3:
-        assert process.poll() is None, "ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    train(toy_faces.recipe(pretrain=True), tmp_path / "killed", resume=True)
-    assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_what_would_stop_a_training_is_found_before_clips_are_rendered(
@@ -168,56 +88,29 @@ def test_an_attempt_that_ended_while_rendering_leaves_no_stale_recipe(
     assert load_recipe(tmp_path / "recipe.yaml") == wanted
 
 
-def _step(last: Path) -> int:
-    """The step of a checkpoint that may be replaced at any moment: read through one handle, unlike `safe_open`."""
-    with last.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return int(json.loads(header["__metadata__"]["progress"])["step"])
-
-
-@pytest.mark.parametrize("options", [{"optimizer": "sgd", "ema": None, "schedule": "constant"}, {"precision": "bf16"}])
-def test_other_optimizers_and_precisions_resume_too(tmp_path: Path, options: dict[str, object]) -> None:
-    recipe = toy_faces.recipe(epochs=2, **options)
-    train(recipe, tmp_path / "whole")
-    train(recipe, tmp_path / "broken", max_steps=7)
-    train(recipe, tmp_path / "broken", resume=True)
-    assert_same_run(tmp_path / "whole", tmp_path / "broken")
-
-
 def test_the_seed_matters(whole: tuple[Path, TrainResult], tmp_path: Path) -> None:
     train(toy_faces.recipe().model_copy(update={"seed": 6}), tmp_path)
     one, other = (load_file(out / "last.safetensors") for out in (whole[0], tmp_path))
     assert not torch.equal(one["model.classifier.weight"], other["model.classifier.weight"])
 
 
-def test_a_folder_with_a_run_is_not_overwritten(whole: tuple[Path, TrainResult]) -> None:
-    with pytest.raises(TrainingError, match="resume"):
-        train(toy_faces.recipe(), whole[0])
-
-
-def test_resume_with_another_recipe_names_what_differs(whole: tuple[Path, TrainResult]) -> None:
-    with pytest.raises(TrainingError, match=r"train\.lr was 0\.01, now 0\.02"):
-        train(toy_faces.recipe(lr=0.02), whole[0], resume=True)
-
-
-def test_resume_on_other_clips_is_refused(whole: tuple[Path, TrainResult], monkeypatch: pytest.MonkeyPatch) -> None:
-    load = data.load
-
-    def other(recipe: Recipe, **options: object) -> dict[str, data.ClipSet]:
-        clips = load(recipe, **options)  # type: ignore[arg-type]
-        return {part: dataclasses.replace(clips[part], fingerprint="other") for part in clips}
-
-    monkeypatch.setattr(data, "load", other)
-    with pytest.raises(TrainingError, match="other clips"):
-        train(toy_faces.recipe(), whole[0], resume=True)
-
-
-def test_a_diverging_run_stops_with_step_and_clips_and_keeps_the_checkpoint(tmp_path: Path) -> None:
-    recipe = toy_faces.recipe(optimizer="sgd", lr=1e30, schedule="constant", ema=None)
-    with pytest.raises(TrainingError, match=r"(?s)Step \d+: .*subject \d+ (red|green|blue) take 0.*clip_grad"):
-        train(recipe, tmp_path)
+@pytest.mark.parametrize(("size", "lr"), [(4, 1e30), (24, 3e38)], ids=["at the next step", "after an epoch"])
+def test_a_diverging_run_stops_with_step_and_clips_and_keeps_the_checkpoint(
+    tmp_path: Path, size: int, lr: float
+) -> None:
+    """With one step an epoch no next step finds out that it broke the weights."""
+    recipe = toy_faces.recipe(optimizer="sgd", lr=lr, schedule="constant", ema=None, batch_size=size)
+    with pytest.raises(TrainingError, match=r"(?s)Step \d+: .*\d+/(red|green|blue)/000.*clip_grad"):
+        train(recipe, tmp_path, device="cpu")
     last = load_file(tmp_path / "last.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in last.values() if tensor.is_floating_point())
+    batch = json.loads((tmp_path / "broken" / "batch.json").read_text())
+    step = read_progress(tmp_path / "broken" / "state.safetensors").step
+    assert batch["step"] == (step + 1 if size == 4 else step == 1)
+    assert len(set(batch["clips"])) == size
+    clips = data.load(recipe)["train"]
+    assert batch["clips"] == Batches(recipe, clips).names(batch["step"] - 1)
+    assert not (tmp_path / "weights").exists()
 
 
 def test_too_few_clips_for_a_batch(tmp_path: Path) -> None:
@@ -304,9 +197,9 @@ def test_a_store_that_does_not_fit_starts_nothing(tmp_path: Path) -> None:
 
 def test_validation_is_of_the_averaged_weights(tmp_path: Path) -> None:
     clips = data.load(toy_faces.recipe())
-    run = loop.start(toy_faces.recipe(), clips, tmp_path, torch.device("cpu"))
+    run = start(toy_faces.recipe(), clips, tmp_path, processes.join("cpu"))
     before = run.average.classifier.weight.clone()
-    start = run.model.classifier.weight.clone()
-    loop.train_step(run, toy_faces.recipe(), clips["train"], np.arange(4), 18)
+    first = run.model.classifier.weight.clone()
+    train_step(run, Batches(toy_faces.recipe(), clips["train"]).ahead(0, 1), clips["train"], 18)
     moved = run.model.classifier.weight
-    torch.testing.assert_close(run.average.classifier.weight, before + 0.9 * (moved - start))
+    torch.testing.assert_close(run.average.classifier.weight, before + 0.9 * (moved - first))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -25,8 +27,29 @@ def test_onecycle_rises_and_falls() -> None:
     assert 0.0005 <= rates[99] < 0.001
 
 
+def test_cosine_rises_from_nothing_and_falls_to_nothing() -> None:
+    spec = TrainSpec(schedule="cosine", lr=0.5, warmup=0.1)
+    rates = [learning_rate(spec, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.5 / 11)
+    assert max(rates) == rates[10] == 0.5
+    steps = [after - before for before, after in pairwise(rates[:11])]
+    assert steps == pytest.approx([steps[0]] * 10), "a line"
+    assert rates[55] == pytest.approx(0.25)
+    assert 0 < rates[99] < 0.001
+    assert learning_rate(TrainSpec(schedule="cosine", lr=0.5, warmup=0.0), 0, 100) == 0.5
+
+
+def test_steps_down() -> None:
+    spec = TrainSpec(schedule="step", lr=0.5, decay=0.1, decay_every=0.3)
+    rates = [learning_rate(spec, step, 10) for step in range(10)]
+    assert rates == pytest.approx([0.5] * 3 + [0.05] * 3 + [0.005] * 3 + [0.0005])
+    last = TrainSpec(schedule="step", decay_every=1.0)
+    assert {learning_rate(last, step, 7) for step in range(7)} == {0.01}
+
+
 def test_a_run_of_one_step_has_a_rate() -> None:
-    assert learning_rate(TrainSpec(schedule="onecycle"), 0, 1) > 0
+    for schedule in ("onecycle", "cosine", "step", "constant"):
+        assert learning_rate(TrainSpec(schedule=schedule), 0, 1) > 0
 
 
 def test_sgd_decays_all_and_adamw_spares_norms_and_biases() -> None:

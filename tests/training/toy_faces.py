@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -44,9 +45,10 @@ if "toy_faces" not in DATASETS:
         return replace(clips, fingerprint=hashlib.sha256(f"{request} {variant}".encode()).hexdigest())
 
 
-def recipe(*, pretrain: bool = False, **train_options: Any) -> Recipe:
+def recipe(*, pretrain: bool = False, norm: str = "batch", dropout: float = 0.2, **train_options: Any) -> Recipe:
     model = {
-        "backbone": {"name": "incres3d_tiny", "width": 0.05},
+        "backbone": {"name": "incres3d_tiny", "width": 0.05, "norm": norm},
+        "dropout": dropout,
         "temporal": {"name": "lstm", "hidden": 8},
         "fusion": {"name": "lm", "radius": 2},
         "pool": "mean",
@@ -67,5 +69,6 @@ def recipe(*, pretrain: bool = False, **train_options: Any) -> Recipe:
     )
 
 
-if __name__ == "__main__":  # run by the kill test
-    train(recipe(pretrain="pretrain" in sys.argv[2:]), Path(sys.argv[1]), resume=True, save_minutes=0)
+if __name__ == "__main__":  # run by tests that kill it, or start several of it: FOLDER, options of `recipe`, of `train`
+    made = recipe(**json.loads(sys.argv[2]))
+    train(made, Path(sys.argv[1]), resume=True, device="cpu", **json.loads(sys.argv[3]))

@@ -20,6 +20,11 @@ from fer_zoo.data.store.records import (
 from fer_zoo.errors import InputError
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether there is a store, or what is left of one that was not finished."""
+    return header_path(folder).exists() or any((folder / "shards").glob("*"))
+
+
 def read_header(folder: Path) -> StoreHeader:
     """The content of store.json.
 
@@ -30,7 +35,7 @@ def read_header(folder: Path) -> StoreHeader:
     try:
         text = path.read_bytes()
     except OSError as error:
-        if any((folder / "shards").glob("*")):
+        if is_begun(folder):
             raise InputError(
                 f"The clip store {folder} is unfinished: it has shards, but no {path.name} that can be read.",
                 "a store that was prepared to its end",
@@ -81,19 +86,22 @@ def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[Sh
 
 
 def read_failures(folder: Path) -> list[Failure]:
-    """Sources that gave no clip; none if nothing was written about it.
+    """Sources that gave no clip, and other problems; none if nothing was written about it.
 
     Raises:
-        InputError: failures.csv has a line that is not a source and a reason.
+        InputError: failures.csv has a line that is not a source, a reason and a number of clips.
     """
     path = failures_path(folder)
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.reader(stream))
-    if any(len(row) != len(Failure._fields) for row in rows):
-        raise InputError(f"{path} is damaged.", "a source and a reason a line", "delete it and prepare again")
-    return [Failure(*row) for row in rows[1:]]
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.reader(stream))
+        return [Failure(source, reason, int(clips)) for source, reason, clips in rows[1:]]
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged: {error}.", f"a line each of {', '.join(Failure._fields)}", "delete it and prepare again"
+        ) from error
 
 
 def check_length(folder: Path, index: ShardIndex) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-from fer_zoo.data.store.records import StoreHeader
-from fer_zoo.specs import ComponentSpec, InputSpec
+from typing import NamedTuple
+
+from fer_zoo.data.store.records import StoreFacts
+from fer_zoo.specs import ComponentSpec, CropSpec, InputSpec
 
 # What stands for the detector of clips whose landmarks are a renderer's truth.
 EXACT = "exact"
@@ -14,7 +16,17 @@ EXACT = "exact"
 _TURN = math.radians(15)
 
 
-def differences(made: StoreHeader, spec: InputSpec, detector: ComponentSpec) -> list[str]:
+class Kind(NamedTuple):
+    """What the clips of a store are that is not there yet; of one that is, its header says it."""
+
+    crop: CropSpec
+    size: int
+    frames: int
+    fps: float
+    detector: ComponentSpec
+
+
+def differences(made: StoreFacts | Kind, spec: InputSpec, detector: ComponentSpec) -> list[str]:
     """What keeps a network of this input, trained on points of this detector, from using the store; in words.
 
     Clips may be longer, sharper or cut wider than the network needs, since training crops them by their points.
@@ -35,18 +47,27 @@ def differences(made: StoreHeader, spec: InputSpec, detector: ComponentSpec) -> 
     return found
 
 
-def _holds(made: StoreHeader, spec: InputSpec) -> bool:
+def upright_margin(crop: CropSpec) -> float:
+    """How many times its side an upright square of the same centre must have, to hold all that the crop may show."""
+    turn = _TURN if crop.align == "similarity" else 0.0
+    return 2 * _needed(crop.scale * crop.shift_up, crop, turn) / crop.scale
+
+
+def _holds(made: StoreFacts | Kind, spec: InputSpec) -> bool:
     """Whether the store's square, which has the recipe's centre but for the shift, holds all of the recipe's."""
     turn = _TURN if spec.crop.align == "similarity" else 0.0
     if made.crop.align == "similarity":
         if spec.crop.align == "box":
             return False  # how the head was held is lost
         turn = 0.0
-    # In sides of the face: how far the square reaches from its own middle, and that from the store's middle.
-    reach = spec.crop.scale * (math.cos(turn) + math.sin(turn)) / 2
-    made_up, up = made.crop.scale * made.crop.shift_up, spec.crop.scale * spec.crop.shift_up
-    apart = max(abs(made_up - up), abs(made_up - up * math.cos(turn)), abs(up * math.sin(turn)))
-    return apart + reach <= made.crop.scale / 2 + 1e-9
+    return _needed(made.crop.scale * made.crop.shift_up, spec.crop, turn) <= made.crop.scale / 2 + 1e-9
+
+
+def _needed(made_up: float, crop: CropSpec, turn: float) -> float:
+    """How far a crop reaches from the middle of a square that lies `made_up` above the face, in sides of the face."""
+    reach = crop.scale * (math.cos(turn) + math.sin(turn)) / 2
+    up = crop.scale * crop.shift_up
+    return reach + max(abs(made_up - up), abs(made_up - up * math.cos(turn)), abs(up * math.sin(turn)))
 
 
 def _told(component: ComponentSpec) -> str:

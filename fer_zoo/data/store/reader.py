@@ -29,7 +29,7 @@ from fer_zoo.errors import InputError
 from fer_zoo.specs import ComponentSpec, InputSpec
 
 # Each open map holds a file handle, of which a process has some thousand.
-_OPEN_MAPS = 64
+_OPEN_MAPS = 128
 # Clips among which a shuffled stream draws the next: 100 to 300 MB of 10 frames of 112 pixels.
 _SHUFFLED = 256
 
@@ -72,7 +72,7 @@ class Store:
         return tuple(sorted({clip.subject for clip in self.facts if clip.subject is not None}))
 
     def failures(self) -> list[Failure]:
-        """Sources that gave no clip."""
+        """What failures.csv tells: sources that gave no clip, and other problems."""
         return read_failures(self.folder)
 
     def clip(self, number: int) -> StoredClip:
@@ -128,6 +128,7 @@ class Store:
             videos=tuple(clip.video or clip.key for clip in facts),
             people={place: name for name, place in number.items()},
             exact=self.header.detector.name == EXACT,
+            stores=frozenset([self.header.fingerprint]),
         )
 
     def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:

@@ -192,16 +192,27 @@ class StoreHeader(StoreFacts):
     """Clips of each label."""
     subjects: Count
     failures: Count
+    """Lines of failures.csv: sources that gave no clip, and other problems."""
     shards: tuple[ShardEntry, ...]
     fingerprint: str
     """sha256 of the shards' index hashes: another one, other clips."""
 
 
 class Failure(NamedTuple):
-    """A source that gave no clip, and why."""
+    """A source that gave no clip, or fewer than it should, and why; or what is odd about the database as a whole.
+
+    source: its key; "" of a problem of the whole database, e.g. a row of its table. clips: how many the store has of
+    the source nevertheless.
+    """
 
     source: str
     reason: str
+    clips: int = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is a source of which the store has nothing."""
+        return bool(self.source) and not self.clips
 
 
 def digest(lines: Iterable[str]) -> str:
@@ -230,5 +241,5 @@ def header_path(folder: Path) -> Path:
 
 
 def failures_path(folder: Path) -> Path:
-    """Where sources that gave no clip are listed."""
+    """Where sources that gave no clip, and other problems, are listed."""
     return folder / "failures.csv"

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fer_zoo
+from fer_zoo.data.store.alone import clear_left_overs
 from fer_zoo.data.store.files import read_failures, read_index
 from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
 from fer_zoo.data.store.records import (
@@ -128,8 +129,7 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
     )
     with _room_in(folder):
         write_text(header_path(folder), to_json(header, indent=1))
-        for left in (folder / "shards").glob(".*.tmp.*"):  # by writers that were killed
-            left.unlink(missing_ok=True)
+        clear_left_overs(folder)
     return header
 
 

@@ -1,0 +1,174 @@
+"""`fer-zoo evaluate`, weights on a store; `fer-zoo ablate`, many trainings by one command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_zoo.cli.arguments import at_least_zero, engine, positive, share
+from fer_zoo.errors import OptionError, TrainingError
+
+if TYPE_CHECKING:
+    from fer_zoo.cli.arguments import Verbs
+    from fer_zoo.evaluation.ablation import Ended
+    from fer_zoo.evaluation.grid import Grid
+    from fer_zoo.evaluation.on_store import StoreResult
+    from fer_zoo.training.predictions import Predictions
+
+
+def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the verbs `evaluate` and `ablate`."""
+    _add_evaluate(verbs, common)
+    _add_ablate(verbs, common)
+
+
+def _add_evaluate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    evaluate = verbs.add_parser("evaluate", parents=[common], help="figures of trained weights on a clip store")
+    evaluate.add_argument("weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), or model.tag")
+    evaluate.add_argument("--store", required=True, metavar="DIR", help="clip store, or its name in the stores folder")
+    evaluate.add_argument("--split", metavar="FILE", help="a training's split.json: only its test part")
+    evaluate.add_argument("--out", metavar="DIR", help="write predictions.csv and figures.json there")
+    evaluate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
+    evaluate.set_defaults(verb=_evaluate)
+
+
+def _add_ablate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    ablate = verbs.add_parser("ablate", parents=[common], help="train recipes on folds and databases, by several seeds")
+    ablate.add_argument("recipes", nargs="*", metavar="RECIPE", help="names or YAML files; the first is the baseline")
+    ablate.add_argument("--grid", metavar="FILE", help="a YAML file that says all of this, in place of recipes")
+    ablate.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override in all of the recipes"
+    )
+    protocol = ablate.add_mutually_exclusive_group()
+    protocol.add_argument("--folds", type=positive, metavar="K", help="subject-independent folds, all of them")
+    protocol.add_argument("--leave-one-out", action="store_true", help="leave each subject of the store out once")
+    protocol.add_argument("--published", metavar="PATTERN", help="published splits by name, e.g. 'set_*'")
+    protocol.add_argument("--cross", nargs="+", metavar="DATABASE", help="test on each, train on all of the others")
+    ablate.add_argument("--seeds", nargs="+", type=at_least_zero, metavar="SEED", help="default the recipe's own")
+    ablate.add_argument("--out", required=True, metavar="DIR", help="folder of the trainings; goes on with a begun one")
+    ablate.add_argument("--jobs", type=positive, metavar="N", help="trainings at a time; default 1, with ray all")
+    ablate.add_argument(
+        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or a cluster: ray"
+    )
+    ablate.add_argument("--cpus-per-cell", type=share, default=1.0, metavar="X", help="ray: cores a training, e.g. 2")
+    ablate.add_argument("--gpus-per-cell", type=share, default=0.0, metavar="X", help="ray: GPUs a training, e.g. 0.5")
+    ablate.add_argument("--workers", type=positive, metavar="N", help="processes of each training that render clips")
+    ablate.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
+    ablate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
+    ablate.add_argument("--dry-run", action="store_true", help="check everything and list the trainings, run none")
+    ablate.set_defaults(verb=_ablate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from fer_zoo.evaluation.on_store import evaluate_on_store
+
+    result = evaluate_on_store(
+        arguments.weights, arguments.store, split=arguments.split, device=arguments.device
+    )  # fmt: skip
+    if arguments.out:
+        result.write(Path(arguments.out))
+    _show(result)
+    if arguments.out:
+        print(arguments.out)
+
+
+def _show(result: StoreResult) -> None:
+    from fer_zoo.training.metrics import figures
+
+    said = result.predictions
+    print(f"{result.weights['name']} on {result.store['dataset']}: {len(said)} clips")
+    print(result.known or f"The network was not trained on {result.store['dataset']}.")
+    if result.left_out:
+        counts = ", ".join(f"{label} {count}" for label, count in result.left_out.items())
+        print(f"left out, as the network has no such label: {sum(result.left_out.values())} clips ({counts})")
+    if result.absent:
+        print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is over the others")
+    notes = _intervals("by clip", said)
+    if (by_video := result.by_video()) is not None:
+        _intervals("by video", by_video)
+    if result.noisy is not None:
+        _intervals("by clip, points as inexact as a detector's", result.noisy)
+    for note in notes:
+        print(note)
+    found = figures(said)
+    print(f"calibration error {100 * found.calibration_error:.1f}")
+    width = max(map(len, found.labels))
+    print(f"\n{'class':<{width}} {'clips':>6} {'recall':>7} {'F1':>7}   said to be {', '.join(found.labels)}")
+    for label, recall, f1, row in zip(found.labels, found.recall, found.f1, found.confusion, strict=True):
+        counts = " ".join(f"{count:>5}" for count in row)
+        print(f"{label:<{width}} {sum(row):>6} {_percent(recall):>7} {_percent(f1):>7}   {counts}")
+
+
+def _intervals(title: str, said: Predictions) -> tuple[str, ...]:
+    """Print WAR and UAR with their intervals; returns what a reader must know of these."""
+    from fer_zoo.evaluation.statistics import estimate
+
+    known = estimate([said])
+    who = f"{known.basis.subjects} people" if known.basis.subjects else "unknown people"
+    print(f"{title}: WAR {known.war}, UAR {known.uar} ({len(said)}, {who})")
+    return known.basis.notes
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from fer_zoo.evaluation.ablation import How, ablate
+    from fer_zoo.evaluation.grid import plan
+
+    stores = Path(arguments.stores).absolute() if arguments.stores else None
+    further = {"--workers": arguments.workers, "--stores": stores, "--device": arguments.device}
+    cells = plan(_grid(arguments), arguments.set, stores)
+    if arguments.dry_run:
+        print("\n".join(map(str, cells)))
+        print(f"{len(cells)} trainings")
+        return
+    how = How(
+        jobs=arguments.jobs,
+        engine=arguments.engine,
+        cpus=arguments.cpus_per_cell,
+        gpus=arguments.gpus_per_cell,
+        arguments=tuple(word for key, value in further.items() if value is not None for word in (key, str(value))),
+    )
+    outcome = ablate(cells, arguments.out, how, lambda ended: print(_line(ended), flush=True))
+    done = f"{outcome.trained} trained, {outcome.skipped} were done before, of {len(cells)}"
+    if outcome.failed:
+        print(done)
+        raise TrainingError(
+            f"{len(outcome.failed)} of {len(cells)} trainings failed: "
+            + "; ".join(f"{cell} ({reason.splitlines()[0]})" for cell, reason in outcome.failed)
+            + ".",
+            "the others are done",
+            f"see output.log in their folders below {arguments.out}; the same command tries them again",
+        )
+    print(done)
+    print(arguments.out)
+
+
+def _grid(arguments: argparse.Namespace) -> Grid:
+    from fer_zoo.evaluation.grid import Grid, read_grid
+
+    asked = {name: getattr(arguments, name) for name in ("folds", "leave_one_out", "published", "cross")}
+    given = {name: value for name, value in asked.items() if value}
+    if bool(arguments.grid) == bool(arguments.recipes) or (arguments.grid and (given or arguments.seeds)):
+        raise OptionError(
+            "`fer-zoo ablate` was given "
+            + ("a grid file and more of what it says." if arguments.grid else "neither recipes nor a grid file."),
+            "recipes with --folds, --leave-one-out, --published, --cross and --seeds; or --grid FILE",
+            "write all of it here, or all of it in the file",
+        )
+    if arguments.grid:
+        return read_grid(arguments.grid)
+    return Grid.checked({"recipes": arguments.recipes, "protocol": given, "seeds": arguments.seeds or ()})
+
+
+def _line(ended: Ended) -> str:
+    minutes = f"{ended.attempt.seconds / 60:.1f} min"
+    hours = f"{ended.left / 3600:.1f} h" if ended.left >= 3600 else f"{ended.left / 60:.0f} min"
+    left = f", {hours} left" if ended.done < ended.of else ""
+    head = f"[{ended.done}/{ended.of}] {ended.cell}: "
+    if ended.war is None or ended.uar is None:
+        return f"{head}failed: {ended.attempt.reason.splitlines()[0]} ({minutes}{left})"
+    return f"{head}WAR {100 * ended.war:.1f}, UAR {100 * ended.uar:.1f} ({minutes}{left})"

@@ -1,0 +1,37 @@
+"""`fer-zoo report`: tables, pictures and a page of what an ablation found."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fer_zoo.cli.arguments import Verbs
+
+
+def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the verb `report`."""
+    report = verbs.add_parser("report", parents=[common], help="tables and pictures of what an ablation found")
+    report.add_argument("out", nargs="+", metavar="OUT", help="folders that `fer-zoo ablate` wrote")
+    report.add_argument("--baseline", metavar="RECIPE", help="what others are compared with; default the first recipe")
+    report.add_argument("--to", metavar="DIR", help="folder of the report; default OUT/report")
+    report.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
+    report.add_argument(
+        "--faces", action="store_true", help="show faces of people among the mistakes; rendered ones are always shown"
+    )
+    report.set_defaults(verb=_report)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from fer_zoo.evaluation.report import HTML, JSON, MARKDOWN, write_report
+
+    stores = Path(arguments.stores) if arguments.stores else None
+    folder, report = write_report(
+        arguments.out, arguments.to, baseline=arguments.baseline, stores=stores, faces=arguments.faces
+    )
+    for warning in report.warnings:
+        print(f"Attention: {warning}", file=sys.stderr)
+    for name in (MARKDOWN, HTML, JSON):
+        print(folder / name)

@@ -1,0 +1,131 @@
+"""One run at a time in a store's folder, and what killed ones left there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fer_zoo.errors import InputError
+
+LOCK = "prepare.lock"
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep every other run out of `folder`, which is there, while the block runs.
+
+    The operating system drops the lock of a process that ends, however it ends. The file that is then left is of
+    nobody, and the next run on this machine takes it over; of one on another machine nothing can be known.
+
+    Raises:
+        InputError: another run is at work there, or was on another machine.
+        OSError: the folder cannot be written to.
+    """
+    path = folder / LOCK
+    descriptor = _open_locked(path)
+    try:
+        _check_holder(path, descriptor)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        yield
+        path.unlink(missing_ok=True)
+    except BaseException:
+        if _holder(descriptor).get("process") == os.getpid():
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if not _lock(descriptor):
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            raise InputError(
+                f"Another run is preparing {path.parent}: process {holder.get('process', 'unknown')} on "
+                f"{holder.get('host', 'this machine')}.",
+                "one run at a time in a folder",
+                "wait until it has ended, or choose another folder",
+            )
+        try:
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # its holder has just ended and removed it: this is no longer the file of that name
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the lock could be had; also where system or disk know no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _check_holder(path: Path, descriptor: int) -> None:
+    holder = _holder(descriptor)
+    if holder.get("host", socket.gethostname()) != socket.gethostname():
+        raise InputError(
+            f"{path.parent} was being prepared by process {holder.get('process')} on the machine {holder['host']}.",
+            "one run at a time in a folder",
+            f"if that run is gone, delete {path}; else wait until it has ended",
+        )
+
+
+def _holder(descriptor: int) -> dict[str, object]:
+    """What the lock file says; nothing where its writer was killed before it said anything."""
+    try:
+        found = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@contextmanager
+def scratch_in(folder: Path) -> Iterator[Path]:
+    """Give a hidden folder in `folder` that is removed afterwards: who has room for a store needs no other disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".scratch.{os.getpid()}.tmp.", dir=folder) as scratch:
+        yield Path(scratch)
+
+
+def clear_left_overs(folder: Path) -> None:
+    """Remove temporary files and folders of this process, and of those of this machine that are gone."""
+    for left in (*folder.glob(".*.tmp.*"), *folder.glob("shards/.*.tmp.*")):
+        number = left.name.partition(".tmp.")[0].rpartition(".")[2]
+        if not number.isdigit() or (int(number) != os.getpid() and _is_alive(int(number))):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":
+        return True  # asking with signal 0 would end it there
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+

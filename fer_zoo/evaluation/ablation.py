@@ -1,0 +1,220 @@
+"""Run the trainings of an ablation: each in a process of its own, what is done is skipped, what failed is told.
+
+The folder is at any moment what `report` can read; killed and started again, the runner ends with the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+from fer_zoo.data.pool import Engine
+from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done, locked
+from fer_zoo.evaluation.grid import CellPlan
+from fer_zoo.files import write_text
+from fer_zoo.recipes import diff_recipes, dump_recipe, load_recipe
+from fer_zoo.training.metrics import figures
+from fer_zoo.training.predictions import Predictions
+
+FORMAT = 1
+# What runs a cell; the test of the runner puts another program here.
+TRAIN = ("fer_zoo.cli", "train")
+
+
+@dataclass(frozen=True)
+class How:
+    """How cells are run.
+
+    jobs: cells at a time; None for one, or with the engine `ray` as many as Ray has room for. arguments: further ones
+    of `fer-zoo train`. cpus, gpus: what Ray reserves for a cell. train: module and arguments that train a cell.
+    """
+
+    jobs: int | None = None
+    engine: Engine = "processes"
+    cpus: float = 1
+    gpus: float = 0
+    arguments: tuple[str, ...] = ()
+    train: tuple[str, ...] = TRAIN
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A cell that has just ended: how, and how far all are.
+
+    war, uar: of the best epoch on the test part, None where it failed. left: seconds until all are done, as far as one
+    can say.
+    """
+
+    cell: CellPlan
+    attempt: Attempt
+    done: int
+    of: int
+    left: float
+    war: float | None = None
+    uar: float | None = None
+
+
+@dataclass
+class Outcome:
+    """How an ablation ended."""
+
+    skipped: int = 0
+    trained: int = 0
+    failed: list[tuple[CellPlan, str]] = field(default_factory=list)
+
+
+def ablate(
+    cells: Sequence[CellPlan], out: str | Path, how: How = How(), tell: Callable[[Ended], None] | None = None
+) -> Outcome:  # fmt: skip
+    """Train the cells of an ablation that are not done yet, in their folders below `out`.
+
+    A cell that fails leaves failed.json and stops no other; it is tried again when this is called again.
+
+    Args:
+        tell: called after each cell that was run.
+
+    Raises:
+        InputError: another runner is at work in the folder, it cannot be written to, a cell's folder holds another
+            recipe's training, or the Ray cluster fails.
+        MissingExtraError: the engine is `ray`, which is not installed.
+    """
+    out = Path(out).absolute()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with locked(out / ".lock") as lock:
+            if lock is None:
+                raise InputError(
+                    f"Another `fer-zoo ablate` is at work in {out} ({_told(out / '.lock')}).",
+                    "one at a time in a folder",
+                    "let it end, stop it, or choose another folder",
+                )
+            os.ftruncate(lock, 0)
+            os.write(lock, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            _claim(cells, out)
+            return _run(cells, out, how, tell or (lambda _: None))
+    except OSError as error:
+        raise InputError(
+            f"The folder {out} cannot be written to: {error}.", "a folder with room", "choose another, or make room"
+        ) from error
+
+
+def _run(cells: Sequence[CellPlan], out: Path, how: How, tell: Callable[[Ended], None]) -> Outcome:
+    missing = [cell for cell in cells if not is_done(out / cell.folder)]
+    outcome = Outcome(skipped=len(cells) - len(missing))
+    if not missing:
+        return outcome
+    jobs = {Job(out / cell.folder, how.train, how.arguments, _threads(how)): cell for cell in missing}
+    at_once = min(how.jobs or (1 if how.engine == "processes" else len(jobs)), len(jobs))
+    began = time.monotonic()
+    # Closed, so that an interruption stops the trainings wherever it comes.
+    with closing(_spread(list(jobs), at_once, how)) as results:
+        for ended, (job, result) in enumerate(results, 1):
+            cell = jobs[job]
+            if result.reason:
+                outcome.failed.append((cell, result.reason))
+            else:
+                outcome.trained += 1
+            left = (time.monotonic() - began) / ended * (len(jobs) - ended)
+            told = partial(Ended, cell, result, outcome.skipped + ended, len(cells), left)
+            tell(told() if result.reason else told(*_figures(job.folder)))
+    return outcome
+
+
+def _spread(jobs: Sequence[Job], at_once: int, how: How) -> Generator[tuple[Job, Attempt], None, None]:
+    if how.engine == "ray":
+        from fer_zoo.data.on_ray import spread_on_ray
+
+        yield from spread_on_ray(attempt, jobs, at_once, cpus=how.cpus, gpus=how.gpus)
+        return
+    stop = Event()
+    # Threads only wait for their processes.
+    with ThreadPoolExecutor(at_once) as pool:
+        running = {pool.submit(attempt, job, stop): job for job in jobs}
+        try:
+            for done in as_completed(running):
+                yield running[done], done.result()
+        finally:  # Ctrl-C among others: what runs is stopped, to be resumed at the next start
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _threads(how: How) -> int | None:
+    """Compute threads of a cell. Ray sets them itself, by the cores that it reserves."""
+    if how.engine == "ray" or (how.jobs or 1) == 1:
+        return None
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, (int(said) if said.isdecimal() else (os.cpu_count() or 1)) // (how.jobs or 1))
+
+
+def _figures(folder: Path) -> tuple[float, float]:
+    found = figures(Predictions.read(folder / LEFT[0]))
+    return found.war, found.uar
+
+
+def _told(lock: Path) -> str:
+    return lock.read_text(encoding="utf-8") or "it has just begun"
+
+
+def _claim(cells: Sequence[CellPlan], out: Path) -> None:
+    """Write down what each cell is, and all that were asked for; or make sure that it is what was written down."""
+    others = [problem for cell in cells if (problem := _other(cell, out / cell.folder))]
+    if others:
+        raise InputError(
+            "\n    - ".join(["Folders hold the trainings of other recipes:", *others]),
+            "the recipes that they were begun with",
+            "choose another --out; what is there stays as it is",
+        )
+    for cell in cells:
+        path = out / cell.folder / "cell.yaml"
+        if not path.exists():
+            write_text(path, dump_recipe(cell.recipe))
+    asked = {cell.folder: cell.asked() for cell in cells}
+    earlier = {known["folder"]: known for known in _earlier(out) if (out / known["folder"]).is_dir()}
+    data = {"format": FORMAT, "cells": list((earlier | asked).values())}
+    write_text(out / "grid.json", json.dumps(data, indent=1) + "\n")
+
+
+def _other(cell: CellPlan, folder: Path) -> str:
+    """How what is in a cell's folder differs from the cell; "" if it does not."""
+    ours = {"output.log", "failed.json", ".lock"}
+    holds = {path.name for path in folder.iterdir()} - ours if folder.is_dir() else set()
+    if not holds:
+        return ""
+    known = [folder / name for name in ("cell.yaml", "recipe.yaml") if name in holds]
+    if not known:
+        return f"{cell.folder} holds {', '.join(sorted(holds)[:3])} and no recipe"
+    for path in known:
+        try:
+            differ = diff_recipes(load_recipe(path), cell.recipe)
+        except FerZooError as error:
+            return f"{cell.folder}/{path.name}: {' '.join(error.given.split())}"
+        changes = [f"{key} was {was!r}, now {now!r}" for key, was, now in differ if key.split(".")[0] != "published"]
+        if changes:
+            return f"{cell.folder}: {'; '.join(changes)}"
+    return ""
+
+
+def _earlier(out: Path) -> list[dict[str, str]]:
+    """The cells that were asked for before."""
+    path = out / "grid.json"
+    if not path.exists():
+        return []
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise ValueError(f"it is of format {data['format']}")
+        return [{**cell, "folder": str(cell["folder"])} for cell in data["cells"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}", f"a grid of format {FORMAT}", "restore it, or move it away"
+        ) from error

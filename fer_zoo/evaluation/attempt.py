@@ -1,0 +1,151 @@
+"""One attempt at one training of an ablation: a process of its own, its output in a file, its failure in another."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from fer_zoo.files import write_text
+
+# What a training that came to its end has left.
+LEFT = ("predictions/best/test.csv", "predictions/last/test.csv", "weights/README.md")
+
+_CHILD = Path(__file__).with_name("child.py")
+_TAIL = 4000
+# Seconds that a training whose runner was killed may take to notice, and one that is stopped to leave.
+_ORPHAN, _LEAVING = 30.0, 10.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training to run: its folder with cell.yaml, what trains it, further arguments, compute threads."""
+
+    folder: Path
+    train: tuple[str, ...]
+    arguments: tuple[str, ...]
+    threads: int | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a training ended: `reason` is empty if it came to its end, and tells what happened if not."""
+
+    returncode: int
+    reason: str
+    seconds: float
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a training came to its end."""
+    return all((folder / name).is_file() for name in LEFT)
+
+
+def attempt(job: Job, stop: Event | None = None) -> Attempt:
+    """Train what is in a folder, or go on where it stopped; leaves output.log, and failed.json if it fails.
+
+    Args:
+        stop: when set, the training is stopped, and neither done nor failed.
+    """
+    began = time.monotonic()
+    with locked(job.folder / ".lock", wait=_ORPHAN) as lock:
+        if lock is None:
+            return _failed(job.folder, -1, "another process trains in this folder", began)
+        (job.folder / "failed.json").unlink(missing_ok=True)
+        command = [sys.executable, "-P", str(_CHILD), str(os.getpid()), *job.train, str(job.folder / "cell.yaml")]
+        command += ["--out", str(job.folder), "--resume", *job.arguments]
+        # It finds the modules that this process finds.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        if job.threads is not None:
+            environment["OMP_NUM_THREADS"] = str(job.threads)
+        with (job.folder / "output.log").open("ab") as log:
+            start = log.tell()
+            # Of its own session: Ctrl-C is for this process, which then stops it. It holds the lock too, so that nobody
+            # trains here while it does, even if this process is killed.
+            with subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
+                start_new_session=True, pass_fds=(lock,),
+            ) as process:  # fmt: skip
+                returncode = _ended(process, stop)
+        if returncode is None:
+            return Attempt(-1, "stopped", time.monotonic() - began)
+        if returncode == 0 and is_done(job.folder):
+            return Attempt(0, "", time.monotonic() - began)
+        return _failed(job.folder, returncode, _reason(job.folder, returncode, start), began)
+
+
+@contextmanager
+def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
+    """Hold a lock that ends with the process, however it ends; gives the open file, None if another process has it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        end = time.monotonic() + wait
+        while not _took(file):
+            if time.monotonic() > end:
+                yield None
+                return
+            time.sleep(0.1)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _took(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _ended(process: subprocess.Popen[bytes], stop: Event | None) -> int | None:
+    """Wait for the exit code; None if it was told to stop."""
+    while True:
+        try:
+            return process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            if stop is not None and stop.is_set():
+                break
+    _signal(process, signal.SIGTERM)
+    try:
+        process.wait(_LEAVING)
+    except subprocess.TimeoutExpired:
+        _signal(process, signal.SIGKILL)
+    return None
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    """To the training and the processes that it started; they are a group of their own."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        process.send_signal(number)
+
+
+def _failed(folder: Path, returncode: int, reason: str, began: float) -> Attempt:
+    write_text(folder / "failed.json", json.dumps({"reason": reason, "returncode": returncode}, indent=1) + "\n")
+    return Attempt(returncode, reason, time.monotonic() - began)
+
+
+def _reason(folder: Path, returncode: int, start: int) -> str:
+    """The error that the training printed last, or the last line that it did."""
+    if returncode == 0:
+        absent = [name for name in LEFT if not (folder / name).is_file()]
+        return f"it ended without {', '.join(absent)}"
+    with (folder / "output.log").open("rb") as log:
+        log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL))
+        said = log.read().decode("utf-8", "replace").strip()
+    if returncode < 0:
+        what = f"killed by {signal.Signals(-returncode).name}"
+        return f"{what}, as where memory is short" if returncode == -signal.SIGKILL else what
+    _, found, error = said.rpartition("fer-zoo: ")
+    return error if found else (said.splitlines() or ["it said nothing"])[-1]

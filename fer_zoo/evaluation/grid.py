@@ -1,0 +1,195 @@
+"""What an ablation is asked for: recipes, changes of them, a protocol, seeds; and the trainings that these make."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from fer_zoo.data import load, open_stores
+from fer_zoo.errors import FerZooError, OptionError, RecipeError
+from fer_zoo.evaluation.protocols import Protocol, check_apart, runs, split_name
+from fer_zoo.recipe_documents import parse
+from fer_zoo.recipes import list_recipes, load_recipe
+from fer_zoo.specs import Recipe
+from fer_zoo.specs.base import Spec
+from fer_zoo.training.checks import check_folds
+
+# Longer names are cut: most file systems take 255 bytes.
+_LONGEST = 120
+_SHOWN = 3
+_ACCEPTED = 200
+
+
+class Grid(Spec):
+    """All that an ablation is asked for; the keys of a grid file."""
+
+    recipes: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names or paths; the first one is what a report compares the others with."""
+    set: dict[str, tuple[Any, ...]] = Field(default={})
+    """Values of a recipe's keys, e.g. `train.lr: [1e-3, 1e-4]`; every combination is trained."""
+    protocol: Protocol = Protocol()
+    """What is asked of each recipe; without it its own split."""
+    seeds: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
+    """Seeds of the trainings; without any the recipe's own."""
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """One training of an ablation. folder: where it is, below the ablation's own."""
+
+    name: str
+    split: str
+    recipe: Recipe
+
+    @property
+    def folder(self) -> str:
+        """Where the training is, below the ablation's folder."""
+        return f"{_file_name(self.name)}/{_file_name(self.split)}/seed-{self.recipe.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.split}, seed {self.recipe.seed}"
+
+    def asked(self) -> dict[str, Any]:
+        """What grid.json says of it."""
+        return {"recipe": self.name, "split": self.split, "seed": self.recipe.seed, "folder": self.folder}
+
+
+def read_grid(path: str | Path) -> Grid:
+    """Read a grid file.
+
+    Raises:
+        RecipeError: it is no YAML, or has a key twice.
+        OptionError: it has other keys than a grid, or wrong values.
+    """
+    try:
+        data = parse(Path(path)).data
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror}.", "a YAML file", "check the path") from error
+    values = data.get("set")
+    if isinstance(values, Mapping):
+        data["set"] = {key: value if isinstance(value, list) else [value] for key, value in values.items()}
+    return Grid.checked(data)
+
+
+def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) -> list[CellPlan]:
+    """Return the trainings of a grid, all of one seed before those of the next; made sure that each can begin.
+
+    Args:
+        overrides: settings of every recipe, such as "data.dataset=synthict".
+        stores: folder of the stores that the recipes do not name by a path; default `stores_root()`.
+
+    Raises:
+        RecipeError: every problem found: of the recipes, the protocol, the stores, and the splits made of them.
+    """
+    problems: dict[str, list[str]] = {}
+    asked: list[tuple[str, Recipe]] = []
+    for name, changes in _variants(grid):
+        shown = ", ".join([_name(name), *(text for text, varied in changes if varied)])
+        try:
+            recipe = load_recipe(name, [*overrides, *(text for text, _ in changes)])
+            asked += [(shown, run) for run in runs(recipe, grid.protocol, stores)]
+        except FerZooError as error:
+            _note(problems, error, shown)
+    cells = [
+        CellPlan(name, split_name(run), run.model_copy(update={"seed": run.seed if seed is None else seed}))
+        for seed in (grid.seeds or (None,))
+        for name, run in asked
+    ]
+    _check_folders(cells, problems)
+    _check_data(cells, stores, problems)
+    if problems:
+        texts = [f"{_some(names)}: {text}" for text, names in problems.items()]
+        raise RecipeError(
+            f"Nothing was started: {len(texts)} problem{'s' * (len(texts) != 1)}:",
+            "recipes that load, and stores that fit them",
+            "mend what is named above",
+            problems=texts,
+        )
+    return cells
+
+
+def _variants(grid: Grid) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
+    """Recipes with each combination of the settings, and whether a setting has several values."""
+    keys = list(grid.set)
+    for name, values in itertools.product(grid.recipes, itertools.product(*grid.set.values())):
+        # JSON is YAML; a list or a mapping in one line.
+        yield (
+            name,
+            [
+                (f"{key}={value if isinstance(value, str) else json.dumps(value)}", len(grid.set[key]) > 1)
+                for key, value in zip(keys, values, strict=True)
+            ],
+        )
+
+
+def _check_folders(cells: Sequence[CellPlan], problems: dict[str, list[str]]) -> None:
+    # In lower case: on some systems names that differ in nothing else are one file.
+    counts = Counter(cell.folder.lower() for cell in cells)
+    for cell in cells:
+        if counts[cell.folder.lower()] > 1:
+            text = "is asked for more than once, or two of its names make one folder; give each once, or another name"
+            problems.setdefault(text, []).append(str(cell))
+
+
+def _check_data(cells: Iterable[CellPlan], stores: Path | None, problems: dict[str, list[str]]) -> None:
+    """Open the stores and make the splits, as a training does; those of recipes with the same data once."""
+    seen: dict[str, FerZooError | None] = {}
+    for cell in cells:
+        recipe = cell.recipe
+        # What the clips of the parts depend on.
+        used = recipe.model_dump(mode="json", include={"data", "split", "seed"})
+        model = recipe.model.model_dump(mode="json", include={"labels", "input"})
+        key = json.dumps([used, model], sort_keys=True)
+        if key not in seen:
+            seen[key] = _data_problem(recipe, stores)
+        if problem := seen[key]:
+            _note(problems, problem, str(cell))
+
+
+def _data_problem(recipe: Recipe, stores: Path | None) -> FerZooError | None:
+    try:
+        opened = open_stores(recipe, stores)
+        if opened:  # else clips are made on demand, which may take hours
+            parts = load(recipe, stores=stores)
+            check_apart(recipe, parts, opened)
+            check_folds(recipe, parts)
+    except FerZooError as error:
+        return error
+    return None
+
+
+def _note(problems: dict[str, list[str]], error: FerZooError, who: str) -> None:
+    if isinstance(error, RecipeError) and error.problems:
+        texts = list(error.problems)
+    else:
+        # All names that there are would be a page for each problem.
+        accepted = f" Accepted: {error.accepted}." if len(error.accepted) <= _ACCEPTED else ""
+        texts = [" ".join(f"{error.given}{accepted} What to do: {error.do}".split())]
+    for text in texts:
+        problems.setdefault(text, []).append(who)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return "; ".join(names[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _name(recipe: str) -> str:
+    """A packaged recipe's name, or that of a file without its folders."""
+    return recipe if recipe in list_recipes() else Path(recipe).stem
+
+
+def _file_name(text: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_.=+-]+", "__", text)
+    if len(plain) <= _LONGEST:
+        return plain
+    return f"{plain[:_LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,225 @@
+"""What trained weights say of the clips of a store, and whether they know the people in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fer_zoo import weights
+from fer_zoo.data import ClipSet, stores_root, trained_on
+from fer_zoo.data.augment import with_detector_noise
+from fer_zoo.data.playback import central_frames
+from fer_zoo.data.prepare import makes_clips
+from fer_zoo.data.split_files import read_splits
+from fer_zoo.data.store import Store, open_store
+from fer_zoo.errors import InputError, OptionError, TrainingError
+from fer_zoo.evaluation.statistics import estimate
+from fer_zoo.files import write_text
+from fer_zoo.model import FERModel
+from fer_zoo.recipes import load_recipe
+from fer_zoo.specs import Recipe, SplitSpec
+from fer_zoo.training.evaluate import crop_clips, predict_cropped
+from fer_zoo.training.metrics import figures
+from fer_zoo.training.predictions import Predictions
+
+FORMAT = 1
+# Clips that are in memory at once: 100 to 300 MB.
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class StoreResult:
+    """What weights said of a store's clips.
+
+    weights: name and sha256. store: its dataset and fingerprint. noisy: the same clips with points made as inexact as a
+    detector's, where the store's are a renderer's. left_out: clips of labels that the network lacks, by label. absent:
+    labels of the network without a clip. known: what the network saw of this database in training, in a sentence; ""
+    if it was trained on others.
+    """
+
+    weights: Mapping[str, str]
+    store: Mapping[str, str]
+    predictions: Predictions
+    noisy: Predictions | None
+    left_out: Mapping[str, int]
+    absent: tuple[str, ...]
+    known: str
+
+    def by_video(self) -> Predictions | None:
+        """One row a video; None where no video was cut into several clips."""
+        one = len(set(self.predictions.videos.tolist())) == len(self.predictions)
+        return None if one else self.predictions.by_video()
+
+    def write(self, out: Path) -> None:
+        """Write predictions.csv and figures.json.
+
+        Raises:
+            InputError: there are such files already, or they cannot be written.
+        """
+        by_video = self.by_video()
+        kinds = {"clips": self.predictions, "videos": by_video, "clips_noisy": self.noisy}
+        said = {kind: _as_json(predictions) for kind, predictions in kinds.items() if predictions is not None}
+        facts = {"weights": dict(self.weights), "store": dict(self.store), "known": self.known}
+        facts |= {"left_out": dict(self.left_out), "absent": self.absent}
+        try:
+            if (out / "figures.json").exists():
+                raise InputError(f"{out} holds figures already.", "a folder without", "choose another --out")
+            self.predictions.write(out / "predictions.csv")
+            if self.noisy is not None:
+                self.noisy.write(out / "predictions_noisy.csv")
+            write_text(out / "figures.json", json.dumps({"format": FORMAT, **facts, **said}, indent=1) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"{out} cannot be written to: {error}.", "a folder with room", "choose another --out"
+            ) from error
+
+
+def evaluate_on_store(
+    name: str | Path, store: str | Path, *, split: str | Path | None = None, device: str | None = None
+) -> StoreResult:
+    """Ask trained weights about every clip of a store whose label they have, or about the test part of a split.
+
+    Args:
+        name: a weights folder, or `model.tag` of weights that come with the package.
+        store: folder of the store, or its name in `stores_root()`.
+        split: a split of this store as a training leaves it (split.json); only its test part is asked about.
+        device: "cpu", "cuda", ...; default "cuda" where there is one.
+
+    Raises:
+        WeightsError: no such weights, or damaged ones.
+        InputError: no store, one that does not fit the network, no clip of its labels, or a split of other clips.
+        TrainingError: no such device.
+    """
+    folder = Path(name) if Path(name).is_dir() else weights.find(*_model_and_tag(str(name)))
+    spec, recipe = weights.read_folder(folder).spec, load_recipe(folder / "recipe.yaml")
+    opened = _fitting(open_store(_store_folder(store)), recipe)
+    model = weights.load_weights(folder)
+    card = model.card
+    assert card is not None
+    try:
+        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
+        given = f"Device {device!r}: {str(error).splitlines()[0]}"
+        raise TrainingError(given, "cpu, cuda, cuda:1, ...", "choose another device") from error
+    clips = opened.as_clip_set(spec.labels)
+    if split is not None:
+        clips = clips.take(_tested(Path(split), opened, clips))
+    left_out = {label: count for label, count in opened.header.labels.items() if label not in spec.labels}
+    if not len(clips):
+        raise InputError(
+            f"No clip of {opened.folder} has a label of the network; {', '.join(left_out)} are there.",
+            f"clips of {', '.join(spec.labels)}",
+            "choose other weights, or prepare the store with these labels",
+        )
+    return StoreResult(
+        weights={"name": card.name, "sha256": card.sha256},
+        store={"dataset": opened.header.reader.name, "fingerprint": opened.header.fingerprint},
+        predictions=predict(model, clips),
+        noisy=predict(model, with_detector_noise(clips, recipe.seed)) if clips.exact else None,
+        left_out=left_out,
+        absent=tuple(label for number, label in enumerate(spec.labels) if number not in clips.labels),
+        known=_known(recipe, folder, opened, clips),
+    )
+
+
+def predict(model: FERModel, clips: ClipSet) -> Predictions:
+    """What a model says of clips, cut to its middle frames and cropped as its input spec says; some clips at a time."""
+    parts = []
+    for start in range(0, len(clips), _AT_ONCE):
+        some = clips.take(np.arange(start, min(start + _AT_ONCE, len(clips))))
+        cropped = crop_clips(central_frames(some, model.input_spec.frames), model.input_spec)
+        parts.append(predict_cropped(model, cropped))
+    every = range(len(clips))
+    keys = [clips.key(clip) for clip in every]
+    return Predictions(
+        labels=clips.names,
+        keys=np.array(keys),
+        subjects=np.array([clips.person(clip) for clip in every]),
+        videos=np.array(clips.videos or keys),
+        truth=clips.labels,
+        probabilities=np.concatenate(parts).astype(np.float64),
+    )
+
+
+def _model_and_tag(name: str) -> tuple[str, str | None]:
+    # A tag has no dot; the names of timm's networks may.
+    model, dot, tag = name.rpartition(".")
+    return (model, tag) if dot else (name, None)
+
+
+def _store_folder(store: str | Path) -> Path:
+    return Path(store) if Path(store).is_dir() else stores_root() / store
+
+
+def _fitting(store: Store, recipe: Recipe) -> Store:
+    wanted = recipe.model.input
+    if recipe.data.any_fps:
+        wanted = wanted.model_copy(update={"fps": store.header.fps})
+    problems = store.check_fits(wanted, wanted.landmarks.detector)
+    if problems:
+        raise InputError(
+            f"The store {store.folder} does not fit these weights. " + "; ".join(problems) + ".",
+            "a store that was prepared for this network's input",
+            "prepare it by the recipe.yaml in the weights folder: `fer-zoo prepare DATASET --recipe ... --out ...`",
+        )
+    return store
+
+
+def _tested(path: Path, store: Store, clips: ClipSet) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Numbers of the clips in the test part of a split file."""
+    # A training notes the fingerprint of what it took of the store, by its labels; others that of the store.
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["store"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = None
+    own = found if found == clips.fingerprint else store.header.fingerprint
+    splits = read_splits(path, store=own, subjects={clip.key: clip.subject or clip.video for clip in store.facts})
+    if len(splits) != 1:
+        raise OptionError(
+            f"{path} holds {len(splits)} splits.", "a file with one", "take the split.json of the training"
+        )
+    row = {key: number for number, key in enumerate(clips.keys)}
+    return np.array([row[key] for key in splits[0].test if key in row], np.int64)
+
+
+def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:
+    """What the network saw of the store's database: how many of these people, where that was noted."""
+    name = store.header.reader.name
+    if name not in trained_on(recipe):
+        return ""
+    said = f"The network was trained on {name}"
+    seen = _seen(recipe, folder, store)
+    if seen is None:
+        return f"{said}; nothing tells whether on these people. If it was, the figures are too high."
+    rows = [row for row, key in enumerate(clips.keys) if key in seen]
+    if not rows:
+        return f"{said}, but on other people than these."
+    people = len({clips.person(row) for row in rows} - {""})
+    who = f"the people of {len(rows)} of these {len(clips)} clips ({people} people)"
+    return f"{said}, also on {who}: the figures are too high."
+
+
+def _seen(recipe: Recipe, folder: Path, store: Store) -> set[str] | None:
+    """Keys of the clips of everybody who was trained or validated on; None where that was not noted."""
+    name = store.header.reader.name
+    if isinstance(recipe.split, SplitSpec) and makes_clips(name) and name not in recipe.data.stores:
+        numbers = {who for part in (recipe.split.train, recipe.split.validation) for who in range(*part)}
+        return {clip.key for clip in store.facts if clip.subject is not None and int(clip.subject) in numbers}
+    try:
+        (noted,) = json.loads((folder.parent / "split.json").read_text(encoding="utf-8"))["splits"]
+        keys = {key.removeprefix(f"{name}:") for key in (*noted["train"], *noted["validation"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    people = {clip.subject for clip in store.facts if clip.key in keys} - {None}
+    return keys | {clip.key for clip in store.facts if clip.subject in people}
+
+
+def _as_json(predictions: Predictions) -> dict[str, Any]:
+    known = estimate([predictions]).model_dump(mode="json")
+    return {"estimates": known, **figures(predictions).model_dump(mode="json")}

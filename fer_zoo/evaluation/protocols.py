@@ -1,0 +1,186 @@
+"""Which trainings a protocol needs: every fold, every subject left out, every published split, every database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from fer_zoo.data import ClipSet, open_stores
+from fer_zoo.data.load import labelled
+from fer_zoo.data.store import Store
+from fer_zoo.errors import InputError, OptionError
+from fer_zoo.registry import DATASETS
+from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
+from fer_zoo.specs.base import Spec
+
+
+class Protocol(Spec):
+    """What is asked of each recipe, one of these at most; without any its own split, all folds if it names none."""
+
+    folds: Annotated[int, Field(ge=3, strict=True)] | None = None
+    """Subject-independent folds; all of them are run."""
+    leave_one_out: Annotated[bool, Field(strict=True)] = False
+    """Leave each subject of the store out once."""
+    published: str | None = None
+    """Published splits by a pattern of their names, e.g. `set_*`."""
+    cross: tuple[str, ...] = ()
+    """Databases, each of which is tested on once by a network that was trained on all others."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Protocol:
+        asked = [name for name in Protocol.model_fields if getattr(self, name)]
+        if len(asked) > 1:
+            raise ValueError(f"{' and '.join(asked)}: one protocol at a time")
+        return self
+
+
+def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list[Recipe]:
+    """Return the recipe once for each training that the protocol needs.
+
+    Args:
+        stores: folder of the stores that the recipe does not name by a path; default `stores_root()`.
+
+    Raises:
+        UnknownNameError: a database is not registered.
+        OptionError: a database is named twice, or there is but one.
+        InputError: there is no store, it does not fit, has no subjects, or has no such published split.
+    """
+    if protocol.cross:
+        return _across(recipe, protocol.cross)
+    if protocol.leave_one_out:
+        return _without_each(recipe, stores)
+    if protocol.published is not None:
+        return _published(recipe, protocol.published, stores)
+    split = recipe.split if protocol.folds is None else FoldSplit(folds=protocol.folds)
+    if isinstance(split, FoldSplit) and split.fold is None:
+        whole = split.model_dump(exclude={"fold"})
+        return [_split_by(recipe, {**whole, "fold": fold}) for fold in range(1, split.folds + 1)]
+    return [recipe]
+
+
+def split_name(recipe: Recipe) -> str:
+    """What tells a run from the others of its protocol, e.g. "fold-2-of-5", "without-S005", "synthmh-to-synthict"."""
+    match recipe.split:
+        case FoldSplit(folds=folds, fold=fold):
+            return f"fold-{fold}-of-{folds}"
+        case LeaveOneOutSplit(leave_out=subject):
+            return f"without-{subject}"
+        case PublishedSplit(published=name):
+            return name
+        case DatabaseSplit(train_on=train_on, test_on=test_on):
+            return f"{'+'.join(train_on)}-to-{test_on}"
+        case SplitSpec():
+            return "ranges"
+        case FileSplit(file=file, name=name):
+            return re.sub("[^A-Za-z0-9._-]+", "-", name or Path(file).stem)
+
+
+def check_apart(recipe: Recipe, parts: Mapping[str, ClipSet], stores: Mapping[str, Store]) -> None:
+    """Make sure, by what the stores say of the clips, that nobody and no video is in two of the parts.
+
+    Of a published split the clips and videos are checked: who is in which part was decided by those who published it.
+
+    Raises:
+        InputError: somebody or something is.
+    """
+    across = isinstance(recipe.split, DatabaseSplit)
+    facts = {
+        (f"{name}:{clip.key}" if across else clip.key): (name, clip)
+        for name, store in stores.items()
+        for clip in store.facts
+    }
+    found: dict[tuple[str, str, str], str] = {}
+    for part, clips in parts.items():
+        for key in clips.keys:
+            name, clip = facts[key]
+            marks = {"clip": clip.key, "video": clip.video}
+            if not isinstance(recipe.split, PublishedSplit):
+                marks["subject"] = clip.subject
+            for kind, who in marks.items():
+                if who is not None and found.setdefault((kind, name, who), part) != part:
+                    raise InputError(
+                        f"The {kind} {who!r} of {name} is in {found[kind, name, who]} and in {part}.",
+                        "parts that share nobody and no video",
+                        "correct the split; if the store itself is wrong, prepare it anew",
+                    )
+
+
+def _split_by(recipe: Recipe, split: Mapping[str, Any], **data: Any) -> Recipe:
+    """The recipe with another split; what a paper printed for it does not hold for a split of another form."""
+    fields = recipe.model_dump()
+    fields["data"] |= data
+    protocol = "subject-independent"
+    if "published" in split:
+        protocol = "published"
+    elif "test_on" in split:
+        protocol = "cross-database"
+    changed = Recipe.model_validate({**fields, "split": dict(split), "protocol": protocol})
+    same = type(changed.split) is type(recipe.split)
+    return changed if same else changed.model_copy(update={"published": None})
+
+
+def _held_out(recipe: Recipe) -> dict[str, Any]:
+    """How many of the trained validate, where the recipe says it."""
+    share = getattr(recipe.split, "validation_folds", None)
+    return {} if share is None else {"validation_folds": share}
+
+
+def _across(recipe: Recipe, databases: Sequence[str]) -> list[Recipe]:
+    if len(databases) < 2 or len(set(databases)) < len(databases):
+        raise OptionError(
+            f"Across the databases {', '.join(databases)}.", "two or more, each once", "name those you have stores of"
+        )
+    found = []
+    for tested in databases:
+        DATASETS.get(tested)
+        split = {"train_on": [name for name in databases if name != tested], "test_on": tested, **_held_out(recipe)}
+        own = recipe.data.dataset
+        dataset = own.model_dump() if own.name == tested else {"name": tested}
+        found.append(_split_by(recipe, split, dataset=dataset))
+    return found
+
+
+def _store(recipe: Recipe, split: Mapping[str, Any], folder: Path | None) -> Store:
+    (store,) = open_stores(_split_by(recipe, split), folder).values()
+    return store
+
+
+def _without_each(recipe: Recipe, folder: Path | None) -> list[Recipe]:
+    more = _held_out(recipe)
+    store = _store(recipe, {"leave_out": ""}, folder)
+    subjects = sorted({clip.subject for clip in labelled(store, recipe.model.labels) if clip.subject is not None})
+    if not subjects:
+        raise InputError(
+            f"The store {store.folder} does not say whose its clips are.",
+            "clips with subjects, and labels that the network has",
+            "use a published split (--published)",
+        )
+    return [_split_by(recipe, {"leave_out": subject, **more}) for subject in subjects]
+
+
+def _published(recipe: Recipe, pattern: str, folder: Path | None) -> list[Recipe]:
+    more = _held_out(recipe)
+    store = _store(recipe, {"published": pattern}, folder)
+    parts: dict[str, set[str]] = {}
+    for clip in labelled(store, recipe.model.labels):
+        for name, part in clip.split.items():
+            parts.setdefault(name, set()).add(part)
+    whole = sorted((name for name, has in parts.items() if {"train", "test"} <= has), key=_by_number)
+    names = [name for name in whole if fnmatchcase(name, pattern)]
+    if not names:
+        raise InputError(
+            f"No published split of the store {store.folder} is called {pattern!r}.",
+            ", ".join(whole) or "none: its database publishes none",
+            "name one of these or a pattern, or split by folds",
+        )
+    return [_split_by(recipe, {"published": name, **more}) for name in names]
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """set_10 stands behind set_9."""
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]

@@ -1,0 +1,196 @@
+"""A report's numbers as a page: what stands where, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from fer_zoo.evaluation.report_numbers import Delta, Report, Row, Setting
+from fer_zoo.evaluation.report_tables import (
+    SIGNIFICANT,
+    class_tables,
+    delta_table,
+    figure_table,
+    group_table,
+    mistake_table,
+    published_table,
+    recipe_table,
+    short,
+    spread_table,
+    training_table,
+    verdict,
+)
+from fer_zoo.evaluation.report_text import Block, Heading, Paragraph, Picture, Strong, Table, Warnings
+
+# Names that are written out in a line.
+_LISTED = 12
+
+
+def page(report: Report) -> tuple[Block, ...]:
+    """All blocks of the page."""
+    blocks: list[Block] = [Heading(1, f"Report on {report.name}")]
+    if report.warnings:
+        blocks.append(Warnings(report.warnings))
+    blocks += _run(report)
+    blocks += _recipes(report)
+    for number, setting in enumerate(report.settings, 1):
+        blocks += _setting(setting, number)
+    blocks += _published(report)
+    return tuple(blocks)
+
+
+def picture_name(kind: Literal["confusion", "curves", "mistakes"], number: int) -> str:
+    """File of a setting's picture; settings are numbered from 1."""
+    return f"{kind}-{number}.{'jpg' if kind == 'mistakes' else 'png'}"
+
+
+def _run(report: Report) -> Iterator[Block]:
+    done = [training for training in report.trainings if training.state == "done"]
+    hours = sum(training.hours for training in report.trainings)
+    rows: list[tuple[str, str]] = [
+        ("recipes", str(len(report.recipes))),
+        ("protocols", ", ".join(dict.fromkeys(setting.protocol for setting in report.settings)) or "none"),
+        ("seeds", ", ".join(map(str, sorted({training.seed for training in report.trainings})))),
+        ("splits", _listed([training.split for training in report.trainings])),
+        ("tested on", "; ".join(f"{setting.title}: {_size(setting)}" for setting in report.settings) or "nothing yet"),
+        ("trainings done", f"{len(done)} of {len(report.trainings)}"),
+        ("hours", f"{hours:.2f} in total, from making or opening the clips to judging"),
+        ("machines", "; ".join(report.machines) or "unknown"),
+        ("commits", ", ".join(short(commit) for commit in sorted({t.commit for t in done if t.commit})) or "unknown"),
+        ("versions", ", ".join(report.versions) or "unknown"),
+    ]
+    yield Heading(2, "What was run")
+    yield Table(("", ""), tuple(rows), frozenset({1}))
+    if len(done) < len(report.trainings):
+        yield Heading(3, "Not done")
+        yield training_table([training for training in report.trainings if training.state != "done"])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, each once; of many, e.g. of all subjects left out, only some."""
+    once = list(dict.fromkeys(names))
+    return ", ".join(once) if len(once) <= _LISTED else f"{len(once)}: {', '.join(once[: _LISTED - 2])}, ..."
+
+
+def _recipes(report: Report) -> Iterator[Block]:
+    yield Heading(2, "Recipes")
+    yield Paragraph(f"What each changes of the baseline, {report.baseline}.")
+    yield recipe_table(report)
+
+
+def _setting(setting: Setting, number: int) -> Iterator[Block]:
+    yield Heading(2, f"{setting.protocol.capitalize()}: {setting.title}")
+    yield Paragraph(_what(setting))
+    if any(row.best for row in setting.rows):
+        yield Paragraph(
+            "WAR (share of clips that are right) and UAR (mean recall of the classes) on the test clips, in per cent, "
+            "with 95 % intervals over subjects, and over seeds where there are several; weights of the epoch with the "
+            "best UAR on the validation subjects, and of the last epoch."
+        )
+        yield figure_table(setting)
+        for note in _notes(setting.rows):
+            yield Paragraph(note)
+    for row in setting.rows:
+        if row.problem:
+            yield Paragraph((Strong(row.recipe), f" has no figures: {row.problem}"))
+    if not any(row.best for row in setting.rows):
+        yield Paragraph("No training is done.")
+        return
+    yield Paragraph(
+        "Mean ± standard deviation: over the folds it says how much folds differ, over the seeds how much trainings "
+        "differ; neither is an interval for the mean. One fold or one seed has no deviation."
+    )
+    yield spread_table(setting)
+    yield from _differences(setting)
+    yield Heading(3, f"Classes ({setting.title})")
+    yield Paragraph("Recall and F1 by class in per cent, and the calibration error, over all seeds; best epoch.")
+    yield from class_tables(setting)
+    yield Picture(picture_name("confusion", number), f"Confusion matrices, {setting.title}")
+    if table := group_table(setting):
+        yield Heading(3, f"Groups ({setting.title})")
+        yield table
+    if any(row.curves for row in setting.rows):
+        yield Heading(3, f"Training curves ({setting.title})")
+        yield Picture(picture_name("curves", number), f"Loss and validation UAR by epoch, {setting.title}")
+    yield from _mistakes(setting, number)
+
+
+def _what(setting: Setting) -> str:
+    made = "synthetic faces: not comparable with figures on people" if setting.synthetic else "people"
+    return f"Trained on {' + '.join(setting.trained_on)}, tested on {setting.tested_on} ({made}): {_size(setting)}."
+
+
+def _size(setting: Setting) -> str:
+    """Clips and subjects that were tested on; several numbers where trainings are missing."""
+    bases = [row.best.estimates.basis for row in setting.rows if row.best]
+    sizes = sorted({(basis.clips, basis.subjects) for basis in bases}, reverse=True)
+    return (
+        " or ".join(f"{clips} clips of {subjects or 'unknown'} subjects" for clips, subjects in sizes) or "nothing yet"
+    )
+
+
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """What must be known of the intervals, once for all rows that it holds for."""
+    notes: dict[str, list[str]] = {}
+    counted = [row for row in rows if row.best]
+    for row in counted:
+        for note in row.best.estimates.basis.notes if row.best else ():
+            notes.setdefault(note, []).append(row.recipe)
+    for note, names in notes.items():
+        yield note if len(names) == len(counted) else f"{', '.join(names)}: {note}"
+
+
+def _differences(setting: Setting) -> Iterator[Block]:
+    if not setting.deltas:
+        return
+    yield Heading(3, f"Differences ({setting.title})")
+    yield Paragraph(
+        f"Each recipe less {setting.baseline}, in points, on the same clips, folds and seeds; best epoch. The interval "
+        "draws subjects with both answers; p is of a paired sign-flip test over subjects, adjusted over the "
+        "comparisons of this table (Holm)."
+    )
+    yield delta_table(setting)
+    compared = [delta for delta in setting.deltas if delta.comparison]
+    open_ones = [delta.recipe for delta in compared if verdict(delta.uar_holm) != "significant"]
+    if open_ones:
+        yield Paragraph(
+            (Strong("Not significant"), f" in UAR at {SIGNIFICANT}: {', '.join(open_ones)}. That is no proof of "
+             "equality: the interval says how great the difference may yet be.")
+        )  # fmt: skip
+    for delta in setting.deltas:
+        yield from _about(delta)
+
+
+def _about(delta: Delta) -> Iterator[Block]:
+    if delta.comparison is None:
+        yield Paragraph((Strong(delta.recipe), f" is not compared: {delta.problem}"))
+
+
+def _mistakes(setting: Setting, number: int) -> Iterator[Block]:
+    yield Heading(3, f"Mistakes ({setting.title})")
+    if not setting.mistakes:
+        yield Paragraph(f"{setting.mistakes_of} made none.")
+        return
+    yield Paragraph(f"The most confident ones of {setting.mistakes_of}; probabilities are means over the seeds.")
+    yield mistake_table(setting)
+    if setting.faces:
+        yield Picture(picture_name("mistakes", number), f"Frames of the most confident mistakes, {setting.title}")
+    if setting.faces_note:
+        yield Paragraph(setting.faces_note)
+
+
+def _published(report: Report) -> Iterator[Block]:
+    yield Heading(2, "Beside published figures")
+    yield Paragraph(
+        "WAR in per cent. Ours stand beside a published figure only where they are of the same data by the same "
+        "protocol; figures on synthetic faces never do."
+    )
+    for protocol, title in (
+        ("subject-independent", "Table 1 of the paper: subject-independent"),
+        ("cross-database", "Table 2 of the paper: cross-database"),
+        ("published", "Published splits"),
+    ):
+        rows = [row for row in report.published if row.protocol == protocol]
+        if rows:
+            yield Heading(3, title)
+            yield published_table(rows)

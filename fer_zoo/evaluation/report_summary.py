@@ -1,0 +1,239 @@
+"""From the trainings of an ablation to the numbers of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from fer_zoo.compose import build
+from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.evaluation.report_numbers import (
+    FORMAT,
+    Change,
+    Classes,
+    Curve,
+    Delta,
+    Group,
+    Judged,
+    Mistake,
+    RecipeFacts,
+    Report,
+    Row,
+    Setting,
+    Training,
+)
+from fer_zoo.evaluation.report_published import published_rows
+from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes, grouped
+from fer_zoo.evaluation.report_warnings import of_clips, of_trainings, said_of
+from fer_zoo.evaluation.resampling import by_fold
+from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell
+from fer_zoo.evaluation.statistics import Comparison, FoldSpread, compare, estimate, holm, over_folds, spread
+from fer_zoo.specs import Recipe
+from fer_zoo.training.metrics import figures, group_figures
+from fer_zoo.training.predictions import Predictions
+
+MISTAKES = 6
+
+Recipes = Mapping[str, Sequence[Cell]]
+
+
+def make_report(cells: Sequence[Cell], baseline: str | None = None) -> Report:
+    """Compute all that a report says.
+
+    Args:
+        baseline: name of the recipe that others are compared with; default the first that was asked for.
+
+    Raises:
+        InputError: no training of that recipe was asked for, or trainings do not fit each other.
+    """
+    names = list(dict.fromkeys(cell.recipe for cell in cells))
+    base = names[0] if baseline is None else baseline
+    if base not in names:
+        raise InputError(f"No training of the recipe {base!r}.", ", ".join(names), "name one of these as the baseline")
+    settings = grouped(cells)
+    rows = {key: [_row(name, found) for name, found in recipes.items()] for key, recipes in settings.items()}
+    return Report(
+        format=FORMAT,
+        name=" + ".join(dict.fromkeys(cell.root.name for cell in cells)),
+        baseline=base,
+        warnings=(*of_trainings(cells), *of_clips(settings)),
+        trainings=tuple(_training(cell) for cell in cells),
+        machines=said_of(cells, "hardware"),
+        versions=tuple(f"{name} {said}" for name in ("fer_zoo", "torch", "python") for said in said_of(cells, name)),
+        recipes=tuple(_facts(name, base, list(settings.values())) for name in names),
+        published=published_rows(settings, rows),
+        settings=tuple(_setting(key, recipes, rows[key], base) for key, recipes in settings.items()),
+    )
+
+
+def _training(cell: Cell) -> Training:
+    names = ("recipe", "split", "seed", "state", "problem", "hours")
+    values = {name: getattr(cell, name) for name in names}
+    return Training(**values, folder=cell.place, commit=cell.facts.get("commit", ""))
+
+
+def _facts(name: str, base: str, settings: Sequence[Recipes]) -> RecipeFacts:
+    """What a recipe is, and what it changes of the baseline where both stand in one setting."""
+    pairs = [(_spec(found.get(name, ())), _spec(found.get(base, ()))) for found in settings]
+    spec = next((spec for spec, _ in pairs if spec), None)
+    both = next(((theirs, own) for own, theirs in pairs if own and theirs), None)
+    differ = changes(*both) if both else []
+    return RecipeFacts(
+        name=name,
+        description=spec.description if spec else "",
+        changes=tuple(Change(key=key, baseline=as_yaml(a), here=as_yaml(b)) for key, a, b in differ),
+        parameters=_parameters(spec) if spec else None,
+    )
+
+
+def _spec(cells: Sequence[Cell]) -> Recipe | None:
+    return next((cell.spec for cell in cells if cell.spec is not None), None)
+
+
+def _parameters(recipe: Recipe) -> int | None:
+    try:
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in build(recipe.model).parameters())
+    except FerZooError:
+        return None
+
+
+def _row(name: str, cells: Sequence[Cell]) -> Row:
+    done = [cell for cell in cells if cell.state == "done"]
+    row = {
+        "recipe": name,
+        "asked": len(cells),
+        "trainings": len(done),
+        "seeds": tuple(sorted({cell.seed for cell in done})),
+        "splits": tuple(dict.fromkeys(cell.split for cell in done)),
+        "commits": said_of(done, "commit"),
+        "labels": done[0].predictions[BEST].labels if done else (),
+        "curves": tuple(map(_curve, done)),
+    }
+    nothing = dict.fromkeys(("best", "last", "noisy", "by_video", "classes"))
+    if not done:
+        return Row(**row, **nothing, problem="", groups=())
+    try:
+        return Row(**row, **_figures(done), problem="")
+    except InputError as error:
+        return Row(**row, **nothing, problem=error.given, groups=())
+
+
+def _figures(done: Sequence[Cell]) -> dict[str, object]:
+    best = [cell.predictions[BEST] for cell in done]
+    noisy = [cell.predictions[NOISY] for cell in done if NOISY in cell.predictions]
+    cut = any((run.videos != run.keys).any() for run in best)
+    seeds = _by_seed(done, BEST)
+    return {
+        "best": _judged(done, BEST),
+        "last": _judged(done, LAST),
+        "noisy": estimate(noisy) if len(noisy) == len(done) else None,
+        "by_video": estimate([run.by_video() for run in best]) if cut else None,
+        "classes": _classes(seeds),
+        "groups": _groups(seeds),
+    }
+
+
+def _judged(done: Sequence[Cell], kind: str) -> Judged:
+    runs = [cell.predictions[kind] for cell in done]
+    whole = [figures(run) for run in _by_seed(done, kind)]
+    war, uar = (spread([getattr(of, name) for of in whole]) for name in ("war", "uar"))
+    return Judged(
+        estimates=estimate(runs), over_folds=over_folds(runs), over_seeds=FoldSpread(war=war, uar=uar)
+    )  # fmt: skip
+
+
+def _by_seed(done: Sequence[Cell], kind: str) -> list[Predictions]:
+    """The answers of each seed on all folds; seeds that lack folds others have would not compare and are left out."""
+    of_seed: dict[int, list[Cell]] = {}
+    for cell in done:
+        of_seed.setdefault(cell.seed, []).append(cell)
+    most = max(map(len, of_seed.values()))
+    whole = [cells for _, cells in sorted(of_seed.items()) if len(cells) == most]
+    return [Predictions.concat([cell.predictions[kind] for cell in cells]) for cells in whole]
+
+
+def _classes(seeds: Sequence[Predictions]) -> Classes:
+    of = [figures(run) for run in seeds]
+    confusion = np.sum([np.array(one.confusion) for one in of], axis=0)
+    right, occurs, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    present = [bool(count) for count in occurs]
+    recall, f1 = right / np.maximum(occurs, 1), 2 * right / np.maximum(occurs + said, 1)
+    return Classes(
+        recall=tuple(float(value) if there else None for value, there in zip(recall, present, strict=True)),
+        f1=tuple(float(value) if there else None for value, there in zip(f1, present, strict=True)),
+        confusion=tuple(map(tuple, confusion.tolist())),
+        calibration_error=float(np.mean([one.calibration_error for one in of])),
+    )
+
+
+def _groups(seeds: Sequence[Predictions]) -> tuple[Group, ...]:
+    found = [group_figures(run) for run in seeds]
+    return tuple(
+        Group(
+            grouping=grouping, group=group, clips=first.clips, subjects=first.subjects,
+            war=float(np.mean([of[grouping][group].war for of in found])),
+            uar=float(np.mean([of[grouping][group].uar for of in found])),
+        )
+        for grouping, groups in found[0].items() for group, first in groups.items()
+    )  # fmt: skip
+
+
+def _curve(cell: Cell) -> Curve:
+    loss, uar = (tuple(row[name] for row in cell.log) for name in ("loss", "validation_uar"))
+    return Curve(split=cell.split, seed=cell.seed, loss=loss, validation_uar=uar)
+
+
+def _setting(key: SettingKey, recipes: Recipes, rows: Sequence[Row], base: str) -> Setting:
+    shown = next((row.recipe for row in sorted(rows, key=lambda row: row.recipe != base) if row.best), "")
+    return Setting(
+        title=key.title, protocol=key.protocol, trained_on=key.trained_on, tested_on=key.tested_on,
+        synthetic=key.synthetic, baseline=base, rows=tuple(rows), deltas=_deltas(recipes, rows, base),
+        mistakes_of=shown, mistakes=_mistakes(recipes[shown]) if shown else (), faces=(), faces_note="",
+    )  # fmt: skip
+
+
+def _deltas(recipes: Recipes, rows: Sequence[Row], base: str) -> tuple[Delta, ...]:
+    others = [row.recipe for row in rows if row.recipe != base and row.trainings]
+    compared = [_compared(recipes[name], recipes.get(base, ())) for name in others]
+    adjusted = {
+        figure: holm([None if found is None else getattr(found, figure).p for found, _, _ in compared])
+        for figure in ("war", "uar")
+    }
+    return tuple(
+        Delta(recipe=name, comparison=found, pairs=pairs, problem=problem, war_holm=war, uar_holm=uar)
+        for name, (found, pairs, problem), war, uar in zip(
+            others, compared, adjusted["war"], adjusted["uar"], strict=True
+        )
+    )
+
+
+def _compared(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[Comparison | None, int, str]:
+    """Compare the trainings of the same fold and seed that both recipes have."""
+    sides = [{(cell.split, cell.seed): cell for cell in cells if cell.state == "done"} for cells in (one, other)]
+    common = [place for place in sides[0] if place in sides[1]]
+    if not common:
+        return None, 0, "no training of the same fold and seed is done for the baseline"
+    runs = [[side[place].predictions[BEST] for place in common] for side in sides]
+    try:
+        return compare(*runs), len(common), ""
+    except InputError as error:
+        return None, len(common), error.given
+
+
+def _mistakes(cells: Sequence[Cell]) -> tuple[Mistake, ...]:
+    found = []
+    for fold in by_fold([cell.predictions[BEST] for cell in cells if cell.state == "done"]):
+        clips, shares = fold[0], np.mean([run.probabilities for run in fold], axis=0)
+        said = shares.argmax(axis=1)
+        found += [
+            Mistake(
+                key=str(clips.keys[clip]), subject=str(clips.subjects[clip]), truth=clips.labels[clips.truth[clip]],
+                said=clips.labels[said[clip]], probability=float(shares[clip, said[clip]]),
+                of_truth=float(shares[clip, clips.truth[clip]]),
+            )
+            for clip in np.flatnonzero(said != clips.truth)
+        ]  # fmt: skip
+    return tuple(sorted(found, key=lambda mistake: (-mistake.probability, mistake.key))[:MISTAKES])

@@ -1,0 +1,145 @@
+"""Which clips a step trains on, and the share of them that one device takes at once; read ahead by a thread.
+
+It follows from the recipe and the number of the step: no sampler has a state, every process knows the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fer_zoo.data.clips import ClipSet, Index, Points
+from fer_zoo.data.playback import random_frames
+from fer_zoo.errors import TrainingError
+from fer_zoo.specs import Recipe
+from fer_zoo.training.seed import generator
+
+# Pieces that are read before they are needed: one in work, one to spare.
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Clips of one step that a device takes at once.
+
+    places: (n,) of the clips in the batch of all devices. first, end: those of the places that are trained on; one more
+    at an end is there because a clip is mixed with it. last: whether it is this process's last piece of the step.
+    frames: (n, T, S, S, 3) uint8. landmarks: (n, T, 68, 2). labels: (n,). rngs: one for each clip's random changes.
+    """
+
+    step: int
+    places: range
+    first: int
+    end: int
+    last: bool
+    frames: Tensor
+    landmarks: Points
+    labels: Index
+    rngs: list[np.random.Generator]
+
+    @property
+    def clips(self) -> int:
+        """How many clips are trained on."""
+        return self.end - self.first
+
+
+class Batches:
+    """The training clips of a recipe, step by step, as process `process` of `processes` takes them.
+
+    Raises:
+        TrainingError: fewer clips than a batch.
+    """
+
+    def __init__(self, recipe: Recipe, clips: ClipSet, *, process: int = 0, processes: int = 1) -> None:
+        spec = recipe.train
+        if len(clips) < spec.batch_size:
+            raise TrainingError(
+                f"{len(clips)} training clips for batches of {spec.batch_size}.",
+                "at least one whole batch",
+                "lower train.batch_size or add subjects to split.train",
+            )
+        self.recipe, self.clips = recipe, clips
+        # Whole batches only: a small rest would disturb the batch norm.
+        self.per_epoch = len(clips) // spec.batch_size
+        self.pieces = pieces_a_process(recipe, processes)
+        bounds = [part[[0, -1]] for part in np.array_split(np.arange(spec.batch_size), processes * self.pieces)]
+        mine = bounds[process * self.pieces : (process + 1) * self.pieces]
+        self._shares = [range(int(first), int(last) + 1) for first, last in mine]
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def rows(self, step: int) -> Index:
+        """Numbers of the clips (batch_size,) of a step, of all processes together."""
+        epoch, place = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, epoch_order(self.recipe, self.clips.labels, epoch)
+        size = self.recipe.train.batch_size
+        return self._order[place * size : (place + 1) * size]
+
+    def names(self, step: int) -> list[str]:
+        """What the clips of a step are called."""
+        return [self.clips.key(int(row)) for row in self.rows(step)]
+
+    def read(self, step: int, share: range, *, pin: bool = False) -> Piece:
+        """Read one share of a step's batch; `pin`: into memory that a GPU copies from by itself."""
+        recipe, size = self.recipe, self.recipe.train.batch_size
+        places = range(share.start - share.start % 2, min(size, share.stop + share.stop % 2))
+        places = places if recipe.train.mixup else share
+        rows = self.rows(step)[places.start : places.stop]
+        rngs = [generator(recipe.seed, "augment", step, place) for place in places]
+        stored, marks = self.clips.read(rows), self.clips.landmarks[rows]
+        frames, landmarks = random_frames(stored, marks, recipe.model.input.frames, recipe.train.augment, rngs)
+        pictures = torch.from_numpy(frames)
+        return Piece(
+            step=step,
+            places=places,
+            first=share.start - places.start,
+            end=share.stop - places.start,
+            last=share == self._shares[-1],
+            frames=pictures.pin_memory() if pin else pictures,
+            landmarks=landmarks,
+            labels=self.clips.labels[rows],
+            rngs=rngs,
+        )
+
+    def ahead(self, first: int, end: int, *, pin: bool = False) -> Generator[Piece, None, None]:
+        """This process's pieces of the steps first <= step < end, in order; the next ones are read meanwhile."""
+        with ThreadPoolExecutor(1, "read clips") as thread:
+            waiting: deque[Future[Piece]] = deque()
+            try:
+                for step in range(first, end):
+                    for share in self._shares:
+                        waiting.append(thread.submit(self.read, step, share, pin=pin))
+                        if len(waiting) == _AHEAD:
+                            yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                thread.shutdown(cancel_futures=True)
+
+
+def pieces_a_process(recipe: Recipe, processes: int) -> int:
+    """In how many pieces each process takes its share of a batch: the same number in all, as they call each other."""
+    share = -(-recipe.train.batch_size // processes)
+    return -(-share // (recipe.train.micro_batch or share))
+
+
+def epoch_order(recipe: Recipe, labels: Index, epoch: int) -> Index:
+    """Numbers of the clips of an epoch (len(labels),) in order; of balanced sampling every class equally often."""
+    rng = generator(recipe.seed, "order", epoch)
+    if recipe.train.sampling == "uniform":
+        return rng.permutation(len(labels))
+    classes = rng.permutation(np.unique(labels))
+    drawn = []
+    for place, label in enumerate(classes):
+        own = np.flatnonzero(labels == label)
+        # Classes in random order, so that none gets the odd clip more in every epoch.
+        count = len(labels) // len(classes) + (place < len(labels) % len(classes))
+        passes = [rng.permutation(own) for _ in range(-(-count // len(own)))]
+        drawn.append(np.concatenate(passes)[:count])
+    return rng.permutation(np.concatenate(drawn))

@@ -1,0 +1,183 @@
+"""A training at its start, or where its checkpoint left off: network, average, optimizer, progress."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from fer_zoo.compose import build
+from fer_zoo.data.clips import ClipSet
+from fer_zoo.errors import OptionError, TrainingError
+from fer_zoo.model import FERModel
+from fer_zoo.pretrained import load_backbone_weights
+from fer_zoo.specs import Recipe
+from fer_zoo.training import checks, pretrain, report
+from fer_zoo.training.checkpoint import Progress, load_checkpoint, read_progress, read_tensors, save_checkpoint
+from fer_zoo.training.optim import make_optimizer
+from fer_zoo.training.processes import called, make_accelerator, with_joint_batch_norm
+from fer_zoo.training.seed import seed_torch
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator, PartialState
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+
+@dataclass
+class Run:
+    """What changes while training: all of it is in the checkpoint. `average` is `model` where the recipe has no ema.
+
+    called: `model` as accelerate calls it: in the recipe's precision, compiled, with the gradients of all processes.
+    """
+
+    recipe: Recipe
+    accelerator: Accelerator
+    model: FERModel
+    average: FERModel
+    called: nn.Module
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks of the checkpoint by name."""
+        return {"model": self.model} if self.average is self.model else {"model": self.model, "average": self.average}
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, in the main process.
+
+        Raises:
+            TrainingError: it cannot be written; the previous one is kept.
+        """
+        scaler = self.accelerator.scaler
+        self.progress.scaler = {} if scaler is None else scaler.state_dict()
+        if self.accelerator.is_main_process:
+            save_checkpoint(path, self.progress, self.modules(), self.optimizer)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            TrainingError: it is damaged, or of another network.
+        """
+        self.progress = load_checkpoint(path, self.modules(), self.optimizer)
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(self.progress.scaler)
+
+    def load_best(self, out: Path) -> None:
+        """Put the best epoch's weights into `average`; leaves it as it is before the first epoch's end."""
+        if self.progress.best_epoch:
+            tensors, _ = read_tensors(out / BEST)
+            self.average.load_state_dict(tensors)
+
+
+def begun(out: Path) -> bool:
+    """Whether a folder holds a training that can be resumed."""
+    return (out / LAST).exists() or (out / "frames" / LAST).exists()
+
+
+def check_start(recipe: Recipe, out: Path, state: PartialState, *, resume: bool, tag: str) -> bool:
+    """Find out what would stop a training before an hour goes into rendering clips; write recipe.yaml and run.json.
+
+    Returns:
+        Whether the training goes on rather than starts.
+
+    Raises:
+        OptionError: the tag is no tag.
+        TrainingError: the batch cannot be shared as the recipe says, the precision needs a GPU, the folder cannot be
+            written, holds a training and `resume` is not set, or one of another recipe.
+        WeightsError: the recipe asks for published backbone weights, and they cannot be loaded.
+    """
+    if not re.fullmatch("[A-Za-z0-9_-]+", tag):
+        raise OptionError(
+            f"The tag {tag!r} cannot name weights.", "letters, digits, - and _, e.g. 'local'", "choose another tag"
+        )
+    going_on = begun(out)
+    for stage, folder in _stages(recipe, out):
+        make_accelerator(stage.train, state)
+        model = build(stage.model)
+        checks.check_shares(stage, model, state)
+        if resume and (folder / LAST).exists():
+            found = read_progress(folder / LAST)
+            report.check_same_run(found, Progress(_as_read(stage), found.data), folder / LAST)
+    if going_on and not resume:
+        raise TrainingError(
+            f"{out} already holds a training.",
+            "an empty folder, or resume",
+            "resume it (--resume), or choose another folder",
+        )
+    # All have looked before the first one writes.
+    state.wait_for_everyone()
+    if not going_on and recipe.backbone_weights == "pretrained":
+        load_backbone_weights(model)
+    if state.is_main_process and not (going_on and (out / "run.json").exists()):
+        # Anew without a checkpoint: an attempt that ended while rendering may have left another recipe's.
+        report.write_start(out, recipe, state)
+    return going_on
+
+
+def check_clips(recipe: Recipe, clips: dict[str, ClipSet], out: Path) -> None:
+    """Make sure that the checkpoints in `out` were trained on these clips.
+
+    Raises:
+        TrainingError: one was trained on others, or by another recipe.
+    """
+    for stage, folder in _stages(recipe, out):
+        if (folder / LAST).exists():
+            report.check_same_run(read_progress(folder / LAST), _fresh(stage, clips), folder / LAST)
+
+
+def _stages(recipe: Recipe, out: Path) -> list[tuple[Recipe, Path]]:
+    """The recipe of each stage and its folder, in order."""
+    frames = [] if recipe.pretrain is None else [(pretrain.frame_recipe(recipe), out / "frames")]
+    return [*frames, (recipe, out)]
+
+
+def _fresh(recipe: Recipe, clips: dict[str, ClipSet]) -> Progress:
+    return Progress(_as_read(recipe), {part: clips[part].fingerprint for part in ("train", "validation")})
+
+
+def _as_read(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as it comes out of a checkpoint."""
+    return recipe.model_dump(mode="json")
+
+
+def start(
+    recipe: Recipe, clips: dict[str, ClipSet], out: Path, state: PartialState, *, inflated: FERModel | None = None
+) -> Run:
+    """Build the network and its optimizer, at the start or where the checkpoint in `out` left off.
+
+    A new network's backbone starts from the 2D twin `inflated`, if given, or from its published weights, if the recipe
+    says so.
+
+    Raises:
+        TrainingError: the checkpoint in `out` is of another recipe or other data.
+        WeightsError: the published weights cannot be loaded.
+    """
+    last = out / LAST
+    accelerator = make_accelerator(recipe.train, state)
+    seed_torch(recipe.seed, "weights")
+    model = with_joint_batch_norm(build(recipe.model).to(state.device), state)
+    if recipe.train.channels_last:
+        model.channels_last()
+    if inflated is not None:
+        pretrain.inflate(model.backbone, inflated.backbone)
+    elif recipe.backbone_weights == "pretrained" and not last.exists():
+        load_backbone_weights(model)
+    average = copy.deepcopy(model) if recipe.train.ema else model
+    optimizer = accelerator.prepare_optimizer(make_optimizer(model, recipe.train))
+    run = Run(recipe, accelerator, model, average, called(model, accelerator), optimizer, _fresh(recipe, clips))
+    if last.exists():
+        check_clips(recipe, clips, out)
+        run.load(last)
+    else:
+        state.wait_for_everyone()
+        if state.is_main_process and not (out / "run.json").exists():
+            report.write_start(out, recipe, state)
+        run.save(last)
+    return run

@@ -1,0 +1,136 @@
+"""`fer-zoo ablate` and `fer-zoo evaluate`, from stores to figures, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fer_zoo import cli
+from fer_zoo.evaluation.ablation import How
+from fer_zoo.evaluation.results import read_results
+
+sys.path.append(str(Path(__file__).parent.parent / "evaluation"))
+
+import toy_databases
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a recipe, in which the stores of two databases are found."""
+    for name in ("ckplus", "mmi"):
+        toy_databases.database(tmp_path / "stores", name)
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(toy_databases.fields()))
+    monkeypatch.setenv("FER_ZOO_STORES", str(tmp_path / "stores"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_from_stores_to_figures(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both ways between two databases; once more changes nothing; weights are judged as the training judged them."""
+    command = ["ablate", "base.yaml", "--cross", "ckplus", "mmi", "--out", "runs", "--jobs", "2", "--seeds", "1"]
+    command += ["--set", "train.epochs=2"]
+    assert cli.main(command) == cli.EXIT_OK
+    *lines, count, out = capsys.readouterr().out.splitlines()
+    assert (count, out) == ("2 trained, 0 were done before, of 2", "runs")
+    assert {line.split(": WAR ")[0].split("] ")[1] for line in lines} == {
+        "base, mmi-to-ckplus, seed 1", "base, ckplus-to-mmi, seed 1",
+    }  # fmt: skip
+    found = read_results(["runs"])
+    assert [(cell.state, cell.problem) for cell in found] == [("done", "")] * 2
+    assert cli.main(command) == cli.EXIT_OK
+    assert "0 trained, 2 were done before, of 2" in capsys.readouterr().out
+
+    run = desk / "runs" / "base" / "mmi-to-ckplus" / "seed-1"
+    assert cli.main(["evaluate", str(run / "weights"), "--store", "ckplus", "--out", "judged"]) == cli.EXIT_OK
+    said = capsys.readouterr().out
+    assert "The network was not trained on ckplus." in said
+    noted = found[0].predictions["best/test"]
+    figures = json.loads(Path("judged/figures.json").read_text())["clips"]
+    assert f"WAR {100 * figures['war']:.1f} [" in said
+    assert figures["war"] == pytest.approx((noted.predicted == noted.truth).mean())
+    assert cli.main(["evaluate", str(run / "weights"), "--store", "mmi"]) == cli.EXIT_OK
+    assert "trained on mmi, also on the people of 18 of these 18 clips (6 people)" in capsys.readouterr().out
+
+
+def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = toy_databases.weights_folder(desk / "run")
+    toy_databases.database(
+        desk / "stores", "fera", labels=["anger", "contempt", "happiness"], clips=2, people=["a", "b"]
+    )
+    assert cli.main(["evaluate", str(folder), "--store", "fera"]) == cli.EXIT_OK
+    said = capsys.readouterr().out
+    assert "on fera: 8 clips\nThe network was not trained on fera.\n" in said
+    assert "left out, as the network has no such label: 4 clips (contempt 4)\n" in said
+    assert "labels of the network without a clip here: fear; UAR is over the others\n" in said
+    assert "by clip: WAR " in said
+    assert "by video: WAR " in said
+    assert "(4, 2 people)\nFewer than 30 subjects" in said
+    (fear,) = (line for line in said.splitlines() if line.startswith("fear "))
+    assert fear.split()[1:4] == ["0", "-", "-"]
+    assert not Path("judged").exists()
+
+
+def test_a_dry_run_lists_the_trainings_and_runs_none(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["ablate", "base.yaml", "--leave-one-out", "--seeds", "0", "1", "--out", "runs", "--dry-run"]
+    assert cli.main([*command, "--set", "split.validation_folds=2"]) == cli.EXIT_ERROR  # the recipe's split is of folds
+    capsys.readouterr()
+    assert cli.main(command) == cli.EXIT_OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "base, without-S1, seed 0"
+    assert lines[-1] == "12 trainings"
+    assert not Path("runs").exists()
+
+
+def test_failed_trainings_are_counted_in_the_last_line_and_the_exit_code(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fer_zoo.evaluation.ablation.How", partial(How, train=("stub_training",)))
+    Path("runs").mkdir()
+    Path("runs/behaviour.json").write_text('{"fail": ["fold-2-of-3/seed-5"]}')
+    assert cli.main(["ablate", "base.yaml", "--out", "runs"]) == cli.EXIT_ERROR
+    said = capsys.readouterr()
+    assert "] base, fold-2-of-3, seed 5: failed: The loss is no longer finite. (" in said.out
+    assert said.out.endswith("2 trained, 0 were done before, of 3\n")
+    assert "1 of 3 trainings failed: base, fold-2-of-3, seed 5 (The loss is no longer finite.)." in said.err
+    assert "the same command tries them again" in said.err
+
+
+def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("grid.yaml").write_text("recipes: [base.yaml]\nprotocol: {cross: [ckplus, mmi]}\nseeds: [1, 2]\n")
+    assert cli.main(["ablate", "--grid", "grid.yaml", "--out", "runs", "--dry-run"]) == cli.EXIT_OK
+    of_file = capsys.readouterr().out
+    command = ["ablate", "base.yaml", "--cross", "ckplus", "mmi", "--seeds", "1", "2", "--out", "runs", "--dry-run"]
+    assert cli.main(command) == cli.EXIT_OK
+    assert capsys.readouterr().out == of_file
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "neither recipes nor a grid file"),
+        (["base.yaml", "--grid", "grid.yaml"], "a grid file and more of what it says"),
+        (["--grid", "grid.yaml", "--folds", "3"], "a grid file and more of what it says"),
+        (["base.yaml", "--folds", "3", "--leave-one-out"], "not allowed with"),
+        (["base.yaml", "--folds", "2"], "folds"),
+        (["base.yaml", "--cross", "ckplus"], "two or more"),
+        (["base.yaml", "--engine", "slurm"], "neither processes nor ray"),
+        (["base.yaml", "--gpus-per-cell", "-1"], "no number of 0 or more"),
+        (["base.yaml", "--seeds", "x"], "no whole number"),
+        (["base.yml"], "There is no recipe file 'base.yml'"),
+        (["base.yaml", "--stores", "nowhere"], "Clips of 'ckplus'"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_begun(
+    desk: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ablate", *words, "--out", "runs"]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert said in error
+    assert "What to do:" in error
+    assert not Path("runs").exists()

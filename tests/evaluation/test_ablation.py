@@ -1,0 +1,246 @@
+"""Cells in processes of their own: what is done is skipped, what fails stops no other, a killed runner goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy_databases
+
+from fer_zoo.errors import InputError
+from fer_zoo.evaluation.ablation import Ended, How, ablate
+from fer_zoo.evaluation.attempt import LEFT, locked
+from fer_zoo.evaluation.grid import CellPlan
+from fer_zoo.evaluation.results import read_results
+from fer_zoo.recipes import load_recipe
+
+STUB = How(train=("stub_training",))
+
+
+def cells(seeds: tuple[int, ...] = (1, 2, 3), **changes: Any) -> list[CellPlan]:
+    recipe = toy_databases.recipe(split={"folds": 3, "fold": 1}, **changes)
+    return [CellPlan("base", "fold-1-of-3", recipe.model_copy(update={"seed": seed})) for seed in seeds]
+
+
+def behave(out: Path, **behaviour: Any) -> None:
+    out.mkdir(exist_ok=True)
+    (out / "behaviour.json").write_text(json.dumps(behaviour))
+
+
+def left(out: Path) -> dict[str, bytes]:
+    """All that the cells have left, but for what tells of attempts."""
+    files = (path for path in out.rglob("*") if path.is_file())
+    told = {"output.log", ".lock", "behaviour.json"}
+    return {str(path.relative_to(out)): path.read_bytes() for path in files if path.name not in told}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three cells, run without a break."""
+    out = tmp_path_factory.mktemp("whole")
+    ablate(cells(), out, STUB)
+    return out
+
+
+def test_a_run_leaves_what_a_report_reads(whole: Path) -> None:
+    found = read_results([whole])
+    assert [(cell.recipe, cell.split, cell.seed, cell.state) for cell in found] == [
+        ("base", "fold-1-of-3", seed, "done") for seed in (1, 2, 3)
+    ]
+    folder = whole / "base" / "fold-1-of-3" / "seed-2"
+    assert load_recipe(folder / "cell.yaml") == cells()[1].recipe
+    assert (folder / "output.log").read_text().startswith("started with [] and OMP_NUM_THREADS=")
+
+
+def test_what_is_done_is_skipped_and_the_rest_told(whole: Path, tmp_path: Path) -> None:
+    told: list[Ended] = []
+    first = ablate(cells(seeds=(1,)), tmp_path, STUB, told.append)
+    second = ablate(cells(), tmp_path, STUB, told.append)
+    assert ((first.skipped, first.trained), (second.skipped, second.trained)) == ((0, 1), (1, 2))
+    assert [(ended.cell.recipe.seed, ended.done, ended.of) for ended in told] == [(1, 1, 1), (2, 2, 3), (3, 3, 3)]
+    assert told[1].left > told[2].left == 0
+    assert told[0].war == pytest.approx(0.5, abs=0.4)
+    assert left(tmp_path) == left(whole)
+    log = tmp_path / "base" / "fold-1-of-3" / "seed-1" / "output.log"
+    assert log.read_text().count("started") == 1
+
+
+def test_a_cell_fails_alone_and_is_tried_again(whole: Path, tmp_path: Path) -> None:
+    behave(tmp_path, fail=["seed-2"])
+    told: list[Ended] = []
+    outcome = ablate(cells(), tmp_path, STUB, told.append)
+    assert (outcome.trained, outcome.skipped) == (2, 0)
+    ((cell, reason),) = outcome.failed
+    assert (cell.recipe.seed, reason) == (2, "The loss is no longer finite.\n  What to do: lower train.lr")
+    assert [ended.war is None for ended in told] == [False, True, False]
+    folder = tmp_path / cell.folder
+    assert json.loads((folder / "failed.json").read_text()) == {"reason": reason, "returncode": 2}
+    assert [found.state for found in read_results([tmp_path])] == ["done", "failed", "done"]
+    behave(tmp_path)
+    outcome = ablate(cells(), tmp_path, STUB)
+    assert (outcome.trained, outcome.skipped, outcome.failed) == (1, 2, [])
+    assert left(tmp_path) == left(whole), "it went on where it had stopped; failed.json is gone"
+    assert (folder / "output.log").read_text().count("started") == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(9, "killed by SIGKILL, as where memory is short"), (15, "killed by SIGTERM")]
+)
+def test_a_cell_that_is_killed(tmp_path: Path, number: int, said: str) -> None:
+    behave(tmp_path, signal=number)
+    ((_, reason),) = ablate(cells(seeds=(1,)), tmp_path, STUB).failed
+    assert reason == said
+
+
+def test_a_cell_that_cannot_begin(tmp_path: Path) -> None:
+    ((_, reason),) = ablate(cells(seeds=(1,)), tmp_path, How(train=("stub_that_is_not_there",))).failed
+    assert "No module named stub_that_is_not_there" in reason
+
+
+def test_a_training_that_ends_well_and_leaves_nothing_has_failed(tmp_path: Path) -> None:
+    behave(tmp_path, nothing=True)
+    ((_, reason),) = ablate(cells(seeds=(1,)), tmp_path, STUB).failed
+    assert reason == f"it ended without {', '.join(LEFT)}"
+
+
+def test_a_folder_of_another_recipe_is_refused_by_name_and_nothing_is_touched(tmp_path: Path) -> None:
+    ablate(cells(), tmp_path, STUB)
+    before = left(tmp_path)
+    with pytest.raises(InputError, match=r"(?s)seed-1: train\.epochs was 1, now 7.*seed-3: train\.epochs was 1"):
+        ablate(cells(train={"epochs": 7, "batch_size": 4, "optimizer": "adamw"}), tmp_path, STUB)
+    assert left(tmp_path) == before
+    (tmp_path / "base" / "fold-1-of-3" / "seed-4").mkdir()
+    (tmp_path / "base" / "fold-1-of-3" / "seed-4" / "thesis.tex").touch()
+    with pytest.raises(InputError, match=r"seed-4 holds thesis\.tex and no recipe"):
+        ablate(cells(seeds=(4,)), tmp_path, STUB)
+    assert json.loads((tmp_path / "grid.json").read_text())["cells"] == [cell.asked() for cell in cells()]
+
+
+def test_another_description_is_no_other_recipe(tmp_path: Path) -> None:
+    ablate(cells(seeds=(1,)), tmp_path, STUB)
+    assert ablate(cells(seeds=(1,), description="In other words."), tmp_path, STUB).skipped == 1
+
+
+def test_further_cells_join_those_that_have_begun(tmp_path: Path) -> None:
+    ablate(cells(seeds=(1, 2)), tmp_path, STUB)
+    ablate(cells(seeds=(3, 2)), tmp_path, STUB)
+    assert [cell.seed for cell in read_results([tmp_path])] == [1, 2, 3]
+
+
+def test_jobs_at_a_time_share_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    behave(tmp_path, sleep=0.3)
+    began = time.monotonic()
+    outcome = ablate(cells(), tmp_path, How(jobs=3, train=STUB.train, arguments=("--device", "cpu")))
+    assert outcome.trained == 3
+    assert time.monotonic() - began < 2 * 5 * 0.3, "one after the other they would sleep for 4.5 s"
+    for log in tmp_path.rglob("output.log"):
+        assert "started with ['--device', 'cpu'] and OMP_NUM_THREADS=2" in log.read_text()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(folder: Path) -> bool:
+    """Whether some process still trains in a cell's folder."""
+    with locked(folder / ".lock") as lock:
+        return lock is None
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that runs the three cells, two at a time; killed at the end."""
+    behave(tmp_path, sleep=0.5)
+    with subprocess.Popen([sys.executable, __file__, str(tmp_path)], stderr=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_at_any_moment_and_started_again_it_ends_the_same(
+    whole: Path, tmp_path: Path, runner: subprocess.Popen[bytes], number: signal.Signals
+) -> None:
+    folders = [tmp_path / cell.folder for cell in cells()[:2]]
+    wait_for(lambda: all((folder / "steps").exists() for folder in folders))
+    with pytest.raises(InputError, match=rf"(?s)at work in .*process {runner.pid} on"):
+        ablate(cells(), tmp_path, STUB)
+    os.kill(runner.pid, number)
+    runner.wait(20)
+    assert all(0 < len((folder / "steps").read_text()) < 5 for folder in folders)
+    behave(tmp_path)
+    outcome = ablate(cells(), tmp_path, STUB)
+    assert (outcome.trained, outcome.failed) == (3, [])
+    assert left(tmp_path) == left(whole)
+
+
+def test_trainings_leave_when_their_runner_is_gone(tmp_path: Path, runner: subprocess.Popen[bytes]) -> None:
+    folder = tmp_path / cells()[0].folder
+    behave(tmp_path, sleep=60)
+    wait_for(lambda: (folder / "output.log").exists() and alive(folder))
+    runner.kill()
+    runner.wait()
+    wait_for(lambda: not alive(folder), seconds=10)
+
+
+def test_a_lock_of_a_process_that_is_gone_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("process 1 on elsewhere, long ago, with a longer text than the next one's")
+    ablate(cells(seeds=(1,)), tmp_path, STUB)
+    assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+    assert "long ago" not in (tmp_path / ".lock").read_text()
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written to"):
+        ablate(cells(), tmp_path / "file" / "out", STUB)
+
+
+def test_a_damaged_grid_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "grid.json").write_text('{"format": 9}')
+    with pytest.raises(InputError, match="of format 9"):
+        ablate(cells(), tmp_path, STUB)
+    assert (tmp_path / "grid.json").read_text() == '{"format": 9}'
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[None]:
+    if os.environ.get("CI"):  # there the extra is part of the installation, and a skip would hide that
+        import ray
+    else:
+        ray = pytest.importorskip("ray", reason="needs the extra ray")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    path = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
+    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, runtime_env=path)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_workers")
+def test_on_a_local_ray_of_two_workers(whole: Path, tmp_path: Path) -> None:
+    """Halves of a GPU, so that two run at a time; a failure is told as it is elsewhere."""
+    behave(tmp_path, fail=["seed-2"])
+    on_ray = How(engine="ray", cpus=1, gpus=0.5, train=STUB.train)
+    outcome = ablate(cells(), tmp_path, on_ray)
+    assert (outcome.trained, [cell.recipe.seed for cell, _ in outcome.failed]) == (2, [2])
+    behave(tmp_path)
+    assert ablate(cells(), tmp_path, on_ray).trained == 1
+    assert left(tmp_path) == left(whole)
+    with pytest.raises(InputError, match="2 GPUs; the cluster's machines have 2 cores and 1 GPUs"):
+        ablate(cells(seeds=(4,)), tmp_path, How(engine="ray", gpus=2, train=STUB.train))
+
+
+if __name__ == "__main__":  # run by the tests of killed runners
+    ablate(cells(), sys.argv[1], How(jobs=2, train=STUB.train))

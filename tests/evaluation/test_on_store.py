@@ -1,0 +1,155 @@
+"""Weights on a store: figures of the right clips, and what a reader must know of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy_databases
+from toy_databases import weights_folder
+
+from fer_zoo import weights
+from fer_zoo.data import load
+from fer_zoo.data.split_files import write_splits
+from fer_zoo.data.splits import Split
+from fer_zoo.errors import InputError, OptionError, TrainingError, WeightsError
+from fer_zoo.evaluation.on_store import evaluate_on_store
+from fer_zoo.training import evaluate_clips
+from fer_zoo.training.metrics import figures
+from fer_zoo.training.predictions import Predictions
+
+
+def noted(
+    run: Path, train: Sequence[str], validation: Sequence[str] = (), test: Sequence[str] = (), store: str = ""
+) -> Path:
+    write_splits(run / "split.json", [Split("fold", *map(tuple, (train, validation, test)))], store=store, seed=1)
+    return run / "split.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return weights_folder(tmp_path / "run")
+
+
+def test_the_figures_are_those_of_the_training(tmp_path: Path, folder: Path) -> None:
+    """Of every clip, in several pieces; keys, people and videos are the store's."""
+    store = toy_databases.database(tmp_path, "mmi", clips=2)
+    result = evaluate_on_store(folder, tmp_path / "mmi")
+    assert result.predictions.keys.tolist() == [clip.key for clip in store.facts]
+    assert result.predictions.subjects.tolist() == [clip.subject for clip in store.facts]
+    assert result.predictions.videos.tolist() == [clip.video for clip in store.facts]
+    by_video = result.by_video()
+    assert by_video is not None
+    assert len(by_video) == 18
+    assert (result.left_out, result.absent, result.known, result.noisy) == ({}, (), "", None)
+
+
+def test_probabilities_are_the_same_however_many_clips_are_at_once(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_databases.database(tmp_path, "mmi")
+    at_once = evaluate_on_store(folder, tmp_path / "mmi").predictions
+    monkeypatch.setattr("fer_zoo.evaluation.on_store._AT_ONCE", 5)
+    np.testing.assert_allclose(
+        evaluate_on_store(folder, tmp_path / "mmi").predictions.probabilities, at_once.probabilities, atol=1e-6
+    )
+
+
+def test_the_test_part_of_a_training_is_judged_as_the_training_judges_it(tmp_path: Path, folder: Path) -> None:
+    toy_databases.database(tmp_path, "ckplus")
+    recipe = toy_databases.recipe(
+        split={"folds": 3, "fold": 1}, model={**toy_databases.fields()["model"], "input": {"frames": 8, "size": 32}}
+    )
+    folder = weights_folder(tmp_path / "long", recipe)
+    clips = load(recipe, stores=tmp_path)
+    split = noted(
+        tmp_path / "long", *(sorted(clips[part].keys) for part in ("train", "validation", "test")),
+        store=clips["train"].fingerprint,
+    )  # fmt: skip
+    result = evaluate_on_store(folder, tmp_path / "ckplus", split=split)
+    wanted = evaluate_clips(weights.load_weights(folder), clips["test"])
+    assert figures(result.predictions).card() == wanted
+    assert set(result.predictions.keys.tolist()) == set(clips["test"].keys)
+    assert result.known == "The network was trained on ckplus, but on other people than these."
+
+
+def test_it_says_whom_the_network_knows(tmp_path: Path, folder: Path) -> None:
+    store = toy_databases.database(tmp_path, "ckplus", clips=2)
+    said = "The network was trained on ckplus; nothing tells whether on these people."
+    assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(said)
+    # One clip of one person trained, one of another validated: all of their clips are of people it knows.
+    noted(folder.parent, [store.facts[0].key], [f"ckplus:{store.facts[-1].key}"])
+    said = "The network was trained on ckplus, also on the people of 12 of these 36 clips (2 people): "
+    assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(said)
+
+
+def test_it_knows_the_numbers_of_the_synthetic_people_that_it_was_trained_on(tmp_path: Path) -> None:
+    split = {"train": (0, 2), "validation": (10, 11), "test": (20, 22)}
+    recipe = toy_databases.recipe(split=split, data={"dataset": "synthmh"})
+    folder = weights_folder(tmp_path / "run", recipe)
+    people = ["000001", "000010", "000020", "000400"]
+    toy_databases.database(tmp_path, "synthmh", people, detector="exact")
+    result = evaluate_on_store(folder, tmp_path / "synthmh")
+    assert "also on the people of 6 of these 12 clips (2 people)" in result.known
+    assert result.noisy is not None
+    assert not np.array_equal(result.noisy.probabilities, result.predictions.probabilities)
+    assert result.noisy.keys.tolist() == result.predictions.keys.tolist()
+
+
+def test_labels_that_the_network_or_the_store_lacks_are_counted(tmp_path: Path, folder: Path) -> None:
+    toy_databases.database(tmp_path, "mmi", labels=["anger", "contempt", "happiness"])
+    result = evaluate_on_store(folder, tmp_path / "mmi")
+    assert (len(result.predictions), result.left_out, result.absent) == (12, {"contempt": 6}, ("fear",))
+    toy_databases.database(tmp_path, "fera", labels=["contempt"])
+    with pytest.raises(InputError, match=r"No clip of .* has a label of the network; contempt"):
+        evaluate_on_store(folder, tmp_path / "fera")
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path, folder: Path) -> None:
+    toy_databases.database(tmp_path, "mmi", fps=30.0, detector="face_alignment")
+    with pytest.raises(InputError, match=r"fps: the store has 30.*detector: the store's points are of face_alignment"):
+        evaluate_on_store(folder, tmp_path / "mmi")
+    any_rate = weights_folder(tmp_path / "any", toy_databases.recipe(data={"dataset": "ckplus", "any_fps": True}))
+    toy_databases.database(tmp_path, "fera", fps=30.0)
+    assert len(evaluate_on_store(any_rate, tmp_path / "fera").predictions) == 18
+    with pytest.raises(InputError, match="none"):
+        evaluate_on_store(folder, tmp_path / "none")
+    with pytest.raises(WeightsError, match="lacks"):
+        evaluate_on_store(tmp_path, tmp_path / "fera")
+    with pytest.raises(WeightsError, match="no weights"):
+        evaluate_on_store("incres3d_lstm.big", tmp_path / "fera")
+    with pytest.raises(TrainingError, match="Device 'nonsense'"):
+        evaluate_on_store(any_rate, tmp_path / "fera", device="nonsense")
+
+
+def test_a_split_of_other_clips_is_refused(tmp_path: Path, folder: Path) -> None:
+    store = toy_databases.database(tmp_path, "ckplus")
+    keys = [clip.key for clip in store.facts]
+    other = noted(tmp_path, keys[:9], (), keys[9:], store="other")
+    with pytest.raises(InputError, match=r"was made for the store other"):
+        evaluate_on_store(folder, tmp_path / "ckplus", split=other)
+    overlapping = noted(tmp_path, keys[:10], (), keys[10:], store=store.header.fingerprint)
+    with pytest.raises(InputError, match="subject 'S4' is in train and in test"):
+        evaluate_on_store(folder, tmp_path / "ckplus", split=overlapping)
+    two = [Split("one", tuple(keys[:9]), (), tuple(keys[9:]))] * 2
+    write_splits(tmp_path / "split.json", two, store=store.header.fingerprint, seed=1)
+    with pytest.raises(OptionError, match="holds 2 splits"):
+        evaluate_on_store(folder, tmp_path / "ckplus", split=tmp_path / "split.json")
+
+
+def test_what_is_written(tmp_path: Path, folder: Path) -> None:
+    toy_databases.database(tmp_path, "mmi", clips=2)
+    result = evaluate_on_store(folder, tmp_path / "mmi")
+    result.write(tmp_path / "out")
+    back = Predictions.read(tmp_path / "out" / "predictions.csv")
+    assert np.array_equal(back.probabilities, result.predictions.probabilities)
+    said = json.loads((tmp_path / "out" / "figures.json").read_text())
+    assert said["clips"]["war"] == figures(result.predictions).war
+    assert (said["videos"]["clips"], said["clips"]["clips"]) == (18, 36)
+    assert said["clips"]["estimates"]["war"]["interval"][0] <= said["clips"]["war"]
+    assert said["weights"]["sha256"] == weights.read_folder(folder).card.sha256
+    with pytest.raises(InputError, match="holds figures already"):
+        result.write(tmp_path / "out")

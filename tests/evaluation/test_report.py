@@ -1,0 +1,262 @@
+"""The files of a report: right numbers in the tables, one HTML file by itself, escaped text, the same bytes again."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ablation_folders import Ablation, fold_answers, recipe, said, two_recipes
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from fer_zoo.errors import InputError
+from fer_zoo.evaluation.report import as_json, read_report, write_report
+from fer_zoo.evaluation.report_page import page
+from fer_zoo.evaluation.report_text import (
+    Block,
+    Code,
+    Heading,
+    Paragraph,
+    Picture,
+    Strong,
+    Table,
+    Warnings,
+    as_html,
+    as_markdown,
+)
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """What an HTML page holds; every tag must be closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.ids: list[str] = []
+        self.cells: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        found = {name: value or "" for name, value in attrs}
+        assert not any(name.startswith("on") for name in found)
+        self.links += [found["href"]] if "href" in found else []
+        self.sources += [found["src"]] if "src" in found else []
+        self.ids += [found["id"]] if "id" in found else []
+        if tag in ("td", "th"):
+            self.cells.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in VOID
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if {"td", "th"} & set(self.open):
+            self.cells[-1] += data
+
+
+def rendered(markdown: str) -> Page:
+    return Page(MarkdownIt("commonmark").enable("table").render(markdown))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    ablation = two_recipes(tmp_path_factory.mktemp("runs") / "tiny")
+    ablation.ask("mine", "fold-1-of-3", 3)
+    out, _ = write_report([ablation.root], stores=ablation.root / "nowhere")
+    assert out == ablation.root / "report"
+    return out
+
+
+@pytest.fixture(scope="module")
+def html(folder: Path) -> str:
+    return (folder / "report.html").read_text()
+
+
+def table(markdown: str, *header: str) -> list[list[str]]:
+    """Rows of the first table that has these columns, each cell's text."""
+    for found in re.findall(r"(?:^\|.*\|\n?)+", markdown, re.M):
+        lines = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in found.splitlines()]
+        if set(header) <= set(lines[0]):
+            return [[line[lines[0].index(name)] for name in header] for line in lines[2:]]
+    raise AssertionError(header)
+
+
+def test_the_tables_hold_the_right_numbers(folder: Path) -> None:
+    text = (folder / "report.md").read_text()
+    figures = table(text, "recipe", "trainings", "best: WAR", "best: UAR", "last: UAR")
+    assert [[cell.split(" [")[0] for cell in row] for row in figures] == [
+        ["`base`", "6", "88.9", "88.9", "100.0"],
+        ["`mine`", "6 of 7", "66.7", "66.7", "100.0"],
+    ]
+    assert all(re.fullmatch(r"\d+\.\d \[\d+\.\d, \d+\.\d\]", cell) for row in figures for cell in row[2:])
+    assert table(text, "best: WAR, folds", "best: WAR, seeds")[0] == ["88.9 ± 12.7", "88.9 ± 7.9"]
+    assert table(text, "recall", "anger", "fear", "happiness", "calibration error") == [
+        ["`base`", "91.7", "75.0", "100.0", "3.9"],
+        ["`mine`", "0.0", "100.0", "100.0", "18.3"],
+    ]
+    assert table(text, "F1", "anger")[0] == ["`base`", "95.7"]
+    ((recipe, difference, verdict),) = table(text, "recipe", "UAR", "")
+    assert (recipe, difference.split(" [")[0]) == ("`mine`", "-22.2")
+    assert verdict in ("not significant", "**significant**")
+    assert table(text, "clip", "truth", "said", "its probability") == [["`f3p0/fear`", "fear", "happiness", "85.0"]]
+    assert table(text, "recipe", "seed", "state", "why") == [["`mine`", "3", "not run", "not started"]]
+    assert "**Attention:** 1 of 13 trainings are missing" in text
+    assert "12.00 in total" in text
+    assert "| tested on | synthmh, 3 folds: 18 clips of 6 subjects |" in text
+    assert table(text, "recipe", "published", "remarks")[0] == ["`paper/ckplus_2d`", "85.77", "not run"]
+
+
+def test_verdicts_follow_the_adjusted_p(folder: Path) -> None:
+    (delta,) = read_report(folder / "report.json").settings[0].deltas
+    text = (folder / "report.md").read_text()
+    assert delta.uar_holm is not None
+    told = "**significant**" if delta.uar_holm < 0.05 else "not significant"
+    assert table(text, "recipe", "")[0] == ["`mine`", told]
+    assert ("**Not significant** in UAR at 0.05: mine." in text) == (delta.uar_holm >= 0.05)
+
+
+def test_the_html_is_one_file_without_scripts(folder: Path, html: str) -> None:
+    found = Page(html)
+    assert not found.tags & {"script", "link", "iframe", "object", "embed"}
+    assert len(found.sources) == 2
+    assert all(source.startswith("data:image/png;base64,") for source in found.sources)
+    assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
+    assert len(set(found.ids)) == len(found.ids)
+    assert "http" not in html
+    assert "url(" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert sorted(path.name for path in folder.iterdir()) == ["pictures", "report.html", "report.json", "report.md"]
+
+
+def test_what_recipes_say_of_themselves_is_text_in_both_forms(folder: Path, html: str) -> None:
+    said = 'A <script>alert("x")</script> | *b* & c_d_'
+    assert said in Page(html).cells
+    assert said in rendered((folder / "report.md").read_text()).cells
+    assert "<script" not in html
+
+
+def test_both_forms_have_the_same_tables(folder: Path, html: str) -> None:
+    cells = rendered((folder / "report.md").read_text()).cells
+    assert len(cells) > 150
+    assert cells == Page(html).cells
+
+
+def test_pictures_are_pictures_of_a_sensible_size(folder: Path) -> None:
+    names = sorted(path.name for path in (folder / "pictures").iterdir())
+    assert names == ["confusion-1.png", "curves-1.png"]
+    for name in names:
+        picture = Image.open(folder / "pictures" / name)
+        assert 300 < picture.width < 2000
+        assert np.asarray(picture.convert("RGB")).std() > 5
+        assert "Software" not in picture.info
+    assert f"](pictures/{names[0]})" in (folder / "report.md").read_text()
+
+
+def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "tiny"
+    shutil.copytree(folder.parent, moved, ignore=shutil.ignore_patterns("report"))
+    again, _ = write_report([moved], tmp_path / "again", stores=tmp_path / "nowhere")
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) == 5
+    assert all((again / file).read_bytes() == (folder / file).read_bytes() for file in files)
+    assert str(tmp_path) not in (again / "report.json").read_text()
+
+
+def test_the_json_is_the_source_of_the_page(folder: Path) -> None:
+    report = read_report(folder / "report.json")
+    assert as_json(report) == (folder / "report.json").read_text()
+    assert as_markdown(page(report), "pictures/") == (folder / "report.md").read_text()
+    (folder.parent / "broken.json").write_text('{"format": 1}')
+    for path in (folder / "report.md", folder.parent / "broken.json", folder / "none.json"):
+        with pytest.raises(InputError, match="cannot be read as a report"):
+            read_report(path)
+
+
+def test_faces_that_cannot_be_reached_are_said_and_nothing_stops(folder: Path) -> None:
+    text = (folder / "report.md").read_text()
+    assert "No faces are shown: Clips of 'synthmh'" in text
+    assert "nowhere" not in text
+
+
+def test_a_folder_without_a_finished_training(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    ablation.begin("a", "fold-1-of-3", recipe(), losses=[1.0])
+    out, report = write_report([ablation.root])
+    assert report.settings[0].rows[0].best is None
+    text = (out / "report.md").read_text()
+    assert "No training is done." in text
+    assert table(text, "recipe", "state", "why") == [["`a`", "unfinished", "1 of 2 epochs"]]
+    assert not (out / "pictures").exists()
+    Page((out / "report.html").read_text())
+
+
+def test_one_recipe_and_one_training(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    out, _ = write_report([ablation.root])
+    text = (out / "report.md").read_text()
+    assert "a made none." in text
+    assert "Differences" not in text
+    assert "One training a fold: nothing is said of other seeds." in text
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    ablation.begin("a", "fold-1-of-3", recipe(), losses=[])
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="The report cannot be written to"):
+        write_report([ablation.root], tmp_path / "file" / "report")
+
+
+NASTY = [
+    "a|b", "`tick`", "<b>x</b>", "&amp; & &#60;", "*a* _b_ __c__ a_b", "[x](http://y.z)", "- item", "# head", "1. one",
+    "> quote", "~~x~~", "\\*", "{: .x }", "two\nlines", "https://a.b", "$x$", "", "![p](q)", "+1.4 [0.1, 0.2]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_any_text_stays_text(text: str) -> None:
+    """Rendered from Markdown or HTML, a cell says just what was meant, as plain, strong or code."""
+    row = ("x", text, Code(text), (Strong("s"), text))
+    blocks: list[Block] = [Table(("a", "b", "c", "d"), (row,)), Paragraph((text, " end"))]
+    one = " ".join(text.splitlines())
+    wanted = ["x", one.strip(), one.strip(), f"s{one}".strip()]
+    for found in (rendered(as_markdown(blocks, "")), Page(as_html("t", blocks, {}))):
+        assert [" ".join(cell.splitlines()).strip() for cell in found.cells[4:]] == wanted
+        assert not found.tags & {"b", "a", "em", "h1", "li", "blockquote", "script"}
+    last = rendered(as_markdown(blocks[1:], "")).text
+    assert " ".join(last.split()) == " ".join(f"{text} end".split())
+
+
+def test_blocks() -> None:
+    blocks: list[Block] = [
+        Heading(2, "A & B"), Warnings(("one", "two")), Picture("p-1.jpg", 'the "p"'), Paragraph(("a ", Strong("b")))
+    ]  # fmt: skip
+    assert as_markdown(blocks, "pics/") == (
+        '## A & B\n\n> **Attention:** one\n>\n> **Attention:** two\n\n![the "p"](pics/p-1.jpg)\n\na **b**\n'
+    )
+    html = as_html("<t>", blocks, {"p-1.jpg": b"\xff\xd8"})
+    assert '<h2 id="a-b">A &amp; B</h2>' in html
+    assert '<img alt="the &quot;p&quot;" src="data:image/jpeg;base64,/9g=">' in html
+    assert "<title>&lt;t&gt;</title>" in html
+    assert io.StringIO(html).readline() == "<!DOCTYPE html>\n"

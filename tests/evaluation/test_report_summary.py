@@ -1,0 +1,297 @@
+"""The numbers of a report, against numbers worked out by hand from a folder of known answers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ablation_folders import COMMIT, FACTS, Ablation, fold_answers, recipe, said, two_recipes
+
+from fer_zoo.compose import build
+from fer_zoo.errors import InputError
+from fer_zoo.evaluation import compare, estimate
+from fer_zoo.evaluation.report_numbers import Report, Row
+from fer_zoo.evaluation.report_summary import make_report
+from fer_zoo.evaluation.results import BEST, Cell, read_results
+from fer_zoo.recipes import load_recipe
+from fer_zoo.specs import Recipe
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Cell]:
+    return read_results([two_recipes(tmp_path_factory.mktemp("runs") / "x").root])
+
+
+@pytest.fixture(scope="module")
+def report(cells: list[Cell]) -> Report:
+    return make_report(cells)
+
+
+def rows(report: Report) -> dict[str, Row]:
+    (setting,) = report.settings
+    return {row.recipe: row for row in setting.rows}
+
+
+def test_figures_are_means_over_the_seeds(report: Report) -> None:
+    # 3 of 18 clips wrong with seed 1, 1 of 18 with seed 2; of `mine` all six of anger with both.
+    base, mine = rows(report)["base"], rows(report)["mine"]
+    assert base.best is not None
+    assert mine.best is not None
+    assert base.best.estimates.war.value == pytest.approx((15 / 18 + 17 / 18) / 2)
+    assert base.best.estimates.uar.value == pytest.approx((15 / 18 + 17 / 18) / 2)  # as many clips of each class
+    assert mine.best.estimates.uar.value == pytest.approx(2 / 3)
+    for row in (base, mine):
+        assert row.last is not None
+        assert row.last.estimates.war.value == pytest.approx(1)
+        assert (row.asked, row.trainings, row.seeds) == (6, 6, (1, 2))
+        assert row.splits == ("fold-1-of-3", "fold-2-of-3", "fold-3-of-3")
+        assert (row.best.estimates.basis.subjects, row.best.estimates.basis.clips) == (6, 18)  # type: ignore[union-attr]
+
+
+def test_spreads_over_folds_and_over_seeds(report: Report) -> None:
+    base = rows(report)["base"].best
+    assert base is not None
+    folds = [(5 / 6 + 1) / 2, 1, (4 / 6 + 5 / 6) / 2]
+    assert base.over_folds.war.deviation == pytest.approx(np.std(folds, ddof=1))
+    assert base.over_folds.uar.mean == pytest.approx(np.mean(folds))
+    assert base.over_seeds.war.deviation == pytest.approx(np.std([15 / 18, 17 / 18], ddof=1))
+    assert (base.over_folds.war.count, base.over_seeds.war.count) == (3, 2)
+
+
+def test_classes(report: Report) -> None:
+    found = rows(report)["base"].classes
+    assert found is not None
+    assert found.confusion == ((11, 1, 0), (0, 9, 3), (0, 0, 12))
+    assert found.recall == pytest.approx((11 / 12, 9 / 12, 1))
+    assert found.f1 == pytest.approx((22 / 23, 18 / 22, 24 / 27))
+    # All answers of a seed have one confidence: 0.8 and 0.9.
+    assert found.calibration_error == pytest.approx(((15 / 18 - 0.8) + (17 / 18 - 0.9)) / 2)
+
+
+def test_intervals_and_differences_are_those_of_the_statistics(report: Report, cells: list[Cell]) -> None:
+    runs = {name: [cell.predictions[BEST] for cell in cells if cell.recipe == name] for name in ("base", "mine")}
+    (delta,) = report.settings[0].deltas
+    expected = compare(runs["mine"], runs["base"])
+    assert delta.comparison == expected
+    assert expected.uar.value == pytest.approx(2 / 3 - 16 / 18)
+    assert (delta.recipe, delta.pairs, delta.uar_holm) == ("mine", 6, expected.uar.p)  # a family of one
+    base = rows(report)["base"].best
+    assert base is not None
+    assert base.estimates == estimate(runs["base"])
+
+
+def test_the_baseline_is_the_first_or_the_one_named(report: Report, cells: list[Cell]) -> None:
+    assert report.baseline == "base"
+    other = make_report(cells, "mine")
+    (delta,), (mirrored,) = report.settings[0].deltas, other.settings[0].deltas
+    assert delta.comparison is not None
+    assert mirrored.comparison is not None
+    assert mirrored.recipe == "base"
+    assert mirrored.comparison.war.value == -delta.comparison.war.value
+    with pytest.raises(InputError, match="No training of the recipe 'bse'"):
+        make_report(cells, "bse")
+
+
+def test_mistakes_are_the_most_confident_ones_over_the_seeds(report: Report) -> None:
+    # f1p0/anger and f3p1/fear are right with seed 2, which is surer.
+    (mistake,) = report.settings[0].mistakes
+    assert (mistake.key, mistake.subject, mistake.truth, mistake.said) == ("f3p0/fear", "f3p0", "fear", "happiness")
+    assert mistake.probability == pytest.approx((0.8 + 0.9) / 2)
+    assert mistake.of_truth == pytest.approx((0.1 + 0.05) / 2)
+
+
+def test_what_recipes_are(report: Report) -> None:
+    base, mine = report.recipes
+    assert (base.changes, base.description) == ((), "The baseline.")
+    (change,) = mine.changes
+    assert (change.key, change.baseline, change.here) == ("model.temporal", "mean", "{name: gru, hidden: 4}")
+    assert base.parameters == sum(parameter.numel() for parameter in build(recipe().model).parameters())
+
+
+def test_a_setting_says_on_what(report: Report) -> None:
+    (setting,) = report.settings
+    assert (setting.title, setting.protocol, setting.synthetic) == ("synthmh, 3 folds", "subject-independent", True)
+    assert setting.trained_on == ("synthmh",)
+    (curve, *_) = rows(report)["base"].curves
+    assert (curve.loss, curve.split, curve.seed) == ((1.5, 0.5), "fold-1-of-3", 1)
+    assert curve.validation_uar == pytest.approx((0.5, 0.6))
+    assert report.warnings == ()
+    assert sum(training.hours for training in report.trainings) == 12
+
+
+def test_an_incomplete_folder_compares_what_both_have(tmp_path: Path) -> None:
+    ablation = two_recipes(tmp_path / "x")
+    shutil.rmtree(ablation.root / "mine" / "fold-2-of-3" / "seed-2")
+    (ablation.root / "mine" / "fold-3-of-3" / "seed-1" / "weights" / "README.md").unlink()
+    report = make_report(read_results([ablation.root]))
+    mine = rows(report)["mine"]
+    assert (mine.asked, mine.trainings) == (6, 4)
+    assert [(t.recipe, t.split, t.seed) for t in report.trainings if t.state != "done"] == [
+        ("mine", "fold-2-of-3", 2),
+        ("mine", "fold-3-of-3", 1),
+    ]
+    (delta,) = report.settings[0].deltas
+    assert delta.comparison is not None
+    assert delta.comparison.basis.trainings == (4, 4)
+    # Fold by fold: base (11/12, 1, seed 2's 5/6), mine 2/3 in all.
+    assert delta.comparison.war.value == pytest.approx(2 / 3 - (11 / 12 + 1 + 5 / 6) / 3)
+    assert "2 of 12 trainings are missing" in report.warnings[0]
+    assert mine.best is not None
+    assert mine.best.over_seeds.war.count == 2  # of two folds each
+
+
+def test_nothing_done_yet(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    ablation.begin("a", "fold-1-of-3", recipe(), losses=[])
+    ablation.ask("a", "fold-2-of-3", 1)
+    report = make_report(read_results([ablation.root]))
+    (row,) = report.settings[0].rows
+    assert (row.asked, row.trainings, row.best, row.problem) == (1, 0, None, "")
+    assert report.settings[0].mistakes == ()
+
+
+def test_code_that_differs_is_said_loudly(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    commits = [COMMIT, COMMIT + "-dirty", "f" * 40, None]
+    for fold, commit in enumerate(commits, 1):
+        facts = {key: value for key, value in {**FACTS, "commit": commit}.items() if value}
+        spec = recipe(split={"folds": 5, "fold": fold})
+        ablation.finish("a", f"fold-{fold}-of-5", spec, said(fold_answers(fold)), facts=facts)
+    assert make_report(read_results([ablation.root])).warnings == (
+        "1 of 4 trainings ran code that was changed since its commit.",
+        "The trainings ran the code of 2 commits.",
+        "1 of 4 trainings do not say what code they ran.",
+    )
+
+
+def test_clips_of_other_content_under_the_same_names_are_said_loudly(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    # Another form of clips, here of more frames, has another fingerprint by right.
+    for name, frames, clips in (("a", 5, "A"), ("b", 5, "A"), ("longer", 6, "B")):
+        spec = recipe(model={"input": {"frames": frames, "size": 30}})
+        facts: dict[str, Any] = {**FACTS, "data": {"test": {"fingerprint": clips}}}
+        ablation.finish(name, "fold-1-of-3", spec, said(fold_answers(1)), facts=facts)
+    assert make_report(read_results([ablation.root])).warnings == ()
+    facts["data"]["test"]["fingerprint"] = "C"
+    ablation.finish("c", "fold-1-of-3", recipe(), said(fold_answers(1)), facts=facts)
+    (warning,) = make_report(read_results([ablation.root])).warnings
+    assert warning.startswith("synthmh, 3 folds: the clips have not the same content")
+
+
+def test_other_data_make_another_setting(tmp_path: Path) -> None:
+    """The same recipe on other databases in two folders: two tables, no sum of the two."""
+    for root, data, split, protocol in (
+        ("one", "synthmh", {"folds": 3, "fold": 1}, "subject-independent"),
+        ("two", "synthict", {"train_on": ("synthmh",), "test_on": "synthict"}, "cross-database"),
+    ):
+        spec = recipe(data={"dataset": data}, split=split, protocol=protocol)
+        Ablation(tmp_path / root).finish("a", "some-split", spec, said(fold_answers(1)))
+    report = make_report(read_results([tmp_path / "one", tmp_path / "two"]))
+    assert report.name == "one + two"
+    assert [setting.title for setting in report.settings] == ["synthmh, 3 folds", "synthmh to synthict"]
+    assert [len(setting.rows) for setting in report.settings] == [1, 1]
+
+
+def test_trainings_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    one, two, three = (Ablation(tmp_path / name) for name in ("one", "two", "three"))
+    one.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    two.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    with pytest.raises(InputError, match=r"is there 2 times: in one/a/.*and two/a/"):
+        make_report(read_results([one.root, two.root]))
+    longer = recipe(split={"folds": 3, "fold": 2}, train={"epochs": 3})
+    three.finish("a", "fold-2-of-3", longer, said(fold_answers(2)))
+    with pytest.raises(InputError, match=r"differ in train\.epochs: 2 in one/a/.*3 in three/a/"):
+        make_report(read_results([one.root, three.root]))
+
+
+def test_clips_that_do_not_join_give_a_reason_in_place_of_figures(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    for fold in (1, 2):  # the second fold tests the same people on one clip more
+        answers = fold_answers(1) | ({"more": ("f1p0", "fear", "fear", 0.8)} if fold == 2 else {})
+        ablation.finish("a", f"fold-{fold}-of-3", recipe(split={"folds": 3, "fold": fold}), said(answers))
+    (row,) = make_report(read_results([ablation.root])).settings[0].rows
+    assert row.best is None
+    assert "are in two of the joined predictions" in row.problem
+
+
+def test_clips_of_one_video_and_groups(tmp_path: Path) -> None:
+    answers = fold_answers(1, ["f1p0/fear"])
+    videos = np.array([key.replace("/fear", "/anger") for key in answers])
+    truth = np.array([0, 0, 2, 0, 0, 2])
+    groups = {"age": np.array(["old"] * 3 + [""] * 3)}
+    ablation = Ablation(tmp_path / "x")
+    ablation.finish("a", "fold-1-of-3", recipe(), said(answers, videos=videos, truth=truth, groups=groups))
+    (row,) = make_report(read_results([ablation.root])).settings[0].rows
+    # p0: anger right, its second clip said happiness; p1: anger right, second clip fear. By video: all mixed halves.
+    assert row.best is not None
+    assert row.best.estimates.war.value == pytest.approx(4 / 6)
+    assert row.by_video is not None
+    assert row.by_video.basis.clips == 4
+    assert [(g.grouping, g.group, g.clips, g.subjects) for g in row.groups] == [("age", "", 3, 1), ("age", "old", 3, 1)]
+    assert [g.war for g in row.groups] == pytest.approx([2 / 3, 2 / 3])
+
+
+def paper(name: str, fold: int, *changes: str) -> Recipe:
+    return load_recipe(f"paper/{name}", [f"split.fold={fold}", *changes])
+
+
+def test_published_figures_stand_beside_runs_of_the_same_data_only(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    for fold in (1, 2):
+        spec = paper("ckplus_3d", fold, "train.epochs=3", "data.stores.ckplus=/somewhere/ckplus")
+        answers = said(fold_answers(fold, ["f1p0/fear"]), spec.model.labels)
+        ablation.finish("paper/ckplus_3d", f"fold-{fold}-of-5", spec, answers)
+    ablation.ask("paper/ckplus_3d", "fold-2-of-5", 2)
+    made = paper("mmi_3d", 1, "data.dataset=synthmh")
+    ablation.finish("paper/mmi_3d", "fold-1-of-5", made, said(fold_answers(1), made.model.labels))
+    mine = recipe(published={"war": 50.5, "source": "Me 2020"})
+    ablation.finish("mine", "fold-1-of-3", mine, said(fold_answers(1)))
+    found = {row.recipe: row for row in make_report(read_results([ablation.root])).published}
+    ours = found["paper/ckplus_3d"]
+    assert (ours.war, ours.std, ours.run, ours.subjects, ours.trainings, ours.seeds) == (89.50, None, True, 4, 2, (1,))
+    assert ours.commits == (COMMIT,)
+    assert ours.ours is not None
+    assert ours.ours.value == pytest.approx(11 / 12)
+    assert ours.note == "train.epochs: 60 became 3; 1 of 3 trainings are missing"
+    other = found["paper/mmi_3d"]
+    assert (other.war, other.run, other.ours) == (67.50, False, None)
+    assert other.note == "run on other data (synthmh, 5 folds): not comparable"
+    assert (found["paper/fera_3d"].run, found["paper/fera_3d"].note) == (False, "not run")
+    assert found["paper/disfa_2d"].war is None
+    assert (found["mine"].run, found["mine"].ours) == (False, None)  # synthetic faces
+    assert [row.protocol for row in found.values()][-4:] == ["cross-database"] * 4
+
+
+def test_p_values_are_adjusted_over_the_comparisons_of_a_setting(tmp_path: Path) -> None:
+    ablation = two_recipes(tmp_path / "x")
+    for fold in (1, 2, 3):
+        for seed in (1, 2):
+            spec = recipe(split={"folds": 3, "fold": fold}, seed=seed)
+            ablation.finish("third", f"fold-{fold}-of-3", spec, said(fold_answers(fold)))
+    deltas = make_report(read_results([ablation.root])).settings[0].deltas
+    assert [delta.recipe for delta in deltas] == ["mine", "third"]
+    found = sorted((delta.comparison.uar.p or 0, delta.uar_holm) for delta in deltas if delta.comparison)
+    (least, first), (most, second) = found
+    assert first == pytest.approx(min(1, 2 * least))
+    assert second == pytest.approx(max(2 * least, most))
+
+
+def test_a_seed_that_lacks_a_fold_is_not_compared_with_whole_ones(tmp_path: Path) -> None:
+    ablation = two_recipes(tmp_path / "x")
+    shutil.rmtree(ablation.root / "base" / "fold-1-of-3" / "seed-2")
+    base = rows(make_report(read_results([ablation.root])))["base"].best
+    assert base is not None
+    assert (base.over_seeds.war.mean, base.over_seeds.war.count) == (pytest.approx(15 / 18), 1)
+    assert base.over_folds.war.count == 3
+
+
+def test_the_most_confident_mistakes_come_first(tmp_path: Path) -> None:
+    keys = [f"c{number:02d}" for number in range(9)]
+    answers = {key: (key, "fear", "anger", 0.5 + 0.05 * n) for n, key in enumerate(keys)}
+    ablation = Ablation(tmp_path / "x")
+    ablation.finish("a", "fold-1-of-3", recipe(), said(answers))
+    mistakes = make_report(read_results([ablation.root])).settings[0].mistakes
+    assert [mistake.key for mistake in mistakes] == keys[:2:-1]

@@ -1,0 +1,129 @@
+"""What is wrong with a training is said before it begins: shares of one clip, shares of none, folds without a label."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import toy_faces
+from accelerate import PartialState
+
+from fer_zoo import data
+from fer_zoo.compose import build
+from fer_zoo.errors import RecipeError, TrainingError
+from fer_zoo.specs import Recipe
+from fer_zoo.training import processes, train
+from fer_zoo.training.checks import absent_labels, check_folds, check_shares
+
+
+def state(count: int, device: str = "cpu") -> Any:
+    """What is asked of the state of several processes that this test cannot start."""
+    return SimpleNamespace(num_processes=count, device=torch.device(device))
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "device", "said"),
+    [
+        ({"batch_size": 1}, 1, "cpu", r"batch_size 1, and the network has batch norm.*raise train\.batch_size to 2"),
+        ({"micro_batch": 1}, 1, "cpu", r"in 4 pieces.*pieces of one clip.*raise train\.micro_batch"),
+        ({"batch_size": 3}, 2, "cpu", r"on each of 2 devices: pieces of one clip.*use fewer devices"),
+        ({"batch_size": 2}, 4, "cuda", r"some have no clip.*raise train\.batch_size to 4"),
+        ({"norm": "none", "micro_batch": 1, "batch_size": 3}, 2, "cpu", r"some have no clip"),
+    ],
+)  # fmt: skip
+def test_shares_that_are_refused(options: dict[str, Any], count: int, device: str, said: str) -> None:
+    recipe = toy_faces.recipe(**options)
+    with pytest.raises(TrainingError, match=rf"(?s){said}"):
+        check_shares(recipe, build(recipe.model), state(count, device))
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "device"),
+    [
+        ({"batch_size": 2}, 1, "cpu"),
+        ({"batch_size": 4, "micro_batch": 2}, 2, "cpu"),
+        ({"batch_size": 4}, 4, "cuda"),  # batch norms see the clips of all GPUs
+        ({"norm": "none", "batch_size": 1}, 1, "cpu"),
+        ({"norm": "none", "micro_batch": 1, "batch_size": 4}, 4, "cpu"),
+    ],
+)
+def test_shares_that_are_fine(options: dict[str, Any], count: int, device: str) -> None:
+    recipe = toy_faces.recipe(**options)
+    check_shares(recipe, build(recipe.model), state(count, device))
+
+
+@pytest.mark.parametrize("stage", ["train", "pretrain"])
+def test_it_is_said_before_clips_are_made_and_nothing_is_left(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "load", lambda *_, **__: pytest.fail("clips were asked for"))
+    recipe = toy_faces.recipe(pretrain=True)
+    one = recipe.model_copy(update={stage: getattr(recipe, stage).model_copy(update={"batch_size": 1})})
+    with pytest.raises(TrainingError, match="batch norm"):
+        train(one, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_clip_at_a_time_without_batch_norm(tmp_path: Path) -> None:
+    result = train(toy_faces.recipe(norm="none", micro_batch=1), tmp_path, max_steps=1, device="cpu")
+    assert result.test.clips == 12
+
+
+def test_folds_without_a_label() -> None:
+    clips = data.load(toy_faces.recipe())
+    folds = toy_faces.recipe().model_dump() | {"split": {"folds": 3, "fold": 2}}
+    check_folds(Recipe.model_validate(folds), clips)
+    lacking = clips | {"test": clips["test"].take(np.flatnonzero(clips["test"].labels != 1))}
+    assert absent_labels(lacking["test"]) == ["green"]
+    with pytest.raises(RecipeError, match=r"(?s)Fold 2 of 3 has no test clip of green.*lower split\.folds"):
+        check_folds(Recipe.model_validate(folds), lacking)
+    check_folds(toy_faces.recipe(), lacking)
+
+
+def test_a_part_that_lacks_a_label_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    clips = data.load(toy_faces.recipe())
+    lacking = clips | {"test": clips["test"].take(np.flatnonzero(clips["test"].labels != 1))}
+    monkeypatch.setattr(data, "load", lambda *_, **__: lacking)
+    result = train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
+    facts = json.loads((tmp_path / "run.json").read_text())["data"]["test"]
+    assert facts == {
+        "fingerprint": clips["test"].fingerprint,
+        "clips": 8,
+        "subjects": 4,
+        "labels": {"red": 4, "green": 0, "blue": 4},
+    }
+    recalls = [row[label] / 4 for label, row in enumerate(result.test.confusion) if label != 1]
+    assert result.test.uar == pytest.approx(np.mean(recalls))
+
+
+def test_a_device_with_a_number_is_one_processs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="for 2 processes"):
+        processes.join("cpu:0")
+    monkeypatch.delenv("WORLD_SIZE")
+    assert isinstance(processes.join("cpu"), PartialState)
+
+
+def test_a_launcher_that_shards_the_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    accelerator = processes.make_accelerator(toy_faces.recipe().train, processes.join("cpu"))
+    kind = type(accelerator.distributed_type)
+    monkeypatch.setattr("accelerate.Accelerator.distributed_type", kind.FSDP)
+    with pytest.raises(TrainingError, match="asks for FSDP"):
+        processes.make_accelerator(toy_faces.recipe().train, processes.join("cpu"))
+
+
+def test_fields_of_a_clip_set_stay_when_it_is_cropped() -> None:
+    from fer_zoo.training.evaluate import crop_clips
+
+    clips = data.load(toy_faces.recipe())["test"]
+    named = dataclasses.replace(clips, videos=tuple(f"v{n}" for n in range(12)), people={20: "Ann"})
+    cropped = crop_clips(named, toy_faces.recipe().model.input)
+    assert (cropped.videos, cropped.people, cropped.person(0)) == (named.videos, named.people, "Ann")
+    assert cropped.read(np.array([0])).shape == (1, 6, 32, 32, 3)

@@ -1,0 +1,49 @@
+"""What a training shows: a line an epoch, silent in all processes but the first; curves that tensorboard can read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import toy_faces
+
+from fer_zoo.errors import MissingExtraError
+from fer_zoo.training import train
+from fer_zoo.training.checkpoint import Progress
+from fer_zoo.training.display import Display
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_a_line_an_epoch_where_it_speaks(main: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"epoch": 1, "loss": 1.5, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 90.0}
+    progress = Progress({}, {}, step=6, best_uar=0.4567, best_epoch=1, history=[row])
+    with Display(toy_faces.recipe(), progress, 18, main=main, curves=None) as display:
+        for step in range(7, 10):
+            display.step(step, 1.25, 0.01, 0.5)
+        display.epoch(progress)
+    said = capsys.readouterr().out
+    assert ("epoch 1/3  loss 1.500  validation UAR 45.7% WAR 50.0%  1.5 min  best\n" in said) == main
+    assert (said != "") == main
+
+
+def test_curves(tmp_path: Path) -> None:
+    """Those of a run that was stopped and resumed are those of one run."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(toy_faces.recipe(), tmp_path, max_steps=12, tensorboard=True, device="cpu")
+    train(toy_faces.recipe(), tmp_path, resume=True, tensorboard=True, device="cpu")
+    curves = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    names = {"train/loss", "train/lr", "train/clips_per_second", "validation/war", "validation/uar"}
+    assert set(curves.Tags()["scalars"]) == names
+    assert [point.step for point in curves.Scalars("validation/uar")] == [6, 12, 18]
+    assert [point.step for point in curves.Scalars("train/loss")] == [10]
+
+
+def test_without_tensorboard_it_is_said_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(MissingExtraError, match=r"fer-zoo\[tensorboard\]"):
+        train(toy_faces.recipe(), tmp_path / "run", tensorboard=True)
+    assert not (tmp_path / "run").exists()

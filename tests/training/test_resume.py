@@ -1,0 +1,138 @@
+"""A training that is stopped, killed at any step, or out of disk, and resumed, ends as one that never stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy_faces
+from same_run import assert_same_run, step_of
+
+from fer_zoo import data
+from fer_zoo.errors import TrainingError
+from fer_zoo.specs import Recipe
+from fer_zoo.training import TrainResult, train
+from fer_zoo.weights import load_weights
+
+# Every option that draws, adds up or averages something.
+ALL = {
+    "batch_size": 5, "micro_batch": 3, "mixup": 0.4, "sampling": "balanced", "class_weights": "balanced",
+    "schedule": "cosine", "label_smoothing": 0.1, "clip_grad": 1.0, "deterministic": True,
+}  # fmt: skip
+PLAIN = {"optimizer": "sgd", "ema": None, "schedule": "step", "precision": "bf16", "channels_last": False}
+
+
+@pytest.mark.parametrize("steps", [1, 6, 8])  # in the first epoch, at the end of one, in the second
+def test_stopped_and_resumed_is_bit_for_bit_the_same(
+    whole: tuple[Path, TrainResult], tmp_path: Path, steps: int
+) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=steps, device="cpu")
+    result = train(toy_faces.recipe(), tmp_path, resume=True, device="cpu")
+    assert_same_run(whole[0], tmp_path)
+    assert result.test == whole[1].test
+
+
+@pytest.mark.parametrize("options", [ALL, PLAIN], ids=["all", "plain"])
+def test_so_it_is_with_every_option(tmp_path: Path, options: dict[str, object]) -> None:
+    recipe = toy_faces.recipe(**{"epochs": 2, **options})
+    train(recipe, tmp_path / "whole", device="cpu")
+    train(recipe, tmp_path / "broken", max_steps=6, device="cpu")
+    train(recipe, tmp_path / "broken", resume=True, device="cpu")
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
+    ("step", "options"),
+    [(7, {}), (2, {**ALL, "epochs": 2}), (3, {"pretrain": True, "epochs": 1, "precision": "bf16"})],
+    ids=["plain", "all options", "in the frames stage"],
+)
+def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path, step: int, options: dict[str, Any]) -> None:
+    recipe, killed = toy_faces.recipe(**options), tmp_path / "killed"
+    arguments = [str(killed), json.dumps(options), json.dumps({"save_minutes": 0})]
+    process = subprocess.Popen(
+        [sys.executable, toy_faces.__file__, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    last = (killed / "frames" if recipe.pretrain else killed) / "last.safetensors"
+    while not last.exists() or step_of(last) < step:
+        assert process.poll() is None, "ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "weights").exists(), "killed too late"
+    train(recipe, killed, resume=True, device="cpu")
+    train(recipe, tmp_path / "whole", device="cpu")
+    assert_same_run(tmp_path / "whole", killed)
+
+
+def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
+    """Stopped in the frames stage, then in the clips stage; a stage cut short must not pass for a finished one."""
+    recipe = toy_faces.recipe(pretrain=True)
+    train(recipe, tmp_path / "whole", device="cpu")
+    twin = train(recipe, tmp_path / "broken", max_steps=8, device="cpu")
+    assert load_weights(twin.weights).spec.input.frames == 1, "what there is after 8 steps is the twin"
+    assert not (tmp_path / "broken" / "last.safetensors").exists()
+    train(recipe, tmp_path / "broken", max_steps=13, resume=True, device="cpu")
+    train(recipe, tmp_path / "broken", resume=True, device="cpu")
+    assert_same_run(tmp_path / "whole", tmp_path / "broken")
+    assert_same_run(tmp_path / "whole" / "frames", tmp_path / "broken" / "frames")
+    with pytest.raises(TrainingError, match="already holds a training"):
+        train(recipe, tmp_path / "broken", device="cpu")
+
+
+def test_a_full_disk_stops_it_and_nothing_is_lost(whole: tuple[Path, TrainResult], tmp_path: Path) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=4, device="cpu")
+    before = (tmp_path / "last.safetensors").read_bytes()
+    files = set(tmp_path.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # No file may grow longer than half a checkpoint: writing fails as it does on a disk without room.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+        with pytest.raises(TrainingError, match=r"last\.safetensors cannot be written") as caught:
+            train(toy_faces.recipe(), tmp_path, resume=True, save_minutes=0, device="cpu")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "free some space and resume" in caught.value.do
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert set(tmp_path.iterdir()) == files, "no half-written file is left"
+    train(toy_faces.recipe(), tmp_path, resume=True, device="cpu")
+    assert_same_run(whole[0], tmp_path)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(whole: tuple[Path, TrainResult]) -> None:
+    with pytest.raises(TrainingError, match="resume"):
+        train(toy_faces.recipe(), whole[0], device="cpu")
+
+
+def test_resume_with_another_recipe_names_what_differs_before_clips_are_made(
+    whole: tuple[Path, TrainResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "load", lambda *_, **__: pytest.fail("clips were asked for"))
+    with pytest.raises(TrainingError, match=r"train\.lr was 0\.01, now 0\.02"):
+        train(toy_faces.recipe(lr=0.02), whole[0], resume=True, device="cpu")
+
+
+def test_resume_on_other_clips_is_refused(whole: tuple[Path, TrainResult], monkeypatch: pytest.MonkeyPatch) -> None:
+    load = data.load
+
+    def other(recipe: Recipe, **options: object) -> dict[str, data.ClipSet]:
+        clips = load(recipe, **options)  # type: ignore[arg-type]
+        return {part: dataclasses.replace(clips[part], fingerprint="other") for part in clips}
+
+    monkeypatch.setattr(data, "load", other)
+    before = (whole[0] / "run.json").read_text()
+    with pytest.raises(TrainingError, match="other clips"):
+        train(toy_faces.recipe(), whole[0], resume=True, device="cpu")
+    assert (whole[0] / "run.json").read_text() == before

@@ -1,0 +1,123 @@
+"""A step in pieces is the step of the whole batch; weights of classes, mixtures and the loss against a plain sum."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import toy_faces
+
+from fer_zoo import data
+from fer_zoo.data.augment import augment_batch
+from fer_zoo.errors import TrainingError
+from fer_zoo.training import processes
+from fer_zoo.training.batches import Batches
+from fer_zoo.training.run import Run, start
+from fer_zoo.training.step import change, class_weights, train_step
+
+CPU = torch.device("cpu")
+
+
+def stepped(folder: Path, steps: int = 2, **options: Any) -> tuple[Run, float]:
+    """A run without batch norm and dropout after some steps of SGD, and the loss of the last."""
+    plain = {"norm": "none", "dropout": 0.0, "optimizer": "sgd", "schedule": "constant", "ema": None, "batch_size": 7}
+    recipe = toy_faces.recipe(**{**plain, **options})
+    clips = data.load(recipe)
+    run = start(recipe, clips, folder, processes.join("cpu"))
+    batches = Batches(recipe, clips["train"])
+    loss = math.nan
+    for step in range(steps):
+        loss = train_step(run, batches.ahead(step, step + 1), clips["train"], 6)
+    return run, loss
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"mixup": 0.4, "class_weights": "balanced", "sampling": "balanced", "clip_grad": 0.1}]
+)
+def test_in_pieces_it_is_the_same_up_to_rounding(tmp_path: Path, options: dict[str, Any]) -> None:
+    whole, loss = stepped(tmp_path / "whole", **options)
+    cut, loss_in_pieces = stepped(tmp_path / "cut", micro_batch=2, **options)
+    assert loss_in_pieces == pytest.approx(loss, rel=1e-6)
+    first, _ = stepped(tmp_path / "first", steps=0, **options)
+    for before, one, other in zip(
+        first.model.parameters(), whole.model.parameters(), cut.model.parameters(), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        assert not torch.equal(before, one)
+
+
+def test_weights_of_classes() -> None:
+    clips = data.load(toy_faces.recipe())["train"]
+    labels = np.repeat([0, 1, 2], [16, 6, 2])
+    uneven = dataclasses.replace(clips, labels=labels)
+    weights = class_weights(toy_faces.recipe(class_weights="balanced").train, uneven)
+    torch.testing.assert_close(weights, torch.tensor([24 / 48, 24 / 18, 24 / 6]))
+    assert weights[labels].mean().item() == pytest.approx(1)
+    assert torch.equal(class_weights(toy_faces.recipe().train, uneven), torch.ones(3))
+
+
+def test_the_loss_is_the_weighted_mean(tmp_path: Path) -> None:
+    options = {"mixup": 0.4, "class_weights": "balanced", "label_smoothing": 0.1}
+    plain = {"norm": "none", "dropout": 0.0, "optimizer": "sgd", "ema": None, "batch_size": 7}
+    recipe = toy_faces.recipe(**plain, **options)
+    clips = data.load(recipe)
+    uneven = dataclasses.replace(clips["train"], labels=np.repeat([0, 1, 2], [16, 6, 2]))
+    run = start(recipe, clips, tmp_path, processes.join("cpu"))
+    batches = Batches(recipe, uneven)
+    (piece,) = batches.ahead(0, 1)
+    given = change(piece, recipe, exact=True, device=CPU)
+    logs = torch.log_softmax(run.model(given.clips, given.landmarks), dim=1).detach().double()
+    weights, wanted = class_weights(recipe.train, uneven), 0.0
+    for clip in range(7):
+        for label, share in zip(given.labels[clip], given.shares[clip], strict=True):
+            smooth = -0.9 * logs[clip, label] - 0.1 * logs[clip].mean()
+            wanted += float(share * weights[label] * smooth) / 7
+    assert train_step(run, batches.ahead(0, 1), uneven, 6) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_mixture() -> None:
+    """Pixels and labels are shared; landmarks are the stronger clip's, and its share is half or more."""
+    recipe = toy_faces.recipe(mixup=0.4, batch_size=7)
+    clips = data.load(recipe)["train"]
+    (piece,) = Batches(recipe, clips).ahead(0, 1)
+    (same,) = Batches(recipe, clips).ahead(0, 1)
+    alone, points = augment_batch(same.frames, same.landmarks, recipe.model.input, recipe.train.augment, same.rngs)
+    mixed = change(piece, recipe, exact=True, device=CPU)
+    partner = [1, 0, 3, 2, 5, 4, 6]
+    shares = mixed.shares[:, 0]
+    assert ((shares >= 0.5) & (shares <= 1)).all()
+    assert len(set(shares.tolist())) == 7
+    torch.testing.assert_close(mixed.shares.sum(dim=1), torch.ones(7))
+    strong = shares.view(-1, 1, 1, 1, 1)
+    torch.testing.assert_close(mixed.clips, alone * strong + alone[partner] * (1 - strong))
+    torch.testing.assert_close(mixed.landmarks, points, equal_nan=True)
+    assert mixed.labels.tolist() == [[piece.labels[n], piece.labels[partner[n]]] for n in range(7)]
+
+
+def test_without_a_mixture_every_clip_is_itself() -> None:
+    recipe = toy_faces.recipe()
+    (piece,) = Batches(recipe, data.load(recipe)["train"]).ahead(0, 1)
+    given = change(piece, recipe, exact=True, device=CPU)
+    assert given.labels.tolist() == piece.labels[:, None].tolist()
+    assert given.shares.tolist() == [[1]] * 4
+    assert given.clips.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_a_detectors_points_get_no_noise() -> None:
+    calm = {"flip": 0, "rotate_deg": 0, "scale": 0, "shift": 0, "lose_landmarks": 0}
+    recipe = toy_faces.recipe(augment=calm)
+    batches = Batches(recipe, data.load(recipe)["train"])
+    moved = [change(next(batches.ahead(0, 1)), recipe, exact=exact, device=CPU).landmarks for exact in (True, False)]
+    still = [change(next(batches.ahead(0, 1)), recipe, exact=False, device=CPU).landmarks for _ in range(2)]
+    assert not torch.equal(*moved)
+    assert torch.equal(*still)
+
+
+def test_fp16_needs_a_gpu(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="fp16 on a CPU"):
+        stepped(tmp_path, precision="fp16")
