@@ -76,6 +76,7 @@ def test_import_arrows(path: Path) -> None:
 def test_every_room_is_under_the_rule() -> None:
     on_top = {
         "__init__",
+        "__main__",
         "compose",
         "factory",
         "info",

@@ -1,4 +1,4 @@
-"""`fer-zoo data`: databases on disk, and who may use them."""
+"""`fer-zoo data`: databases on disk, who may use them, and stores that were made of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_zoo.cli import stores
 from fer_zoo.cli.arguments import add_options, settings
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.files import shown
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the verb `data`."""
-    data = verbs.add_parser("data", parents=[common], help="databases: what is there, who may use them")
+    data = verbs.add_parser("data", parents=[common], help="databases and stores: what is there, who may use it")
     parts = data.add_subparsers(title="verbs", required=True, metavar="VERB")
     check = parts.add_parser(
         "check",
@@ -36,6 +37,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     template = parts.add_parser("template", parents=[common], help="print the table that a dataset's user has to fill")
     template.add_argument("dataset", metavar="DATASET", help="csv or fera")
     template.set_defaults(verb=_template)
+    stores.add(parts, common)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -51,9 +53,10 @@ def _check(arguments: argparse.Namespace) -> None:
     lines += [f"problem: {problem}" for problem in problems]
     print(shown("\n".join(lines)))
     if differences or problems:
+        differ = f"{len(differences)} counts differ from what is known of {arguments.dataset}; " * bool(differences)
         raise InputError(
-            f"{len(differences)} counts differ from what is known of {arguments.dataset}; {len(problems)} problems.",
-            "the database as its makers give it out",
+            f"{differ}{len(problems)} problem{'s' * (len(problems) != 1)}.",
+            "the database as its makers give it out" if differences else f"what the reader {arguments.dataset} can use",
             "see the lines above; what a problem concerns is left out, all else can be prepared",
         )
     print("nothing differs from what is known of it")

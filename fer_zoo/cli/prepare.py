@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import add_options, engine, positive, settings
 from fer_zoo.errors import InputError
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
-    from fer_zoo.data.prepare import CutSpec, Progress, RenderSpec
+    from fer_zoo.data.prepare import Progress
     from fer_zoo.data.shards import Made
-    from fer_zoo.specs import Recipe
 
 _STAGES = ("render", "decode", "detect", "points", "crop", "write")
 
@@ -33,7 +31,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     add_options(prepare)
     prepare.add_argument("--recipe", metavar="RECIPE", help="settings that fit a recipe; --set changes them")
     prepare.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="how clips are made, e.g. frames=16"
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="how clips are made, e.g. frames=16 crop.scale=1.5",
     )
     prepare.add_argument("--jpeg", action="store_true", help="store frames as JPEG: a tenth of the space, not lossless")
     prepare.add_argument(
@@ -48,15 +51,15 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 def _prepare(arguments: argparse.Namespace) -> None:
     from fer_zoo.data import stores_root
     from fer_zoo.data.prepare import prepare
+    from fer_zoo.data.recipe_settings import options_for, settings_for
+    from fer_zoo.data.store import open_store
     from fer_zoo.recipes import load_recipe
     from fer_zoo.specs import ComponentSpec
 
     name = arguments.dataset
     recipe = load_recipe(arguments.recipe) if arguments.recipe else None
-    spec = _spec(name, recipe, settings(arguments.set, "--set"))
-    options = settings(arguments.option, "--option")
-    if recipe and recipe.data.dataset.name == name:
-        options = {**recipe.data.dataset.options, **options}
+    spec = settings_for(name, recipe, settings(arguments.set, "--set"))
+    options = options_for(name, recipe, spec, settings(arguments.option, "--option"))
     store = recipe.data.stores.get(name, name) if recipe else name
     out = Path(arguments.out) if arguments.out else stores_root() / store
     with _progress(f"preparing {name}") as (tell, last):
@@ -75,44 +78,19 @@ def _prepare(arguments: argparse.Namespace) -> None:
         print(f"  {label:<14} {count}")
     if brief := header.preparation.get("brief_faces"):
         print(f"{brief} faces were seen for less than a clip, and left out")
+    if faceless := header.preparation.get("faceless_clips"):
+        share = header.preparation["faces"]
+        print(f"{faceless} clips have a face in less than {share:.0%} of their frames, and are left out")
     _print_stages(last[-1].made)
     print(out)
-    if header.failures:
+    if failures := open_store(out).failures():
+        lost = sum(failure.is_lost for failure in failures)
         raise InputError(
-            f"{header.failures} sources gave no clip, or had a problem; the store holds the others.",
-            "sources that can be read, with a face and frames enough",
+            f"{_counted(lost, 'source')} gave no clip; {_counted(len(failures) - lost, 'other problem')}. "
+            "The store holds all else.",
+            "sources that can be read to their end, with a face and frames enough",
             f"see {out / 'failures.csv'} for the reason of each",
         )
-
-
-def _spec(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> CutSpec | RenderSpec:
-    """Settings by falling rank: the user's, the recipe's, the dataset's own."""
-    from fer_zoo.data.prepare import CutSpec, RenderSpec, makes_clips
-    from fer_zoo.registry import DATASETS
-
-    wanted = _wanted(recipe) if recipe else {}
-    if makes_clips(dataset):
-        if recipe:
-            wanted |= {"labels": recipe.model.labels, "takes": recipe.data.takes, "canvas": recipe.data.canvas}
-        return RenderSpec.checked({**wanted, **changes})
-    # At another rate than its own a database's short sequences would have too few frames.
-    facts = DATASETS.get(dataset).defaults
-    own = {key: facts[key] for key in ("fps", "face") if key in facts}
-    if recipe:
-        # Upright frames serve recipes of either alignment, and the margin leaves room to turn them.
-        crop = recipe.model.input.crop.model_copy(update={"align": "box"})
-        wanted |= {"crop": crop, "detector": recipe.model.input.landmarks.detector}
-    spec = CutSpec.checked({**own, **wanted, **changes})
-    if recipe and "canvas" not in changes:
-        # The recipe's crop, without the margin round it, has as many pixels as the network takes.
-        sharp = math.ceil(recipe.model.input.size * spec.margin)
-        spec = spec.model_copy(update={"canvas": max(spec.canvas, sharp)})
-    return spec
-
-
-def _wanted(recipe: Recipe) -> dict[str, Any]:
-    rate = {} if recipe.data.any_fps else {"fps": recipe.model.input.fps}
-    return {"frames": recipe.model.input.frames, **rate}
 
 
 @contextmanager
@@ -140,6 +118,10 @@ def _progress(title: str) -> Iterator[tuple[Callable[[Progress], None], list[Pro
                 print(f"shard {progress.done} of {progress.shards}, {progress.made.clips} clips", file=sys.stderr)
 
         yield tell, told
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_stages(made: Made) -> None:

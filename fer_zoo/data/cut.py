@@ -21,7 +21,7 @@ from fer_zoo.data.sources import Source
 from fer_zoo.errors import NoFaceError, VideoError
 from fer_zoo.landmarks.base import Box, Floats, Landmarker, UInt8
 from fer_zoo.specs import ComponentSpec, CropSpec
-from fer_zoo.specs.base import AboveZero, Positive, Spec
+from fer_zoo.specs.base import AboveZero, Positive, Share, Spec
 from fer_zoo.stopwatch import stage, staged
 from fer_zoo.video.crop import Placement, crop_clip, place_crop
 from fer_zoo.video.sample import sample_frames
@@ -48,6 +48,8 @@ class CutSpec(Spec):
     """The landmarker, a registered component."""
     face: Literal["largest", "central", "all"] = "largest"
     """Which face is the one, where there are several; or clips of everybody who is seen for the length of a clip."""
+    faces: Share = 0.5
+    """Least share of a clip's frames in which its face must be found; clips with less are left out and counted."""
     short: Literal["refuse", "repeat", "pad"] = "refuse"
     """A stretch with fewer frames than a clip: an error, its last frame is repeated, or black ones without a face."""
     smooth: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
@@ -93,12 +95,14 @@ class Found:
     """Who is to be seen where in a source.
 
     tracks: a person each, by number. windows: the clips of each person, in order. brief: people seen for less than a
-    clip. damage: what was wrong with the file although all that was asked for could be read.
+    clip. faceless: clips left out because a face is in too few of their frames. damage: what was wrong with the file
+    although there are clips, or that the stretch ends early.
     """
 
     tracks: list[FaceTrack]
     windows: list[list[Window]]
     brief: int
+    faceless: int
     damage: str | None
 
 
@@ -107,7 +111,7 @@ def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker
 
     Raises:
         VideoError: a file cannot be read, or the stretch is too short and `spec.short` refuses that.
-        NoFaceError: there is no face in any clip.
+        NoFaceError: there is no clip with a face in enough frames.
     """
     return cut_windows(source, root, spec, find_windows(source, root, spec, landmarker))
 
@@ -133,7 +137,12 @@ def find_windows(source: Source, root: Path, spec: CutSpec, landmarker: Landmark
     ]
     if not any(windows):
         raise _faceless(source, "for the length of a clip" if spec.face == "all" else "in any clip")
-    return Found(tracks, windows, sum(not clips for clips in windows), next(iter(damage), None))
+    brief = sum(not clips for clips in windows)
+    enough = [[clip for clip in clips if _share(clip, tracks) >= spec.faces] for clips in windows]
+    if not any(enough):
+        best = max(_share(clip, tracks) for clips in windows for clip in clips)
+        raise _faceless(source, f"in {spec.faces:.0%} of the frames of any clip, in {best:.0%} at most")
+    return Found(tracks, enough, brief, sum(map(len, windows)) - sum(map(len, enough)), next(iter(damage), None))
 
 
 def cut_windows(source: Source, root: Path, spec: CutSpec, found: Found) -> Iterator[Cut]:
@@ -171,7 +180,7 @@ def _filled(array: NDArray[N], spec: CutSpec) -> NDArray[N]:
 
 
 def _chosen(times: NDArray[np.float64], spec: CutSpec, source: Source) -> list[int]:
-    """Frames nearest to ticks of `spec.fps`."""
+    """Frames nearest to ticks of `spec.fps`, of the source's part."""
     chosen = [int(number) for number in sample_frames(times, spec.fps)]
     if len(chosen) < spec.frames and spec.short == "refuse":
         raise VideoError(
@@ -179,7 +188,11 @@ def _chosen(times: NDArray[np.float64], spec: CutSpec, source: Source) -> list[i
             f"{spec.frames} frames or more, or `short`: repeat or pad",
             "repeat the last frame (--set short=repeat), or make clips shorter",
         )
-    return chosen
+    if source.part == "all":
+        return chosen
+    rest = max(0, len(chosen) - spec.frames)
+    first = rest if source.part == "last" else rest // 2
+    return chosen[first : first + spec.frames]
 
 
 def _seen(track: FaceTrack, chosen: list[int]) -> list[int]:
@@ -197,9 +210,14 @@ def _windows(person: int, frames: list[int], track: FaceTrack, spec: CutSpec) ->
     ]
 
 
+def _share(window: Window, tracks: list[FaceTrack]) -> float:
+    """Share of a clip's frames in which its face was found."""
+    return float(tracks[window.person].found[window.frames].mean())
+
+
 def _faceless(source: Source, where: str) -> NoFaceError:
     return NoFaceError(
         f"{source.key}: no face was found {where}.",
-        "a face in at least one frame of a clip",
-        "look at the file; another detector or its threshold may find it",
+        "a face in at least the share `faces` of a clip's frames",
+        "look at the file; another detector or its threshold may find it, or take clips with less: --set faces=0",
     )

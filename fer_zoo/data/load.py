@@ -12,7 +12,8 @@ import numpy as np
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.split_files import read_split
 from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, published
-from fer_zoo.data.store import Store, is_begun, open_store
+from fer_zoo.data.store import Store, open_store
+from fer_zoo.data.store.files import is_begun
 from fer_zoo.data.synthetic import cache_root
 from fer_zoo.errors import InputError, RecipeError
 from fer_zoo.registry import DATASETS

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import struct
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from fer_zoo.data.sources import Source
-from fer_zoo.errors import VideoError
+from fer_zoo.errors import FerZooError, VideoError
 from fer_zoo.landmarks.base import UInt8
 from fer_zoo.video.reader import VideoFrame, open_video
+from fer_zoo.video.seek import Marks
 
 
 def pictures(source: Source, root: Path, fps: float = 25.0, damage: list[str] | None = None) -> Iterator[VideoFrame]:
@@ -20,28 +23,40 @@ def pictures(source: Source, root: Path, fps: float = 25.0, damage: list[str] | 
 
     Args:
         fps: taken for the rate of a sequence that has none.
-        damage: gets a text if a video ends early.
+        damage: gets a text if a video, or the stretch, ends early.
 
     Raises:
-        VideoError: a file is no picture or video, something of the stretch cannot be decoded, or there is none.
+        VideoError: a file is no picture or video, something of the stretch cannot be decoded, pictures of a sequence
+            differ in size, or there is none.
     """
     start, end = source.frames or (0, None)
-    first: float | None = None
-    for number, frame in enumerate(islice(_all_pictures(source, root, fps, damage), start, end)):
-        first = frame.time_s if first is None else first
+    first, number = 0.0, -1
+    stretch = islice(_decoded(source, root, fps, damage), end and end - start)
+    for number, frame in enumerate(stretch):
+        first = first if number else frame.time_s
         image = np.rot90(frame.image, -source.rotate)
         yield VideoFrame(number, frame.time_s - first, np.ascontiguousarray(_region(image, source.region)))
-    if first is None:
+    if number < 0:
         raise VideoError(f"{source.key}: no frame between {source.frames}.", "a stretch with frames", "check the range")
+    if end and damage is not None and number + 1 < end - start:
+        damage.append(f"it is to end at frame {end}, but there are only {start + number + 1} frames")
 
 
-def _all_pictures(source: Source, root: Path, fps: float, damage: list[str] | None) -> Iterator[VideoFrame]:
-    if source.fps is not None or len(source.files) != 1:
-        for number, file in enumerate(source.files):
-            yield VideoFrame(number, number / (source.fps or fps), _image(root / file))
-        return
-    video = open_video(root / source.files[0])
-    for frame in video.frames():
+def _decoded(source: Source, root: Path, fps: float, damage: list[str] | None) -> Iterator[VideoFrame]:
+    """All frames from the stretch's first on; whatever decoders raise for a broken file becomes VideoError."""
+    is_video = source.fps is None and len(source.files) == 1
+    try:
+        yield from _of_video(source, root, damage) if is_video else _of_sequence(source, root, source.fps or fps)
+    except FerZooError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
+        raise VideoError(f"{source.key} cannot be decoded: {error}", "files that decode", "check them") from error
+
+
+def _of_video(source: Source, root: Path, damage: list[str] | None) -> Iterator[VideoFrame]:
+    path, start = root / source.files[0], source.frames[0] if source.frames else 0
+    video = open_video(path)
+    for frame in video.frames(start, _marks(path, path.stat().st_mtime_ns) if start else None):
         if video.damage:
             # Without the frames that are lost, what follows would seem to follow at once.
             raise VideoError(
@@ -52,12 +67,39 @@ def _all_pictures(source: Source, root: Path, fps: float, damage: list[str] | No
         damage.append(video.damage)
 
 
+# Stretches of one file come one after the other. A file that has changed is another.
+@functools.lru_cache(maxsize=4)
+def _marks(path: Path, changed: int) -> Marks:
+    return Marks()
+
+
+def _of_sequence(source: Source, root: Path, fps: float) -> Iterator[VideoFrame]:
+    start, shape = source.frames[0] if source.frames else 0, None
+    for number, file in islice(enumerate(source.files), start, None):
+        image = _image(root / file)
+        shape = shape or image.shape
+        if image.shape != shape:
+            size, before = (f"{width} x {height}" for height, width, _ in (image.shape, shape))
+            raise VideoError(
+                f"{root / file} has {size} pixels, the pictures before it {before}.",
+                "pictures of one size in a sequence",
+                "take the one that is none of them out of the folder, or bring all to one size",
+            )
+        yield VideoFrame(number, number / fps, image)
+
+
 def _image(path: Path) -> UInt8:
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as stored:
+            image = ImageOps.exif_transpose(stored)
+            if image.mode.startswith("I;16"):  # `convert` would cut off at 255 instead
+                grey = np.asarray(image).astype(np.float32) / 257
+                return np.repeat(np.round(grey).astype(np.uint8)[..., None], 3, axis=2)
+            if image.mode in ("I", "F"):
+                raise ValueError("numbers of 32 bits, of which nobody knows what is white")
             return np.asarray(image.convert("RGB"), np.uint8)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise VideoError(f"{path} cannot be read: {error}", "a picture", "check the file") from error
+    except Exception as error:  # Pillow's parsers raise whatever broken bytes lead them to
+        raise VideoError(f"{path} cannot be read: {error}", "a picture of 8 or 16 bits", "check the file") from error
 
 
 def _region(image: UInt8, region: tuple[float, float, float, float] | None) -> UInt8:

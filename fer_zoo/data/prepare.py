@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,17 @@ from fer_zoo.data.pool import Engine, spread
 from fer_zoo.data.reading import open_database, plan_reading
 from fer_zoo.data.rendering import RenderSpec, plan_rendering
 from fer_zoo.data.shards import Made, Plan, Shard, make_shard, read_notes
-from fer_zoo.data.store import Failure, StoreFacts, StoreHeader, finish_store, finished_shards, write_failures
+from fer_zoo.data.store import (
+    Failure,
+    StoreFacts,
+    StoreHeader,
+    finish_store,
+    finished_shards,
+    write_failures,
+)
+from fer_zoo.data.store.alone import alone_in
 from fer_zoo.data.store.records import FORMAT, Encoding
-from fer_zoo.errors import InputError, OptionError
+from fer_zoo.errors import FerZooError, InputError, OptionError
 from fer_zoo.files import write_text
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec
@@ -59,7 +68,8 @@ def prepare(
 ) -> StoreHeader:
     """Make the clip store of a dataset, or finish one that was begun with the same settings.
 
-    A source that gives no clip is listed in failures.csv with the reason and stops nothing.
+    A source that gives no clip, or fewer than it should, is listed in failures.csv with the reason and stops nothing;
+    what is odd about the database as a whole stands there too.
 
     Args:
         dataset: the registered dataset and its options.
@@ -73,16 +83,25 @@ def prepare(
 
     Raises:
         UnknownNameError, OptionError, MissingExtraError: there is no such dataset, detector or option.
-        InputError: the layout is not there, nothing is labelled, `out` cannot be written to, lies in `root`, or holds
-            a store made otherwise.
+        InputError: the layout is not there, nothing is labelled, `out` cannot be written to, lies in `root`, holds
+            a store made otherwise, or another run is at work there.
     """
     out = Path(out)
     plan = _plan(dataset, root, out, spec, encoding)
+    with ExitStack() as held:
+        with _writable(out):
+            (out / "shards").mkdir(parents=True, exist_ok=True)
+            held.enter_context(alone_in(out))
+        return _prepare(plan, out, encoding, workers, engine, progress or (lambda _: None))
+
+
+def _prepare(
+    plan: Plan, out: Path, encoding: Encoding, workers: int, engine: Engine, tell: Callable[[Progress], None]
+) -> StoreHeader:
     _claim(out, plan.facts)
     done = {shard.number for shard in finished_shards(out)}
     shards = [Shard(number, out.absolute(), encoding, content) for number, content in enumerate(plan.contents)]
     missing = [shard for shard in shards if shard.number not in done]
-    tell = progress or (lambda _: None)
     finished, made = len(shards) - len(missing), Made()
     tell(Progress(finished, len(shards), made))
     for _, more in spread(make_shard, missing, workers, engine):
@@ -96,14 +115,15 @@ def _plan(
 ) -> Plan:
     if makes_clips(dataset.name) != isinstance(spec, RenderSpec) or (root is None) != isinstance(spec, RenderSpec):
         kind = "makes its clips itself" if makes_clips(dataset.name) else "is read from a folder"
+        meant = "clips to be made" if isinstance(spec, RenderSpec) else "clips to be cut"
         raise OptionError(
-            f"Dataset {dataset.name!r} {kind}; it was given {'no' if root is None else 'a'} folder and a "
-            f"{type(spec).__name__}.",
-            "no folder and a RenderSpec if the dataset makes its clips, a folder and a CutSpec if it is read",
+            f"Dataset {dataset.name!r} {kind}; it was given {'no' if root is None else 'a'} folder and settings of "
+            f"{meant}.",
+            "no folder and what to make if the dataset makes its clips, a folder and how to cut them if it is read",
             "leave out --root" if makes_clips(dataset.name) else "say where it is: --root DIR",
         )
     if isinstance(spec, RenderSpec):
-        return plan_rendering(dataset, spec, encoding)
+        return plan_rendering(dataset, spec, out, encoding)
     root = Path(str(root))
     if out.resolve().is_relative_to(root.resolve()):
         raise InputError(
@@ -117,12 +137,24 @@ def _plan(
 def _finish(out: Path, plan: Plan) -> StoreHeader:
     notes = [read_notes(out, number) for number in range(len(plan.contents))]
     failures = [Failure(*failure) for note in notes for failure in note.failures]
-    write_failures(out, [*failures, *(Failure("reader", problem) for problem in plan.problems)])
-    facts = plan.facts
+    write_failures(out, [*failures, *(Failure("", problem) for problem in plan.problems)])
+    facts, counted = plan.facts, dict[str, int]()
     if facts.preparation.get("face") == "all":
-        preparation = {**facts.preparation, "brief_faces": sum(note.brief for note in notes)}
-        facts = facts.model_copy(update={"preparation": preparation})
-    return finish_store(out, facts)
+        counted["brief_faces"] = sum(note.brief for note in notes)
+    if "faces" in facts.preparation:
+        counted["faceless_clips"] = sum(note.faceless for note in notes)
+    return finish_store(out, facts.model_copy(update={"preparation": {**facts.preparation, **counted}}))
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except FerZooError:  # some of which are OSErrors
+        raise
+    except OSError as error:
+        given = f"The folder {out} cannot be written to: {error}."
+        raise InputError(given, "a folder with room that can be written to", "choose another folder") from error
 
 
 def _claim(out: Path, facts: StoreFacts) -> None:
@@ -130,16 +162,12 @@ def _claim(out: Path, facts: StoreFacts) -> None:
     path = out / "prepare.json"
     wanted = {"format": FORMAT, "fer_zoo": fer_zoo.__version__, **facts.model_dump(mode="json")}
     text = json.dumps(wanted, indent=1, sort_keys=True) + "\n"
-    try:
-        (out / "shards").mkdir(parents=True, exist_ok=True)
+    with _writable(out):
         if not path.exists():
             if (out / "store.json").exists() or any((out / "shards").iterdir()):
                 raise InputError(f"{out} holds shards of unknown make.", "an empty folder", "choose another folder")
             write_text(path, text)
         found = path.read_bytes()
-    except OSError as error:
-        given = f"The folder {out} cannot be written to: {error}."
-        raise InputError(given, "a folder with room that can be written to", "choose another folder") from error
     if found == text.encode():
         return
     try:

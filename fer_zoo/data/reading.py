@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from fer_zoo.data.cut import Cut, CutSpec, cut_windows, find_windows
-from fer_zoo.data.shards import Notes, Plan
+from fer_zoo.data.shards import Notes, Plan, per_shard
 from fer_zoo.data.sources import Database, Source
 from fer_zoo.data.store import ClipFacts, Failure, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
+from fer_zoo.files import shown
 from fer_zoo.landmarks import create_landmarker
 from fer_zoo.landmarks.base import Landmarker
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import ComponentSpec
+from fer_zoo.specs import ComponentSpec, CropSpec
 
-PER_SHARD = 64
+# Bytes of its sources' files past which a shard takes no further source: long videos make many clips each.
+SHARD_BYTES = 256 * 2**20
 
 
 def open_database(name: str, root: Path, options: Mapping[str, Any]) -> Database:
@@ -53,6 +59,8 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
     database = open_database(dataset.name, root, dataset.options)
     sources = sorted(database.sources(), key=lambda source: source.key)
     _check(sources, root)
+    _check_stored_crop(spec)
+    sizes = [_sizes(source, root) for source in sources]
     facts = StoreFacts(
         reader=dataset,
         detector=spec.detector,
@@ -62,10 +70,12 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
         frames=spec.frames,
         fps=spec.fps,
         encoding=encoding,
-        sources_sha256=digest(_line(source) for source in sources),
+        sources_sha256=digest(map(_line, sources, sizes)),
         preparation={
-            **spec.model_dump(mode="json", include={"face", "short", "smooth", "margin"}),
-            "per_shard": PER_SHARD,
+            **spec.model_dump(mode="json", include={"face", "faces", "short", "smooth", "margin"}),
+            "sources_per_shard": per_shard(len(sources)),
+            "bytes_per_shard": SHARD_BYTES,
+            **({"facts": made_by} if (made_by := dict(getattr(database, "facts", {}))) else {}),
         },
     )
     seen: Counter[tuple[str | None, str]] = Counter()
@@ -73,9 +83,21 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
     for source in sources:
         numbered.append((seen[source.subject, source.label], source))
         seen[source.subject, source.label] += 1
-    parts = [tuple(numbered[at : at + PER_SHARD]) for at in range(0, len(numbered), PER_SHARD)]
-    problems = tuple(getattr(database, "problems", ()))
+    parts = _dealt(numbered, [sum(size or 0 for size in found) for found in sizes])
+    problems = tuple(_below(root, problem) for problem in getattr(database, "problems", ()))
     return Plan(facts, tuple(Sources(part, root.absolute(), spec) for part in parts), problems)
+
+
+def _dealt(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> list[tuple[tuple[int, Source], ...]]:
+    """The sources of each shard, in their order."""
+    most, parts, held = per_shard(len(sources)), list[list[tuple[int, Source]]](), 0
+    for source, size in zip(sources, sizes, strict=True):
+        if not parts or len(parts[-1]) == most or held + size > SHARD_BYTES:
+            parts.append([])
+            held = 0
+        parts[-1].append(source)
+        held += size
+    return [tuple(part) for part in parts]
 
 
 @dataclass(frozen=True)
@@ -87,19 +109,23 @@ class Sources:
     spec: CutSpec
 
     def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Cut the clips of each source; one that gives none is noted and stops nothing."""
+        """Cut the clips of each source; one that gives none, or has other faults, is noted and stops nothing."""
         landmarker = _landmarker(self.spec.detector.model_dump_json())
         for take, source in self.sources:
+            count, fault = 0, None
             try:
                 found = find_windows(source, self.root, self.spec, landmarker)
                 notes.brief += found.brief
+                notes.faceless += found.faceless
                 notes.frames += len(found.tracks[0])
-                if found.damage:
-                    notes.failures.append(Failure(source.key, f"its clips are in the store, but: {found.damage}"))
+                fault = found.damage
                 for cut in cut_windows(source, self.root, self.spec, found):
                     yield self._stored(source, take, cut)
+                    count += 1
             except (VideoError, NoFaceError, InputError) as error:  # others are not the source's: a detector's weights
-                notes.failures.append(Failure(source.key, " ".join(error.given.split())))
+                fault = error.given
+            if fault:
+                notes.failures.append(Failure(source.key, _below(self.root, " ".join(fault.split())), count))
 
     def _stored(self, source: Source, take: int, cut: Cut) -> StoredClip:
         person = f".p{cut.person}" if self.spec.face == "all" else ""
@@ -139,7 +165,39 @@ def _landmarker(spec: str) -> Landmarker:
     return create_landmarker(ComponentSpec(**json.loads(spec)))
 
 
-def _line(source: Source) -> str:
-    files = ",".join(file.as_posix() for file in source.files)
-    frames = "" if source.frames is None else f"{source.frames[0]}:{source.frames[1]}"
-    return "\t".join([source.key, source.label, source.subject or "", frames, files])
+def _sizes(source: Source, root: Path) -> list[int | None]:
+    """Bytes of each file; None of one that is not there, which decoding will tell."""
+
+    def size(file: Path) -> int | None:
+        try:
+            return (root / file).stat().st_size
+        except OSError:
+            return None
+
+    return [size(file) for file in source.files]
+
+
+def _line(source: Source, sizes: Sequence[int | None]) -> str:
+    """All that is known of a source, and the sizes of its files: what changes any of it must not go on with a store."""
+    known = {field.name: getattr(source, field.name) for field in fields(source)}
+    known["files"] = [[file.as_posix(), size] for file, size in zip(source.files, sizes, strict=True)]
+    return json.dumps(known, sort_keys=True, default=dict)
+
+
+def _below(root: Path, text: str) -> str:
+    """A text whose paths are told as below the root: what is noted must be the same on every machine."""
+    for folder in {str(root.absolute()), str(root)} - {".", "/"}:
+        for written in {folder, shown(folder)}:
+            text = re.sub(rf"(?<![\w./-]){re.escape(written.rstrip(os.sep))}{re.escape(os.sep)}", "", text)
+    return text
+
+
+def _check_stored_crop(spec: CutSpec) -> None:
+    try:
+        CropSpec.model_validate(spec.stored_crop.model_dump())
+    except ValidationError as error:
+        raise OptionError(
+            f"crop.scale {spec.crop.scale:g} with the margin {spec.margin:g} is {spec.stored_crop.scale:g} faces.",
+            "a scale times margin below 4",
+            "lower crop.scale or margin: --set margin=1",
+        ) from error

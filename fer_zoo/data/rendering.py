@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import tempfile
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -15,8 +15,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fer_zoo.data.clips import ClipRequest, ClipSet
-from fer_zoo.data.shards import Notes, Plan
+from fer_zoo.data.shards import MOST_PER_SHARD, Notes, Plan, per_shard
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest
+from fer_zoo.data.store.alone import scratch_in
 from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError, OptionError
@@ -26,10 +27,10 @@ from fer_zoo.specs.base import AboveZero, Positive, Spec
 from fer_zoo.stopwatch import stage
 from fer_zoo.video.crop import clip_box
 
-PER_SHARD = 64
 # How far, in sides of the frame, the square that frames are said to show may lie outside of them. The synthetic faces
 # are off the middle by a camera's unsteady aim, of a hundredth on average.
 _OUTSIDE = 0.05
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Number = Annotated[int, Field(ge=0, strict=True)]
@@ -62,8 +63,8 @@ class RenderSpec(Spec):
         return self
 
 
-def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding) -> Plan:
-    """What becomes of a dataset that makes its clips; the first subject's are made, to know its version.
+def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, out: Path, encoding: Encoding) -> Plan:
+    """What becomes of a dataset that makes its clips; the first subject's are made in `out`, to know its version.
 
     Raises:
         UnknownNameError, OptionError: no such dataset or option, or it has to be read from a folder.
@@ -77,11 +78,9 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
             f"say where it is: `fer-zoo prepare {dataset.name} --root DIR`",
         )
     first, end = spec.subjects
-    each = max(1, PER_SHARD // (len(spec.labels) * spec.takes))
+    each = max(1, min(per_shard(end - first), MOST_PER_SHARD // (len(spec.labels) * spec.takes)))
     ranges = [(at, min(at + each, end)) for at in range(first, end, each)]
-    with tempfile.TemporaryDirectory() as cache:
-        made = _made(dataset, spec.model_copy(update={"takes": 1}), (first, first + 1), Path(cache))
-        sample = made.read(np.arange(len(made))).tobytes() + np.asarray(made.landmarks, "<f4").tobytes()
+    sample = _sample(dataset, spec, out)
     facts = StoreFacts(
         reader=dataset,
         detector=ComponentSpec(name=EXACT),
@@ -104,22 +103,23 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
             "sample_sha256": hashlib.sha256(sample).hexdigest(),
         },
     )
-    return Plan(facts, tuple(Subjects(dataset, spec, part) for part in ranges))
+    return Plan(facts, tuple(Subjects(dataset, spec, part, out.absolute()) for part in ranges))
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """The subjects of one shard, a half-open range of numbers."""
+    """The subjects of one shard, a half-open range of numbers; out: the store's folder."""
 
     dataset: ComponentSpec
     spec: RenderSpec
     subjects: tuple[int, int]
+    out: Path
 
     def clips(self, notes: Notes) -> Iterator[StoredClip]:
         """Let the dataset make the clips in a folder that is gone afterwards."""
-        with tempfile.TemporaryDirectory() as cache:
+        with scratch_in(self.out) as cache:
             with stage("render"):
-                made = _made(self.dataset, self.spec, self.subjects, Path(cache))
+                made = _made(self.dataset, self.spec, self.subjects, cache)
             for row in range(len(made)):
                 with stage("render"):
                     frames = made.read(np.array([row]))[0]
@@ -145,6 +145,28 @@ class Subjects:
         return StoredClip(facts, frames, points, np.ones(len(frames), np.float32))
 
 
+def _sample(dataset: ComponentSpec, spec: RenderSpec, out: Path) -> bytes:
+    """The first subject's clips, which must show what is said of them."""
+    there = out.exists()
+    try:
+        with scratch_in(out) as cache:
+            made = _made(dataset, spec.model_copy(update={"takes": 1}), (spec.subjects[0], spec.subjects[0] + 1), cache)
+            frames = made.read(np.arange(len(made)))
+    except OSError as error:
+        raise InputError(
+            f"The folder {out} cannot be written to: {error}.",
+            "a folder with room that can be written to",
+            "free some space or choose another folder",
+        ) from error
+    finally:
+        if not there:
+            with suppress(OSError):
+                out.rmdir()
+    for row in range(len(made)):
+        _check_shows(made.landmarks[row], spec, made.key(row))
+    return frames.tobytes() + np.asarray(made.landmarks, "<f4").tobytes()
+
+
 def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], cache: Path) -> ClipSet:
     request = ClipRequest(
         labels=spec.labels,
@@ -156,8 +178,14 @@ def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], c
         cache=cache,
     )
     # Progress bars of the dataset: shards are what is counted here.
-    with redirect_stdout(StringIO()):
-        made: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
+    try:
+        with redirect_stdout(StringIO()):
+            made: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
+    except InputError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
+            # The dataset advises another place for its clips; here they lie where the store shall be.
+            raise error.__cause__ from None
+        raise
     if not made.exact:
         raise InputError(
             f"The landmarks of dataset {dataset.name!r} are not exact.",

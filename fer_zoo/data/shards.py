@@ -16,13 +16,26 @@ from fer_zoo.files import write_text
 from fer_zoo.specs.base import Spec
 from fer_zoo.stopwatch import measured, stage
 
+# Shards of at most so many jobs (sources, or clips to be rendered), and at least so many shards where there are jobs
+# enough: that many workers then find something to do, a kill loses little, and a reader keeps all of them mapped.
+MOST_PER_SHARD, FEWEST_SHARDS = 64, 64
+
+
+def per_shard(jobs: int) -> int:
+    """How many of a store's jobs a shard has at most; their number alone decides it, never how many work on them."""
+    return max(1, min(MOST_PER_SHARD, jobs // FEWEST_SHARDS))
+
 
 @dataclass
 class Notes:
-    """What is to be told of a shard besides its clips; frames: of the sources that gave some."""
+    """What is to be told of a shard besides its clips; frames: of the sources that gave some.
+
+    brief, faceless: people seen for less than a clip, and clips with a face in too few frames; none of them is stored.
+    """
 
     failures: list[Failure] = field(default_factory=list)
     brief: int = 0
+    faceless: int = 0
     frames: int = 0
 
 
@@ -70,8 +83,9 @@ class Made:
 class NotesRecord(Spec):
     """The notes of a finished shard as they lie beside it."""
 
-    failures: tuple[tuple[str, str], ...]
+    failures: tuple[tuple[str, str, int], ...]
     brief: int
+    faceless: int
 
 
 def make_shard(shard: Shard) -> Made:
@@ -85,7 +99,7 @@ def make_shard(shard: Shard) -> Made:
     def clips() -> Iterator[StoredClip]:
         yield from shard.content.clips(notes)
         # When the last clip is in the tar and before its index is there, which says that all of the shard is.
-        record = NotesRecord(failures=tuple(map(tuple, notes.failures)), brief=notes.brief)
+        record = NotesRecord(failures=tuple(map(tuple, notes.failures)), brief=notes.brief, faceless=notes.faceless)
         write_text(_notes_path(shard.out, shard.number), to_json(record))
 
     with measured() as watch, stage("write"):

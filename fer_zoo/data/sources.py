@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 # One vocabulary for all databases; a reader maps its own codes and words to these. Numbers never leave a reader.
 LABELS = (
@@ -37,6 +37,7 @@ class Source:
         frames: half-open range of frame numbers [first, end) of the video or the sequence; None for all of it.
         fps: frames a second of an image sequence; None for a video, which tells it itself.
         rotate: quarter turns clockwise that make the pictures upright.
+        part: which of the stretch's clips are taken: all, one after the other; one round its middle; one at its end.
         region: (x, y, width, height) as fractions of the picture that holds the face to use; None for all of it.
         split: its part of each published split: train, validation or test, e.g. {"set_1": "train", "set_2": "test"}.
     """
@@ -50,6 +51,7 @@ class Source:
     rotate: int = 0
     region: tuple[float, float, float, float] | None = None
     split: Mapping[str, str] = field(default_factory=dict)
+    part: Literal["all", "middle", "last"] = "all"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Database(Protocol):
     """A database on disk, as a reader sees it; making one reads no picture.
 
     A reader is a factory registered with `register_dataset(name, ...)` whose only positional parameter is `root`. The
-    registration states `fer_zoo.specs.TERMS`, which every card of weights repeats.
+    registration states `fer_zoo.specs.TERMS`, which every card of weights repeats. It may have `problems`, lines on
+    what is odd, and `facts`, what else made the labels, e.g. a table's checksum; a store repeats both.
     """
 
     def sources(self) -> Iterator[Source]:

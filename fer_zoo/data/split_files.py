@@ -77,8 +77,8 @@ def read_split(path: Path, name: str | None, *, store: str, clips: Sequence[Labe
 
 
 def _split(record: Mapping[str, Any]) -> Split:
-    parts = [tuple(map(str, record[part])) for part in PARTS]
-    return Split(str(record["name"]), *parts, note=str(record.get("note", "")))
+    train, validation, test = (tuple(map(str, record[part])) for part in PARTS)
+    return Split(str(record["name"]), train, validation, test, note=str(record.get("note", "")))
 
 
 def _check(split: Split, subjects: Mapping[str, str | None], path: Path) -> None:

@@ -93,6 +93,12 @@ def leave_one_out(
     return _split(f"without {subject}", groups, train, validation, [subject])
 
 
+def leave_each_out(clips: Sequence[LabelledClip], seed: int, *, validation_folds: int = 5) -> list[Split]:
+    """As `leave_one_out`, for each subject in turn."""
+    subjects = sorted(_by_subject(clips))
+    return [leave_one_out(clips, subject, seed, validation_folds=validation_folds) for subject in subjects]
+
+
 def cross_database(
     train: Mapping[str, Sequence[LabelledClip]], test: Mapping[str, Sequence[LabelledClip]], seed: int,
     *, validation_folds: int = 5,

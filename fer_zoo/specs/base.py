@@ -39,5 +39,7 @@ class Spec(BaseModel):
 
 def _told(problem: Mapping[str, Any]) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "model_type":  # pydantic would name the class
+        message = "settings belong here, e.g. {KEY: VALUE}"
     key = ".".join(map(str, problem["loc"]))
     return f"{key}: {problem['input']!r} is wrong: {message}" if key else message

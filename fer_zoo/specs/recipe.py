@@ -289,7 +289,7 @@ class Recipe(Spec):
     split: Split
     """Which clips are trained and tested on: by ranges, folds, a subject, a published split, databases or a file."""
     protocol: Literal["subject-independent", "published", "cross-database"]
-    """`subject-independent` goes with ranges, folds, `leave_out` and `file`, the others with the split of their name."""
+    """`subject-independent` goes with ranges, folds, `leave_out`, `file`; the others with the split of their name."""
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Of everything that is random."""
     backbone_weights: Literal["random", "pretrained"] = "random"

@@ -166,18 +166,21 @@ def write_broken(out: Path, run: Run, step: int, names: Sequence[str], loss: flo
 
 
 def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
-    """Write split.json, which `split: {file: ...}` of another recipe may name: which clips of a store are in which part.
+    """Write split.json: which clips of a store are trained, validated and tested on. Clips made on demand have no keys.
 
-    Clips made on demand have no keys, and so no such file.
+    Another recipe may name the file as its split.
 
     Raises:
         TrainingError: the folder cannot be written.
     """
     if not clips["test"].keys:
         return
-    whose = {part: {own.person(clip) or (own.videos or own.keys)[clip] for clip in range(len(own))} for part, own in clips.items()}
-    keys = [tuple(sorted(clips[part].keys)) for part in PARTS]
-    split = Split(str(recipe.split), *keys, note=sharing(whose))
+    whose = {
+        part: {own.person(clip) or (own.videos or own.keys)[clip] for clip in range(len(own))}
+        for part, own in clips.items()
+    }
+    keys = {part: tuple(sorted(clips[part].keys)) for part in PARTS}
+    split = Split(str(recipe.split), **keys, note=sharing(whose))
     stores = {store for own in clips.values() for store in own.stores}
     try:
         write_splits(out / "split.json", [split], store=fingerprint_of(stores), seed=recipe.seed)

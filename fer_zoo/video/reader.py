@@ -15,6 +15,7 @@ import numpy as np
 from fer_zoo.errors import VideoError
 from fer_zoo.landmarks.base import UInt8
 from fer_zoo.video.seek import Marks
+from fer_zoo.video.upright import orientation
 
 # Frames larger than this are shrunk while decoding; a face that matters is still hundreds of pixels wide.
 MAX_SIDE = 1920
@@ -68,7 +69,7 @@ class Video:
             VideoError: the file is gone, or no frame of it can be decoded.
         """
         number, damages = 0, list[str]()
-        if marks:
+        if marks and marks.frames and start:
             with _open_container(self.path) as container:
                 number, raws = marks.leap(start, container, *_decoding(container, self.path, damages))
                 if number and not damages:
@@ -114,8 +115,8 @@ class Video:
     def _image(self, raw: Any) -> UInt8:
         width, height = self.image_size
         # Shrink before turning: the file may be stored on its side.
-        stored = (height, width) if _orientation(raw).transposed else (width, height)
-        return _orientation(raw).apply(_rgb(raw, stored))
+        stored = (height, width) if orientation(raw).transposed else (width, height)
+        return orientation(raw).apply(_rgb(raw, stored))
 
     def _damage(self, problems: list[str], count: int, seconds: float) -> str | None:
         if problems:
@@ -187,40 +188,12 @@ def _duration(container: Any, stream: Any) -> float | None:
     return seconds if seconds > 0 else None
 
 
-@dataclass(frozen=True)
-class _Orientation:
-    """How a stored image is turned upright: swap rows and columns first, then mirror."""
-
-    transposed: bool = False
-    mirror_x: bool = False
-    mirror_y: bool = False
-
-    def apply(self, image: UInt8) -> UInt8:
-        if self.transposed:
-            image = image.transpose(1, 0, 2)
-        image = image[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
-        return np.ascontiguousarray(image)
-
-
-def _orientation(raw: Any) -> _Orientation:
-    from av.sidedata.sidedata import Type
-
-    data = raw.side_data.get(Type.DISPLAYMATRIX)
-    if data is None:
-        return _Orientation()
-    a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(float)
-    # A point (x, y) is shown at (a x + c y, b x + d y); angles between the right ones go to the nearest.
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return _Orientation(False, a < 0, d < 0)
-    return _Orientation(True, c < 0, b < 0)
-
-
 def _shown_size(raw: Any, stream: Any) -> tuple[int, int]:
     aspect = stream.sample_aspect_ratio
     # Only the width is stretched, and only where the file really says so (0 means unknown).
     stretch = float(aspect) if aspect and 0.2 < aspect < 5 else 1.0
     width, height = max(1, round(raw.width * stretch)), raw.height
-    return (height, width) if _orientation(raw).transposed else (width, height)
+    return (height, width) if orientation(raw).transposed else (width, height)
 
 
 def _rgb(raw: Any, size: tuple[int, int]) -> UInt8:

@@ -15,12 +15,12 @@ from fer_zoo.registry import DATASETS
 def pictures(folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
     for number in range(count):
-        Image.new("RGB", (32, 32), (number, 0, 0)).save(folder / f"{number:03d}.png")
+        Image.new("RGB", (32, 32), (number, 0, len(folder.name))).save(folder / f"{number:03d}.png")
 
 
 def test_data_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures(tmp_path / "fear" / "a", 3)
-    pictures(tmp_path / "neutral" / "b", 3)
+    pictures(tmp_path / "neutral" / "other", 3)
     assert main(["data", "check", "folder", "--root", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"2 labelled sources below {tmp_path}",
@@ -29,6 +29,15 @@ def test_data_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "  neutral                  1",
         "nothing differs from what is known of it",
     ]
+
+
+def test_data_check_where_nothing_is_known_of_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures(tmp_path / "fear" / "a", 3)
+    (tmp_path / "notes").mkdir()
+    assert main(["data", "check", "folder", "--root", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "1 problem.\n  Accepted: what the reader folder can use\n" in told
+    assert "differ" not in told
 
 
 def test_data_check_walks_once_and_shows_splits_differences_and_problems(

@@ -267,3 +267,56 @@ def test_aligned_clips_stand_upright_and_have_no_box(tmp_path: Path) -> None:
     (boxed,) = cut_source(source, tmp_path, spec.model_copy(update={"crop": CropSpec()}), landmarker)
     eyes = boxed.points[:, 42:48].mean(axis=1) - boxed.points[:, 36:42].mean(axis=1)
     assert np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))).min() > 15
+
+
+@pytest.mark.parametrize(("part", "expected"), [("last", (6, 7, 8, 9)), ("middle", (3, 4, 5, 6))])
+def test_one_clip_at_the_end_or_round_the_middle(
+    sequence: Source, tmp_path: Path, part: str, expected: tuple[int, ...]
+) -> None:
+    (cut,) = cut_source(Source(**{**vars(sequence), "part": part}), tmp_path, SPEC, Marked())
+    assert (cut.numbers, cut.number) == (expected, 0)
+    some = Source(**{**vars(sequence), "part": part, "frames": (2, 7)})
+    (cut,) = cut_source(some, tmp_path, SPEC, Marked())
+    assert cut.numbers == ((3, 4, 5, 6) if part == "last" else (2, 3, 4, 5))
+    few = Source(**{**vars(sequence), "part": part, "frames": (4, 6)})
+    (cut,) = cut_source(few, tmp_path, SPEC.model_copy(update={"short": "repeat"}), Marked())
+    assert cut.numbers == (4, 5)
+
+
+def test_the_part_is_chosen_after_sampling(tmp_path: Path) -> None:
+    encode(tmp_path / "fast.mp4", [picture(number, (64, 96)) for number in range(20)], rate=50)
+    spec = CutSpec(frames=5, fps=25.0, canvas=32)
+    numbers = {
+        part: next(cut_source(Source("a", (Path("fast.mp4"),), "fear", None, part=part), tmp_path, spec, Marked()))
+        for part in ("middle", "last")
+    }
+    assert numbers["middle"].numbers == (4, 6, 8, 10, 12)
+    assert numbers["last"].numbers == (10, 12, 14, 16, 18)
+
+
+@pytest.fixture
+def half_seen(tmp_path: Path) -> Source:
+    """Of the clips of four frames one has four faces, one has one, one has two."""
+    for number in range(12):
+        face = number < 4 or number == 7 or number in (8, 11)
+        Image.fromarray(picture(number, face=face)).save(tmp_path / f"{number:02d}.png")
+    return Source("a", tuple(Path(f"{n:02d}.png") for n in range(12)), "fear", None, fps=5.0)
+
+
+def test_clips_with_a_face_in_too_few_frames_are_left_out_and_counted(half_seen: Source, tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"fps": 5.0})
+    found = find_windows(half_seen, tmp_path, spec, Marked())
+    assert ([window.number for window in found.windows[0]], found.faceless) == ([0, 2], 1)
+    found = find_windows(half_seen, tmp_path, spec.model_copy(update={"faces": 0.6}), Marked())
+    assert ([window.number for window in found.windows[0]], found.faceless) == ([0], 2)
+    found = find_windows(half_seen, tmp_path, spec.model_copy(update={"faces": 0.0}), Marked())
+    assert ([window.number for window in found.windows[0]], found.faceless) == ([0, 1, 2], 0)
+    cuts = list(cut_source(half_seen, tmp_path, spec, Marked()))
+    assert [np.isfinite(cut.points).all(axis=(1, 2)).mean() for cut in cuts] == [1, 0.5]
+
+
+def test_no_clip_with_a_face_in_enough_frames(half_seen: Source, tmp_path: Path) -> None:
+    part = Source(**{**vars(half_seen), "frames": (4, 12)})
+    with pytest.raises(NoFaceError) as caught:
+        list(cut_source(part, tmp_path, SPEC.model_copy(update={"fps": 5.0, "faces": 0.75}), Marked()))
+    assert caught.value.given == "a: no face was found in 75% of the frames of any clip, in 50% at most."

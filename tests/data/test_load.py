@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import store_clips
 from fer_zoo import data
 from fer_zoo.data.load import PARTS
 from fer_zoo.data.sources import LABELS
+from fer_zoo.data.split_files import fingerprint_of, read_splits, write_splits
+from fer_zoo.data.splits import Split
 from fer_zoo.data.store import Store, finish_store, open_store, write_shard
 from fer_zoo.errors import FerZooError, InputError, RecipeError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import TERMS, ComponentSpec, CropSpec, Recipe
+from fer_zoo.training.report import write_split
 
 PAPER = ("ckplus", "disfa", "fera", "mmi")
 SUBJECTS, PER_SUBJECT = 10, 6
@@ -203,6 +207,82 @@ def test_the_papers_recipes_say_what_to_prepare(name: str, tmp_path: Path) -> No
     said = ["split.fold=1"] if name == "ckplus_2d" else []
     with pytest.raises(InputError, match=r"fer-zoo prepare \w+ --out"):
         data.load(load_recipe(f"paper/{name}", said), stores=tmp_path)
+
+
+def test_what_is_wrong_with_a_store_that_is_there_it_says_itself(tmp_path: Path) -> None:
+    """To prepare into the same folder would not help: it holds something."""
+    prepared(tmp_path / "ckplus")
+    header = tmp_path / "ckplus" / "store.json"
+    text = header.read_text()
+    header.write_text(text.replace('"format": 1', '"format": 9'))
+    with pytest.raises(InputError, match=r"Clips of 'ckplus': The clip store .* is of format version 9") as caught:
+        data.load(recipe(), stores=tmp_path)
+    assert caught.value.do == "read it with the version of fer_zoo that made it, or prepare it anew into another folder"
+    header.unlink()
+    with pytest.raises(InputError, match="is unfinished") as caught:
+        data.load(recipe(), stores=tmp_path)
+    assert caught.value.do == "prepare it again with the same settings; finished shards are kept"
+
+
+def written(out: Path, said: Recipe, parts: Any) -> Recipe:
+    """The recipe that repeats a training by its split.json."""
+    out.mkdir()
+    write_split(out, said, parts)
+    again = {"split": {"file": str(out / "split.json")}, "protocol": "subject-independent", "seed": 99}
+    return Recipe.model_validate({**said.model_dump(), **again})
+
+
+@pytest.mark.parametrize(
+    "split",
+    [{"folds": 5, "fold": 2}, {"leave_out": "S003"}, {"train": (0, 6), "validation": (6, 8), "test": (8, 10)}],
+)
+def test_a_trainings_split_can_be_repeated(tmp_path: Path, split: dict[str, Any]) -> None:
+    prepared(tmp_path / "ckplus")
+    said = recipe(split=split)
+    parts = data.load(said, stores=tmp_path)
+    again = data.load(written(tmp_path / "run", said, parts), stores=tmp_path)
+    for part in PARTS:
+        assert sorted(again[part].keys) == sorted(parts[part].keys)
+        assert len(again[part])
+
+
+def test_a_split_of_a_file_is_checked_by_the_store(tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus")
+    said = recipe(split={"published": "set_1"}, protocol="published")
+    parts = data.load(said, stores=tmp_path)
+    torn = {**parts, "train": parts["train"], "validation": parts["test"].take(np.arange(6))}
+    again = written(tmp_path / "run", said, torn)
+    record = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert record["splits"][0]["note"] == "validation and test share 1 subject"
+    with pytest.raises(InputError, match="is in validation and in test"):
+        data.load(again, stores=tmp_path)
+    prepared(tmp_path / "other" / "ckplus", subjects=9)
+    with pytest.raises(InputError, match="was made for the store"):
+        data.load(again, stores=tmp_path / "other")
+
+
+def test_a_split_without_clips_of_the_networks_labels(tmp_path: Path) -> None:
+    store = prepared(tmp_path / "ckplus")
+    by_label = {label: [clip for clip in store.facts if clip.label == label] for label in recipe().model.labels}
+    keys = [clip.key for clip in by_label["fear"] if clip.subject == "S000"]
+    rest = tuple(clip.key for clip in store.facts if clip.subject not in ("S000", "S001"))
+    split = Split("mine", rest, tuple(clip.key for clip in store.facts if clip.subject == "S001"), tuple(keys))
+    write_splits(tmp_path / "s.json", [split], store=store.header.fingerprint, seed=0)
+    model = {**recipe().model.model_dump(), "labels": ("anger", "happiness")}
+    with pytest.raises(InputError, match="No clip of the labels anger, happiness is in the test part"):
+        data.load(recipe(split={"file": str(tmp_path / "s.json")}, model=model), stores=tmp_path)
+
+
+def test_the_split_of_a_cross_database_training_is_of_all_its_stores(tmp_path: Path) -> None:
+    stores = [prepared(tmp_path / name, name, first) for name, first in (("ckplus", 0), ("mmi", 1), ("fera", 2))]
+    parts = data.load(cross(), stores=tmp_path)
+    again = written(tmp_path / "run", cross(), parts)
+    own = fingerprint_of([store.header.fingerprint for store in stores])
+    whose = {key: set_.person(n) for set_ in parts.values() for n, key in enumerate(set_.keys)}
+    (found,) = read_splits(tmp_path / "run" / "split.json", store=own, subjects=whose)
+    assert list(found.train) == sorted(parts["train"].keys)
+    with pytest.raises(InputError, match="was made for the store"):
+        data.load(again, stores=tmp_path)
 
 
 def test_the_stores_folder(monkeypatch: pytest.MonkeyPatch) -> None:

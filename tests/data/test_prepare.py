@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +26,18 @@ from video_files import Squares, draw, encode, small_disk
 from fer_zoo.data import reading
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.prepare import Progress, prepare
-from fer_zoo.data.reading import PER_SHARD
-from fer_zoo.data.store import open_store
+from fer_zoo.data.shards import per_shard
+from fer_zoo.data.sources import Source
+from fer_zoo.data.store import StoreFacts, finish_store, open_store, write_shard
 from fer_zoo.data.store.fits import differences
-from fer_zoo.errors import InputError, WeightsError
+from fer_zoo.errors import InputError, OptionError, WeightsError
 from fer_zoo.landmarks.base import Face
 from fer_zoo.registry import LANDMARKERS, register_landmarker
 from fer_zoo.specs import ComponentSpec, CropSpec, InputSpec
 
 FOLDER = ComponentSpec(name="folder")
 SPEC = CutSpec(frames=3, canvas=24, detector=ComponentSpec(name="marked"))
+EACH = 12  # sequences of each of two labels
 
 LANDMARKER = '''
 import numpy as np
@@ -82,17 +88,17 @@ def sequence(folder: Path, seed: int, *, frames: int = 7, face: bool = True) -> 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     root = tmp_path / "database"
-    for label in ("fear", "happiness"):
-        for number in range(PER_SHARD):
-            sequence(root / label / f"p{number % 5}_{number:02d}", number)
+    for seed in range(2 * EACH):
+        number, label = divmod(seed, 2)
+        sequence(root / ("fear", "happiness")[label] / f"p{number % 5}_{number:02d}", seed)
     return root
 
 
 def test_a_folder_of_sequences_becomes_a_store(database: Path, tmp_path: Path) -> None:
     header = prepare(FOLDER, database, tmp_path / "store", SPEC)
-    assert header.clips == 2 * 2 * PER_SHARD, "seven frames give two clips of three"
-    assert header.labels == {"fear": 2 * PER_SHARD, "happiness": 2 * PER_SHARD}
-    assert len(header.shards) == 2
+    assert header.clips == 2 * 2 * EACH, "seven frames give two clips of three"
+    assert header.labels == {"fear": 2 * EACH, "happiness": 2 * EACH}
+    assert len(header.shards) == 2 * EACH, "few sources: one a shard, so that many can work on them"
     assert header.failures == 0
     assert header.detector_version == "marked 1"
     store = open_store(tmp_path / "store")
@@ -128,7 +134,13 @@ def test_what_fails_is_listed_and_stops_nothing(tmp_path: Path) -> None:
     reasons = {row["source"].rsplit("/", 1)[-1]: row["reason"] for row in rows}
     assert "no face was found in any frame" in reasons["faceless"]
     assert "2 frames at 25 a second, a clip has 3" in reasons["short"]
-    assert "004.png cannot be read" in reasons["broken"]
+    assert reasons["broken"].startswith("fear/broken/004.png cannot be read"), "the same wherever the database lies"
+    assert not any(str(tmp_path) in path.read_text() for path in (tmp_path / "store").rglob("*.json"))
+    assert str(tmp_path) not in (tmp_path / "store" / "failures.csv").read_text()
+
+
+def finished(store: Path) -> int:
+    return len([path for path in store.glob("shards/*.json") if path.stem.isdigit()])
 
 
 @pytest.mark.slow
@@ -149,16 +161,18 @@ def test_killed_at_random_moments_it_ends_with_the_same_store(database: Path, tm
     chance = random.Random(0)
     kills = 0
     while True:
+        goal = finished(tmp_path / "killed") + chance.randint(3, 10)
         process = subprocess.Popen(command)
-        try:
-            assert process.wait(timeout=4 + 8 * chance.random()) == 0
+        while process.poll() is None and finished(tmp_path / "killed") < goal:
+            time.sleep(0.02 * chance.random())
+        if process.poll() is not None:
+            assert process.returncode == 0
             break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-            time.sleep(2)  # the workers notice and leave
-        assert kills < 30
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        time.sleep(2)  # the workers notice and leave
+    assert kills
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
@@ -168,10 +182,130 @@ def test_a_store_begun_otherwise_is_left_alone(database: Path, tmp_path: Path) -
     with pytest.raises(InputError) as caught:
         prepare(FOLDER, database, tmp_path / "store", SPEC.model_copy(update={"frames": 4, "smooth": 0.1}))
     assert "was begun otherwise: frames 3, now 4; preparation.smooth 0.0, now 0.1." in str(caught.value)
-    sequence(database / "fear" / "later", 5)
+    sequence(database / "fear" / "later", 99)
     with pytest.raises(InputError, match="was begun otherwise: sources_sha256"):
         prepare(FOLDER, database, tmp_path / "store", SPEC)
     assert content(tmp_path / "store") == before
+
+
+LINES = {
+    "key": "b", "files": (Path("b.avi"),), "label": "anger", "subject": "S2", "frames": (0, 9), "fps": 12.5,
+    "rotate": 1, "region": (0.0, 0.0, 0.5, 1.0), "split": {"set_1": "test"}, "part": "last",
+}  # fmt: skip
+
+
+def test_every_field_of_a_source_counts_among_what_a_store_is_made_of() -> None:
+    """A changed published split or region must not go on with the clips of before."""
+    assert set(LINES) == {field.name for field in fields(Source)}
+    source = Source("a", (Path("a.avi"),), "fear", "S1", split={"set_1": "train"})
+    known = reading._line(source, [5])
+    assert reading._line(replace(source, split=dict(source.split)), [5]) == known
+    others = [reading._line(replace(source, **{field: value}), [5]) for field, value in LINES.items()]
+    assert len({known, reading._line(source, [6]), reading._line(source, [None]), *others}) == len(LINES) + 3
+
+
+def test_a_file_that_has_changed_is_another_source(small: Path, tmp_path: Path) -> None:
+    prepare(FOLDER, small, tmp_path / "store", SPEC)
+    picture = small / "fear" / "s1" / "003.png"
+    picture.write_bytes(picture.read_bytes() + b" ")
+    with pytest.raises(InputError, match="was begun otherwise: sources_sha256"):
+        prepare(FOLDER, small, tmp_path / "store", SPEC)
+
+
+def test_shards_hang_on_the_sources_alone() -> None:
+    """As many as there are sources or 64 at least, for that many workers; large files have shards of their own."""
+    for jobs in (1, 27, 64, 65, 127, 128, 700, 4095):
+        shards = -(-jobs // per_shard(jobs))
+        assert min(jobs, 64) <= shards <= 128, jobs
+    assert per_shard(10**6) == 64
+    sources = [(0, Source(f"s{n:03d}", (), "fear", None)) for n in range(640)]
+    assert [len(part) for part in reading._dealt(sources, [1] * 640)] == [10] * 64
+    large = [reading.SHARD_BYTES // 4] * 640
+    assert [len(part) for part in reading._dealt(sources, large)] == [4] * 160
+    huge = [reading.SHARD_BYTES * 3] * 640
+    assert [part[0] for part in reading._dealt(sources, huge)] == sources
+
+
+def test_how_sources_were_dealt_is_written_down(small: Path, tmp_path: Path) -> None:
+    made = prepare(FOLDER, small, tmp_path / "store", SPEC).preparation
+    assert (made["sources_per_shard"], made["bytes_per_shard"]) == (1, reading.SHARD_BYTES)
+
+
+def test_one_run_at_a_time(small: Path, tmp_path: Path) -> None:
+    """The second one is told who is at work; what a killed one left is taken over, but not from another machine."""
+    store = tmp_path / "store"
+    told: list[str] = []
+
+    def second(progress: Progress) -> None:
+        if progress.done == 1:
+            with pytest.raises(InputError, match="Another run is preparing") as caught:
+                prepare(FOLDER, small, store, SPEC)
+            told.append(caught.value.given)
+
+    prepare(FOLDER, small, store, SPEC, progress=second)
+    assert f"process {os.getpid()} on {socket.gethostname()}" in told[0]
+    assert not (store / "prepare.lock").exists()
+    before = content(store)
+    dead = {"process": 1, "host": socket.gethostname()}
+    (store / "prepare.lock").write_text(json.dumps(dead))
+    prepare(FOLDER, small, store, SPEC)
+    assert content(store) == before
+    (store / "prepare.lock").write_text(json.dumps({**dead, "host": "elsewhere"}))
+    with pytest.raises(InputError, match="process 1 on the machine elsewhere") as caught:
+        prepare(FOLDER, small, store, SPEC)
+    assert "prepare.lock" in caught.value.do
+    assert json.loads((store / "prepare.lock").read_text())["host"] == "elsewhere"
+
+
+def test_a_lock_of_another_process_holds_until_it_is_killed(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    code = (
+        "import sys, time; from pathlib import Path; from fer_zoo.data.store.alone import alone_in\n"
+        "with alone_in(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "store"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match=f"process {process.pid} on"):
+            prepare(FOLDER, small, tmp_path / "store", SPEC)
+        process.kill()
+    assert prepare(FOLDER, small, tmp_path / "store", SPEC).clips == 6
+
+
+def test_temporary_files_of_others_at_work_stay(small: Path, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    shards = tmp_path / "store" / "shards"
+    shards.mkdir(parents=True)
+    left, held = shards / f".000007.{gone.pid}.tmp.tar", shards / f".000008.{os.getppid()}.tmp.tar"
+    scratch = tmp_path / "store" / f".scratch.{gone.pid}.tmp.abc"
+    scratch.mkdir()
+    (scratch / "frames.npy").touch()
+    made = prepare(FOLDER, small, tmp_path / "whole", SPEC)
+    write_shard(tmp_path / "store", 0, open_store(tmp_path / "whole").stream())
+    left.touch()
+    held.touch()
+    finish_store(tmp_path / "store", StoreFacts(**{name: getattr(made, name) for name in StoreFacts.model_fields}))
+    assert (left.exists(), scratch.exists(), held.exists()) == (False, False, True)
+
+
+def test_what_is_odd_about_the_database_is_told_apart_from_sources(small: Path, tmp_path: Path) -> None:
+    (small / "notes").mkdir()
+    sequence(small / "fear" / "faceless", 7, face=False)
+    header = prepare(FOLDER, small, tmp_path / "store", SPEC)
+    failures = open_store(tmp_path / "store").failures()
+    assert [(failure.source, failure.is_lost) for failure in failures] == [("", False), ("fear/faceless", True)]
+    assert header.failures == 2
+    elsewhere = tmp_path / "elsewhere" / "deep"
+    shutil.copytree(small, elsewhere)
+    prepare(FOLDER, elsewhere, tmp_path / "other", SPEC)
+    assert content(tmp_path / "other") == content(tmp_path / "store"), "wherever the database lies"
+
+
+def test_a_store_whose_crop_could_not_be_read_again(small: Path, tmp_path: Path) -> None:
+    wide = SPEC.model_copy(update={"crop": CropSpec(scale=3.5)})
+    with pytest.raises(OptionError, match=r"4\.55 faces"):
+        prepare(FOLDER, small, tmp_path / "store", wide)
 
 
 @pytest.fixture
@@ -213,7 +347,7 @@ def test_a_folder_that_is_not_as_it_was_written(
 
 def test_on_a_full_disk_finished_shards_are_kept(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first shard fits, then there is no room for a tar; with room again the run goes on and ends the same."""
-    monkeypatch.setattr(reading, "PER_SHARD", 2)
+    monkeypatch.setattr(reading, "per_shard", lambda jobs: 2)
     prepare(FOLDER, small, tmp_path / "whole", SPEC)
     told: list[Progress] = []
 
@@ -297,9 +431,8 @@ def test_a_video_that_ends_early_is_stored_and_listed(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[: int(0.6 * file.stat().st_size)])
     header = prepare(FOLDER, tmp_path / "root", tmp_path / "store", SPEC)
     assert header.clips > 0
-    ((source, reason),) = open_store(tmp_path / "store").failures()
-    assert source == "fear/a.mkv"
-    assert reason.startswith("its clips are in the store, but: ")
+    (failure,) = open_store(tmp_path / "store").failures()
+    assert (failure.source, failure.clips, failure.is_lost) == ("fear/a.mkv", header.clips, False)
 
 
 def test_aligned_clips_fit_no_recipe_that_crops_upright(small: Path, tmp_path: Path) -> None:
@@ -316,10 +449,10 @@ def test_aligned_clips_fit_no_recipe_that_crops_upright(small: Path, tmp_path: P
 def test_what_a_run_took_is_told_and_not_stored(database: Path, tmp_path: Path) -> None:
     told: list[Progress] = []
     prepare(FOLDER, database, tmp_path / "store", SPEC, progress=told.append)
-    assert [(progress.done, progress.shards) for progress in told] == [(0, 2), (1, 2), (2, 2)]
+    assert [(progress.done, progress.shards) for progress in told] == [(n, 2 * EACH) for n in range(2 * EACH + 1)]
     made = told[-1].made
-    assert made.clips == 4 * PER_SHARD
-    assert made.frames == 7 * 2 * PER_SHARD
+    assert made.clips == 4 * EACH
+    assert made.frames == 7 * 2 * EACH
     assert set(made.seconds) == {"decode", "detect", "points", "crop", "write"}
     assert min(made.seconds.values()) > 0
     assert not any("seconds" in path.read_text() for path in (tmp_path / "store").rglob("*.json"))

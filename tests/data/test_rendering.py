@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from store_clips import content
 
+from fer_zoo.data import rendering
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.pool import Engine
 from fer_zoo.data.prepare import CutSpec, RenderSpec, prepare
@@ -19,7 +21,7 @@ from fer_zoo.data.store import Store, open_store
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS, register_dataset
-from fer_zoo.specs import ComponentSpec, CropSpec
+from fer_zoo.specs import TERMS, ComponentSpec, CropSpec
 
 DOTS = ComponentSpec(name="dots")
 SPEC = RenderSpec(labels=("fear", "anger"), subjects=(3, 80), takes=2, frames=3, canvas=24)
@@ -69,7 +71,7 @@ def dots() -> Iterator[None]:
 def test_every_clip_is_the_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header = prepare(DOTS, None, tmp_path / "store", SPEC)
     assert "talks" not in capsys.readouterr().out
-    assert (header.clips, header.subjects, len(header.shards), header.failures) == (77 * 4, 77, 5, 0)
+    assert (header.clips, header.subjects, len(header.shards), header.failures) == (77 * 4, 77, 77, 0)
     assert header.detector.name == "exact"
     assert header.reader == DOTS
     store = open_store(tmp_path / "store")
@@ -89,6 +91,53 @@ def test_every_clip_is_the_datasets(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert {request.workers for request in REQUESTS} == {1}
 
 
+def test_it_renders_where_the_store_shall_be(tmp_path: Path) -> None:
+    """Who has room for a store needs none elsewhere; and what to do on a full disk is said of the store's folder."""
+    prepare(DOTS, None, tmp_path / "store", SPEC.model_copy(update={"subjects": (0, 2)}))
+    assert {request.cache.parent for request in REQUESTS} == {tmp_path / "store"}
+    assert all(request.cache.name.startswith(".") for request in REQUESTS)
+
+    @register_dataset("full", **{key: DATASETS.get("dots").defaults[key] for key in (*TERMS, "synthetic")})
+    def full(request: ClipRequest) -> ClipSet:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise InputError("The cache is full.", "room", "set FER_ZOO_CACHE to another folder") from error
+
+    with pytest.raises(InputError, match=r"full.* cannot be written to: .*No space left") as caught:
+        prepare(ComponentSpec(name="full"), None, tmp_path / "full", SPEC)
+    assert caught.value.do == "free some space or choose another folder"
+    assert not (tmp_path / "full").exists()
+
+
+def test_the_disk_fills_up_while_a_shard_is_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = SPEC.model_copy(update={"subjects": (0, 3)})
+    real = rendering._made
+
+    def made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], cache: Path) -> ClipSet:
+        if subjects == (1, 2):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(dataset, spec, subjects, cache)
+
+    monkeypatch.setattr(rendering, "_made", made)
+    with pytest.raises(InputError, match=r"The clip store .* cannot be written to") as caught:
+        prepare(DOTS, None, tmp_path / "store", few)
+    assert "finished shards are kept" in caught.value.do
+    assert (tmp_path / "store" / "shards" / "000000.json").exists()
+    assert not list((tmp_path / "store").glob(".*"))
+    monkeypatch.undo()
+    prepare(DOTS, None, tmp_path / "store", few)
+    prepare(DOTS, None, tmp_path / "whole", few)
+    assert content(tmp_path / "store") == content(tmp_path / "whole")
+
+
+def test_what_frames_do_not_show_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    wide = SPEC.model_copy(update={"crop": CropSpec(scale=2.2, shift_up=0.0)})
+    with pytest.raises(InputError, match="do not show what is said of them"):
+        prepare(DOTS, None, tmp_path / "store", wide)
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
     prepare(DOTS, None, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
@@ -96,7 +145,7 @@ def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
     REQUESTS.clear()
     prepare(DOTS, None, tmp_path / "store", SPEC)
     assert content(tmp_path / "store") == before
-    assert [request.subjects for request in REQUESTS] == [(3, 4), (35, 51)]
+    assert [request.subjects for request in REQUESTS] == [(3, 4), (5, 6)]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,10 +13,9 @@ from fer_zoo.data.splits import (
     Split,
     cross_database,
     k_fold,
+    leave_each_out,
     leave_one_out,
     published,
-    read_splits,
-    write_splits,
 )
 from fer_zoo.errors import InputError
 
@@ -123,25 +120,6 @@ def test_too_few(folds: int, subjects: int) -> None:
         k_fold([clip(f"s{i}", 0, "joy") for i in range(subjects)], folds, 0)
 
 
-def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
-    clips = [clip(f"s{i}", n, "joy") for i in range(6) for n in range(2)]
-    whose = {c.key: c.subject for c in clips}
-    path = tmp_path / "splits.json"
-    splits = k_fold(clips, 3, 7)
-    write_splits(path, splits, store="abc", seed=7)
-    assert read_splits(path, store="abc", subjects=whose) == splits
-    with pytest.raises(InputError, match="was made for the store abc"):
-        read_splits(path, store="abd", subjects=whose)
-    data = json.loads(path.read_text())
-    data["splits"][0]["train"].append(data["splits"][0]["test"][0])
-    path.write_text(json.dumps(data))
-    with pytest.raises(InputError, match=r"fold 1 of 3: subject '.*' is in train and in test"):
-        read_splits(path, store="abc", subjects=whose)
-    path.write_text("{}")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_splits(path, store="abc", subjects=whose)
-
-
 def test_clips_of_one_video_stay_together_where_nobody_says_whose_they_are() -> None:
     clips = [
         LabelledClip(f"{video}/{n}", None, "fear", {"set_1": "train" if video < 20 else "test"}, str(video))
@@ -152,3 +130,54 @@ def test_clips_of_one_video_stay_together_where_nobody_says_whose_they_are() -> 
     assert split.validation
     assert not {key.split("/")[0] for key in split.train} & {key.split("/")[0] for key in split.validation}
     assert len(split.train) + len(split.validation) == 60
+
+
+def with_subjects(train: list[int], validation: list[int], test: list[int]) -> list[LabelledClip]:
+    """Two clips of each subject named in a part; a subject may be named in several."""
+    parts = {"train": train, "validation": validation, "test": test}
+    return [
+        LabelledClip(f"{part}/s{who}/{n}", f"s{who}", "fear", {"official": part})
+        for part, people in parts.items()
+        for who in people
+        for n in range(2)
+    ]
+
+
+def people(keys: tuple[str, ...]) -> set[str]:
+    return {key.split("/")[1] for key in keys}
+
+
+def test_validation_is_held_out_of_training_subjects_that_are_not_tested_on() -> None:
+    clips = with_subjects(list(range(10)), [], [4, 5, 6, 7, 8, 9])
+    for seed in range(5):
+        split = published(clips, "official", seed, validation_folds=5)
+        assert len(people(split.validation)) == 2
+        assert not people(split.validation) & (people(split.test) | people(split.train))
+        assert people(split.train) | people(split.validation) == {f"s{n}" for n in range(10)}
+        assert split.note == "train and test share 6 subjects"
+
+
+def test_too_few_training_subjects_that_are_not_tested_on() -> None:
+    with pytest.raises(InputError, match="only 0 are not in its test part") as caught:
+        published(with_subjects([0, 1, 2, 3, 4], [], [0, 1, 2, 3, 4]), "official", 0)
+    assert "split {folds: 5}" in caught.value.do
+    clips = with_subjects(list(range(20)), [], list(range(1, 20)))
+    with pytest.raises(InputError, match="only 1 are not in its test part") as caught:
+        published(clips, "official", 0, validation_folds=5)
+    assert "split.validation_folds=20" in caught.value.do
+    assert people(published(clips, "official", 0, validation_folds=20).validation) == {"s0"}
+
+
+def test_published_parts_stay_as_they_are_and_what_they_share_is_said() -> None:
+    clips = with_subjects([0, 1, 2], [2, 3], [3, 4])
+    split = published(clips, "official", 0)
+    assert (people(split.train), people(split.validation)) == ({"s0", "s1", "s2"}, {"s2", "s3"})
+    assert split.note == "train and validation share 1 subject; validation and test share 1 subject"
+    assert published(with_subjects([0, 1], [2], [3]), "official", 0).note == ""
+
+
+def test_each_subject_is_left_out_once() -> None:
+    clips = [clip(f"s{i}", n, "joy") for i in range(6) for n in range(2)]
+    splits = leave_each_out(clips, 0)
+    assert [split.name for split in splits] == [f"without s{i}" for i in range(6)]
+    assert splits[2] == leave_one_out(clips, "s2", 0)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from fer_zoo.data.datasets._layout import nearest_root, read_text, visible_files
+from fer_zoo.data.datasets._content import Named, without_doubles
+from fer_zoo.data.datasets._layout import nearest_root, visible_files
 from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, pictures_of, unique_key, unknown_word
+from fer_zoo.data.datasets._table import read_table, row_values
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.files import shown
@@ -22,6 +22,7 @@ from fer_zoo.registry import register_dataset
 
 _REQUIRED = ("path", "label", "subject")
 _FRAMES = ("start", "end")
+_DIGITS = 9  # more frames than that has no video; Python and FFmpeg have limits of their own
 # What `fer-zoo data template csv` prints.
 TEMPLATE = """\
 path,label,subject,start,end
@@ -29,7 +30,9 @@ videos/anna_1.mp4,happiness,anna,,
 videos/anna_2.mp4,neutral,anna,0,50
 pictures/bo_1,surprise,bo,,
 """
-_ACCEPTED = "a CSV file, comma-separated, whose first line is path,label,subject or path,label,subject,start,end"
+_ACCEPTED = (
+    "a CSV file (comma, semicolon or tab) whose first line is path,label,subject or path,label,subject,start,end"
+)
 
 
 @register_dataset(
@@ -49,7 +52,9 @@ def clips_csv(root: Path, *, file: str = "clips.csv", fps: Annotated[float, Fiel
     A path is a video or a folder of pictures, relative to the folder of the CSV file or to the root, below which it
     must lie. A label is one of `LABELS` or a usual word for it ("angry"). Subjects may be empty in all rows or none.
     start is the number of a clip's first frame, counting from 0, end the number after its last; both or neither.
-    Every row that is wrong is left out and becomes a problem with its line number and all that is wrong with it.
+    Every row that is wrong is left out and becomes a problem with its line number and all that is wrong with it; so do
+    rows that share frames but have another label or subject, all of them. One file may show several people one after
+    the other. Files that hold the same, to judge by size, beginning and end, count as one.
 
     Args:
         file: the CSV file, relative to the root.
@@ -62,29 +67,28 @@ def clips_csv(root: Path, *, file: str = "clips.csv", fps: Annotated[float, Fiel
 
 
 def _read(root: Path, name: str, fps: float | None, problems: list[str]) -> Iterator[Source]:
-    file, rows = root / name, list(_rows(root, name))
+    file, rows = root / name, _rows(root, name)
     some_subjects = any(row["subject"] for _, row in rows)
-    good, lines = [], dict[str, int]()
+    good = []
     for line, row in rows:
         wrong: list[str] = [] if row["subject"] or not some_subjects else ["subject is empty, in other rows it is not"]
         source = _source(root, file.parent, row, fps, wrong)
-        if source is not None and not wrong and (first := lines.setdefault(source.key, line)) != line:
-            wrong.append(f"the same clip as in line {first}")
         if wrong or source is None:
             problems.append(f"line {line}: {'; '.join(wrong)}")
         else:
-            good.append(source)
-    if not good:
+            good.append(Named(f"line {line}", source))
+    single = list(without_doubles(good, root, problems))
+    if not single:
         shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
         raise InputError(
             "\n    - ".join((f"{file} has no row that can be used.", *shortened)),
             _ACCEPTED,
             "correct the lines named above" if problems else "list the clips, one a line",
         )
-    yield from good
+    yield from single
 
 
-def _rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(root: Path, name: str) -> list[tuple[int, dict[str, str]]]:
     """Each row that is not blank, with its line number and its values by column; "" for a column that is not there."""
     file = root / name
     if not file.is_file():
@@ -98,18 +102,17 @@ def _rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
             else nearest_root(root, lambda place: (place / name).is_file())
             or "give the file's name below the root, file=NAME.csv; `fer-zoo data template csv` prints a beginning",
         )
-    reader = csv.reader(StringIO(read_text(file)), strict=True)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        if wrong := _header_problems(header):
-            raise InputError(f"The header of {file}: {'; '.join(wrong)}.", _ACCEPTED, "correct its first line")
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                values = dict(zip(header, (cell.strip() for cell in cells), strict=False))
-                extra = {"": "more cells than columns"} if len(cells) > len(header) else {}
-                yield reader.line_num, {**dict.fromkeys((*_REQUIRED, *_FRAMES), ""), **values, **extra}
-    except csv.Error as error:
-        raise InputError(f"{file}, line {reader.line_num}: {error}.", _ACCEPTED, "correct that line") from error
+    table = read_table(file, _ACCEPTED)
+    if wrong := _header_problems(table.columns):
+        raise InputError(f"The header of {file}: {'; '.join(wrong)}.", _ACCEPTED, "correct its first line")
+    columns, absent = table.columns, dict.fromkeys((*_REQUIRED, *_FRAMES), "")
+    return [
+        (
+            line,
+            {**absent, **row_values(columns, cells), "": "more cells than columns" * (len(cells) > len(columns))},
+        )
+        for line, cells in table.rows
+    ]
 
 
 def _header_problems(header: list[str]) -> list[str]:
@@ -126,7 +129,7 @@ def _header_problems(header: list[str]) -> list[str]:
 
 def _source(root: Path, folder: Path, row: Mapping[str, str], fps: float | None, wrong: list[str]) -> Source | None:
     """The clip of a row; all that is wrong with it is appended to `wrong`, then the result may be None."""
-    if "" in row:
+    if row[""]:
         wrong.append(row[""])
     label = WORDS.get(row["label"].lower())
     if label is None:
@@ -153,6 +156,9 @@ def _frames(row: Mapping[str, str], wrong: list[str]) -> tuple[int, int] | None:
         wrong.append("start and end go together")
     elif not (start.isdecimal() and end.isdecimal()):
         wrong.append(f"start={start}, end={end}: whole numbers from 0, please")
+    elif max(len(start), len(end)) > _DIGITS:
+        told = (text if len(text) <= _DIGITS else f"a number of {len(text)} digits" for text in (start, end))
+        wrong.append("start={}, end={}: {} digits at most, please".format(*told, _DIGITS))
     elif int(start) >= int(end):
         wrong.append(f"start={start} is not before end={end}")
     else:

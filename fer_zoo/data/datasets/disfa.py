@@ -58,6 +58,11 @@ class Disfa:
     lengths: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """Which rules made the labels."""
+        return {"rules_version": self.rules.version, "rules_sha256": self.rules.fingerprint}
+
     def sources(self) -> Iterator[Source]:
         """Yield the clips, sorted by key: subject and first frame, counted from 0, e.g. "SN001/00120".
 

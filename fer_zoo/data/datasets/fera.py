@@ -5,14 +5,15 @@ No public program shows how the challenge stored its labels, so there is nothing
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import in_order, natural, nearest_root, read_text, safe_key
+from fer_zoo.data.datasets._content import Named, without_doubles
+from fer_zoo.data.datasets._layout import in_order, natural, nearest_root, safe_key
+from fer_zoo.data.datasets._table import read_table, row_values
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -53,7 +54,8 @@ class Fera:
             InputError: the root or the table is not there, or the table lacks a column.
         """
         self.problems.clear()
-        return in_order(self._walk(self._rows(), _videos(self.root)), self.problems)
+        found = self._walk(self._rows(), _videos(self.root))
+        return in_order(without_doubles(found, self.root, self.problems), self.problems)
 
     def check(self, sources: Sequence[Source]) -> list[Difference]:
         """Compare the numbers of videos and actors with the challenge's, and count videos that the table lacks."""
@@ -75,38 +77,18 @@ class Fera:
             meant = nearest_root(self.root, lambda place: (place / self.table).is_file())
             given = f"The table of labels {path} is not there."
             raise InputError(given, f"a CSV table {','.join(COLUMNS)}", meant or make)
-        lines = [
-            (number, line)
-            for number, line in enumerate(read_text(path).split("\n"), 1)
-            if line.strip() and not line.lstrip().startswith("#")
-        ]
-        header = lines[0][1] if lines else ""
-        # Spreadsheets write ; where the decimal sign is a comma.
-        delimiter = max(",;\t", key=header.count)
-        names = [name.strip().lower() for name in header.split(delimiter)]
-        if lacking := [column for column in COLUMNS if column not in names]:
-            raise InputError(
-                f"The first line of {path} is {header[:80]!r}: no {', '.join(lacking)}.",
-                f"the columns {', '.join(COLUMNS)}",
-                make,
-            )
-        cells = csv.reader([line for _, line in lines[1:]], delimiter=delimiter)
-        try:
-            return [
-                (number, dict(zip(names, (cell.strip() for cell in row), strict=False)))
-                for (number, _), row in zip(lines[1:], cells, strict=False)
-            ]
-        except csv.Error as error:
-            raise InputError(
-                f"{path} is no CSV table: {error}.", ",".join(COLUMNS), "correct it, or copy it again"
-            ) from error
+        accepted = f"a CSV table with the columns {', '.join(COLUMNS)}"
+        columns, rows = read_table(path, accepted, comment="#")
+        if lacking := [column for column in COLUMNS if column not in columns]:
+            given = f"The columns of {path} are {', '.join(columns)[:80]!r}: no {', '.join(lacking)}."
+            raise InputError(given, accepted, make)
+        return [(line, row_values(columns, cells)) for line, cells in rows]
 
-    def _walk(self, rows: list[tuple[int, dict[str, str]]], videos: list[Path]) -> Iterator[Source]:
+    def _walk(self, rows: list[tuple[int, dict[str, str]]], videos: list[Path]) -> Iterator[Named]:
         named = _by_name(self.root, videos)
-        seen = set()
         for number, row in rows:
             where = f"{self.table}, line {number}"
-            clip, emotion = row.get("clip", ""), row.get("emotion", "").lower()
+            clip, emotion = row["clip"], row["emotion"].lower()
             files = named.get(clip.replace("\\", "/").lower(), [])
             if emotion not in _WORDS:
                 self.problems.append(f"{where}: emotion {emotion!r} is outside the map")
@@ -116,14 +98,10 @@ class Fera:
                 self.problems.append(f"{where}: {what} {clip!r} below the root")
                 continue
             file = files[0].relative_to(self.root)
-            if file in seen:
-                self.problems.append(f"{where}: {clip} is labelled further up; this line is left out")
-                continue
-            seen.add(file)
-            if not row.get("subject"):
+            if not row["subject"]:
                 self.problems.append(f"{where}: {clip} has no subject")
             key = safe_key(*file.with_suffix("").parts)
-            yield Source(key, (file,), _WORDS[emotion], row.get("subject") or None)
+            yield Named(where, Source(key, (file,), _WORDS[emotion], row["subject"] or None))
 
 
 def _videos(root: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fer_zoo.data.datasets._content import Named, without_doubles
 from fer_zoo.data.datasets._layout import nearest_root, visible_files, visible_folders
 from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, clips_in, note, unique_key, unknown_word
 from fer_zoo.data.sources import LABELS, Source
@@ -36,7 +37,8 @@ def folder(
     """Clips as `<label>/<video>` or `<label>/<folder of pictures>`; a label is one of `LABELS` or a usual word for it.
 
     Folders that are no label or hold no clip, single pictures and, with subject=prefix, names without a subject become
-    problems; what they concern is left out.
+    problems; what they concern is left out. So are clips that hold the same, to judge by size, beginning and end, under
+    two labels or subjects, both; under one, the second.
 
     Args:
         subject: "prefix": the name up to its first `_` is the subject, as in `anna_03.mp4`; "none": nobody is known.
@@ -49,6 +51,10 @@ def folder(
 
 
 def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Source]:
+    yield from without_doubles(_walk(root, prefix, fps, problems), root, problems)
+
+
+def _walk(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Named]:
     folders = visible_folders(root) if root.is_dir() else []
     if not _has_labels(root):
         there = ", ".join(unknown_word(place.name) for place in folders[:8]) or "there is no folder in it"
@@ -75,7 +81,8 @@ def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> I
             else:
                 rate = fps if path.is_dir() else None
                 who = shown(person) if prefix else None
-                yield Source(unique_key(place.name, path.name), files, label, who, fps=rate)
+                source = Source(unique_key(place.name, path.name), files, label, who, fps=rate)
+                yield Named(shown(path.relative_to(root)), source)
     note(problems, "clips whose name has no subject before a `_`", nameless)
 
 

@@ -43,6 +43,7 @@ class Mmi:
 
     root: Path
     frontal_half: Literal["left", "right"]
+    part: Literal["all", "middle", "last"]
     problems: list[str] = field(default_factory=list)
 
     def sources(self) -> Iterator[Source]:
@@ -97,6 +98,7 @@ class Mmi:
             subject=named[1].upper(),
             rotate=int(view == FRONTAL and not upright),
             region=HALVES[self.frontal_half] if view == DUAL else None,
+            part=self.part,
         )
 
 
@@ -147,11 +149,20 @@ def _file(folder: Path, name: str) -> Path | None:
     share_weights="unknown",
     terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
 )
-def mmi(root: Path, *, frontal_half: Literal["left", "right"] = "right") -> Mmi:
+def mmi(
+    root: Path,
+    *,
+    frontal_half: Literal["left", "right"] = "right",
+    part: Literal["all", "middle", "last"] = "middle",
+) -> Mmi:
     """MMI: videos of the six basic emotions, frontal and dual view, from `Sessions/<number>/`.
 
     Of a dual view (face and its profile side by side) the half `frontal_half` is used. Which one shows the face is
     unverified, and it may differ between videos: look at a few. Frontal videos that lie on their side are turned by a
     quarter clockwise, as the one public script for them does.
+
+    Videos begin and end neutral, and the label is that of the peak between (unverified): of each, the clip round its
+    middle is taken. `part="all"` takes every clip, neutral ones under the label too. Where the peak really is, no file
+    of all sessions says; that of the sessions with action units does, in a form that nothing public shows.
     """
-    return Mmi(root, frontal_half)
+    return Mmi(root, frontal_half, part)

@@ -35,7 +35,8 @@ def oulu_casia(
     """Oulu-CASIA, `OriginalImg/VL/Strong/P001/Anger/000.jpeg` or `Oulu_CASIA_NIR_VIS/VL/...`: one camera, one light.
 
     The takes of one person under several lights and cameras are alike, so one `spectrum` (VL: visible, NI: near
-    infrared) and one `light` are read at a time. Each sequence ends at its peak. Sequences without pictures and folders
+    infrared) and one `light` are read at a time. Each sequence ends at its peak (unverified, as in CK+), so its clip is
+    the last of it: there is one of each sequence. Sequences without pictures and folders
     that are no subject or no expression become problems. The expected counts are common knowledge, not verified.
 
     Raises (from `sources` and `check`):
@@ -59,4 +60,4 @@ def _read(root: Path, spectrum: str, light: str, problems: list[str]) -> Iterato
             elif not (files := pictures_of(root, folder)):
                 problems.append(f"{subject}/{folder.name}: no picture; left out")
             else:
-                yield Source(f"{spectrum}/{light}/{subject}/{label}", files, label, subject)
+                yield Source(f"{spectrum}/{light}/{subject}/{label}", files, label, subject, part="last")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fer_zoo.data.store.files import is_begun
 from fer_zoo.data.store.reader import Store, open_store
 from fer_zoo.data.store.records import ClipFacts, Failure, ShardIndex, StoredClip, StoreFacts, StoreHeader, digest
 from fer_zoo.data.store.writer import finish_store, finished_shards, write_failures, write_shard
@@ -18,7 +17,6 @@ __all__ = [
     "digest",
     "finish_store",
     "finished_shards",
-    "is_begun",
     "open_store",
     "write_failures",
     "write_shard",

@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fer_zoo.errors import InputError
@@ -31,14 +31,14 @@ def alone_in(folder: Path) -> Iterator[None]:
     descriptor = _open_locked(path)
     try:
         _check_holder(path, descriptor)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode(), 0)
-        yield
-        path.unlink(missing_ok=True)
-    except BaseException:
-        if _holder(descriptor).get("process") == os.getpid():
-            path.unlink(missing_ok=True)
-        raise
+        try:
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode())
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
     finally:
         os.close(descriptor)
 
@@ -91,7 +91,8 @@ def _check_holder(path: Path, descriptor: int) -> None:
 def _holder(descriptor: int) -> dict[str, object]:
     """What the lock file says; nothing where its writer was killed before it said anything."""
     try:
-        found = json.loads(os.pread(descriptor, 4096, 0))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        found = json.loads(os.read(descriptor, 4096))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -127,5 +128,3 @@ def _is_alive(process: int) -> bool:
     except OSError:  # it is another user's
         return True
     return True
-
-

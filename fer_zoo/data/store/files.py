@@ -100,7 +100,7 @@ def read_failures(folder: Path) -> list[Failure]:
         return [Failure(source, reason, int(clips)) for source, reason, clips in rows[1:]]
     except ValueError as error:
         raise InputError(
-            f"{path} is damaged: {error}.", f"a line each of {', '.join(Failure._fields)}", "delete it and prepare again"
+            f"{path} is damaged: {error}.", f"lines of {', '.join(Failure._fields)}", "delete it and prepare again"
         ) from error
 
 

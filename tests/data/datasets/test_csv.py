@@ -25,13 +25,13 @@ def test_the_module_does_not_hide_the_one_of_python() -> None:
 
 def test_rows_become_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, "a/one.mp4", "two.mov", "seq/2.png", "seq/10.png", "seq/.DS_Store")
-    rows = "a/one.mp4,Angry,anna,,\na/one.mp4,joy,anna,5,20\nseq,fear,bo,0,2\n\n two.mov , sadness , bo ,,\n"
+    rows = "a/one.mp4,Angry,anna,20,30\na/one.mp4,joy,anna,5,20\nseq,fear,bo,0,2\n\n two.mov , sadness , bo ,,\n"
     listed(tmp_path, f"path,label,subject,start,end\n{rows}")
     found = sources("csv", tmp_path, fps=30)
-    assert list(found) == ["a/one.mp4", "a/one.mp4/000005-000020", "seq/000000-000002", "two.mov"]
-    assert [source.label for source in found.values()] == ["anger", "happiness", "fear", "sadness"]
+    assert list(found) == ["a/one.mp4/000005-000020", "a/one.mp4/000020-000030", "seq/000000-000002", "two.mov"]
+    assert [source.label for source in found.values()] == ["happiness", "anger", "fear", "sadness"]
     assert [source.subject for source in found.values()] == ["anna", "anna", "bo", "bo"]
-    assert [source.frames for source in found.values()] == [None, (5, 20), (0, 2), None]
+    assert [source.frames for source in found.values()] == [(5, 20), (20, 30), (0, 2), None]
     assert found["seq/000000-000002"].files == (Path("seq/2.png"), Path("seq/10.png"))
     assert [source.fps for source in found.values()] == [None, None, 30.0, None]
     assert check(database("csv", tmp_path)) == []
@@ -56,7 +56,7 @@ def test_what_spreadsheets_write(text: bytes, tmp_path: Path) -> None:
 def test_paths_begin_at_the_list_or_at_the_root(tmp_path: Path) -> None:
     tree(tmp_path, "lists/near.mp4", "far.mp4", "both.mp4", "lists/both.mp4")
     rows = "near.mp4,fear,\nfar.mp4,fear,\nboth.mp4,fear,\n"
-    listed(tmp_path, f"path,label,subject\n{rows}{tmp_path}/far.mp4,anger,\n", "lists/mine.csv")
+    listed(tmp_path, f"path,label,subject\n{rows}{tmp_path}/far.mp4,fear,\n", "lists/mine.csv")
     reader = database("csv", tmp_path, file="lists/mine.csv")
     found = list(reader.sources())
     assert [source.key for source in found] == ["far.mp4", "lists/both.mp4", "lists/near.mp4"]
@@ -68,7 +68,7 @@ def test_all_problems_at_once_with_their_lines(tmp_path: Path) -> None:
     root = tree(tmp_path / "root", "ok.mp4", "seq/1.png", "empty/")
     tree(tmp_path, "outside.mp4")
     rows = [
-        "ok.mp4,fear,anna,,",
+        "ok.mp4,fear,anna,1,9",
         "ok.mp4,fera,anna,9,3",
         "gone.mp4,,anna,1,",
         ",fear,anna,a,2",
@@ -82,7 +82,7 @@ def test_all_problems_at_once_with_their_lines(tmp_path: Path) -> None:
     ]
     listed(root, "path,label,subject,start,end\n" + "\n".join(rows) + "\n")
     reader = database("csv", root)
-    assert [source.key for source in reader.sources()] == ["ok.mp4", "ok.mp4/000000-000001"]
+    assert [source.key for source in reader.sources()] == ["ok.mp4/000000-000001", "ok.mp4/000001-000009"]
     assert reader.problems == [
         "line 3: 'fera' is no label (did you mean 'fear'?); start=9 is not before end=3",
         "line 4: label is empty; start and end go together; there is no gone.mp4",
@@ -112,7 +112,7 @@ def test_a_list_of_which_nothing_is_right(tmp_path: Path) -> None:
     [
         ("a.mp4,fear,anna", "no column path; no column label; no column subject"),
         ("path,lable,subject", r"no column label \(is it 'lable'\?\)"),
-        ("path;label;subject", "no column path"),
+        ("path;label;person", r"no column subject"),
         ("path,label,subject,start", "start and end go together"),
         ("path,label,subject,label", "column label comes twice"),
         ("", "no column path"),
@@ -149,3 +149,84 @@ def test_a_root_that_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     reader = database("csv", Path("."))
     assert [source.files for source in reader.sources()] == [(Path("a.mp4"),), (Path("b.mp4"),)]
     assert [problem.split(":")[0] for problem in reader.problems] == ["line 4", "line 5"]
+
+
+def test_semicolons_and_tabs(tmp_path: Path) -> None:
+    tree(tmp_path, "a.mp4", "b, c.mp4")
+    for mark in ";\t":
+        rows = "path;label;subject;start;end\na.mp4;fear;x;0;5\nb, c.mp4;joy;y;;\n".replace(";", mark)
+        found = sources("csv", listed(tmp_path, rows))
+        assert [(key, source.label) for key, source in found.items()] == [
+            ("a.mp4/000000-000005", "fear"),
+            (next(key for key in found if key.startswith("b")), "happiness"),
+        ]
+
+
+@pytest.mark.parametrize("end", ["99999999999999999999999", "9" * 5000])
+def test_frame_numbers_that_are_too_large(end: str, tmp_path: Path) -> None:
+    tree(tmp_path, "a.mp4", "b.mp4")
+    listed(tmp_path, f"path,label,subject,start,end\na.mp4,fear,x,0,{end}\nb.mp4,fear,x,0,999999999\n")
+    reader = database("csv", tmp_path)
+    assert [source.key for source in reader.sources()] == ["b.mp4/000000-999999999"]
+    assert reader.problems == [f"line 2: start=0, end=a number of {len(end)} digits: 9 digits at most, please"]
+
+
+def test_rows_that_contradict_each_other_are_all_left_out(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"{name}.mp4" for name in "abcde"))
+    rows = [
+        "a.mp4,fear,x,0,20",
+        "a.mp4,anger,x,15,30",
+        "a.mp4,joy,x,30,40",
+        "b.mp4,fear,x,0,20",
+        "b.mp4,fear,y,20,40",
+        "b.mp4,fear,y,30,50",
+        "c.mp4,fear,x,,",
+        "c.mp4,fear,y,7,9",
+        "d.mp4,fear,x,0,9",
+        "d.mp4,joy,x,0,9",
+        "d.mp4,fear,x,0,9",
+        "e.mp4,joy,x,,",
+    ]
+    listed(tmp_path, "path,label,subject,start,end\n" + "\n".join(rows) + "\n")
+    reader = database("csv", tmp_path)
+    assert [source.key for source in reader.sources()] == [
+        "a.mp4/000030-000040",
+        "b.mp4/000000-000020",
+        "b.mp4/000020-000040",
+        "b.mp4/000030-000050",
+        "e.mp4",
+    ]
+    assert reader.problems == [
+        "line 2 and line 3: frames 0 to 20 of a.mp4 is fear of x, but frames 15 to 30 of a.mp4 is anger of x; "
+        "both are left out",
+        "line 8 and line 9: c.mp4 is fear of x, but frames 7 to 9 of c.mp4 is fear of y; both are left out",
+        "line 10 and line 11: frames 0 to 9 of d.mp4 is fear of x, but frames 0 to 9 of d.mp4 is happiness of x; "
+        "both are left out",
+        "line 12: the same clip as in line 10",
+        "line 11 and line 12: frames 0 to 9 of d.mp4 is happiness of x, but frames 0 to 9 of d.mp4 is fear of x; "
+        "both are left out",
+    ]
+
+
+def test_one_file_under_several_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.mp4").write_bytes(bytes(range(256)) * 2000)
+    (tmp_path / "link.mp4").symlink_to("a.mp4")
+    (tmp_path / "hard.mp4").hardlink_to(tmp_path / "a.mp4")
+    (tmp_path / "copy.mp4").write_bytes((tmp_path / "a.mp4").read_bytes())
+    (tmp_path / "other.mp4").write_bytes(b"x" + (tmp_path / "a.mp4").read_bytes()[1:])
+    header = "path,label,subject,start,end\n"
+    rows = "a.mp4,fear,x,0,20\nlink.mp4,joy,x,10,30\nhard.mp4,fear,y,60,70\ncopy.mp4,fear,z,65,80\n"
+    listed(tmp_path, f"{header}{rows}other.mp4,sad,w,0,90\n")
+    reader = database("csv", tmp_path)
+    assert [source.key for source in reader.sources()] == ["other.mp4/000000-000090"]
+    doubt = " (probably the same under two names); both are left out"
+    assert reader.problems == [
+        f"line 2 and line 3: frames 0 to 20 of a.mp4 is fear of x, but frames 10 to 30 of link.mp4 is happiness of x"
+        f"{doubt}",
+        f"line 4 and line 5: frames 60 to 70 of hard.mp4 is fear of y, but frames 65 to 80 of copy.mp4 is fear of z"
+        f"{doubt}",
+    ]
+    listed(tmp_path, f"{header}a.mp4,fear,x,0,20\nlink.mp4,fear,x,10,30\ncopy.mp4,fear,y,60,70\n")
+    assert [source.key for source in reader.sources()] == ["a.mp4/000000-000020", "copy.mp4/000060-000070"]
+    assert reader.problems == ["line 3: the same clip as in line 2 (probably the same under two names)"]
+    check_reader("csv", tmp_path, monkeypatch)

@@ -76,6 +76,15 @@ def test_clips_of_ten_frames_from_labelled_stretches(root: Path) -> None:
     )
 
 
+def test_it_says_which_rules_made_the_labels(root: Path, tmp_path: Path) -> None:
+    facts = reader(root).facts
+    assert facts == {"rules_version": 1, "rules_sha256": load_rules().fingerprint}
+    other = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    other["minimum_run"] += 1
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(other))
+    assert reader(root, rules=str(tmp_path / "mine.yaml")).facts["rules_sha256"] != facts["rules_sha256"]
+
+
 def test_counts_of_the_classes(root: Path) -> None:
     assert labels(reader(root)) == {"neutral": 1, "happiness": 3, "surprise": 1}
 

@@ -71,3 +71,21 @@ def test_a_wrong_root(tmp_path: Path) -> None:
         sources("folder", tmp_path / "hapy")
     with pytest.raises(InputError, match="which is no folder"):
         sources("folder", tmp_path / "gone")
+
+
+def test_clips_that_are_there_twice(tmp_path: Path) -> None:
+    root = tree(tmp_path, "fear/empty.mp4", "joy/empty.mp4")
+    for name, text in (("fear/a.mp4", "1"), ("joy/b.mp4", "1"), ("joy/c.mp4", "2"), ("joy/d.mp4", "2")):
+        (root / name).write_text(text * 1000)
+    for name in ("fear/seq/0.png", "fear/seq/1.png", "anger/same/0.png", "anger/same/1.png", "anger/not/0.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name[-5] * 300)
+    (root / "anger/not/1.png").write_text("2" * 300)
+    reader = database("folder", root)
+    assert [source.key for source in reader.sources()] == ["anger/not", "fear/empty.mp4", "joy/c.mp4", "joy/empty.mp4"]
+    doubt = "(probably the same under two names)"
+    assert sorted(reader.problems) == [
+        f"anger/same and fear/seq: anger/same is anger, but fear/seq is fear {doubt}; both are left out",
+        f"fear/a.mp4 and joy/b.mp4: fear/a.mp4 is fear, but joy/b.mp4 is happiness {doubt}; both are left out",
+        f"joy/d.mp4: the same clip as in joy/c.mp4 {doubt}",
+    ]

@@ -51,9 +51,16 @@ def root(tmp_path: Path) -> Path:
 def test_frontal_turned_and_dual_videos(root: Path) -> None:
     database = reader(root)
     assert list(database.sources()) == [
-        Source("S001-001", (Path("Sessions/9/S001-001.avi"),), "anger", "S001", rotate=1),
-        Source("S002-007", (Path("Sessions/100/S002-007.avi"),), "surprise", "S002", region=(0.5, 0.0, 0.5, 1.0)),
-        Source("S045-002", (Path("Sessions/10/S045-002.avi"),), "happiness", "S045"),
+        Source("S001-001", (Path("Sessions/9/S001-001.avi"),), "anger", "S001", rotate=1, part="middle"),
+        Source(
+            "S002-007",
+            (Path("Sessions/100/S002-007.avi"),),
+            "surprise",
+            "S002",
+            region=(0.5, 0.0, 0.5, 1.0),
+            part="middle",
+        ),
+        Source("S045-002", (Path("Sessions/10/S045-002.avi"),), "happiness", "S045", part="middle"),
     ]
     assert database.problems == []
 
@@ -130,3 +137,9 @@ def test_a_root_without_sessions(root: Path) -> None:
     assert "No sessions of MMI (folders with a session.xml) below" in caught.value.given
     with pytest.raises(InputError, match="does not exist"):
         reader(root / "gone").sources()
+
+
+def test_which_clips_of_a_video_is_an_option(root: Path) -> None:
+    assert {source.part for source in reader(root, part="all").sources()} == {"all"}
+    with pytest.raises(OptionError, match="part"):
+        reader(root, part="first")

@@ -21,6 +21,7 @@ def test_layouts(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert list(found) == [f"VL/Strong/P001/{word.lower()}" for word in WORDS]
     assert [file.name for file in found["VL/Strong/P001/fear"].files] == ["002.jpeg", "009.jpeg", "010.jpeg"]
     assert {source.subject for source in found.values()} == {"P001"}
+    assert {source.part for source in found.values()} == {"last"}, "a sequence ends at its peak"
     check_reader("oulu_casia", tmp_path, monkeypatch)
 
 

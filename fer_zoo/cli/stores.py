@@ -1,0 +1,80 @@
+"""`fer-zoo data split` and `data verify`: what is done with a clip store besides training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_zoo.cli.arguments import at_least_zero, positive
+from fer_zoo.errors import InputError
+from fer_zoo.files import shown
+
+if TYPE_CHECKING:
+    from fer_zoo.cli.arguments import Verbs
+    from fer_zoo.data.store import Store
+
+
+def add(parts: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the verbs `split` and `verify` below `data`."""
+    split = parts.add_parser(
+        "split", parents=[common], help="write subject-independent splits of a store, for recipes to name"
+    )
+    split.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
+    how = split.add_mutually_exclusive_group(required=True)
+    how.add_argument("--folds", type=positive, metavar="N", help="so many folds, each of which is tested once")
+    how.add_argument("--leave-one-out", action="store_true", help="a split for each subject, which is tested")
+    split.add_argument("--seed", type=at_least_zero, default=0, metavar="N", help="deals the subjects; default 0")
+    split.add_argument(
+        "--validation-folds",
+        type=positive,
+        default=5,
+        metavar="N",
+        help="with --leave-one-out: one in so many of the others validates; default %(default)s",
+    )
+    split.add_argument("--labels", nargs="+", metavar="LABEL", help="deal the clips of these labels; default all")
+    split.add_argument("--out", required=True, metavar="FILE", help="the file to write, e.g. splits.json")
+    split.set_defaults(verb=_split)
+    verify = parts.add_parser("verify", parents=[common], help="read all of a store and compare its checksums")
+    verify.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
+    verify.set_defaults(verb=_verify)
+
+
+def _split(arguments: argparse.Namespace) -> None:
+    from fer_zoo.data.load import labelled
+    from fer_zoo.data.split_files import write_splits
+    from fer_zoo.data.splits import PARTS, k_fold, leave_each_out
+
+    store = _opened(arguments.store)
+    labels = arguments.labels or store.labels()
+    if unknown := sorted(set(labels) - set(store.labels())):
+        raise InputError(
+            f"{store.folder} has no clip of {', '.join(unknown)}.", ", ".join(store.labels()), "correct --labels"
+        )
+    clips = labelled(store, labels)
+    if arguments.leave_one_out:
+        splits = leave_each_out(clips, arguments.seed, validation_folds=arguments.validation_folds)
+    else:
+        splits = k_fold(clips, arguments.folds, arguments.seed)
+    out = Path(arguments.out)
+    try:
+        write_splits(out, splits, store=store.header.fingerprint, seed=arguments.seed)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error}.", "a folder with room", "choose another file") from error
+    for split in splits:
+        sizes = [f"{part} {len(getattr(split, part))}" for part in PARTS]
+        print(shown(f"{split.name}: {', '.join(sizes)}"))
+    print(out)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    store = _opened(arguments.store)
+    store.verify()
+    print(f"{len(store)} clips in {len(store.header.shards)} shards are as they were written")
+
+
+def _opened(name: str) -> Store:
+    from fer_zoo.data import stores_root
+    from fer_zoo.data.store import open_store
+
+    return open_store(name if Path(name).is_dir() else stores_root() / name)

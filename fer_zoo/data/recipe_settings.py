@@ -1,0 +1,139 @@
+"""How clips of a dataset are made so that a recipe can be trained on them: settings by falling rank, and a check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from inspect import Parameter
+from typing import Any, TypeVar
+
+from fer_zoo.data.cut import CutSpec
+from fer_zoo.data.prepare import makes_clips
+from fer_zoo.data.rendering import RenderSpec
+from fer_zoo.data.store.fits import EXACT, Kind, differences, upright_margin
+from fer_zoo.errors import OptionError
+from fer_zoo.registry import DATASETS
+from fer_zoo.specs import ComponentSpec, Recipe, Spec
+
+S = TypeVar("S", bound=Spec)
+
+
+def settings_for(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> CutSpec | RenderSpec:
+    """How clips are made: as `changes` say, else as the recipe needs them, else as the dataset itself says.
+
+    Args:
+        dataset: name of the registered dataset.
+        recipe: what shall be trained on the clips; None if that is open.
+        changes: settings by key; `crop.scale` is the scale of the crop, the rest of which stays.
+
+    Raises:
+        UnknownNameError: no such dataset.
+        OptionError: a setting does not exist or is wrong, or what comes of them does not fit the recipe.
+    """
+    spec = _rendered(recipe, changes) if makes_clips(dataset) else _cut(dataset, recipe, changes)
+    if recipe:
+        _check_fits(spec, recipe, changes)
+    return spec
+
+
+def options_for(
+    dataset: str, recipe: Recipe | None, spec: CutSpec | RenderSpec, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Options of the dataset: those said, else the recipe's; a reader's `frames` as many pictures as a clip needs.
+
+    Raises:
+        UnknownNameError: no such dataset.
+    """
+    entry = DATASETS.get(dataset)
+    of_recipe = recipe.data.dataset.options if recipe and recipe.data.dataset.name == dataset else {}
+    options = {**of_recipe, **said}
+    if isinstance(spec, CutSpec) and "frames" in entry.options and "frames" not in options:
+        default = entry.options["fps"].default if "fps" in entry.options else Parameter.empty
+        own = options.get("fps", entry.defaults.get("fps", spec.fps) if default is Parameter.empty else default)
+        # A clip needs its last frame's moment; half a millisecond is forgiven, as in sampling.
+        needed = math.ceil(((spec.frames - 1) / spec.fps - 5e-4) * own) + 1
+        if needed != entry.options["frames"].default:
+            options["frames"] = needed
+    return options
+
+
+def _rendered(recipe: Recipe | None, changes: Mapping[str, Any]) -> RenderSpec:
+    if recipe is None:
+        return _changed(RenderSpec, {}, changes)
+    data = recipe.data
+    wanted = {"labels": recipe.model.labels, "takes": data.takes, "canvas": data.canvas, **_clip(recipe)}
+    spec = _changed(RenderSpec, wanted, changes)
+    if "canvas" in changes:
+        return spec
+    # The recipe's crop must have as many pixels as the network takes.
+    sharp = math.ceil(recipe.model.input.size * spec.crop.scale / recipe.model.input.crop.scale - 1e-9)
+    return spec.model_copy(update={"canvas": max(spec.canvas, sharp)})
+
+
+def _cut(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> CutSpec:
+    # At another rate than its own a database's short sequences would have too few frames.
+    facts = DATASETS.get(dataset).defaults
+    own = {key: facts[key] for key in ("fps", "face") if key in facts}
+    if recipe is None:
+        return _changed(CutSpec, own, changes)
+    crop = recipe.model.input.crop
+    # Upright frames serve recipes of either alignment, and the margin leaves room to turn them.
+    margin = max(CutSpec().margin, math.ceil(upright_margin(crop) * 100) / 100)
+    made = {"crop": crop.model_copy(update={"align": "box"}), "margin": margin}
+    wanted = {**own, **_clip(recipe), **made, "detector": recipe.model.input.landmarks.detector}
+    spec = _changed(CutSpec, wanted, changes)
+    if "canvas" in changes:
+        return spec
+    # The recipe's crop, without the margin round it, has as many pixels as the network takes.
+    sharp = math.ceil(recipe.model.input.size * spec.stored_crop.scale / crop.scale - 1e-9)
+    return spec.model_copy(update={"canvas": max(spec.canvas, sharp)})
+
+
+def _clip(recipe: Recipe) -> dict[str, Any]:
+    rate = {} if recipe.data.any_fps else {"fps": recipe.model.input.fps}
+    return {"frames": recipe.model.input.frames, **rate}
+
+
+def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str, Any]) -> None:
+    if isinstance(spec, RenderSpec):
+        crop, detector = spec.crop, ComponentSpec(name=EXACT)
+    else:
+        crop, detector = spec.stored_crop, spec.detector
+    wanted = recipe.model.input
+    if recipe.data.any_fps:
+        wanted = wanted.model_copy(update={"fps": spec.fps})
+    made = Kind(crop, spec.canvas, spec.frames, spec.fps, detector)
+    problems = differences(made, wanted, wanted.landmarks.detector)
+    if not problems:
+        return
+    told = {"crop", "margin", "canvas", "frames", "fps", "detector"}
+    if blamed := [key for key in changes if key.split(".")[0] in told]:
+        do = f"leave out --set {' '.join(blamed)}, or --recipe if the store is for something else"
+    elif isinstance(spec, RenderSpec):
+        do = "change model.input.crop: rendered frames show so much of the head and no more"
+    else:
+        do = "change model.input of the recipe"
+    raise OptionError(
+        f"The store would not fit the recipe. {'; '.join(problems)}.", "a store that the recipe can be trained on", do
+    )
+
+
+def _changed(kind: type[S], wanted: Mapping[str, Any], changes: Mapping[str, Any]) -> S:
+    """The settings `wanted`, with `changes` by dotted key."""
+    settings = kind.checked(wanted).model_dump()
+    for key, value in changes.items():
+        *above, last = key.split(".")
+        place: Any = settings
+        for depth, part in enumerate(above):
+            place = place.get(part)
+            if not isinstance(place, dict):
+                known = [name for name, default in settings.items() if isinstance(default, dict)]
+                raise OptionError(
+                    f"--set {key}: {'.'.join(above[: depth + 1])!r} holds no settings.",
+                    f"keys below {', '.join(known)}",
+                    "correct the key",
+                )
+        if last == "name" and "name" in place and place["name"] != value:
+            place.clear()  # another component has other options
+        place[last] = {"name": value} if isinstance(place.get(last), dict) and isinstance(value, str) else value
+    return kind.checked(settings)
