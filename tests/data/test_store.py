@@ -200,7 +200,7 @@ def test_a_shard_whose_writer_was_killed_does_not_count(tmp_path: Path, moment: 
     write_shard(tmp_path, 0, map(clip, range(4)))
     if replaced:
         write_shard(tmp_path, 1, map(clip, range(8, 12)))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], env=environment)
     assert run.returncode == -signal.SIGKILL
     assert [shard.number for shard in finished_shards(tmp_path)] == [0]

@@ -162,7 +162,7 @@ def alive(folder: Path) -> bool:
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that runs the three cells, two at a time; killed at the end."""
-    behave(tmp_path, sleep=0.5)
+    behave(tmp_path, sleep=1.5)
     with subprocess.Popen([sys.executable, __file__, str(tmp_path)], stderr=subprocess.PIPE) as process:
         yield process
         process.kill()
