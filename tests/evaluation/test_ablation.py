@@ -243,4 +243,6 @@ def test_on_a_local_ray_of_two_workers(whole: Path, tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":  # run by the tests of killed runners
+    # A shell that starts the tests in the background has them ignore it, and so would this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ablate(cells(), sys.argv[1], How(jobs=2, train=STUB.train))
