@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from fer_zoo.compatibility import conflict, fusions_for, normalisation_conflict, suited
 from fer_zoo.recipe_documents import Document, Key, section
 from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Entry, Registry, unknown_name
-from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, InputSpec, Recipe
+from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, FoldSplit, InputSpec, Recipe
 
 PARTS = {"backbone": BACKBONES, "temporal": TEMPORALS, "fusion": FUSIONS}
 COMPONENTS: dict[Key, Registry] = {
@@ -104,11 +104,16 @@ def _pair_problems(document: Document, recipe: Recipe) -> list[str]:
 
 
 def _database_problems(document: Document, recipe: Recipe) -> list[str]:
-    if not isinstance(recipe.split, DatabaseSplit):
-        return []
-    # The one tested on stands under `data` too, and is checked there.
-    unknown = [name for name in recipe.split.train_on if name not in DATASETS]
-    return [_located(document, ("split", "train_on"), _unknown(DATASETS, name)) for name in unknown]
+    match recipe.split:
+        case DatabaseSplit(train_on=names):  # the one tested on stands under `data` too, and is checked there
+            key = "train_on"
+        case FoldSplit(pooled_with=names):
+            key = "pooled_with"
+            if twice := sorted({name for name in names if [recipe.data.dataset.name, *names].count(name) > 1}):
+                return [_located(document, ("split", key), f"names {twice} twice; data.dataset is one of the pooled")]
+        case _:
+            return []
+    return [_located(document, ("split", key), _unknown(DATASETS, name)) for name in names if name not in DATASETS]
 
 
 def _unknown(registry: Registry, name: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.split_files import read_split
-from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, published
+from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.data.store.files import is_begun
 from fer_zoo.data.synthetic import cache_root
@@ -29,7 +29,12 @@ def stores_root() -> Path:
 
 def trained_on(recipe: Recipe) -> tuple[str, ...]:
     """Names of the datasets that a recipe trains and validates on."""
-    return recipe.split.train_on if isinstance(recipe.split, DatabaseSplit) else (recipe.data.dataset.name,)
+    match recipe.split:
+        case DatabaseSplit(train_on=names):
+            return names
+        case FoldSplit(pooled_with=others):
+            return (recipe.data.dataset.name, *others)
+    return (recipe.data.dataset.name,)
 
 
 def databases(recipe: Recipe) -> tuple[str, ...]:
@@ -37,6 +42,11 @@ def databases(recipe: Recipe) -> tuple[str, ...]:
     return (
         (*trained_on(recipe), recipe.split.test_on) if isinstance(recipe.split, DatabaseSplit) else trained_on(recipe)
     )
+
+
+def keys_name_databases(recipe: Recipe) -> bool:
+    """Whether keys of clips and names of subjects have their database before them, as clips of several are dealt."""
+    return isinstance(recipe.split, DatabaseSplit) or len(databases(recipe)) > 1
 
 
 def load(
@@ -146,7 +156,7 @@ def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipS
         return {part: _filled(whole.of_subjects(*getattr(split, part)), part, store) for part in PARTS}
     dealt = _dealt(recipe, stores)
     sets = {name: store.as_clip_set(labels) for name, store in stores.items()}
-    if isinstance(split, DatabaseSplit):
+    if keys_name_databases(recipe):
         sets = {name: _renamed(clips, name) for name, clips in sets.items()}
     place = {name: {key: row for row, key in enumerate(clips.keys)} for name, clips in sets.items()}
     parts = {}
@@ -168,8 +178,8 @@ def _dealt(recipe: Recipe, stores: Mapping[str, Store]) -> Split:
     clips = {name: labelled(store, recipe.model.labels) for name, store in stores.items()}
     match recipe.split:
         case FoldSplit(folds=folds, fold=fold, seed=seed):
-            (mine,) = clips.values()
             assert fold is not None
+            mine = pooled(clips) if keys_name_databases(recipe) else next(iter(clips.values()))
             return k_fold(mine, folds, seed)[fold - 1]
         case LeaveOneOutSplit(leave_out=subject, validation_folds=parts):
             (mine,) = clips.values()

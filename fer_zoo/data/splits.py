@@ -117,15 +117,28 @@ def cross_database(
             "correct the lists",
         )
     groups: dict[str, list[LabelledClip]] = {}
-    for name, clips in train.items():
-        for clip in clips:
-            groups.setdefault(f"{name}:{clip.whose}", []).append(replace(clip, key=f"{name}:{clip.key}"))
+    for clip in pooled(train):
+        groups.setdefault(clip.whose, []).append(clip)
     kept, validation = _hold_out(groups, validation_folds, seed)
-    tested = sorted(f"{name}:{clip.key}" for name, clips in test.items() for clip in clips)
+    tested = sorted(clip.key for clip in pooled(test))
     return Split(
         f"{' + '.join(sorted(train))} to {' + '.join(sorted(test))}", _keys(groups, kept), _keys(groups, validation),
         tuple(tested),
     )  # fmt: skip
+
+
+def pooled(databases: Mapping[str, Sequence[LabelledClip]]) -> list[LabelledClip]:
+    """Clips of several databases: the database before key, subject and video, as the same names are others' there."""
+    return [
+        replace(
+            clip,
+            key=f"{name}:{clip.key}",
+            subject=None if clip.subject is None else f"{name}:{clip.subject}",
+            video=None if clip.video is None else f"{name}:{clip.video}",
+        )
+        for name, clips in databases.items()
+        for clip in clips
+    ]
 
 
 def published(clips: Sequence[LabelledClip], name: str, seed: int, *, validation_folds: int = 5) -> Split:

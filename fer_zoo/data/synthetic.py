@@ -37,14 +37,19 @@ def cache_root() -> Path:
     terms_source="fer_zoo/synth/data/LICENSE.md in this package, read 2026-11-22",
     training_data="synthmh: rendered MakeHuman heads (CC0 1.0). No picture of a person was used.",
 )
-def synthmh(request: ClipRequest, *, render_seed: int = 0) -> ClipSet:
+def synthmh(request: ClipRequest, *, variety: float = 0.0, render_seed: int = 0) -> ClipSet:
     """Rendered MakeHuman heads: exact landmarks, unlimited identities; renders what the cache does not hold yet.
 
+    Args:
+        variety: 0 to 1, how far people's features, and their way of moving them, go beyond the head's own targets.
+        render_seed: another number draws other people.
+
     Raises:
+        OptionError: the variety is not in 0..1.
         UnknownNameError: a label that the generator has no expression for.
         InputError: the cache folder cannot be used.
     """
-    return rendered_clips(request, "synthmh", _makehuman, render_seed)
+    return rendered_clips(request, "synthmh", functools.partial(_makehuman, variety), render_seed)
 
 
 @register_dataset(
@@ -58,31 +63,35 @@ def synthmh(request: ClipRequest, *, render_seed: int = 0) -> ClipSet:
     training_data="synthict: rendered ICT-FaceKit light heads (MIT), whose shapes were learnt from scans of people. "
     "No picture of a person was used.",
 )
-def synthict(request: ClipRequest, *, head: str = "", render_seed: int = 0) -> ClipSet:
+def synthict(request: ClipRequest, *, head: str = "", variety: float = 0.0, render_seed: int = 0) -> ClipSet:
     """Rendered ICT-FaceKit heads: other shapes, expressions and skin than `synthmh`; exact landmarks.
 
     Args:
         head: checkout of ICT-FaceKit, or an .npz packed from it; default the environment's FER_ZOO_ICT_FACEKIT. Where
             it lies is no part of what the clips are.
+        variety: 0 to 1, how far people's features, and their way of moving them, go beyond the head's own targets.
         render_seed: another number draws other people.
 
     Raises:
+        OptionError: the variety is not in 0..1.
         UnknownNameError: a label that the generator has no expression for.
         InputError: there is no head data, or the cache folder cannot be used.
     """
-    return rendered_clips(request, "synthict", functools.partial(_ict, ict_pack(head)), render_seed)
+    return rendered_clips(request, "synthict", functools.partial(_ict, ict_pack(head), variety), render_seed)
 
 
-def _makehuman() -> HeadFamily:
+def _makehuman(variety: float) -> HeadFamily:
     from fer_zoo.synth.family import makehuman
+    from fer_zoo.synth.variety import varied
 
-    return makehuman()
+    return varied(makehuman(), variety)
 
 
-def _ict(pack: Path) -> HeadFamily:
+def _ict(pack: Path, variety: float) -> HeadFamily:
     from fer_zoo.synth.ict import ict_family
+    from fer_zoo.synth.variety import varied
 
-    return ict_family(pack)
+    return varied(ict_family(pack), variety)
 
 
 def ict_pack(head: str = "") -> Path:

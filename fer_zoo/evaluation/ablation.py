@@ -21,12 +21,13 @@ from fer_zoo.data.pool import Engine
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done, locked
 from fer_zoo.evaluation.grid import CellPlan
+from fer_zoo.evaluation.results import FORMAT
 from fer_zoo.files import write_text
 from fer_zoo.recipes import diff_recipes, dump_recipe, load_recipe
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
+from fer_zoo.training.pretrain import frame_recipe
 
-FORMAT = 1
 # What runs a cell; the test of the runner puts another program here.
 TRAIN = ("fer_zoo.cli", "train")
 
@@ -113,7 +114,11 @@ def _run(cells: Sequence[CellPlan], out: Path, how: How, tell: Callable[[Ended],
     outcome = Outcome(skipped=len(cells) - len(missing))
     if not missing:
         return outcome
-    jobs = {Job(out / cell.folder, how.train, how.arguments, _threads(how)): cell for cell in missing}
+    twins = _twins(cells, out)
+    jobs = {
+        Job(out / cell.folder, how.train, how.arguments, _threads(how), twins.get(cell.folder, ())): cell
+        for cell in missing
+    }
     at_once = min(how.jobs or (1 if how.engine == "processes" else len(jobs)), len(jobs))
     began = time.monotonic()
     # Closed, so that an interruption stops the trainings wherever it comes.
@@ -128,6 +133,15 @@ def _run(cells: Sequence[CellPlan], out: Path, how: How, tell: Callable[[Ended],
             told = partial(Ended, cell, result, outcome.skipped + ended, len(cells), left)
             tell(told() if result.reason else told(*_figures(job.folder)))
     return outcome
+
+
+def _twins(cells: Sequence[CellPlan], out: Path) -> dict[str, tuple[Path, ...]]:
+    """For each cell's folder those of the cells whose frames stage is the same, recipe, clips and seed."""
+    same: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.recipe.pretrain is not None:
+            same.setdefault(frame_recipe(cell.recipe).model_dump_json(), []).append(cell.folder)
+    return {mine: tuple(out / other for other in found if other != mine) for found in same.values() for mine in found}
 
 
 def _spread(jobs: Sequence[Job], at_once: int, how: How) -> Generator[tuple[Job, Attempt], None, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from fer_zoo.files import write_text
 
 # What a training that came to its end has left.
 LEFT = ("predictions/best/test.csv", "predictions/last/test.csv", "weights/README.md")
+# Beside frames/, where that stage was taken over from another training: its folder's name.
+TAKEN = "frames_of.txt"
 
 _CHILD = Path(__file__).with_name("child.py")
 _TAIL = 4000
@@ -28,12 +31,16 @@ _ORPHAN, _LEAVING = 30.0, 10.0
 
 @dataclass(frozen=True)
 class Job:
-    """A training to run: its folder with cell.yaml, what trains it, further arguments, compute threads."""
+    """A training to run: its folder with cell.yaml, what trains it, further arguments, compute threads.
+
+    twins: folders of trainings whose stage of single frames is the same, which is then trained only once.
+    """
 
     folder: Path
     train: tuple[str, ...]
     arguments: tuple[str, ...]
     threads: int | None
+    twins: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ def attempt(job: Job, stop: Event | None = None) -> Attempt:
         if lock is None:
             return _failed(job.folder, -1, "another process trains in this folder", began)
         (job.folder / "failed.json").unlink(missing_ok=True)
+        _take_frames(job)
         command = [sys.executable, "-P", str(_CHILD), str(os.getpid()), *job.train, str(job.folder / "cell.yaml")]
         command += ["--out", str(job.folder), "--resume", *job.arguments]
         # It finds the modules that this process finds.
@@ -81,6 +89,20 @@ def attempt(job: Job, stop: Event | None = None) -> Attempt:
         if returncode == 0 and is_done(job.folder):
             return Attempt(0, "", time.monotonic() - began)
         return _failed(job.folder, returncode, _reason(job.folder, returncode, start), began)
+
+
+def _take_frames(job: Job) -> None:
+    """Begin with the frames stage of a twin that has one to its end; training checks that its clips are the same."""
+    own = job.folder / "frames"
+    # The second stage begins when the first has ended.
+    ended = [twin for twin in job.twins if (twin / "last.safetensors").is_file() and (twin / "frames").is_dir()]
+    if own.exists() or not ended:
+        return
+    new = job.folder / ".frames.tmp"
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(ended[0] / "frames", new)
+    write_text(job.folder / TAKEN, f"{ended[0]}\n")
+    os.replace(new, own)
 
 
 @contextmanager

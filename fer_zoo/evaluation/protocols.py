@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from fer_zoo.data import ClipSet, open_stores
+from fer_zoo.data import ClipSet, keys_name_databases, open_stores
 from fer_zoo.data.load import labelled
 from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, OptionError
@@ -66,8 +66,8 @@ def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list
 def split_name(recipe: Recipe) -> str:
     """What tells a run from the others of its protocol, e.g. "fold-2-of-5", "without-S005", "synthmh-to-synthict"."""
     match recipe.split:
-        case FoldSplit(folds=folds, fold=fold):
-            return f"fold-{fold}-of-{folds}"
+        case FoldSplit(folds=folds, fold=fold, pooled_with=others):
+            return "+".join([f"fold-{fold}-of-{folds}", *others])
         case LeaveOneOutSplit(leave_out=subject):
             return f"without-{subject}"
         case PublishedSplit(published=name):
@@ -88,7 +88,7 @@ def check_apart(recipe: Recipe, parts: Mapping[str, ClipSet], stores: Mapping[st
     Raises:
         InputError: somebody or something is.
     """
-    across = isinstance(recipe.split, DatabaseSplit)
+    across = keys_name_databases(recipe)
     facts = {
         (f"{name}:{clip.key}" if across else clip.key): (name, clip)
         for name, store in stores.items()

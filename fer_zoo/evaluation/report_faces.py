@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_zoo.data import ClipRequest, ClipSet, cache_root, open_stores
+from fer_zoo.data import ClipRequest, ClipSet, cache_root, keys_name_databases, open_stores
 from fer_zoo.data.clips import Frames
 from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.report_numbers import Mistake
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import DatabaseSplit, Recipe
+from fer_zoo.specs import Recipe
 from fer_zoo.video.crop import crop_clip, place_crop
 
 FRAMES, PIXELS = 6, 96
@@ -34,12 +34,14 @@ def strips(
     opened = open_stores(recipe, stores)
     if not opened:
         return [(it, shown) for it in mistakes if (shown := _rendered(recipe, it, cache or cache_root())) is not None]
-    name = recipe.data.dataset.name
-    store, prefix = opened[name], f"{name}:" if isinstance(recipe.split, DatabaseSplit) else ""
-    place = {f"{prefix}{facts.key}": number for number, facts in enumerate(store.facts)}
-    found = [it for it in mistakes if it.key in place]
-    clips = store.as_clip_set(recipe.model.labels, np.array([place[it.key] for it in found], np.int64))
-    return [(it, _cropped(recipe, clips.take(np.array([row])))) for row, it in enumerate(found)]
+    strips = []
+    for name, store in opened.items():
+        prefix = f"{name}:" if keys_name_databases(recipe) else ""
+        place = {f"{prefix}{facts.key}": number for number, facts in enumerate(store.facts)}
+        found = [it for it in mistakes if it.key in place]
+        clips = store.as_clip_set(recipe.model.labels, np.array([place[it.key] for it in found], np.int64))
+        strips += [(it, _cropped(recipe, clips.take(np.array([row])))) for row, it in enumerate(found)]
+    return sorted(strips, key=lambda strip: mistakes.index(strip[0]))
 
 
 def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:

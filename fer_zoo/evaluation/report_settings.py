@@ -43,8 +43,8 @@ def setting_of(recipe: Recipe) -> SettingKey:
     match recipe.split:
         case SplitSpec(test=(first, end)):
             how = f"{tested}, subjects {first} to {end - 1} tested"
-        case FoldSplit(folds=folds):
-            how = f"{tested}, {folds} folds"
+        case FoldSplit(folds=folds, pooled_with=others):
+            how = f"{' + '.join([tested, *others])}, {folds} folds"
         case LeaveOneOutSplit():
             how = f"{tested}, one subject left out"
         case PublishedSplit(published=name):

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.evaluation.attempt import TAKEN, is_done
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training.predictions import Predictions
 
 FORMAT = 1
 BEST, LAST, NOISY = "best/test", "last/test", "best/test_noisy"
-# What a training that came to its end has left; the noisy ones are of rendered clips only.
-_LEFT = (f"predictions/{BEST}.csv", f"predictions/{LAST}.csv", "weights/README.md")
 
 State = Literal["done", "failed", "unfinished", "not run", "unreadable"]
 
@@ -97,10 +96,12 @@ def _cell(root: Path, asked: Mapping[str, Any]) -> Cell:
     try:
         spec = load_recipe(recipe)
         log, frames = _log(folder / "log.csv"), _log(folder / "frames" / "log.csv")
-        facts, seconds = _facts(folder / "run.json")
-        seconds = seconds or sum(rows[-1]["seconds"] for rows in (log, frames) if rows)
+        facts, stages = _facts(folder / "run.json")
+        if (folder / TAKEN).exists():  # counted where they were trained
+            frames, stages = (), stages | {"pretraining": 0.0}
+        seconds = sum(stages.values()) or sum(rows[-1]["seconds"] for rows in (log, frames) if rows)
         shared = {**named, "spec": spec, "facts": facts, "log": log, "hours": seconds / 3600}
-        if not all((folder / name).is_file() for name in _LEFT):
+        if not is_done(folder):
             return Cell(**shared, **_end(folder, "unfinished", f"{len(log)} of {spec.train.epochs} epochs"))
         kinds = [kind for kind in (BEST, LAST, NOISY) if (folder / "predictions" / f"{kind}.csv").is_file()]
         said = {kind: Predictions.read(folder / "predictions" / f"{kind}.csv") for kind in kinds}
@@ -136,12 +137,12 @@ def _log(path: Path) -> tuple[dict[str, float], ...]:
         return tuple({key: float(value) for key, value in row.items()} for row in csv.DictReader(stream))
 
 
-def _facts(path: Path) -> tuple[dict[str, str], float]:
-    """What run.json says, and its seconds, which stand there at the end."""
+def _facts(path: Path) -> tuple[dict[str, str], dict[str, float]]:
+    """What run.json says, and its seconds by stage, which stand there at the end."""
     if not path.is_file():
-        return {}, 0.0
+        return {}, {}
     data = json.loads(path.read_text(encoding="utf-8"))
     facts = {key: str(data[key]) for key in ("commit", "hardware", "fer_zoo", "torch", "python") if key in data}
     if "data" in data:
         facts["clips"] = str(data["data"]["test"]["fingerprint"])
-    return facts, float(sum(data.get("seconds", {}).values()))
+    return facts, {stage: float(seconds) for stage, seconds in data.get("seconds", {}).items()}

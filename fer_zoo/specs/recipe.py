@@ -48,6 +48,8 @@ class FoldSplit(Spec):
     """The fold that is tested on, from 1; the next one validates. One training takes one fold."""
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     """Deals the subjects; not the training's seed, so that trainings of all seeds are tested on the same folds."""
+    pooled_with: tuple[str, ...] = ()
+    """Further registered datasets, whose subjects are dealt together with those of the dataset under `data`."""
 
     @model_validator(mode="after")
     def _among_them(self) -> FoldSplit:

@@ -27,6 +27,7 @@ class HeadFamily:
     prototypes: Prototypes
     lid_limits: Mapping[str, float]  # highest sums of weights about the eyes
     stream: tuple[int, ...]
+    variety: float = 0.0  # 0..1, how far people go beyond the head's own targets
 
 
 @cache

@@ -14,6 +14,7 @@ from fer_zoo.synth.hair import Extra, draw_glasses, draw_hair, draw_style
 from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, Head, Traits, draw_traits
 from fer_zoo.synth.skin import Skin
 from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, cloud, ramp, texture_coordinates
+from fer_zoo.synth.variety import own_features, own_units
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +54,11 @@ def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> 
     head = family.head
     traits = draw_traits(rng)
     shape = _centred(head, head.base + family.draw_shape(traits, rng))
+    if family.variety:
+        # Numbers of their own, so that the same people come out otherwise as they are without.
+        own = np.random.default_rng(np.random.SeedSequence([seed, identity, 4, *family.stream]))
+        shape = own_features(head, shape, family.variety, own)
+        head = own_units(head, family.variety, own)
     skin, rest, style = family.draw_skin(traits, rng), draw_rest(rng), draw_style(traits, rng)
     hair = draw_hair(head, shape, style, traits, rng)
     glasses = draw_glasses(head, shape, rng) if rng.random() < 0.12 else None

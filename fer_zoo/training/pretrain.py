@@ -17,7 +17,8 @@ from fer_zoo.specs import ComponentSpec, Recipe
 def frame_recipe(recipe: Recipe) -> Recipe:
     """Return the recipe that trains the 2D twin on single frames by the settings under `pretrain`.
 
-    A backbone registered with `frame_wise=True` is its own twin.
+    A backbone registered with `frame_wise=True` is its own twin. What names the recipe is left out, so that recipes
+    which differ only behind the backbone have one and the same.
 
     Raises:
         TrainingError: the backbone has no 2D twin.
@@ -30,7 +31,8 @@ def frame_recipe(recipe: Recipe) -> Recipe:
             "input": model.input.model_copy(update={"frames": 1}),
         }
     )
-    return recipe.model_copy(update={"model": twin, "train": recipe.pretrain, "pretrain": None})
+    unnamed = {"description": "", "published": None}
+    return recipe.model_copy(update={"model": twin, "train": recipe.pretrain, "pretrain": None, **unnamed})
 
 
 def _twin(backbone: ComponentSpec) -> ComponentSpec:

@@ -120,6 +120,27 @@ def test_ranges_are_places_in_the_sorted_subjects(tmp_path: Path) -> None:
         data.load(recipe(split={"train": (0, 6), "validation": (6, 8), "test": (10, 12)}), stores=tmp_path)
 
 
+def test_folds_of_several_databases_at_once(tmp_path: Path) -> None:
+    """Subjects of two databases are dealt together, those of one name apart; every one is tested once."""
+    for name, first in (("ckplus", 0), ("mmi", 1)):
+        prepared(tmp_path / name, name, first)
+    tested: list[str] = []
+    for fold in range(1, 6):
+        parts = data.load(recipe(split={"folds": 5, "fold": fold, "pooled_with": ["mmi"]}), stores=tmp_path)
+        sides = [people(parts[part]) for part in PARTS]
+        assert len(set.union(*sides)) == sum(map(len, sides)) == 2 * SUBJECTS
+        assert {who.split(":")[0] for who in sides[0]} == {"ckplus", "mmi"}
+        tested += sides[2]
+    assert len(tested) == len(set(tested)) == 2 * SUBJECTS
+
+
+def test_a_pooled_recipe_says_whose_clips_it_has() -> None:
+    pooled = recipe(split={"folds": 5, "fold": 1, "pooled_with": ["mmi"]})
+    assert data.databases(pooled) == data.trained_on(pooled) == ("ckplus", "mmi")
+    assert data.keys_name_databases(pooled)
+    assert not data.keys_name_databases(recipe())
+
+
 def cross(**changes: Any) -> Recipe:
     split = {"train_on": ["mmi", "fera"], "test_on": "ckplus"}
     return recipe(split=split, protocol="cross-database", **changes)
