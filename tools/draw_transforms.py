@@ -31,7 +31,7 @@ NOTHING = {
 # As strong as they may be, or stronger than a recipe would have them, so that they are seen; and a telling draw.
 SHOWN: list[tuple[str, dict[str, float], int]] = [
     ("flip", {"flip": 1}, 0), ("rotate_deg", {"rotate_deg": 25}, 2), ("scale", {"scale": 0.3}, 0),
-    ("shift", {"shift": 0.15}, 1), ("brightness", {"brightness": 0.5}, 0), ("contrast", {"contrast": 0.7}, 3),
+    ("shift", {"shift": 0.15}, 1), ("warp", {"warp": 0.06}, 1), ("brightness", {"brightness": 0.5}, 0), ("contrast", {"contrast": 0.7}, 3),
     ("colour", {"colour": 0.4}, 2), ("gamma", {"gamma": 0.9}, 1), ("grey", {"grey": 1}, 0),
     ("noise", {"noise": 0.12}, 2), ("blur", {"blur": 1}, 0), ("lowres", {"lowres": 1}, 1),
     ("compress", {"compress": 1}, 1), ("jpeg", {"jpeg": 1}, 3), ("erase", {"erase": 1}, 3),
@@ -89,7 +89,7 @@ def draw_alignment(figure: SubFigure, frames: UInt8, points: Floats) -> None:
 def draw_changes(figure: SubFigure, frames: UInt8, points: Floats) -> None:
     """The clip's middle frame after each change of `train.augment`."""
     figure.suptitle("train.augment", fontsize=11, fontweight="bold")
-    for axis, (title, options, seed) in zip(figure.subplots(3, 5).flat, SHOWN, strict=True):
+    for axis, (title, options, seed) in zip(figure.subplots(4, 4).flat, SHOWN, strict=True):
         spec = AugmentSpec.model_validate({**NOTHING, **options})
         show(axis, *changed(frames, points, spec, seed))
         axis.set_title(title, fontsize=9)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fer_zoo.data.clips import ClipSet, Frames, Points
 from fer_zoo.data.optics import compress, gaussian_blur, jpeg, low_resolution
+from fer_zoo.data.warp import Warp, draw_warp
 from fer_zoo.errors import InputError
 from fer_zoo.specs import AugmentSpec, InputSpec
 from fer_zoo.video.crop import place_crop
@@ -63,9 +64,13 @@ def augment_batch(
     measured = _detected(landmarks, augment, rngs)
     matrices = np.stack([_draw_crop(points, spec, augment, own) for points, own in zip(measured, rngs, strict=True)])
     flips = np.linalg.det(matrices[:, 0, :, :2]) < 0
-    moved = _move_points(measured, matrices, spec.size)
+    seen = _seen_from(measured, matrices)
+    warp = draw_warp(seen, augment.warp, rngs) if augment.warp else None
+    if warp is not None:
+        seen = warp.landed(seen.reshape(len(seen), -1, 2)).reshape(seen.shape)
+    moved = np.asarray((seen + 0.5) * spec.size - 0.5, np.float32)
     moved[flips] = moved[flips][:, :, MIRROR_68]
-    pixels = _sample(images, matrices, spec.size)
+    pixels = _sample(images, matrices, spec.size, warp)
     for clip, own in zip(pixels, rngs, strict=True):
         _change_pixels(clip, augment, own)
     mean, std = (torch.tensor(values, device=pixels.device).view(3, 1, 1) * 255 for values in (spec.mean, spec.std))
@@ -117,29 +122,29 @@ def _draw_crop(points: Points, spec: InputSpec, augment: AugmentSpec, rng: np.ra
     return np.concatenate([linear, moved], axis=2)
 
 
-def _move_points(landmarks: Points, matrices: Floats, size: int) -> Points:
-    """Points (B, T, 68, 2) of the frames, in pixels of crops by `matrices` (B, 1 or T, 2, 3)."""
+def _seen_from(landmarks: Points, matrices: Floats) -> Floats:
+    """Points (B, T, 68, 2) of the frames, in coordinates of crops by `matrices` (B, 1 or T, 2, 3)."""
     inverse = np.broadcast_to(np.linalg.inv(matrices[..., :2]), (*landmarks.shape[:2], 2, 2))
     centred = landmarks - matrices[:, :, None, :, 2]
-    unit = np.einsum("btij,btpj->btpi", inverse, centred)
-    return np.asarray((unit + 0.5) * size - 0.5, np.float32)
+    return np.asarray(np.einsum("btij,btpj->btpi", inverse, centred))
 
 
-def _sample(frames: Tensor, matrices: Floats, size: int) -> Tensor:
+def _sample(frames: Tensor, matrices: Floats, size: int, warp: Warp | None) -> Tensor:
     """Resample frames (B, T, S, S, 3) by `matrices` (B, 1 or T, 2, 3) to float (B, T, 3, size, size), in 0..255."""
     # Sampling thinner than the source's pixels would alias: sample `fine` times as many and average.
     shrink = np.sqrt(abs(np.linalg.det(matrices[..., :2]))).max(axis=1) / size
     fine = np.maximum(1, np.rint(shrink)).astype(int)
     if fine.min() == fine.max():
-        return _sample_finely(frames, torch.from_numpy(matrices), size, int(fine[0]))
+        return _sample_finely(frames, torch.from_numpy(matrices), size, int(fine[0]), warp)
     sampled = torch.empty(*frames.shape[:2], 3, size, size, device=frames.device)
     for times in np.unique(fine):
         clips = np.flatnonzero(fine == times)
-        sampled[clips] = _sample_finely(frames[clips], torch.from_numpy(matrices[clips]), size, int(times))
+        own = None if warp is None else Warp(warp.centres[clips], warp.moves[clips])
+        sampled[clips] = _sample_finely(frames[clips], torch.from_numpy(matrices[clips]), size, int(times), own)
     return sampled
 
 
-def _sample_finely(frames: Tensor, matrices: Tensor, size: int, fine: int) -> Tensor:
+def _sample_finely(frames: Tensor, matrices: Tensor, size: int, fine: int, warp: Warp | None) -> Tensor:
     """As `_sample`, each pixel the mean of `fine` x `fine` samples."""
     count, length, side = frames.shape[:3]
     # One grid serves all frames that are cropped alike, so these and their colours are channels.
@@ -148,8 +153,14 @@ def _sample_finely(frames: Tensor, matrices: Tensor, size: int, fine: int) -> Te
     exact = torch.float32 if frames.device.type == "mps" else torch.float64  # which that has not
     axis = (torch.arange(size * fine, dtype=exact) + 0.5) / (size * fine) - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    unit = torch.stack([x, y, torch.ones_like(x)], dim=-1).to(frames.device)
-    grid = torch.einsum("hwj,bij->bhwi", unit, matrices.flatten(0, 1).to(frames.device, exact))
+    unit = torch.stack([x, y, torch.ones_like(x)], dim=-1)
+    placed = matrices.flatten(0, 1).to(frames.device, exact)
+    if warp is None:
+        grid = torch.einsum("hwj,bij->bhwi", unit.to(frames.device), placed)
+    else:
+        bent = torch.from_numpy(warp.grid(axis.double().numpy())).to(frames.device, exact)
+        bent = bent.repeat_interleave(len(placed) // count, dim=0)
+        grid = torch.einsum("bhwj,bij->bhwi", bent, placed[:, :, :2]) + placed[:, None, None, :, 2]
     # grid_sample counts from the frame's edges, -1 to 1; pixel centres are at integers here.
     grid = ((grid + 0.5) * (2 / side) - 1).to(torch.float32)
     sampled = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -181,6 +181,8 @@ class AugmentSpec(Spec):
     """Largest change of the crop's side, as a fraction of it."""
     shift: Fraction = 0.05
     """Largest shift of the crop, as a fraction of its side."""
+    warp: Annotated[float, Field(ge=0, le=0.1, strict=True)] = 0.0
+    """Farthest that brows, eyes, nose, mouth and chin are moved, as of other people; a fraction of the crop's side."""
     brightness: Fraction = 0.25
     """Largest change of brightness, as a fraction."""
     contrast: Fraction = 0.25

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -79,7 +79,7 @@ _PAIRS: list[tuple[str, str, float]] = [
     ("nose/nose-base-down", "nose/nose-base-up", 0.35),
     ("mouth/mouth-trans-down", "mouth/mouth-trans-up", 0.2),
     ("mouth/mouth-angles-down", "mouth/mouth-angles-up", 0.18),
-    ("eyebrows/eyebrows-angle-down", "eyebrows/eyebrows-angle-up", 0.16),
+    ("eyebrows/eyebrows-angle-down", "eyebrows/eyebrows-angle-up", 0.35),
     ("eyebrows/eyebrows-trans-down", "eyebrows/eyebrows-trans-up", 0.2),
     ("eyebrows/eyebrows-trans-backward", "eyebrows/eyebrows-trans-forward", 0.3),
     ("cheek/*-cheek-trans-down", "cheek/*-cheek-trans-up", 0.3),
@@ -91,6 +91,9 @@ _PAIRS: list[tuple[str, str, float]] = [
     ("eyes/*-eye-epicanthus-in", "eyes/*-eye-epicanthus-out", 0.25),
     ("eyes/*-eye-push1-in", "eyes/*-eye-push1-out", 0.2),
 ]
+# Drawn about another middle than 0: the target that lowers the brows' inner ends moves them four times as far as the one
+# that raises them, and people's brows would slant as if in anger (the mean face of 300-W has them level).
+_MIDDLES = {"eyebrows/eyebrows-angle-down": 0.45}
 _HEAD_FORMS = ("oval", "round", "rectangular", "square", "triangular", "invertedtriangular", "diamond")
 
 
@@ -115,7 +118,7 @@ class Head:
     landmark_vertices: NDArray[np.int64]  # (68,)
     targets: Mapping[str, tuple[NDArray[np.int64], Floats]]
     sink: Mapping[int, float]  # depth added to a material, so that it never pokes through skin that lies close
-    most: float = np.inf  # weights above are taken as this
+    most: Mapping[str, float] = field(default_factory=dict)  # weights above are taken as this; "" is any other target
 
     def offsets(self, weights: Mapping[str, float]) -> Floats:
         """Sum of the weighted targets (n, 3); raises KeyError for a weight without a target."""
@@ -123,7 +126,7 @@ class Head:
         for name, weight in weights.items():
             if abs(weight) > 1e-4:
                 rows, values = self.targets[name]
-                total[rows] += min(weight, self.most) * values
+                total[rows] += min(weight, self.most.get(name, self.most.get("", np.inf))) * values
         return total
 
 
@@ -197,7 +200,7 @@ def shape_weights(traits: Traits, rng: np.random.Generator) -> dict[str, float]:
                 for w, w_share in fat.items():
                     weights[f"macrodetails/universal-{sex}-{age}-{m}-{w}"] = share * years * m_share * w_share
     for low, high, spread in _PAIRS:
-        value = float(np.clip(rng.normal(0, spread), -0.85, 0.85))
+        value = float(np.clip(rng.normal(_MIDDLES.get(low, 0.0), spread), -0.85, 0.85))
         sides = rng.normal(1, 0.15, 2)
         stem = high if value > 0 else low
         if "*" in stem:

@@ -33,6 +33,8 @@ _LOOKS = {"Out": (28.0, 0.0), "In": (-28.0, 0.0), "Up": (0.0, -22.0), "Down": (0
 # Paint depth (decimetres) of the foremost point, and how fast it falls behind that: what lies further back is darker.
 _MOUTH_DEPTH = {TOOTH: (1.36, 1.6), GUMS: (1.24, 1.3)}  # this tongue fills the mouth more than MakeHuman's
 _LID_LIMITS = {"eyeSquint": 1.0, "eyeWide": 1.0, "cheekSquint": 1.0}
+# A shape at 1 is as far as one person went when scanned, who hardly drew the brows together.
+_MOST = {"": 1.0, "unit/browDownLeft": 2.6, "unit/browDownRight": 2.6}
 _BOTH_SIDES = ("browInnerUp", "cheekPuff")
 _KEYS = ("base", "quads", "part", "identity", "shapes", "shape_names", "landmarks68")
 _MIRROR = [
@@ -183,7 +185,7 @@ def _head(
         landmark_vertices=marks,
         targets=_targets(base, vertex_material, shapes),
         sink={EYE: 0.012, TEETH: 0.02, TONGUE: 0.02},
-        most=1.0,
+        most=_MOST,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_augment import NOTHING, changed, evaluated, smooth_clips
@@ -68,6 +69,28 @@ def test_points_stay_on_the_pixels_they_marked(
     assert np.abs(middles(light_of(clip, spec)) - points[0, :, now].numpy()).max() < 0.5
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    align=st.sampled_from(["box", "similarity"]), size=st.sampled_from(SIZES), warp=st.floats(0.005, 0.1),
+    flip=st.booleans(), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_warped_points_stay_on_the_pixels_they_marked(
+    align: str, size: int, warp: float, flip: bool, seed: int
+) -> None:  # fmt: skip
+    """The frames' colours say where a pixel is, so the crop tells where each point was taken from."""
+    rng = np.random.default_rng(seed)
+    landmarks = faces(3, 0, rng)
+    y, x = np.mgrid[0:SIDE, 0:SIDE] * (255 / (SIDE - 1))
+    frames = np.rint(np.stack([x, y, x], axis=-1)).astype(np.uint8)[None, None].repeat(3, 1)
+    spec = InputSpec(frames=3, size=size, crop=CropSpec(scale=1.9, align=align))  # type: ignore[arg-type]
+    clip, points = augment_batch(frames, landmarks[None], spec, changed(warp=warp, flip=float(flip)), rng)
+    taken = F.grid_sample(clip[0, :2].transpose(0, 1), (points[0, :, None] + 0.5) * (2 / size) - 1, align_corners=False)
+    places = (taken[:, :, 0].mT * spec.std[0] + spec.mean[0]).numpy() * (SIDE - 1)
+    was = landmarks[:, MIRROR_68] if flip else landmarks
+    shrunk = size / (1.9 * np.ptp(landmarks, axis=1).mean())  # pixels of the crop to one of the frame
+    assert np.abs(places - was)[:, 27:].max() * shrunk < 0.5
+
+
 @settings(max_examples=30, deadline=None)
 @given(size=st.sampled_from(SIZES), rotate=st.floats(0, 45), seed=st.integers(0, 2**32 - 1))
 def test_flipping_twice_is_the_identity(size: int, rotate: float, seed: int) -> None:
@@ -115,7 +138,7 @@ def test_what_changes_pixels_leaves_points_alone(name: str, seed: int, size: int
 
 def test_what_came_later_draws_nothing_while_it_is_off() -> None:
     """`AugmentSpec()` takes the same random numbers as it did for the weights that are shipped."""
-    later = {"jpeg", "stride", "frame_jitter", "reverse"}
+    later = {"jpeg", "stride", "frame_jitter", "reverse", "warp"}
     assert all(AugmentSpec.model_fields[name].default in (0, 1) for name in later)
     rng = np.random.default_rng(0)
     spec = AugmentSpec(detector_noise=False, erase=0, noise_share=0, blur=0, lowres=0, compress=0)
