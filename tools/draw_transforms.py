@@ -31,7 +31,8 @@ NOTHING = {
 # As strong as they may be, or stronger than a recipe would have them, so that they are seen; and a telling draw.
 SHOWN: list[tuple[str, dict[str, float], int]] = [
     ("flip", {"flip": 1}, 0), ("rotate_deg", {"rotate_deg": 25}, 2), ("scale", {"scale": 0.3}, 0),
-    ("shift", {"shift": 0.15}, 1), ("warp", {"warp": 0.06}, 1), ("brightness", {"brightness": 0.5}, 0), ("contrast", {"contrast": 0.7}, 3),
+    ("shift", {"shift": 0.15}, 1), ("warp", {"warp": 0.06}, 1),
+    ("brightness", {"brightness": 0.5}, 0), ("contrast", {"contrast": 0.7}, 3),
     ("colour", {"colour": 0.4}, 2), ("gamma", {"gamma": 0.9}, 1), ("grey", {"grey": 1}, 0),
     ("noise", {"noise": 0.12}, 2), ("blur", {"blur": 1}, 0), ("lowres", {"lowres": 1}, 1),
     ("compress", {"compress": 1}, 1), ("jpeg", {"jpeg": 1}, 3), ("erase", {"erase": 1}, 3),

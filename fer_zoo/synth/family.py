@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_zoo.synth.brows import levelled
 from fer_zoo.synth.expression import LID_LIMITS
 from fer_zoo.synth.head import Head, Traits, load_head, shape_weights
 from fer_zoo.synth.prototypes import MAKEHUMAN, Prototypes
@@ -30,12 +31,17 @@ class HeadFamily:
     variety: float = 0.0  # 0..1, how far people go beyond the head's own targets
 
 
+# As `levelled` asks for them: the mean over 300 people at rest, rendered.
+_BROWS = np.array([0.30, 0.41, 0.48, 0.42, 0.31])
+
+
 @cache
 def makehuman() -> HeadFamily:
     """The family of the packed MakeHuman head that ships with the package."""
     head = load_head()
+    level = levelled(head.base, head.landmark_vertices, _BROWS)
 
     def draw_shape(traits: Traits, rng: np.random.Generator) -> Floats:
-        return head.offsets(shape_weights(traits, rng))
+        return head.offsets(shape_weights(traits, rng)) + level
 
     return HeadFamily(head, draw_shape, draw_skin, MAKEHUMAN, LID_LIMITS, stream=())

@@ -91,8 +91,8 @@ _PAIRS: list[tuple[str, str, float]] = [
     ("eyes/*-eye-epicanthus-in", "eyes/*-eye-epicanthus-out", 0.25),
     ("eyes/*-eye-push1-in", "eyes/*-eye-push1-out", 0.2),
 ]
-# Drawn about another middle than 0: the target that lowers the brows' inner ends moves them four times as far as the one
-# that raises them, and people's brows would slant as if in anger (the mean face of 300-W has them level).
+# Drawn about another middle than 0: the target that lowers the brows' inner ends moves them four times as far as that
+# which raises them, and people's brows would slant as if in anger (the mean face of 300-W has them level).
 _MIDDLES = {"eyebrows/eyebrows-angle-down": 0.45}
 _HEAD_FORMS = ("oval", "round", "rectangular", "square", "triangular", "invertedtriangular", "diamond")
 

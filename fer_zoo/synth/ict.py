@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import InputError
+from fer_zoo.synth.brows import levelled
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.head import EYE, LASH, SKIN, TEETH, TONGUE, Head, Traits, load_head
 from fer_zoo.synth.ict_pack import EYES, FACE, GUMS, LASHES, SOCKET
@@ -35,6 +36,8 @@ _MOUTH_DEPTH = {TOOTH: (1.36, 1.6), GUMS: (1.24, 1.3)}  # this tongue fills the 
 _LID_LIMITS = {"eyeSquint": 1.0, "eyeWide": 1.0, "cheekSquint": 1.0}
 # A shape at 1 is as far as one person went when scanned, who hardly drew the brows together.
 _MOST = {"": 1.0, "unit/browDownLeft": 2.6, "unit/browDownRight": 2.6}
+# As `levelled` asks for them: the mean over 300 people at rest, rendered.
+_BROWS = np.array([0.40, 0.45, 0.45, 0.40, 0.27])
 _BOTH_SIDES = ("browInnerUp", "cheekPuff")
 _KEYS = ("base", "quads", "part", "identity", "shapes", "shape_names", "landmarks68")
 _MIRROR = [
@@ -76,7 +79,8 @@ def _family(pack: Path, _modified: int, _size: int) -> HeadFamily:
         head = _head(base[used], paint[used], place[quads[keep]], part[keep], place[data["landmarks68"]], named)
     except KeyError as error:
         raise _no_pack(pack, f"it lacks the shape {error}") from error
-    return HeadFamily(head, partial(_draw_shape, modes), draw_skin, ICT, _LID_LIMITS, stream=(1,))
+    level = levelled(head.base, head.landmark_vertices, _BROWS)
+    return HeadFamily(head, partial(_draw_shape, modes, level), draw_skin, ICT, _LID_LIMITS, stream=(1,))
 
 
 def _no_pack(pack: Path, why: str) -> InputError:
@@ -214,9 +218,9 @@ def _targets(
     return targets
 
 
-def _draw_shape(modes: NDArray[np.float32], traits: Traits, rng: np.random.Generator) -> Floats:
+def _draw_shape(modes: NDArray[np.float32], level: Floats, traits: Traits, rng: np.random.Generator) -> Floats:
     """Offsets of one person; the traits have no say, as the modes are not named."""
-    total = np.zeros(modes.shape[1:])
+    total = level.copy()
     for weight, mode in zip(rng.normal(0, IDENTITY_SPREAD, len(modes)), modes, strict=True):
         total += weight * mode
     return total
