@@ -154,7 +154,7 @@ def test_an_override_of_a_name_drops_the_options_of_the_file(tmp_path: Path) -> 
 def test_another_form_of_split_replaces_the_parents(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "parent")
     folds = load_recipe(write(tmp_path, "extends: parent\nsplit: {folds: 3}\n"))
-    assert folds.split.model_dump() == {"folds": 3, "fold": None, "seed": 0}
+    assert folds.split.model_dump() == {"folds": 3, "fold": None, "seed": 0, "pooled_with": ()}
     same = load_recipe(write(tmp_path, "extends: parent\nsplit: {train: [5, 9]}\n"))
     assert same.split.model_dump() == {"train": (5, 9), "validation": (2, 3), "test": (3, 4)}
 
@@ -218,7 +218,11 @@ def test_a_diff_has_what_differs_and_nothing_else(tmp_path: Path) -> None:
     assert diff_recipes(one, other) == [
         ("model.temporal.hidden", 8, 9),
         ("model.fusion", {"name": "lm", "radius": 2}, {"name": "none"}),
-        ("split", {"train": [0, 2], "validation": [2, 3], "test": [3, 4]}, {"folds": 4, "fold": None, "seed": 0}),
+        (
+            "split",
+            {"train": [0, 2], "validation": [2, 3], "test": [3, 4]},
+            {"folds": 4, "fold": None, "seed": 0, "pooled_with": []},
+        ),
         ("pretrain", None, {"epochs": 3}),
         ("train.lr", 0.001, 0.0003),
     ], "norm=batch is the default, written or not"
