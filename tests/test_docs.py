@@ -19,7 +19,8 @@ import recipe_reference  # noqa: E402
 
 from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Registry  # noqa: E402
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def test_the_model_zoo_page_is_up_to_date() -> None:
@@ -53,7 +54,7 @@ def test_every_component_has_a_line_of_its_own_besides_the_tables(registry: Regi
 
 def test_every_page_is_in_the_navigation() -> None:
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    assert set(files(nav)) == {page.name for page in PAGES[1:]}
+    assert set(files(nav)) == {page.relative_to(DOCS).as_posix() for page in PAGES[1:]}
 
 
 def files(nav: object) -> Iterator[str]:

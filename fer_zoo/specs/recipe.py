@@ -232,7 +232,7 @@ class TrainSpec(Spec):
     """`uniform`: every clip once an epoch; `balanced`: every class equally often, its clips repeated or left out."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """Which optimiser; `momentum` is the first beta of `adamw`."""
-    lr: Annotated[float, Field(gt=0, strict=True)] = 0.01
+    lr: Annotated[float, Field(gt=0, le=3.4e38, strict=True)] = 0.01
     """Highest learning rate; with `constant` the only one."""
     momentum: Fraction = 0.9
     """Momentum of `sgd`."""
