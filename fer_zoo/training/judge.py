@@ -51,10 +51,17 @@ def judge(run: Run, clips: Mapping[str, ClipSet], out: Path) -> dict[str, Metric
     parts = judged_parts(run.recipe, clips)
     said = {part: predict(run, own) for part, own in parts.items()}
     _write(run, said, out / "predictions" / "last")
-    run.load_best(out)
-    said = {part: predict(run, own) for part, own in parts.items()}
+    if not _is_best(run):
+        run.load_best(out)
+        said = {part: predict(run, own) for part, own in parts.items()}
     _write(run, said, out / "predictions" / "best")
     return {_ON_CARD.get(part, part): figures(own).card() for part, own in said.items()}
+
+
+def _is_best(run: Run) -> bool:
+    """Whether the last weights are those of the best epoch, so that they need not be asked twice."""
+    history = run.progress.history
+    return bool(history) and run.progress.best_epoch == len(history) and history[-1]["step"] == run.progress.step
 
 
 def predict(run: Run, clips: ClipSet) -> Predictions:
