@@ -3,41 +3,98 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 
 from fer_zoo.specs import Metrics, ModelSpec, WeightsCard
 
+# Where the weights lie is known only when they are published.
+PLACEHOLDER = "OWNER/NAME"
+# The licences that the Hub knows by a word.
+HUB_LICENCES = frozenset(
+    {
+        "afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd", "bsd-2-clause", "bsd-3-clause",
+        "bsd-3-clause-clear", "bsl-1.0", "c-uda", "cc", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0",
+        "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0",
+        "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc0-1.0",
+        "cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0", "ecl-2.0", "epl-1.0", "epl-2.0",
+        "etalab-2.0", "eupl-1.1", "eupl-1.2", "gfdl", "gpl", "gpl-2.0", "gpl-3.0", "isc", "lgpl", "lgpl-2.1",
+        "lgpl-3.0", "lppl-1.3c", "mit", "mpl-2.0", "ms-pl", "ncsa", "odbl", "odc-by", "ofl-1.1", "osl-3.0",
+        "pddl", "postgresql", "unknown", "unlicense", "wtfpl", "zlib",
+    }
+)  # fmt: skip
 
-def card_text(card: WeightsCard, spec: ModelSpec) -> str:
-    """Return the card as Markdown with YAML front matter; the whole record is under the key `fer_zoo`."""
+
+def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) -> str:
+    """Return the card as Markdown with YAML front matter; the whole record is under the key `fer_zoo`.
+
+    `repo` is the repository on the Hub that the usage example loads from.
+    """
     tags = ["facial-expression-recognition", "dynamic-facial-expression-recognition", "video"]
     front = {
         "library_name": "fer-zoo",
         "pipeline_tag": "video-classification",
-        # Hubs take one word there: the name of a licence that they know.
-        "license": card.licence.lower() if re.fullmatch(r"[\w.+-]+", card.licence) else "other",
+        **_licence(card),
         "tags": [*tags, "synthetic-data"] if card.synthetic else tags,
-        "fer_zoo": card.model_dump(mode="json"),
+        **({"datasets": list(card.datasets)} if card.datasets else {}),
+        "metrics": ["accuracy", "recall"],
+        "model-index": [{"name": card.name, "results": [_result(card, part) for part in card.metrics]}],
+        "fer_zoo": _record(card),
     }
-    matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120)
-    return f"---\n{matter}---\n\n{_body(card, spec)}"
+    # Innermost lists on one line each: a confusion matrix is then a line a row.
+    matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    return fill_card(f"---\n{matter}---\n\n{_body(card, spec)}", repo)
+
+
+def fill_card(text: str, repo: str) -> str:
+    """Put the repository into a card in which `OWNER/NAME` stands for it; whatever else was written there stays."""
+    return text.replace(PLACEHOLDER, repo)
+
+
+def _licence(card: WeightsCard) -> dict[str, str]:
+    word = re.sub(r"\s+", "-", card.licence.strip().lower())
+    if word in HUB_LICENCES:
+        return {"license": word}
+    name = re.sub(r"[^a-z0-9.+]+", "-", word)[:60].strip("-") or "other"
+    link = re.search(r"https?://[^\s)>\]]+", f"{card.terms_source} {card.terms}")
+    where = link.group().rstrip(".,;") if link else f"https://huggingface.co/{PLACEHOLDER}#terms"
+    return {"license": "other", "license_name": name, "license_link": where}
+
+
+def _result(card: WeightsCard, part: str) -> dict[str, Any]:
+    metrics = card.metrics[part]
+    names = card.tested_on if part.startswith("test") else card.datasets
+    data = " + ".join(names) or "unknown"
+    return {
+        "task": {"type": "video-classification", "name": "Facial expression recognition in video"},
+        "dataset": {
+            "name": f"{data}, {part} ({card.protocol})",
+            "type": re.sub(r"[^a-z0-9_.-]+", "-", data.lower()),
+            "split": part,
+            "args": {"protocol": card.protocol, "clips": metrics.clips, "subjects": metrics.subjects},
+        },
+        "metrics": [
+            {"type": "war", "name": "WAR (accuracy)", "value": metrics.war},
+            {"type": "uar", "name": "UAR (mean recall of the classes)", "value": metrics.uar},
+        ],
+    }
+
+
+def _record(card: WeightsCard) -> dict[str, Any]:
+    # Those that came later are left out where they say nothing, so that older versions can read the card.
+    return card.model_dump(mode="json", exclude_defaults=True)
 
 
 def _body(card: WeightsCard, spec: ModelSpec) -> str:
-    clip = spec.input
     lines = [
         f"# {card.name}",
         "",
         f"Facial expression in video: {len(card.labels)} classes ({', '.join(card.labels)}).",
-        f"A clip is {clip.frames} frames of {clip.size} x {clip.size} pixels at {clip.fps:g} frames a second.",
+        f"A clip is {spec.input.frames} frames of {spec.input.size} x {spec.input.size} pixels at "
+        f"{spec.input.fps:g} frames a second.",
         "",
-        "```python",
-        "from fer_zoo.weights import load_weights",
-        "",
-        'model = load_weights("path/to/this/folder")',
-        "```",
-        "",
+        *_usage(spec),
         "## Trained on",
         "",
         card.training_data,
@@ -54,12 +111,43 @@ def _body(card: WeightsCard, spec: ModelSpec) -> str:
     lines += [f"- Who may use the data that these weights were trained on: {card.may_use}."]
     lines += [f"- May the weights be shared: {card.share_weights}.", f"- Source: {card.terms_source}.", ""]
     lines += ["An expression is not a feeling: do not judge people by these labels.", ""]
-    lines += ["## Figures", "", f"Protocol: {card.protocol}. WAR is accuracy, UAR the mean recall of the classes.", ""]
+    lines += _figures(card)
+    lines += ["", "## Made by", "", f"Commit `{card.commit}`, {card.hours:.2f} hours on {card.hardware}; `recipe.yaml`"]
+    lines += ["makes it again. `check.safetensors` holds a rendered face and the logits for it."]
+    return "\n".join(lines) + "\n"
+
+
+def _usage(spec: ModelSpec) -> list[str]:
+    clip = spec.input
+    return [
+        "```python",
+        "import torch",
+        "",
+        "import fer_zoo",
+        "from fer_zoo.video.crop import normalise",
+        "",
+        f'model = fer_zoo.create_model("hf-hub:{PLACEHOLDER}", pretrained=True)',
+        "",
+        "# A face, cut as model.input_spec.crop says, and its 68 points in pixels; predict_video in fer_zoo.inference",
+        "# does all that for a video file.",
+        f"frames = torch.zeros(1, {clip.frames}, {clip.size}, {clip.size}, 3, dtype=torch.uint8)",
+        f"landmarks = torch.full((1, {clip.frames}, {clip.landmarks.points}, 2), {clip.size / 2})",
+        "with torch.inference_mode():",
+        "    probabilities = model(normalise(frames, model.input_spec), landmarks).softmax(1)[0]",
+        "print(dict(zip(model.labels, probabilities.tolist())))",
+        "```",
+        "",
+    ]
+
+
+def _figures(card: WeightsCard) -> list[str]:
+    lines = ["## Figures", "", f"Protocol: {card.protocol}. WAR is accuracy, UAR the mean recall of the classes.", ""]
     lines += ["| part | clips | subjects | WAR | UAR |", "|---|---|---|---|---|"]
     lines += [
         f"| {part} | {m.clips} | {m.subjects or 'unknown'} | {m.war:.1%} | {m.uar:.1%} |"
         for part, m in card.metrics.items()
     ]
+    lines += ["", "![Confusion matrix](confusion.png)"] if card.metrics else []
     for part, metrics in card.metrics.items():
         lines += [
             "",
@@ -67,9 +155,7 @@ def _body(card: WeightsCard, spec: ModelSpec) -> str:
             "",
             *confusion_table(metrics, card.labels),
         ]
-    lines += ["", "## Made by", "", f"Commit `{card.commit}`, {card.hours:.2f} hours on {card.hardware}; `recipe.yaml`"]
-    lines += ["makes it again."]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def confusion_table(metrics: Metrics, labels: tuple[str, ...]) -> list[str]:

@@ -66,6 +66,10 @@ class WeightsError(FerZooError, ValueError):
     """Weights that are missing, damaged, or made for another network."""
 
 
+class HubError(FerZooError, OSError):
+    """A Hub that does not give or take weights: not there, not allowed, not reached, or not what was promised."""
+
+
 class VideoError(FerZooError, OSError):
     """A file that cannot be read or written as video."""
 

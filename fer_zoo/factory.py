@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from fer_zoo.compose import build, model_names, model_spec, parse_name
 from fer_zoo.errors import OptionError, UnknownNameError
+from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
 from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.registry import BACKBONES, REGISTRIES, Registry, unknown_name
@@ -30,7 +31,9 @@ def create_model(
     """Create a model by name, `<backbone>_<temporal>[_<fusion>]`, e.g. "incres3d_lstm_lm" (the paper's network).
 
     Args:
-        name: model name, or `model.tag` for given weights.
+        name: model name, or `model.tag` for given weights: those of the package, or published ones, which are pulled.
+            `hf-hub:OWNER/NAME[@REVISION]` pulls weights from the Hugging Face Hub, `local-dir:PATH` takes those of a
+            folder.
         pretrained: False for random weights; True or a tag loads them strictly, sha256 checked, or raises.
         backbone_weights: start the backbone from the weights published for it (ImageNet, Kinetics) and the rest from
             random ones; fetched by the library that publishes them, or from its cache.
@@ -44,6 +47,7 @@ def create_model(
         UnknownNameError: no such model. OptionError: no such option, or a wrong value.
         IncompatibleComponentsError: the parts exist but do not fit together.
         WeightsError: no such weights, weights that do not fit, or published ones that cannot be fetched.
+        HubError: weights on a Hub that cannot be had, or are not what was promised.
     """
     changed = bool(options) or backbone_weights or labels is not None or num_classes is not None
     if (name is None) == (recipe is None):
@@ -73,7 +77,7 @@ def create_model(
             "leave them out (`model.reset_classifier(labels=...)` changes the classes of the loaded model), or create "
             "the model with pretrained=False and train it",
         )
-    return _trained(architecture, None if wanted is True else wanted)
+    return _load(architecture, None if wanted is True else wanted)
 
 
 def list_models(
@@ -94,9 +98,10 @@ def list_models(
         raise unknown_name("family of backbones", family, BACKBONES.families(), "use one of these")
     if pretrained:
         from fer_zoo import weights
+        from fer_zoo.hub.published import published
 
         # By the whole, or by the model alone: a tag has no dot, while timm's names may.
-        found = [(name, name.rpartition(".")[0]) for name in sorted(weights.bundled())]
+        found = [(name, name.rpartition(".")[0]) for name in sorted({*weights.bundled(), *published()})]
         found = [(name, model) for name, model in found if family is None or name.startswith(f"{family}/")]
         return [n for n, model in found if _matches(patterns, n, model) and not _matches(excluded, n, model)]
     families = [family] if family else _families_asked(BACKBONES, patterns)
@@ -107,7 +112,10 @@ def list_models(
 
 
 def list_weights(model: str = "*") -> list[str]:
-    """List the weights there are as `model.tag`, of one model or of all that match a wildcard pattern."""
+    """List the weights there are as `model.tag`, of one model or of all that match a wildcard pattern.
+
+    They come with the package or are published on the Hub; nobody is asked.
+    """
     return list_models(model, pretrained=True)
 
 
@@ -149,17 +157,29 @@ def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
             "a model name; for pretrained False, True or a tag",
             'e.g. create_model("incres3d_tiny_lstm_lm", pretrained=True)',
         )
+    if is_address(name):
+        if isinstance(pretrained, str):
+            raise OptionError(f"{name!r} with pretrained={pretrained!r}.", "no tag", "put a revision behind an @")
+        return name, True
     architecture, tag = split_tag(name)
     if tag and isinstance(pretrained, str) and pretrained != tag:
         raise OptionError(f"{name!r} with pretrained={pretrained!r}.", "one tag", "drop one of them")
     return architecture, tag or pretrained
 
 
-def _trained(architecture: str, tag: str | None) -> FERModel:
+def _load(name: str, tag: str | None) -> FERModel:
+    """The one way to trained weights, wherever they lie: find their folder, then load it."""
     from fer_zoo import weights
+    from fer_zoo.hub.published import find
 
-    parse_name(architecture)
-    return weights.load_weights(weights.find(architecture, tag))
+    if name.startswith(HUB):
+        from fer_zoo.hub.pulling import pull
+
+        return weights.load_weights(pull(name))
+    if name.startswith(FOLDER):
+        return weights.load_weights(parse_folder(name))
+    parse_name(name)
+    return weights.load_weights(find(name, tag))
 
 
 def _of_recipe(recipe: str | Path, *, pretrained: bool | str, changed: bool) -> FERModel:

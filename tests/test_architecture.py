@@ -79,6 +79,7 @@ def test_every_room_is_under_the_rule() -> None:
         "__main__",
         "compose",
         "factory",
+        "hub",
         "info",
         "pretrained",
         "testing",

@@ -35,7 +35,13 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "exam
 FENCE = re.compile(r"(?:^<!-- (?P<marker>[^\n]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 OUTPUT, NOT_RUN = "output of the block above", "not run: "
 # One entry a block; its reason stands there.
-NOT_RUN_ON = ["backbones.md", *["evaluation.md"] * 2, *["multi-gpu.md"] * 3, *["report.md"] * 2]
+NOT_RUN_ON = [
+    "backbones.md",
+    *["evaluation.md"] * 2,
+    *["multi-gpu.md"] * 3,
+    *["publish.md"] * 7,
+    *["report.md"] * 2,
+]
 SPLIT = SplitSpec(train=(0, 2), validation=(10000, 10001), test=(20000, 20001))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

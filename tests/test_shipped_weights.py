@@ -14,6 +14,7 @@ import pytest
 import fer_zoo
 from fer_zoo import weights
 from fer_zoo.data.clips import ClipSet
+from fer_zoo.errors import WeightsError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.synth import render_clip
 from fer_zoo.training import evaluate_clips
@@ -21,6 +22,7 @@ from fer_zoo.training import evaluate_clips
 ROOT = Path(__file__).parent.parent
 NAME = "incres3d_tiny_lstm_lm"
 TAGGED = f"{NAME}.synth7"
+FILES = {"config.json", "model.safetensors", "check.safetensors", "recipe.yaml", "README.md", "confusion.png"}
 
 
 def test_they_are_listed_and_small() -> None:
@@ -29,6 +31,15 @@ def test_they_are_listed_and_small() -> None:
     for name, folder in weights.bundled().items():
         assert (folder / "model.safetensors").stat().st_size < 6_000_000
         assert weights.read_folder(folder).card.name == name
+
+
+@pytest.mark.parametrize("name", weights.bundled())
+def test_they_could_be_pushed(name: str) -> None:
+    """They are of the newest format, whole, true to their card, and say what they said when they were written."""
+    found = weights.check_folder(weights.bundled()[name])
+    assert set(weights.known_files(found)) == {file.name for file in found.path.iterdir()} == FILES
+    assert not found.card.commit.endswith("-dirty")
+    assert found.detector_version != "unknown"
 
 
 @pytest.mark.parametrize(("name", "pretrained"), [(NAME, True), (NAME, "synth7"), (TAGGED, True), (TAGGED, False)])
@@ -65,10 +76,10 @@ def test_the_card_is_true_on_some_test_identities() -> None:
 
 
 def test_models_without_weights_say_which_have_them() -> None:
-    with pytest.raises(weights.WeightsError) as caught:
+    with pytest.raises(WeightsError) as caught:
         fer_zoo.create_model("incres3d_lstm_lm", pretrained=True)
     assert TAGGED in str(caught.value)
-    with pytest.raises(weights.WeightsError, match="nonsense"):
+    with pytest.raises(WeightsError, match="nonsense"):
         fer_zoo.create_model(NAME, pretrained="nonsense")
 
 
@@ -96,8 +107,7 @@ def test_the_wheel_has_all_it_needs(tmp_path: Path) -> None:
     subprocess.run(command, check=True, timeout=280)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    for file in ("config.json", "model.safetensors", "recipe.yaml", "README.md"):
-        assert f"fer_zoo/zoo/{TAGGED}/{file}" in names
+    assert {f"fer_zoo/zoo/{TAGGED}/{file}" for file in FILES} <= names
     wanted = [path for path in (ROOT / "recipes").rglob("*.yaml")]
     assert {f"fer_zoo/recipes/{path.relative_to(ROOT / 'recipes')}" for path in wanted} <= names
     assert {"fer_zoo/py.typed", "fer_zoo/synth/data/mh_head.npz", "fer_zoo/synth/data/detector_noise.json"} <= names

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from component_tables import parts_section, rewrite
 
 from fer_zoo import weights
 from fer_zoo.card import confusion_table
+from fer_zoo.hub.published import Published, published
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import WeightsCard
 
@@ -107,9 +109,31 @@ def collect(folders: list[Path]) -> dict[str, dict[str, object]]:
     return runs
 
 
+def published_section(table: Mapping[str, Published]) -> str:
+    """Where published weights lie; nothing, as long as none are."""
+    if not table:
+        return ""
+    rows = "\n".join(
+        f"| `{name}` | [{one.repo}](https://huggingface.co/{one.repo}/tree/{one.commit}) | `{short(one.commit)}` | "
+        f"`{one.sha256[:12]}` |"
+        for name, one in sorted(table.items())
+    )
+    return f"""
+## Published weights
+
+On the Hugging Face Hub, pinned to a commit; `create_model(NAME, pretrained=True)` pulls those that do not come with the
+package, and takes no other content than that of the sha256. Their cards, with figures and terms, lie there.
+
+| weights | repository | commit | sha256 |
+|---|---|---|---|
+{rows}
+"""
+
+
 def page() -> str:
     """The whole page."""
     sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
+    sections.append(published_section(published()))
     if RESULTS.is_file():
         sections.append(ablation_section(json.loads(RESULTS.read_text())))
     return HEAD + parts_section() + WEIGHTS + "".join(sections)

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from fer_zoo.cli import arguments, corpora, evaluation, predict, prepare, recipes, report, train, zoo
+from fer_zoo.cli import arguments, corpora, evaluation, hub, predict, prepare, recipes, report, train, zoo
 from fer_zoo.cli.text import error_text
 from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import FerZooError, NoFaceError, VideoError
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="fer-zoo", description=about, parents=[common])
     top.add_argument("--version", action=arguments.Version)
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for group in (predict, zoo, recipes, prepare, corpora, train, evaluation, report):
+    for group in (predict, zoo, recipes, prepare, corpora, train, evaluation, report, hub):
         group.add(verbs, common)
     return top
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import positive
 from fer_zoo.errors import VideoError
+from fer_zoo.hub.names import is_address
 from fer_zoo.registry import BACKBONES
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     )
     predict.add_argument("video", metavar="VIDEO")
     predict.add_argument(
-        "--model", default=DEFAULT_MODEL, metavar="NAME", help="or a weights folder; default %(default)s"
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help="or hf-hub:OWNER/NAME, or a weights folder; default %(default)s",
     )
     predict.add_argument("--out", metavar="DIR", help="default VIDEO's name with _expressions")
     predict.add_argument("--landmarker", metavar="NAME", help="default: the one the weights were trained with")
@@ -106,7 +110,9 @@ def _load(name: str) -> FERModel:
 
 
 def _is_folder(name: str) -> bool:
-    """Whether --model means a folder; names of a family (timm/...) hold a slash too."""
+    """Whether --model means a folder; names of a family (timm/...) and of a Hub hold a slash too."""
+    if is_address(name):
+        return False
     if "/" not in name and os.sep not in name:
         return name.startswith((".", "~")) or Path(name, "config.json").is_file()
     return name.partition("/")[0] not in BACKBONES.families() or Path(name).is_dir()

@@ -14,6 +14,7 @@ from fer_zoo.data.split_files import read_split
 from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.data.store.files import is_begun
+from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.synthetic import cache_root
 from fer_zoo.errors import InputError, RecipeError
 from fer_zoo.registry import DATASETS
@@ -96,6 +97,11 @@ def open_stores(recipe: Recipe, folder: Path | None = None) -> dict[str, Store]:
             "say which, e.g. --set split.fold=1",
         )
     return {name: _opened(recipe, name, folder or stores_root()) for name in databases(recipe)}
+
+
+def detector_versions(stores: Mapping[str, Store]) -> list[str]:
+    """Versions of the detectors that found the points of stores; rendered points are exact and have none."""
+    return sorted({store.header.detector_version for store in stores.values() if store.header.detector.name != EXACT})
 
 
 def _needs_stores(recipe: Recipe) -> bool:

@@ -65,6 +65,11 @@ class WeightsCard(Spec):
         may_use: who may use the data.
         share_weights: whether weights trained on them may be passed on: yes, no or unknown, and why.
         terms_source: where these terms were read, and when.
+        sha256: of `model.safetensors`; of large weights, which lie in several files, of the index of these.
+        files: names and sha256 of these several files.
+        beside: names and sha256 of the other files that were written with them, but for the card itself.
+        datasets: what was trained and validated on.
+        tested_on: what was tested on.
     """
 
     name: str
@@ -82,3 +87,7 @@ class WeightsCard(Spec):
     hardware: str
     hours: float
     synthetic: bool
+    files: Mapping[str, str] = {}
+    beside: Mapping[str, str] = {}
+    datasets: tuple[str, ...] = ()
+    tested_on: tuple[str, ...] = ()

@@ -86,7 +86,7 @@ def train(
     if tensorboard:
         check_tensorboard()
     twin = None if recipe.pretrain is None else pretrain.frame_recipe(recipe)
-    datasets.open_stores(recipe, stores)
+    detectors = datasets.detector_versions(datasets.open_stores(recipe, stores))
     state = processes.join(device)
     resumed = check_start(recipe, out, state, resume=resume, tag=tag)
     began = time.monotonic()
@@ -96,7 +96,7 @@ def train(
     check_clips(recipe, clips, out)
     if state.is_main_process:
         report.write_split(out, recipe, clips)
-        report.add_data(out, clips, time.monotonic() - began, resumed=resumed)
+        report.add_data(out, clips, time.monotonic() - began, resumed=resumed, detectors=detectors)
     frames, hours = None, 0.0
     if twin is not None:
         frames = start(twin, clips, out / "frames", state)

@@ -98,8 +98,13 @@ def add_to_run(out: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) ->
     _write(path, json.dumps(change(run), indent=1))
 
 
-def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, *, resumed: bool) -> None:
+def add_data(
+    out: Path, clips: Mapping[str, ClipSet], seconds: float, *, resumed: bool, detectors: Sequence[str] = ()
+) -> None:
     """Say in run.json what the clips are, how many seconds it took to have them, and when the training went on.
+
+    Args:
+        detectors: versions of the detectors that found the clips' points; none where they are a renderer's.
 
     Raises:
         TrainingError: as `add_to_run`.
@@ -109,7 +114,8 @@ def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, *, resumed
         stages = run.get("seconds", {})
         stages = stages | {"clips": round(stages.get("clips", 0.0) + seconds, 1)}
         again = {"resumed": [*run.get("resumed", []), now()]} if resumed else {}
-        return run | {"data": data_facts(clips), "seconds": stages} | again
+        found = {"detector_version": ", ".join(detectors)} if detectors else {}
+        return run | {"data": data_facts(clips), "seconds": stages} | found | again
 
     add_to_run(out, change)
 
@@ -232,7 +238,8 @@ def write_result(
         "hardware": where["hardware"],
         "hours": round(hours, 3),
     }
-    return weights.write_weights(out / "weights", model, recipe, card, overwrite=True)
+    version = where.get("detector_version")
+    return weights.write_weights(out / "weights", model, recipe, card, overwrite=True, detector_version=version)
 
 
 def surroundings(state: PartialState) -> dict[str, Any]:

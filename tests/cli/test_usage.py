@@ -6,7 +6,9 @@ import pytest
 
 from fer_zoo import cli
 
-VERBS = "predict, models, components, info, recipes, prepare, data, train, evaluate, ablate, report"
+VERBS = (
+    "predict, models, components, info, recipes, prepare, data, train, evaluate, ablate, report, push, download, cache"
+)
 CASES = {
     "foo": ("`fer-zoo` has no verb 'foo'.", VERBS, "fer-zoo"),
     "modls": ("`fer-zoo` has no verb 'modls'.", "did you mean 'models'?", "fer-zoo"),
@@ -44,7 +46,7 @@ CASES = {
     ),
     "predict x.mp4 --model": (
         "--model: expected one argument.",
-        "--model NAME: or a weights folder; default incres3d_tiny_lstm_lm",
+        "--model NAME: or hf-hub:OWNER/NAME, or a weights folder; default incres3d_tiny_lstm_lm",
         "fer-zoo predict",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,5 +54,16 @@ def test_what_is_taken_over_is_what_would_have_been_trained(trained: tuple[Path,
 
 
 def test_hours_are_counted_where_they_were_spent(trained: tuple[Path, dict[str, Cell]]) -> None:
-    _, cells = trained
-    assert 0 < cells["gru"].hours < cells["lstm"].hours
+    out, cells = trained
+    for name, shared in (("lstm", False), ("gru", True)):
+        run = json.loads((out / "grid" / name / "fold-1-of-3" / "seed-5" / "run.json").read_text())
+        assert run["seconds"]["pretraining"] > 0
+        spent = sum(run["seconds"].values()) - shared * run["seconds"]["pretraining"]
+        assert cells[name].hours == pytest.approx(spent / 3600)
+
+
+def test_the_weights_say_which_detector_found_the_points(trained: tuple[Path, dict[str, Cell]]) -> None:
+    out, _ = trained
+    folder = out / "grid" / "lstm" / "fold-1-of-3" / "seed-5"
+    assert json.loads((folder / "run.json").read_text())["detector_version"] == "1"
+    assert json.loads((folder / "weights" / "config.json").read_text())["detector_version"] == "1"

@@ -1,0 +1,169 @@
+"""`fer-zoo push`, `download`, `cache`: weights to and from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fer_zoo.errors import HubError, OptionError, UnknownNameError
+
+if TYPE_CHECKING:
+    from fer_zoo.cli.arguments import Verbs
+    from fer_zoo.hub import Pushed
+
+
+def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the verbs `push`, `download` and `cache`."""
+    push = verbs.add_parser("push", parents=[common], help="publish trained weights on the Hugging Face Hub")
+    push.add_argument("folder", metavar="FOLDER", help="a weights folder, usually RUN/weights")
+    push.add_argument("repo", metavar="OWNER/NAME", help="made if it is not there, private unless --public")
+    push.add_argument("--tag", metavar="TAG", help="put a tag on the commit, e.g. v1.0; one that is there stays")
+    push.add_argument("--public", action="store_true", help="a repository that has to be made can be read by all")
+    push.add_argument("--pull-request", action="store_true", help="offer it to a repository that others own")
+    push.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
+    push.add_argument("--allow-dirty", action="store_true", help="also if the tree that trained it was changed")
+    push.add_argument("--despite-terms", action="store_true", help="also if the card says not to share the weights")
+    push.add_argument("--overwrite-card", action="store_true", help="also if somebody has written in the card there")
+    push.add_argument("--revision", metavar="BRANCH", help="made if it is not there; default main")
+    push.add_argument("--message", metavar="TEXT", help="of the commit")
+    push.set_defaults(verb=_push)
+
+    download = verbs.add_parser("download", parents=[common], help="bring weights into the cache, e.g. of a container")
+    download.add_argument("names", nargs="*", metavar="NAME", help="model.tag, or hf-hub:OWNER/NAME[@REVISION]")
+    download.add_argument("--all", action="store_true", help="all published weights of the zoo")
+    download.add_argument("--list", action="store_true", help="print what would be brought, and bring nothing")
+    download.set_defaults(verb=_download)
+
+    cache = verbs.add_parser("cache", parents=[common], help="what the cache holds of pulled weights")
+    inside = cache.add_subparsers(title="verbs", required=True, metavar="VERB")
+    listed = inside.add_parser("list", parents=[common], help="names, sizes and folders")
+    listed.set_defaults(verb=_cache_list)
+    verify = inside.add_parser("verify", parents=[common], help="hash every file again")
+    verify.add_argument("--remove", action="store_true", help="take out what is wrong, so that it is pulled anew")
+    verify.set_defaults(verb=_cache_verify)
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from fer_zoo.hub import push
+
+    pushed = push(
+        arguments.folder,
+        arguments.repo,
+        private=not arguments.public,
+        revision=arguments.revision,
+        tag=arguments.tag,
+        pull_request=arguments.pull_request,
+        message=arguments.message,
+        dry_run=arguments.dry_run,
+        allow_dirty=arguments.allow_dirty,
+        despite_terms=arguments.despite_terms,
+        overwrite_card=arguments.overwrite_card,
+    )
+    if arguments.dry_run:
+        _print_plan(pushed)
+        return
+    print(pushed.url)
+    if pushed.unchanged:
+        print("Nothing has changed: no commit was made.")
+    if arguments.pull_request and not pushed.unchanged:
+        print("Others can use it once its owner has merged it.")
+        return
+    print(f"fer_zoo.create_model('hf-hub:{pushed.repo}@{pushed.commit}', pretrained=True)")
+
+
+def _print_plan(plan: Pushed) -> None:
+    visible = "private" if plan.private else "public"
+    print(f"{plan.url} ({visible}, {'to be made' if plan.created else 'there already'})")
+    for file in plan.files:
+        way = "lfs" if file.lfs else "git"
+        print(f"{'same' if file.unchanged else 'send'}  {file.size:>11}  {way}  {file.sha256}  {file.path}")
+    for path in plan.removed:
+        print(f"remove  {path}")
+    print(f"May the weights be shared: {plan.card.share_weights}. Licence: {plan.card.licence}.")
+    print("Nothing was sent.")
+
+
+def _download(arguments: argparse.Namespace) -> None:
+    from fer_zoo.hub.published import published
+
+    names: list[str] = [*arguments.names, *(published() if arguments.all else ())]
+    if not names and not arguments.all:
+        raise OptionError(
+            "`fer-zoo download` was given no name.",
+            "model.tag, hf-hub:OWNER/NAME, or --all",
+            "`fer-zoo models --pretrained` lists the names of the zoo",
+        )
+    if not names:
+        print("The zoo's table of published weights is empty; what comes with the package needs no download.")
+    failed = []
+    for name in names:
+        # The others are of use without it.
+        try:
+            print(f"{name}  {_where(name) if arguments.list else _brought(name)}")
+        except HubError as error:
+            failed.append(f"{name}: {error}")
+    if failed:
+        raise HubError("\n".join(failed))
+
+
+def _brought(name: str) -> str:
+    from fer_zoo.hub import names, pull
+    from fer_zoo.hub.published import find
+
+    if name.startswith(names.HUB):
+        return str(pull(name))
+    return str(find(*_model_and_tag(name)))
+
+
+def _where(name: str) -> str:
+    from fer_zoo import weights
+    from fer_zoo.hub import names, parse
+    from fer_zoo.hub.published import published
+
+    if name.startswith(names.HUB):
+        return str(parse(name))
+    model, tag = _model_and_tag(name)
+    if f"{model}.{tag}" in weights.bundled():
+        return "comes with the package"
+    table = published()
+    if f"{model}.{tag}" not in table:
+        raise UnknownNameError(
+            f"There are no weights {name!r}.", ", ".join([*weights.bundled(), *table]), "choose one of these"
+        )
+    return str(table[f"{model}.{tag}"].name)
+
+
+def _model_and_tag(name: str) -> tuple[str, str | None]:
+    from fer_zoo.compose import parse_name
+    from fer_zoo.factory import split_tag
+
+    model, tag = split_tag(name)
+    parse_name(model)
+    return model, tag or None
+
+
+def _cache_list(arguments: argparse.Namespace) -> None:
+    from fer_zoo.hub.cache import held
+
+    for one in held():
+        print(f"{one.name}  {', '.join(one.revisions) or '-'}  {one.size}  {one.snapshot.folder}")
+
+
+def _cache_verify(arguments: argparse.Namespace) -> None:
+    from fer_zoo.hub.cache import held
+
+    wrong = 0
+    for one in held():
+        problem = one.problem()
+        print(f"{one.name}  {problem.given if problem else 'ok'}")
+        if problem is not None:
+            wrong += 1
+            if arguments.remove:
+                one.remove()
+    if wrong:
+        raise HubError(
+            f"{wrong} of the weights in the cache {'is' if wrong == 1 else 'are'} wrong"
+            + (", and were removed." if arguments.remove else "."),
+            "files as they were pulled",
+            "use them by name: they are pulled anew" if arguments.remove else "`fer-zoo cache verify --remove`",
+        )

@@ -1,0 +1,24 @@
+"""Weights on the Hugging Face Hub: pull what is promised and nothing else, push what others can trust."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fer_zoo.hub.names import HubName, parse
+
+if TYPE_CHECKING:
+    from fer_zoo.hub.pulling import pull
+    from fer_zoo.hub.pushing import Pushed, push
+
+__all__ = ["HubName", "Pushed", "parse", "pull", "push"]
+
+# The factory needs no more than the names; the rest needs weights, which need the factory's parts.
+_ROOMS = {"pull": "pulling", "push": "pushing", "Pushed": "pushing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

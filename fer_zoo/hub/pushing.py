@@ -1,0 +1,186 @@
+"""Weights to a Hub: checked first, one commit, nothing of anybody else's overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_zoo.errors import HubError, OptionError
+from fer_zoo.hub.client import LIBRARY, Client, Settings
+from fer_zoo.hub.contents import CARD
+from fer_zoo.hub.names import parse_repo, parse_revision
+from fer_zoo.hub.plans import Plan, Sent, card_is_ours_to_replace, look_at, make_plan
+from fer_zoo.hub.refusals import told
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
+
+    from fer_zoo.specs import WeightsCard
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did, or, where `commit` is None, would do.
+
+    Attributes:
+        files: all that the folder has for the repository; those `unchanged` were there already.
+        removed: files of earlier weights, which these do not have.
+        created: whether the repository is new.
+        unchanged: whether all was there already, so that no commit was made.
+    """
+
+    repo: str
+    commit: str | None
+    url: str
+    files: tuple[Sent, ...]
+    removed: tuple[str, ...]
+    unchanged: bool
+    created: bool
+    private: bool
+    card: WeightsCard
+
+
+def push(
+    folder: str | Path,
+    repo: str,
+    *,
+    private: bool = True,
+    revision: str | None = None,
+    tag: str | None = None,
+    pull_request: bool = False,
+    message: str | None = None,
+    dry_run: bool = False,
+    allow_dirty: bool = False,
+    despite_terms: bool = False,
+    overwrite_card: bool = False,
+    token: str | bool | None = None,
+    endpoint: str | None = None,
+) -> Pushed:
+    """Send a weights folder to `OWNER/NAME`, in one commit, if it is fit to be trusted.
+
+    Args:
+        private: of a repository that has to be made; one that is there stays as it is.
+        revision: branch, made if need be; default main.
+        tag: put on the commit; one that is there is never moved.
+        pull_request: offer the commit to a repository that others own.
+        dry_run: change nothing; the answer says what would be sent.
+        allow_dirty: also what was trained from a tree with changes.
+        despite_terms: also where the card says that its weights may not be shared.
+        overwrite_card: replace the README.md there, though somebody has written in it.
+
+    Raises:
+        WeightsError: the folder is incomplete, or the weights do not say what they said.
+        HubError: the folder is not fit to be passed on, or the Hub does not take it.
+        OptionError: a name is none, or options contradict each other.
+    """
+    from fer_zoo.hub.fitness import fit_to_push
+
+    repo = parse_repo(repo)
+    branch = parse_revision(revision) if revision else "main"
+    if tag is not None:
+        parse_revision(tag, "tag")
+    if pull_request and tag is not None:
+        raise OptionError("A tag on a pull request.", "one of them", "tag the commit once it is merged")
+    found = fit_to_push(folder, allow_dirty=allow_dirty, despite_terms=despite_terms)
+    client = Client(Settings(token, endpoint))
+    plan = make_plan(client, found, repo, branch)
+    _refuse(client, plan, private=private, tag=tag, pull_request=pull_request, overwrite_card=overwrite_card)
+    there, url = plan.there, f"{client.endpoint}/{repo}"
+    commit: str | None = None
+    if not dry_run:
+        commit, url = _send(client, plan, private, pull_request, message or f"Weights {found.card.name}")
+        if tag is not None and (there is None or tag not in there.tags):
+            with told(client.endpoint, repo, tag):
+                client.api.create_tag(repo, tag=tag, revision=commit)
+    return Pushed(
+        repo=repo,
+        commit=commit,
+        url=url,
+        files=plan.files,
+        removed=plan.removed,
+        unchanged=plan.unchanged,
+        created=there is None,
+        private=there.private if there else private,
+        card=found.card,
+    )
+
+
+def _refuse(
+    client: Client, plan: Plan, *, private: bool, tag: str | None, pull_request: bool, overwrite_card: bool
+) -> None:
+    """Refuse what would go wrong half-way, or would take something away from somebody."""
+    there, where = plan.there, f"{client.endpoint}/{plan.repo}"
+    if pull_request and (there is None or not there.has_branch):
+        what = "no such repository that you may see" if there is None else f"no branch {plan.branch}"
+        raise HubError(f"{where}: {what}.", "what is there, for a pull request", "check the name, or push your own")
+    if there is None:
+        return
+    if there.private and not private:
+        raise HubError(
+            f"{where} is private, and --public was said.",
+            "a repository that is still to be made, or is public",
+            "make it public in its settings, or leave --public out",
+        )
+    if tag in there.tags and not (plan.unchanged and there.tags[tag] == there.head):
+        raise HubError(
+            f"{plan.repo} has a tag {tag} on other weights ({there.tags[tag]}).",
+            "a tag that is not there yet: others rely on those that are",
+            "choose another --tag",
+        )
+    if not overwrite_card and not card_is_ours_to_replace(client, plan):
+        raise HubError(
+            f"Somebody has written in the {CARD} of {plan.repo} since it was pushed.",
+            "a card that is as `fer-zoo push` left it",
+            f"take over what you want to keep into {plan.folder / CARD}, then push with --overwrite-card",
+        )
+
+
+def _send(client: Client, plan: Plan, private: bool, pull_request: bool, message: str) -> tuple[str, str]:
+    """Make what is missing and commit; returns the commit and where it can be seen."""
+    there, api = plan.there, client.api
+    if plan.unchanged and there is not None and there.has_branch:
+        return there.head, f"{client.endpoint}/{plan.repo}/tree/{there.head}"
+    with told(client.endpoint, plan.repo, plan.branch):
+        if there is None:
+            api.create_repo(plan.repo, private=private)
+    there = there or look_at(client, plan.repo, plan.branch)
+    if there is None:
+        raise HubError(f"{plan.repo} was made and is not there.", "a Hub that keeps what it makes", "try again")
+    with told(client.endpoint, plan.repo, plan.branch):
+        if not there.has_branch:
+            api.create_branch(plan.repo, branch=plan.branch, revision=there.head)
+        if plan.unchanged:
+            return there.head, f"{client.endpoint}/{plan.repo}/tree/{there.head}"
+        done: CommitInfo = api.create_commit(
+            plan.repo,
+            operations=list(_operations(plan)),
+            commit_message=message,
+            commit_description=_description(),
+            revision=plan.branch,
+            create_pr=pull_request,
+            parent_commit=there.head,
+        )
+    return done.oid, done.pr_url or f"{client.endpoint}/{plan.repo}/tree/{done.oid}"
+
+
+def _operations(plan: Plan) -> Iterator[CommitOperationAdd | CommitOperationDelete]:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    for file in plan.files:
+        if file.unchanged:
+            continue
+        addition = CommitOperationAdd(file.path, plan.source(file))
+        if addition.upload_info.sha256.hex() != file.sha256:
+            given = f"{plan.folder / file.path} has changed since it was checked."
+            raise HubError(given, "a folder that nobody writes to", "push again")
+        yield addition
+    for path in plan.removed:
+        yield CommitOperationDelete(path)
+
+
+def _description() -> str:
+    from fer_zoo import __version__
+
+    return f"Pushed by {LIBRARY} {__version__}"

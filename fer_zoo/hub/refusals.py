@@ -1,0 +1,136 @@
+"""What the Hub's client raises, told as our errors: what happened, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fer_zoo.errors import FerZooError, HubError
+
+_LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token that may"
+
+
+class UnreachableError(HubError):
+    """A Hub that gives no answer, or none of use; what is in the cache can still be used."""
+
+
+class MissingFileError(HubError):
+    """A file that a repository does not have at a commit."""
+
+
+@contextmanager
+def told(endpoint: str, repo: str, revision: str | None = None, file: str | None = None) -> Iterator[None]:
+    """Turn what the client raises inside the `with` into HubError.
+
+    Raises:
+        HubError: the client raised; the text says what to do.
+    """
+    from huggingface_hub import errors
+
+    # The base of network errors is another with each HTTP library that the client has used: requests, httpx, httpx2.
+    network: type[Exception] = errors.HfHubHTTPError.__bases__[0]
+    try:
+        yield
+    except FerZooError:
+        raise
+    except (network, OSError, ValueError, RuntimeError, errors.EntryNotFoundError) as error:
+        raise _as_ours(error, endpoint, repo, revision, file) from error
+
+
+def _as_ours(error: Exception, endpoint: str, repo: str, revision: str | None, file: str | None) -> HubError:
+    from huggingface_hub import errors
+
+    what = f"{repo} at {revision}" if revision else repo
+    cached = f"{file or 'what was asked for'} of {what} is not in the cache"
+    if isinstance(error, errors.GatedRepoError):
+        return HubError(
+            f"{repo} is gated: its owner lets in who asks.",
+            "a token of an account that was let in",
+            f"ask on {endpoint}/{repo}, then {_LOG_IN} read it",
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return HubError(
+            f"{endpoint} has no repository {repo}, or it is private and not for you to see.",
+            "the name of a repository that you may read",
+            f"check the name; if it is private, {_LOG_IN} read it",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return HubError(
+            f"{repo} has no revision {revision}.",
+            "a branch, a tag or a full commit id",
+            f"look at {endpoint}/{repo}/tree/main",
+        )
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return UnreachableError(
+            f"HF_HUB_OFFLINE is set, and {cached}.",
+            "weights that were pulled before",
+            "unset HF_HUB_OFFLINE, or run `fer-zoo download NAME` where there is a network",
+        )
+    if isinstance(error, errors.LocalEntryNotFoundError):  # before EntryNotFoundError, which it is too
+        return _unreachable(endpoint, error.__cause__ or error)
+    if isinstance(error, errors.EntryNotFoundError):
+        return MissingFileError(
+            f"{what} has no file {file}.",
+            "a repository that `fer-zoo push` wrote",
+            "check name and revision, or ask its owner to push it anew",
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        return _of_status(error, endpoint, repo, what)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HubError(
+            f"The disk is full: {error.filename or error}.",
+            "room for the weights",
+            "free some space, or set HF_HOME to another disk",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
+        given = f"The cache cannot be written: {error.strerror}: {error.filename}."
+        return HubError(given, "a folder one may write to", "set HF_HOME to another folder")
+    if "Consistency check failed" in str(error):
+        return HubError(
+            f"{file} of {what} came in another size than {endpoint} announced.",
+            "the whole file",
+            "try again: nothing of it was kept",
+        )
+    if isinstance(error, ValueError | RuntimeError) and not isinstance(error, OSError):
+        return HubError(f"{what}: {_said(error)}", "what a Hub takes", "see what it says, then try again")
+    return _unreachable(endpoint, error)
+
+
+def _of_status(error: Exception, endpoint: str, repo: str, what: str) -> HubError:
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    if status == 401:
+        return HubError(
+            f"{endpoint} does not take your token.",
+            "a token that is valid, or none for what is public",
+            "log in again with `hf auth login`; a token in HF_TOKEN goes before that of the login",
+        )
+    if status == 403:
+        return HubError(
+            f"You may not do this with {repo}: {_said(error)}",
+            f"a token that may write to {repo}",
+            f"{_LOG_IN} write there, push to a name of your own, or offer it with --pull-request",
+        )
+    if status == 412:
+        return HubError(
+            f"Somebody else has changed {repo} since we looked.",
+            "a repository that stays as it is while we push",
+            "push again, after a look at what changed",
+        )
+    if status == 429 or status >= 500:
+        return _unreachable(endpoint, error)
+    return HubError(f"{endpoint} refuses {what}: {_said(error)}", "", "see what it says")
+
+
+def _unreachable(endpoint: str, error: BaseException) -> HubError:
+    return UnreachableError(
+        f"{endpoint} could not be used: {_said(error)}",
+        "a Hub that answers, or weights that were pulled before",
+        "check the network and HF_ENDPOINT, then try again",
+    )
+
+
+def _said(error: BaseException) -> str:
+    """The error's own words, on one line; its name where it has none."""
+    text = " ".join(str(getattr(error, "server_message", None) or error).split())
+    return f"{text[:300]}{'' if text.endswith('.') else '.'}" if text else f"{type(error).__name__}."

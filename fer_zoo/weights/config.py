@@ -1,0 +1,137 @@
+"""config.json: the network as data, read without trust and before anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from fer_zoo.errors import FerZooError, WeightsError
+from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS
+from fer_zoo.specs import InputSpec, ModelSpec
+from fer_zoo.specs.base import Spec
+from fer_zoo.weights.files import damaged, parse_json, read_text, told
+
+FORMAT: Literal[2] = 2
+FORMATS = (1, 2)
+# Ten times what any network of the registry takes, and still what a computer can hold.
+_MOST_FRAMES, _MOST_SIZE, _MOST_PIXELS = 10_000, 10_000, 10**9
+_LARGEST_OPTION, _LONGEST_OPTION, _LONGEST_LABEL = 10**6, 10_000, 200
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json says: the network, the format, and which fer_zoo and which version of the detector it was.
+
+    The last two are "unknown" in format 1, which did not say.
+    """
+
+    spec: ModelSpec
+    format: int
+    version: str = "unknown"
+    detector_version: str = "unknown"
+
+
+class _Format1(Spec):
+    format: Literal[1]
+    model: ModelSpec
+
+
+class _Format2(Spec):
+    format: Literal[2]
+    library: Literal["fer-zoo"]
+    version: str
+    model: ModelSpec
+    detector_version: str
+
+
+def config_fields(spec: ModelSpec, detector_version: str) -> dict[str, Any]:
+    """What is written to config.json, in the newest format."""
+    import fer_zoo
+
+    made = _Format2(
+        format=FORMAT,
+        library="fer-zoo",
+        version=fer_zoo.__version__,
+        model=spec,
+        detector_version=detector_version,
+    )
+    return made.model_dump(mode="json")
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a config.json of any format; nothing is built and no other file is opened.
+
+    Raises:
+        WeightsError: it is too large or damaged, of an unknown format, says what is not known, names a component or an
+            option that does not exist, or absurd sizes.
+    """
+    path = Path(path)
+    text = read_text(path)
+    try:
+        fields = parse_json(text)
+        version = fields.get("format")
+        if version not in FORMATS or isinstance(version, bool):
+            raise WeightsError(
+                f"{path} has format {version!r}.",
+                f"format {' or '.join(map(str, FORMATS))}",
+                "update fer_zoo, or write it anew",
+            )
+        found = (_Format1 if version == 1 else _Format2).model_validate(fields)
+    except ValidationError as error:
+        raise damaged(path, told(error)) from error
+    except ValueError as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise damaged(path, error) from error
+    if problems := [*_unknown_parts(found.model), *_absurd(found.model)]:
+        raise WeightsError(
+            f"The network of {path} cannot be built: {'; '.join(problems[:6])}",
+            "components and options of this version of fer_zoo, of sizes that a network has",
+            "update fer_zoo, or install the plug-in that has the component",
+        )
+    if isinstance(found, _Format1):
+        return Config(found.model, 1)
+    return Config(found.model, FORMAT, found.version, found.detector_version)
+
+
+def _unknown_parts(spec: ModelSpec) -> list[str]:
+    parts = (
+        (BACKBONES, spec.backbone), (TEMPORALS, spec.temporal), (FUSIONS, spec.fusion),
+        (LANDMARKERS, spec.input.landmarks.detector),
+    )  # fmt: skip
+    problems = []
+    for registry, component in parts:
+        try:
+            problems += registry.get(component.name).problems(component.options)
+        except FerZooError as error:
+            problems.append(error.given)
+    return problems
+
+
+def _absurd(spec: ModelSpec) -> list[str]:
+    clip: InputSpec = spec.input
+    problems = []
+    if clip.frames > _MOST_FRAMES or clip.size > _MOST_SIZE or clip.frames * clip.size**2 > _MOST_PIXELS:
+        problems.append(f"input: {clip.frames} frames of {clip.size} x {clip.size} are absurd")
+    parts = {"backbone": spec.backbone, "temporal": spec.temporal, "fusion": spec.fusion}
+    for part, component in parts.items():
+        for key, value in component.options.items():
+            if not _sane(value):
+                problems.append(f"{part}.{key} is absurdly large")
+    if any(len(label) > _LONGEST_LABEL or not label.isprintable() for label in spec.labels):
+        problems.append("labels: one is no printable name")
+    return problems
+
+
+def _sane(value: Any) -> bool:
+    if isinstance(value, int | float):
+        return abs(value) <= _LARGEST_OPTION
+    if isinstance(value, Mapping):
+        return all(map(_sane, value.values()))
+    if isinstance(value, list | tuple | str):
+        return len(value) <= _LONGEST_OPTION and (isinstance(value, str) or all(map(_sane, value)))
+    return True

@@ -1,0 +1,107 @@
+"""Names of the files of a weights folder, and reading of what a stranger wrote: bounded, strict, only data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fer_zoo.errors import WeightsError
+
+CONFIG = "config.json"
+TENSORS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+CHECK = "check.safetensors"
+RECIPE = "recipe.yaml"
+CARD = "README.md"
+PICTURE = "confusion.png"
+SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
+# Far above what is written: a config has some kilobytes, a card of 400 classes half a megabyte a part.
+LARGEST = {CONFIG: 2**20, RECIPE: 2**20, CARD: 2**22, INDEX: 2**24}
+DEEPEST = 16
+
+
+def sha256(path: str | Path) -> str:
+    """Hash of a file in hex; the file is streamed."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damaged(path: Path, why: object, do: str = "get the folder again") -> WeightsError:
+    """Build the error for a file that is not as it was written."""
+    problem = f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why
+    return WeightsError(f"{path} is damaged: {problem}", "the file as it was written", do)
+
+
+def other_file(path: Path, digest: str, wanted: str) -> WeightsError:
+    """Build the error for a file of another content than the card says."""
+    return WeightsError(
+        f"{path} is not the file its card describes: sha256 {digest[:12]}..., not {wanted[:12]}....",
+        "the file as it was written",
+        "get the folder again",
+    )
+
+
+def told(error: ValidationError) -> str:
+    """The first problems that a spec found, one line each, without the values: they may be long."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:6])
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file no larger than its kind may be.
+
+    Raises:
+        WeightsError: it is not there, cannot be read, is too large or no UTF-8.
+    """
+    most = LARGEST[path.name]
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+        if len(content) <= most:
+            return content.decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from error
+    raise WeightsError(
+        f"{path} is larger than {most} bytes.", f"up to {most} bytes", "do not use it: no such file was ever written"
+    )
+
+
+def parse_json(text: str) -> dict[str, Any]:
+    """Parse a JSON object in which no key stands twice, no number is NaN or infinite, and little is nested.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    _check_depth(value, DEEPEST)
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not left:
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_depth(inner, left - 1)

@@ -1,0 +1,146 @@
+"""Reading a weights folder as far as that goes without tensors: config and card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from fer_zoo.errors import WeightsError
+from fer_zoo.specs import ModelSpec, WeightsCard
+from fer_zoo.weights.config import read_config
+from fer_zoo.weights.files import (
+    CARD,
+    CHECK,
+    CONFIG,
+    DEEPEST,
+    INDEX,
+    PICTURE,
+    RECIPE,
+    SHARD,
+    TENSORS,
+    damaged,
+    read_text,
+    told,
+)
+
+
+@dataclass(frozen=True)
+class WeightsFolder:
+    """A weights folder whose config and card were read and agree; the tensors are not read yet."""
+
+    path: Path
+    spec: ModelSpec
+    card: WeightsCard
+    format: int = 1
+    detector_version: str = "unknown"
+
+    @property
+    def tensor_files(self) -> Mapping[str, str]:
+        """Names of the files with tensors and their sha256; the index of shards, where there are any, comes first."""
+        return {INDEX: self.card.sha256, **self.card.files} if self.card.files else {TENSORS: self.card.sha256}
+
+
+def known_files(found: WeightsFolder) -> tuple[str, ...]:
+    """Names of the files that belong to a weights folder and are there; whatever else lies beside them does not."""
+    names = [CONFIG, *found.tensor_files, CHECK, RECIPE, CARD, PICTURE]
+    return tuple(name for name in names if (found.path / name).is_file())
+
+
+def read_folder(folder: str | Path) -> WeightsFolder:
+    """Read config and card of a weights folder and check that they agree; reads no tensor.
+
+    Raises:
+        WeightsError: a file is missing or damaged, of an unknown format, or card and config disagree.
+    """
+    path = Path(folder)
+    tensors = INDEX if (path / INDEX).is_file() and not (path / TENSORS).is_file() else TENSORS
+    _refuse_missing(path, [CONFIG, tensors, RECIPE, CARD])
+    config, card = read_config(path / CONFIG), read_card(path / CARD)
+    if card.labels != config.spec.labels:
+        raise WeightsError(
+            f"{path}: the card is labelled {', '.join(card.labels)}; the config {', '.join(config.spec.labels)}.",
+            "the same labels in the same order",
+            "get the folder again",
+        )
+    found = WeightsFolder(path, config.spec, card, config.format, config.detector_version)
+    _refuse_missing(path, [*found.tensor_files])
+    return found
+
+
+def read_card(path: str | Path) -> WeightsCard:
+    """Read the record in the front matter of a card, README.md.
+
+    Raises:
+        WeightsError: it is too large or damaged, incomplete, or names files that no weights folder has.
+    """
+    path = Path(path)
+    text = read_text(path)
+    try:
+        card = WeightsCard.model_validate(_front_matter(text)["fer_zoo"])
+    except ValidationError as error:
+        raise damaged(path, told(error)) from error
+    except (ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:
+        raise damaged(path, error) from error
+    digests = [card.sha256, *card.files.values(), *card.beside.values()]
+    if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests):
+        raise damaged(path, "a sha256 is none")
+    if card.files and sorted(card.files) != shard_names(len(card.files)):
+        raise damaged(path, f"{', '.join(sorted(card.files)[:6])} are no shards of weights")
+    if not card.beside.keys() <= {CONFIG, CHECK, RECIPE, PICTURE}:
+        raise damaged(path, "it names files that no weights folder has")
+    return card
+
+
+def shard_names(count: int) -> list[str]:
+    """Names of the files that hold the tensors of large weights."""
+    names = [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
+    assert all(map(SHARD.fullmatch, names))
+    return names
+
+
+def _refuse_missing(path: Path, names: list[str]) -> None:
+    missing = [name for name in names if not (path / name).is_file()]
+    if missing:
+        raise WeightsError(
+            f"{path} lacks {', '.join(missing)}.",
+            f"a weights folder: {', '.join(names)}",
+            "give the folder that `fer-zoo train` wrote, usually RUN/weights",
+        )
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without references, by which a small text can stand for an enormous one, and no key twice."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError("it has references (*NAME)")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
+        found: dict[Any, Any] = super().construct_mapping(node, deep)  # type: ignore[arg-type]
+        if len(found) < len(node.value):
+            raise ValueError("a key stands twice")
+        return found
+
+
+def _front_matter(text: str) -> Any:
+    text = text.replace("\r\n", "\n")
+    if not text.startswith("---\n") or "\n---\n" not in text[4:]:
+        raise ValueError("README.md has no front matter between lines of ---")
+    matter = yaml.load(text[4:].split("\n---\n", 1)[0], Loader=_Loader)
+    if not isinstance(matter, dict):
+        raise ValueError("its front matter holds no keys")
+    return matter

@@ -1,0 +1,158 @@
+"""config.json of a stranger: only data, and refused before anything else is opened or built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from weights_folders import change_config, make_folder
+
+from fer_zoo import weights
+from fer_zoo.errors import WeightsError
+from fer_zoo.specs import ModelSpec
+from fer_zoo.weights import building, tensors
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("made") / "weights")
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy; whoever opens its tensors fails the test."""
+
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError("a tensor file was opened")
+
+    for module, name in ((tensors, "read_header"), (weights.loading, "read_header"), (weights.loading, "read_data")):
+        monkeypatch.setattr(module, name, opened)
+    copy = tmp_path / "weights"
+    copy.mkdir()
+    for file in made.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    return copy
+
+
+def put(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(fields: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            fields = fields[key]
+        fields[path[-1]] = value
+
+    return change
+
+
+def drop(key: str) -> Callable[[dict[str, Any]], None]:
+    return lambda fields: fields.pop(key)
+
+
+BAD_FIELDS = {
+    "future format": (put("format", value=3), "has format 3"),
+    "no format": (drop("format"), "has format None"),
+    "format of text": (put("format", value="2"), "has format '2'"),
+    "format true": (put("format", value=True), "has format True"),
+    "other library": (put("library", value="timm"), "library: Input should be 'fer-zoo'"),
+    "unknown key": (put("auto_map", value={"AutoModel": "evil.Model"}), "auto_map: Extra inputs"),
+    "unknown key of the model": (put("model", "code", value="import os"), r"model\.code: Extra inputs"),
+    "unknown key of the input": (put("model", "input", "stride", value=2), r"model\.input\.stride: Extra inputs"),
+    "no model": (drop("model"), "model: Field required"),
+    "no detector version": (drop("detector_version"), "detector_version: Field required"),
+    "unknown backbone": (put("model", "backbone", "name", value="incres9d"), "Unknown backbone 'incres9d'"),
+    "backbone by dotted path": (put("model", "backbone", "name", value="os.system"), "Unknown backbone 'os.system'"),
+    "unknown temporal": (put("model", "temporal", "name", value="../lstm"), r"Unknown temporal.* '\.\./lstm'"),
+    "unknown fusion": (put("model", "fusion", "name", value="lmm"), "Unknown fusion 'lmm'"),
+    "unknown detector": (put("model", "input", "landmarks", "detector", "name", value="dilb"), "'dilb'"),
+    "unknown option": (put("model", "temporal", "hiden", value=8), "hiden: unknown option"),
+    "option of another type": (put("model", "temporal", "hidden", value="8"), "hidden: '8' is wrong"),
+    "huge option": (put("model", "temporal", "hidden", value=10**12), "hidden is absurdly large"),
+    "long option": (put("model", "backbone", "norm", value="x" * 20_000), "norm"),
+    "huge frames": (put("model", "input", "frames", value=10**8), "are absurd"),
+    "huge size": (put("model", "input", "size", value=200_000), "are absurd"),
+    "many pixels": (put("model", "input", value={"frames": 9000, "size": 9000}), "are absurd"),
+    "labels twice": (put("model", "labels", value=["a", "a", "b"]), "stand twice"),
+    "labels that steer a terminal": (put("model", "labels", value=["calm", "\x1b[2J", "cross"]), "no printable name"),
+    "endless label": (put("model", "labels", value=["calm", "g" * 500, "cross"]), "no printable name"),
+    "negative std": (put("model", "input", "std", value=[0.25, -1, 0.25]), r"model\.input\.std"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_FIELDS.values(), ids=BAD_FIELDS)
+def test_what_no_config_says_is_refused(folder: Path, change: Callable[[dict[str, Any]], None], message: str) -> None:
+    change_config(folder, change)
+    for refuse in (weights.read_config, lambda _: weights.read_folder(folder), lambda _: weights.load_weights(folder)):
+        with pytest.raises(WeightsError, match=message) as caught:
+            refuse(folder / "config.json")
+        assert "Accepted:" in str(caught.value)
+        assert "What to do:" in str(caught.value)
+
+
+BAD_TEXTS = {
+    "empty": ("", "damaged"),
+    "cut short": ('{"format": 2, "library": "fer', "damaged"),
+    "a list": ("[]", "no JSON object"),
+    "NaN": ('{"format": NaN}', "NaN is no number"),
+    "infinity": ('{"format": Infinity}', "Infinity is no number"),
+    "a key twice": ('{"format": 2, "format": 1}', "'format' stands twice"),
+    "nested": ('{"a": ' * 40 + "1" + "}" * 40, "nested more than"),
+    "nested beyond Python": ("[" * 200_000, "nested too deeply"),
+    "larger than 1 MiB": ('{"format": 2' + " " * 2**20 + "}", "larger than 1048576 bytes"),
+    "a number of a million digits": ('{"format": ' + "1" * 1_000_000 + "}", "damaged"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_what_is_no_config_is_refused(folder: Path, text: str, message: str) -> None:
+    (folder / "config.json").write_text(text)
+    for refuse in (weights.read_config, lambda _: weights.load_weights(folder)):
+        with pytest.raises(WeightsError, match=message):
+            refuse(folder / "config.json")
+
+
+def test_bytes_that_are_no_text_are_refused(folder: Path) -> None:
+    (folder / "config.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(WeightsError, match="damaged: UnicodeDecodeError"):
+        weights.read_config(folder / "config.json")
+
+
+def test_a_network_of_too_many_numbers_is_refused_before_it_takes_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """hidden=100000 would be an LSTM of 40 G numbers: 160 GB."""
+    change_config(folder, put("model", "temporal", "hidden", value=100_000))
+    spec = weights.read_folder(folder).spec
+    for refuse in (lambda: weights.check_size(spec), lambda: weights.load_weights(folder)):
+        with pytest.raises(WeightsError, match=r"more than 2e\+09 numbers"):
+            refuse()
+    change_config(folder, put("model", "temporal", value={"name": "lstm", "hidden": 8, "layers": 1_000_000}))
+    monkeypatch.setattr(building, "MOST_TENSORS", 1000)
+    with pytest.raises(WeightsError, match="cannot be built"):
+        weights.check_size(weights.read_folder(folder).spec)
+
+
+def test_a_large_network_is_built_all_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = weights.read_folder(folder).spec
+    monkeypatch.setattr(building, "_FEW_NUMBERS", 100)
+    torch.manual_seed(0)
+    model = building.build_to_fill(spec)
+    assert not any(value.is_meta for value in model.state_dict().values())
+    assert sum(value.numel() for value in model.state_dict().values()) > 100
+    hooks = torch.nn.modules.module._global_parameter_registration_hooks
+    assert not hooks, "nobody counts what others build"
+
+
+def test_parts_that_do_not_fit_together_are_a_weights_error(folder: Path) -> None:
+    change_config(folder, put("model", "backbone", value={"name": "r3d_18"}))
+    with pytest.raises(WeightsError, match="works on residual shortcuts"):
+        weights.load_weights(folder)
+
+
+def test_a_config_goes_round(made: Path) -> None:
+    config = weights.read_config(made / "config.json")
+    assert isinstance(config.spec, ModelSpec)
+    assert (config.format, config.detector_version) == (2, "exact points of the renderer")
+    assert json.loads((made / "config.json").read_text())["model"] == config.spec.model_dump(mode="json")

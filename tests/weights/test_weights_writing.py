@@ -1,0 +1,148 @@
+"""Writing: identical runs give identical bytes, a card that somebody edited is never lost, and nothing half is left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from weights_folders import card_fields, change_record, make_folder, record, small_model, small_recipe
+
+from fer_zoo import weights
+from fer_zoo.errors import WeightsError
+from fer_zoo.weights import writing
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_identical_runs_give_identical_bytes(tmp_path: Path) -> None:
+    """In processes that order their sets and dictionaries otherwise."""
+    code = "import sys; from test_weights_writing import write_both; write_both(sys.argv[1])"
+    paths = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tests" / "weights")])
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "there")], check=True, env=environment, timeout=250)
+    write_both(tmp_path / "here")
+    for kind, count in (("whole", 6), ("sharded", 9)):
+        here, there = contents(tmp_path / "here" / kind), contents(tmp_path / "there" / kind)
+        assert len(here) >= count
+        assert here == there
+
+
+def write_both(folder: str | Path) -> None:
+    make_folder(Path(folder, "whole"))
+    make_folder(Path(folder, "sharded"), max_shard=60_000)
+
+
+def test_a_folder_of_format_1_is_written_anew(tmp_path: Path) -> None:
+    old = weights.read_folder(GOLDEN / "format-1")
+    out = weights.rewrite(old.path, tmp_path / "new", detector_version="dlib 19")
+    found = weights.check_folder(out)
+    assert (old.format, found.format, found.detector_version) == (1, 2, "dlib 19")
+    was, now = load_file(old.path / "model.safetensors"), load_file(out / "model.safetensors")
+    assert was.keys() == now.keys()
+    assert all(torch.equal(was[name], now[name]) for name in was)
+    news = {"sha256", "beside", "datasets", "tested_on"}
+    assert found.card.model_dump(exclude=news) == old.card.model_dump(exclude=news)
+    assert (out / "recipe.yaml").read_bytes() == (old.path / "recipe.yaml").read_bytes()
+    with pytest.raises(WeightsError, match="exists"):
+        weights.rewrite(old.path, out)
+
+
+def test_a_folder_of_format_1_is_not_fit_to_be_passed_on() -> None:
+    with pytest.raises(WeightsError, match=r"has format 1, (?s:.*)weights\.rewrite"):
+        weights.check_folder(GOLDEN / "format-1")
+
+
+def edit(folder: Path) -> str:
+    text = (folder / "README.md").read_text().replace("## Terms", "## Thanks\n\nTo all.\n\n## Terms")
+    (folder / "README.md").write_text(text)
+    return text
+
+
+def test_an_edited_card_stays_where_it_is_still_true(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "w")
+    text = edit(folder)
+    make_folder(folder, overwrite=True)
+    assert (folder / "README.md").read_text() == text
+    assert not (folder / "README.edited.md").exists()
+
+
+def test_an_edited_card_is_kept_beside_a_new_one(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "w")
+    text = edit(folder)
+    for hours in (2.0, 3.0):
+        make_folder(folder, overwrite=True, hours=hours)
+        assert "Thanks" not in (folder / "README.md").read_text()
+        assert record(folder)["hours"] == hours
+        assert (folder / "README.edited.md").read_text() == text
+    assert "README.edited.md" not in weights.known_files(weights.check_folder(folder))
+
+
+def test_a_card_that_is_none_is_kept_too(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "w")
+    (folder / "README.md").write_text("my notes")
+    make_folder(folder, overwrite=True)
+    assert (folder / "README.edited.md").read_text() == "my notes"
+
+
+def test_a_card_that_nobody_edited_is_just_replaced(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "w")
+    make_folder(folder, overwrite=True, hours=2.0)
+    assert len(list(folder.iterdir())) == 6
+
+
+def test_other_files_beside_do_not_survive_as_weights(tmp_path: Path) -> None:
+    """From shards to one file: no shard of the old weights stays."""
+    folder = make_folder(tmp_path / "w", max_shard=60_000)
+    make_folder(folder, overwrite=True)
+    assert not list(folder.glob("model-*"))
+    weights.check_folder(folder)
+
+
+@pytest.mark.parametrize("stage", ["_write_tensors", "write_proof", "confusion_picture", "_write_card"])
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    folder = make_folder(tmp_path / "w")
+    before = contents(folder)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing, stage, full)
+    with pytest.raises(WeightsError, match="No space left on device"):
+        make_folder(folder, overwrite=True, hours=2.0)
+    assert contents(folder) == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("field", ["sha256", "labels", "metrics", "commit"])
+def test_a_record_that_lost_a_field_is_replaced_and_kept(tmp_path: Path, field: str) -> None:
+    folder = make_folder(tmp_path / "w")
+    change_record(folder, **{field: None})
+    make_folder(folder, overwrite=True)
+    assert field in record(folder)
+    assert (folder / "README.edited.md").exists()
+
+
+def test_weights_that_nobody_judged_load_but_are_not_fit_to_be_passed_on(tmp_path: Path) -> None:
+    folder = weights.write_weights(tmp_path / "w", small_model(), small_recipe(), card_fields(metrics={}))
+    assert weights.load_weights(folder).labels == small_recipe().model.labels
+    assert not (folder / "confusion.png").exists()
+    assert "confusion.png" not in (folder / "README.md").read_text()
+    with pytest.raises(WeightsError, match="it has no figures"):
+        weights.check_folder(folder)
+
+
+def test_a_card_of_other_labels_than_the_network_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="the same labels"):
+        weights.write_weights(tmp_path / "w", small_model(), small_recipe(), card_fields(labels=("a", "b", "c")))
+    assert list(tmp_path.iterdir()) == []
