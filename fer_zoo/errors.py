@@ -7,11 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_LONGEST = 20_000
+
+
+def _shown(text: str) -> str:
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}... and {len(text) - _LONGEST} letters more"
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f") else repr(c)[1:-1] for c in text)
+
 
 class FerZooError(Exception):
     """Base of all errors raised on purpose; its text is fit to be shown to a user without a traceback."""
 
     def __init__(self, given: str, accepted: str = "", do: str = "") -> None:
+        # Names and texts of strangers may be long, or hold what changes a terminal.
+        given, accepted, do = map(_shown, (given, accepted, do))
         self.given, self.accepted, self.do = given, accepted, do
         parts = [given, f"Accepted: {accepted}" if accepted else "", f"What to do: {do}" if do else ""]
         super().__init__("\n  ".join(part for part in parts if part))

@@ -60,7 +60,7 @@ def _push(arguments: argparse.Namespace) -> None:
         overwrite_card=arguments.overwrite_card,
     )
     if arguments.dry_run:
-        _print_plan(pushed)
+        _print_plan(pushed, arguments.tag)
         return
     print(pushed.url)
     if pushed.unchanged:
@@ -71,7 +71,7 @@ def _push(arguments: argparse.Namespace) -> None:
     print(f"fer_zoo.create_model('hf-hub:{pushed.repo}@{pushed.commit}', pretrained=True)")
 
 
-def _print_plan(plan: Pushed) -> None:
+def _print_plan(plan: Pushed, tag: str | None) -> None:
     visible = "private" if plan.private else "public"
     print(f"{plan.url} ({visible}, {'to be made' if plan.created else 'there already'})")
     for file in plan.files:
@@ -80,6 +80,8 @@ def _print_plan(plan: Pushed) -> None:
     for path in plan.removed:
         print(f"remove  {path}")
     print(f"May the weights be shared: {plan.card.share_weights}. Licence: {plan.card.licence}.")
+    if tag:
+        print(f"The commit would be tagged {tag}.")
     print("Nothing was sent.")
 
 

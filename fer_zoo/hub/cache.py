@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from fer_zoo.hub.client import LIBRARY, Client, Settings
 from fer_zoo.hub.contents import CONFIG, LIMITS, is_ours
 from fer_zoo.hub.digests import etag_of, fits_etag, forget
 from fer_zoo.hub.snapshot import Snapshot
+from fer_zoo.weights.files import parse_json
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _is_ours(folder: Path) -> bool:
     try:
         if path.stat().st_size > LIMITS[CONFIG]:
             return False
-        config = json.loads(path.read_text())
+        config = parse_json(path.read_text())
     except (OSError, ValueError):
         return False
     # Format 1 did not say whose it is.
-    return isinstance(config, dict) and (config.get("library") == LIBRARY or {*config} == {"format", "model"})
+    return config.get("library") == LIBRARY or {*config} == {"format", "model"}

@@ -8,7 +8,7 @@ import torch
 
 from fer_zoo.compose import build
 from fer_zoo.specs import ModelSpec
-from fer_zoo.weights import WeightsFolder, check_size, read_card, read_config
+from fer_zoo.weights import check_size, read_beginning
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, LARGEST, PICTURE, RECIPE, SHARD, TENSORS
 
 __all__ = [
@@ -53,8 +53,7 @@ def tensor_files(folder: Path) -> dict[str, str]:
     Raises:
         WeightsError: config or card are damaged.
     """
-    found = WeightsFolder(folder, read_config(folder / CONFIG).spec, read_card(folder / CARD))
-    return dict(found.tensor_files)
+    return dict(read_beginning(folder).tensor_files)
 
 
 def largest(spec: ModelSpec) -> int:

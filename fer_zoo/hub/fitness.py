@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_zoo.errors import HubError
+from fer_zoo.hub.refusals import refuse_local
 from fer_zoo.weights import WeightsFolder, check_folder
 
 
@@ -17,6 +18,7 @@ def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms:
         HubError: the terms forbid it, or the tree that trained it was changed.
     """
     found = check_folder(folder)
+    refuse_local(found.spec, f"config.json of {found.path}")
     card = found.card
     if card.commit.endswith("-dirty") and not allow_dirty:
         raise HubError(

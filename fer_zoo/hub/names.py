@@ -93,7 +93,12 @@ def parse_folder(name: str) -> Path:
         raise OptionError(
             f"{name!r} names no folder.", f"{FOLDER}PATH", f"e.g. create_model('{FOLDER}runs/quickstart/weights')"
         )
-    return Path(rest).expanduser()
+    try:
+        folder = Path(rest).expanduser()
+        folder.exists()
+    except (OSError, RuntimeError) as error:  # too long, or of a user that there is not
+        raise OptionError(f"{name[:80]!r} names no folder: {error}", f"{FOLDER}PATH", "correct the path") from error
+    return folder
 
 
 def _wrong_repo(repo: str) -> str:

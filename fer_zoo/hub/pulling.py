@@ -56,10 +56,12 @@ def _resolve(client: Client, repo: str, revision: str) -> tuple[str, Seen | None
     """Which commit a branch or tag is now, or was when a Hub last said so."""
     try:
         seen = client.look(repo, CONFIG, revision)
-    except UnreachableError as error:
+    except UnreachableError:
         commit = client.cached_commit(repo, revision)
         if commit is None:
             raise
-        _log.warning("%s Using %s at %s from the cache.", error.given, repo, commit)
+        _log.warning(
+            "The Hub is not asked, or does not answer: %s (%s) is what it last was, %s.", repo, revision, commit
+        )
         return commit, None
     return seen.commit, seen

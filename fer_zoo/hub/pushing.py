@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fer_zoo.errors import HubError, OptionError
 from fer_zoo.hub.client import LIBRARY, Client, Settings
 from fer_zoo.hub.contents import CARD
-from fer_zoo.hub.names import parse_repo, parse_revision
+from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
 from fer_zoo.hub.plans import Plan, Sent, card_is_ours_to_replace, look_at, make_plan
 from fer_zoo.hub.refusals import told
 
@@ -81,6 +81,8 @@ def push(
     branch = parse_revision(revision) if revision else "main"
     if tag is not None:
         parse_revision(tag, "tag")
+        if tag == "main" or tag.startswith("refs/") or is_commit(tag):
+            raise OptionError(f"The tag {tag!r}: it would be taken for a branch or a commit.", "another", "e.g. v1.0")
     if pull_request and tag is not None:
         raise OptionError("A tag on a pull request.", "one of them", "tag the commit once it is merged")
     found = fit_to_push(folder, allow_dirty=allow_dirty, despite_terms=despite_terms)
@@ -125,7 +127,7 @@ def _refuse(
         )
     if tag in there.tags and not (plan.unchanged and there.tags[tag] == there.head):
         raise HubError(
-            f"{plan.repo} has a tag {tag} on other weights ({there.tags[tag]}).",
+            f"{plan.repo} has a tag {tag} on another commit ({there.tags[tag]}).",
             "a tag that is not there yet: others rely on those that are",
             "choose another --tag",
         )

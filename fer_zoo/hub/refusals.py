@@ -6,7 +6,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fer_zoo import weights
 from fer_zoo.errors import FerZooError, HubError
+from fer_zoo.specs import ModelSpec
 
 _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token that may"
 
@@ -17,6 +19,20 @@ class UnreachableError(HubError):
 
 class MissingFileError(HubError):
     """A file that a repository does not have at a commit."""
+
+
+def refuse_local(spec: ModelSpec, where: str) -> None:
+    """Refuse a network whose options name files of one machine.
+
+    Raises:
+        HubError: it does.
+    """
+    if named := weights.local_options(spec):
+        raise HubError(
+            f"{where} names files of one machine: {', '.join(named)}.",
+            "a network that is the same on any machine",
+            "train it without these options; a landmarker takes them where it is used",
+        )
 
 
 @contextmanager

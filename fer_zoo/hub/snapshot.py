@@ -23,7 +23,7 @@ from fer_zoo.hub.contents import (
     tensor_files,
 )
 from fer_zoo.hub.digests import etag_of, fits_etag, forget
-from fer_zoo.hub.refusals import MissingFileError
+from fer_zoo.hub.refusals import MissingFileError, refuse_local
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Snapshot:
             WeightsError: config or card are not what this version can read.
         """
         found = weights.read_config(self._small(CONFIG, config))
+        refuse_local(found.spec, f"config.json of {self.repo} at {self.commit}")
         card = self._small(CARD)
         for file in needed(found.format):
             self._small(file)

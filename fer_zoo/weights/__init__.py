@@ -7,9 +7,9 @@ card: terms and figures, in YAML front matter under the key `fer_zoo`, and for p
 
 from fer_zoo.weights.building import check_size
 from fer_zoo.weights.checking import check_folder
-from fer_zoo.weights.config import FORMAT, FORMATS, Config, read_config
+from fer_zoo.weights.config import FORMAT, FORMATS, Config, local_options, read_config
 from fer_zoo.weights.files import sha256
-from fer_zoo.weights.folder import WeightsFolder, known_files, read_card, read_folder
+from fer_zoo.weights.folder import WeightsFolder, known_files, read_beginning, read_card, read_folder
 from fer_zoo.weights.loading import load_into, load_weights
 from fer_zoo.weights.lookup import bundled, find
 from fer_zoo.weights.writing import MAX_SHARD, rewrite, write_weights
@@ -27,6 +27,8 @@ __all__ = [
     "known_files",
     "load_into",
     "load_weights",
+    "local_options",
+    "read_beginning",
     "read_card",
     "read_config",
     "read_folder",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 from fer_zoo.errors import FerZooError, WeightsError
@@ -95,7 +96,7 @@ def _check_recipe(found: WeightsFolder) -> None:
         )
     try:
         # Only a recipe that stands alone is written: it must not pull in files beside it.
-        if path.read_text(encoding="utf-8").startswith("extends:"):
+        if re.search(r"^\s*[\"']?extends\b", path.read_text(encoding="utf-8"), re.MULTILINE):
             raise WeightsError(f"{path} extends another recipe.", "a recipe that stands alone", "write it in full")
         recipe = load_recipe(path)
     except WeightsError:

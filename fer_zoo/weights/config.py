@@ -74,9 +74,11 @@ def read_config(path: str | Path) -> Config:
     try:
         fields = parse_json(text)
         version = fields.get("format")
-        if version not in FORMATS or isinstance(version, bool):
+        if version is None:
+            raise ValueError("it names no format, so it is none of fer_zoo's")
+        if type(version) is not int or version not in FORMATS:
             raise WeightsError(
-                f"{path} has format {version!r}.",
+                f"{path} has format {repr(version)[:80]}.",
                 f"format {' or '.join(map(str, FORMATS))}",
                 "update fer_zoo, or write it anew",
             )
@@ -98,6 +100,18 @@ def read_config(path: str | Path) -> Config:
     return Config(found.model, FORMAT, found.version, found.detector_version)
 
 
+def local_options(spec: ModelSpec) -> list[str]:
+    """Options that name files of one machine: they mean nothing elsewhere, and a stranger's must not be opened."""
+    parts = {"backbone": spec.backbone, "temporal": spec.temporal, "fusion": spec.fusion}
+    parts["detector"] = spec.input.landmarks.detector
+    return [
+        f"{part}.{key}"
+        for part, component in parts.items()
+        for key, value in component.options.items()
+        if isinstance(value, str) and ("/" in value or "\\" in value or value.startswith(("~", ".")))
+    ]
+
+
 def _unknown_parts(spec: ModelSpec) -> list[str]:
     parts = (
         (BACKBONES, spec.backbone), (TEMPORALS, spec.temporal), (FUSIONS, spec.fusion),
@@ -117,7 +131,8 @@ def _absurd(spec: ModelSpec) -> list[str]:
     problems = []
     if clip.frames > _MOST_FRAMES or clip.size > _MOST_SIZE or clip.frames * clip.size**2 > _MOST_PIXELS:
         problems.append(f"input: {clip.frames} frames of {clip.size} x {clip.size} are absurd")
-    parts = {"backbone": spec.backbone, "temporal": spec.temporal, "fusion": spec.fusion}
+    detector = spec.input.landmarks.detector
+    parts = {"backbone": spec.backbone, "temporal": spec.temporal, "fusion": spec.fusion, "detector": detector}
     for part, component in parts.items():
         for key, value in component.options.items():
             if not _sane(value):

@@ -72,7 +72,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str) -> dict[str, Any]:
-    """Parse a JSON object in which no key stands twice, no number is NaN or infinite, and little is nested.
+    """Parse a JSON object: no key twice, no NaN and no infinity, no control characters, and little nested.
 
     Raises:
         ValueError: it is something else.
@@ -87,11 +87,17 @@ def parse_json(text: str) -> dict[str, Any]:
     return value
 
 
+def is_plain(text: str, also: str = "") -> bool:
+    """Whether a text has no control characters but those `also`: they could change a terminal, or forge lines."""
+    return not any((char < " " or "\x7f" <= char <= "\x9f") and char not in also for char in text)
+
+
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice")
+        found[key] = value
     return found
 
 
@@ -103,5 +109,7 @@ def _check_depth(value: Any, left: int) -> None:
     if not left:
         raise ValueError(f"it is nested more than {DEEPEST} deep")
     if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
             _check_depth(inner, left - 1)
+    elif isinstance(value, str) and not is_plain(value):
+        raise ValueError(f"it has control characters: {value[:80]!r}")

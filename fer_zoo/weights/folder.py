@@ -25,6 +25,7 @@ from fer_zoo.weights.files import (
     SHARD,
     TENSORS,
     damaged,
+    is_plain,
     read_text,
     told,
 )
@@ -48,7 +49,9 @@ class WeightsFolder:
 
 def known_files(found: WeightsFolder) -> tuple[str, ...]:
     """Names of the files that belong to a weights folder and are there; whatever else lies beside them does not."""
-    names = [CONFIG, *found.tensor_files, CHECK, RECIPE, CARD, PICTURE]
+    # A picture of which the card says no sha256 may be any file, by a link even one from elsewhere.
+    picture = [PICTURE] if PICTURE in found.card.beside else []
+    names = [CONFIG, *found.tensor_files, CHECK, RECIPE, CARD, *picture]
     return tuple(name for name in names if (found.path / name).is_file())
 
 
@@ -61,6 +64,17 @@ def read_folder(folder: str | Path) -> WeightsFolder:
     path = Path(folder)
     tensors = INDEX if (path / INDEX).is_file() and not (path / TENSORS).is_file() else TENSORS
     _refuse_missing(path, [CONFIG, tensors, RECIPE, CARD])
+    found = read_beginning(path)
+    _refuse_missing(path, [*found.tensor_files])
+    return found
+
+
+def read_beginning(path: Path) -> WeightsFolder:
+    """As `read_folder`; what is not there but config and card may still be on its way.
+
+    Raises:
+        WeightsError: they are damaged, or disagree.
+    """
     config, card = read_config(path / CONFIG), read_card(path / CARD)
     if card.labels != config.spec.labels:
         raise WeightsError(
@@ -68,9 +82,7 @@ def read_folder(folder: str | Path) -> WeightsFolder:
             "the same labels in the same order",
             "get the folder again",
         )
-    found = WeightsFolder(path, config.spec, card, config.format, config.detector_version)
-    _refuse_missing(path, [*found.tensor_files])
-    return found
+    return WeightsFolder(path, config.spec, card, config.format, config.detector_version)
 
 
 def read_card(path: str | Path) -> WeightsCard:
@@ -82,7 +94,10 @@ def read_card(path: str | Path) -> WeightsCard:
     path = Path(path)
     text = read_text(path)
     try:
-        card = WeightsCard.model_validate(_front_matter(text)["fer_zoo"])
+        matter = _front_matter(text)
+        if "fer_zoo" not in matter:
+            raise ValueError("it has no record of fer_zoo's, so these are no weights of fer_zoo")
+        card = WeightsCard.model_validate(matter["fer_zoo"])
     except ValidationError as error:
         raise damaged(path, told(error)) from error
     except (ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:
@@ -92,6 +107,9 @@ def read_card(path: str | Path) -> WeightsCard:
         raise damaged(path, "a sha256 is none")
     if card.files and sorted(card.files) != shard_names(len(card.files)):
         raise damaged(path, f"{', '.join(sorted(card.files)[:6])} are no shards of weights")
+    lines = {name: text for name, text in card.model_dump().items() if isinstance(text, str)}
+    if odd := [name for name, text in lines.items() if not is_plain(text, also="" if name in _ONE_LINE else "\n\t")]:
+        raise damaged(path, f"control characters in {', '.join(odd)}")
     if not card.beside.keys() <= {CONFIG, CHECK, RECIPE, PICTURE}:
         raise damaged(path, "it names files that no weights folder has")
     return card
@@ -114,19 +132,31 @@ def _refuse_missing(path: Path, names: list[str]) -> None:
         )
 
 
+# What is printed beside other things.
+_ONE_LINE = ("name", "licence", "share_weights", "terms_source", "protocol", "commit", "hardware")
+# A record of a hundred classes has 10,000 numbers a part; more than these would take minutes to read.
+_LONGEST_MATTER, _MOST_NODES = 2**19, 40_000
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML without references, by which a small text can stand for an enormous one, and no key twice."""
 
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise ValueError("it has references (*NAME)")
         self.depth += 1
+        self.nodes += 1
+        if self.nodes > _MOST_NODES:
+            raise ValueError(f"it has more than {_MOST_NODES} values")
         if self.depth > DEEPEST:
             raise ValueError(f"it is nested more than {DEEPEST} deep")
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
+        if isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float")) and ":" in node.value:
+            raise ValueError(f"{node.value[:20]!r} is no number")  # of base 60, slow to read and never written
         return node
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
@@ -140,7 +170,10 @@ def _front_matter(text: str) -> Any:
     text = text.replace("\r\n", "\n")
     if not text.startswith("---\n") or "\n---\n" not in text[4:]:
         raise ValueError("README.md has no front matter between lines of ---")
-    matter = yaml.load(text[4:].split("\n---\n", 1)[0], Loader=_Loader)
+    written = text[4:].split("\n---\n", 1)[0]
+    if len(written) > _LONGEST_MATTER:
+        raise ValueError(f"its front matter is longer than {_LONGEST_MATTER} letters")
+    matter = yaml.load(written, Loader=_Loader)
     if not isinstance(matter, dict):
         raise ValueError("its front matter holds no keys")
     return matter

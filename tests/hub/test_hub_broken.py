@@ -123,7 +123,7 @@ def test_a_hub_in_trouble_leaves_the_cache(hub: Hub, made: Path, home: Path, cap
     folder = at(hub)
     hub.fail("config", "HEAD", status=503)
     assert at(hub) == folder
-    assert "Using alice/m at" in caplog.text
+    assert "alice/m (main) is what it last was" in caplog.text
     hub.heal()
     with hub.down():
         assert at(hub) == folder

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fer_zoo import weights
+from fer_zoo.errors import WeightsError
 from fer_zoo.hub import pull
 from fer_zoo.hub.cache import held
 from fer_zoo.hub.first_use import record_path
@@ -73,3 +74,12 @@ def test_a_blob_that_is_gone_and_a_record_that_differs(hub: Hub, made: Path, hom
     (folder / "recipe.yaml").resolve().unlink()
     assert "leads nowhere" in str(one.problem())
     assert contents(pull("hf-hub:alice/m", endpoint=hub.endpoint, token=False)) == contents(made)
+
+
+def test_a_hostile_repository_hides_no_other(hub: Hub, made: Path, home: Path) -> None:
+    publish(hub, made, "alice/z")
+    pull("hf-hub:alice/z", endpoint=hub.endpoint, token=False)
+    hub.create("alice/deep", {"config.json": '{"a":' * 50_000})
+    with pytest.raises(WeightsError):
+        pull("hf-hub:alice/deep", endpoint=hub.endpoint, token=False)
+    assert [one.snapshot.repo for one in held(endpoint=hub.endpoint)] == ["alice/z"]

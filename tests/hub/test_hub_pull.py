@@ -250,3 +250,26 @@ def test_a_home_that_cannot_be_written_is_told_and_no_obstacle(
     with caplog.at_level(logging.WARNING, "fer_zoo"):
         assert at(hub, f"hf-hub:alice/m@{commit}").is_dir()
     assert "could not be noted" in caplog.text
+
+
+def test_a_detector_with_a_file_of_this_machine_is_refused_before_tensors(hub: Hub, made: Path, here: str) -> None:
+    config = json.loads((made / "config.json").read_text())
+    config["model"]["input"]["landmarks"]["detector"] = {"name": "dlib", "predictor": "/etc/hostname"}
+    hub.create("alice/m", {**contents_of(made), "config.json": json.dumps(config)})
+    with pytest.raises(HubError, match=r"names files of one machine: detector\.predictor"):
+        pull("hf-hub:alice/m")
+    assert not hub.requests.find("GET", "safetensors")
+
+
+def test_other_labels_in_card_and_config_are_refused_before_tensors(hub: Hub, made: Path, here: str) -> None:
+    config = json.loads((made / "config.json").read_text())
+    config["model"]["labels"] = config["model"]["labels"][::-1]
+    hub.create("alice/m", {**contents_of(made), "config.json": json.dumps(config)})
+    with pytest.raises(WeightsError, match="the same labels in the same order"):
+        pull("hf-hub:alice/m")
+    assert not hub.requests.find("GET", r"model\.safetensors")
+
+
+def test_an_impossible_folder() -> None:
+    with pytest.raises(OptionError, match="names no folder"):
+        fer_zoo.create_model("local-dir:" + "x" * 5000, pretrained=True)

@@ -87,7 +87,7 @@ def test_an_unchanged_push_makes_no_commit_and_a_changed_one_sends_what_changed(
     assert titles(hub) == ["Weights incres3d_tiny_lstm_lm.try"] * 2 + ["initial commit"]
     assert same(pull("hf-hub:alice/m"), other)
     assert same(pull("hf-hub:alice/m@v1"), made)
-    with pytest.raises(HubError, match=rf"has a tag v1 on other weights \({first.commit}\)"):
+    with pytest.raises(HubError, match=rf"has a tag v1 on another commit \({first.commit}\)"):
         push(other, "alice/m", tag="v1")
 
 
@@ -337,3 +337,29 @@ def test_weights_of_the_first_format_are_to_be_written_anew(hub: Hub, copy: Path
         push(copy, "alice/m")
     assert contents_of(copy)
     assert not hub.requests.lines()
+
+
+def test_a_picture_that_the_card_does_not_know_is_not_sent(hub: Hub, copy: Path, here: str, tmp_path: Path) -> None:
+    """It may be a link to any file of the user."""
+    (tmp_path / "secret.txt").write_text("SECRET")
+    change_card(copy, lambda record: record["beside"].pop("confusion.png"))
+    (copy / "confusion.png").unlink()
+    (copy / "confusion.png").symlink_to(tmp_path / "secret.txt")
+    pushed = push(copy, "alice/m")
+    assert "confusion.png" not in {file.path for file in pushed.files}
+    assert "confusion.png" not in hub.files("alice/m")
+
+
+def test_a_network_that_names_files_of_this_machine_is_not_sent(
+    hub: Hub, copy: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_zoo.weights.local_options", lambda spec: ["detector.predictor"])
+    with pytest.raises(HubError, match=r"names files of one machine: detector\.predictor"):
+        push(copy, "alice/m")
+    assert not hub.requests.find("POST", "repos/create")
+
+
+@pytest.mark.parametrize("tag", ["main", "refs/pr/1", "a" * 40])
+def test_a_tag_that_would_be_taken_for_something_else(tag: str, hub: Hub, made: Path, here: str) -> None:
+    with pytest.raises(OptionError, match="taken for a branch or a commit"):
+        push(made, "alice/m", tag=tag)

@@ -186,7 +186,7 @@ BAD_CARDS = {
     "no front matter": ("# a card", "no front matter"),
     "no end": ("---\nfer_zoo: {}\n", "no front matter"),
     "no YAML": ("---\nfer_zoo: [\n---\n", "damaged"),
-    "no record": ("---\nlicense: mit\n---\n", "KeyError: 'fer_zoo'"),
+    "no record": ("---\nlicense: mit\n---\n", "no weights of fer_zoo"),
     "a list": ("---\n- fer_zoo\n---\n", "holds no keys"),
     "a record of text": ("---\nfer_zoo: yes\n---\n", "damaged"),
     "half a record": ("---\nfer_zoo: {name: a}\n---\n", "sha256: Field required"),
@@ -195,6 +195,9 @@ BAD_CARDS = {
     "a key twice": ("---\nfer_zoo: {}\nfer_zoo: {}\n---\n", "a key stands twice"),
     "nested": (f"---\nfer_zoo: {'[' * 50}{']' * 50}\n---\n", "nested more than"),
     "nested beyond Python": (f"---\nfer_zoo: {'[' * 50_000}\n---\n", "damaged"),
+    "base 60": (f"---\nfer_zoo: {{hours: {'1:' * 50_000}1}}\n---\n", "is no number"),
+    "values without end": (f"---\nfer_zoo: [{'1,' * 45_000}1]\n---\n", "more than 40000 values"),
+    "long": (f"---\nfer_zoo: {'x' * 2**20}\n---\n", "longer than"),
     "larger than 4 MiB": ("---\nfer_zoo: {}\n---\n" + "x" * 2**22, "larger than"),
 }
 

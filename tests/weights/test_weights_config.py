@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,16 @@ def drop(key: str) -> Callable[[dict[str, Any]], None]:
 
 BAD_FIELDS = {
     "future format": (put("format", value=3), "has format 3"),
-    "no format": (drop("format"), "has format None"),
+    "no format": (drop("format"), "it is none of fer_zoo's"),
     "format of text": (put("format", value="2"), "has format '2'"),
+    "format 2.0": (put("format", value=2.0), r"has format 2\.0"),
+    "a long format": (put("format", value="x" * 10**5), "has format 'x{79}"),
+    "control characters": (put("model", "backbone", "x\x1b[31m", value=1), r"control characters: 'x\\x1b"),
+    "a control character in a label": (put("model", "labels", value=["a", "b\x9b"]), "control characters"),
+    "an absurd detector": (
+        put("model", "input", "landmarks", "detector", value={"name": "dlib", "work_side": 10**8}),
+        "detector.work_side is absurdly large",
+    ),
     "format true": (put("format", value=True), "has format True"),
     "other library": (put("library", value="timm"), "library: Input should be 'fer-zoo'"),
     "unknown key": (put("auto_map", value={"AutoModel": "evil.Model"}), "auto_map: Extra inputs"),
@@ -75,7 +84,7 @@ BAD_FIELDS = {
     "huge size": (put("model", "input", "size", value=200_000), "are absurd"),
     "many pixels": (put("model", "input", value={"frames": 9000, "size": 9000}), "are absurd"),
     "labels twice": (put("model", "labels", value=["a", "a", "b"]), "stand twice"),
-    "labels that steer a terminal": (put("model", "labels", value=["calm", "\x1b[2J", "cross"]), "no printable name"),
+    "labels that steer a terminal": (put("model", "labels", value=["calm", "\x1b[2J", "cross"]), "control characters"),
     "endless label": (put("model", "labels", value=["calm", "g" * 500, "cross"]), "no printable name"),
     "negative std": (put("model", "input", "std", value=[0.25, -1, 0.25]), r"model\.input\.std"),
 }
@@ -156,3 +165,12 @@ def test_a_config_goes_round(made: Path) -> None:
     assert isinstance(config.spec, ModelSpec)
     assert (config.format, config.detector_version) == (2, "exact points of the renderer")
     assert json.loads((made / "config.json").read_text())["model"] == config.spec.model_dump(mode="json")
+
+
+def test_a_key_that_stands_twice_among_many_is_found_at_once(folder: Path) -> None:
+    many = ", ".join(f'"k{number}": 0' for number in range(60_000))
+    (folder / "config.json").write_text(f'{{{many}, "k0": 0}}')
+    began = time.process_time()
+    with pytest.raises(WeightsError, match="'k0' stands twice"):
+        weights.read_folder(folder)
+    assert time.process_time() - began < 2

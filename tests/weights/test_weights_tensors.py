@@ -22,13 +22,17 @@ SHAPES = st.lists(st.integers(0, 5), max_size=4).map(tuple)
 KINDS = st.tuples(st.sampled_from(list(DTYPES.values())), SHAPES)
 
 
+# Any but those with control characters, which no module has and the reader refuses.
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12).filter("__metadata__".__ne__)
+
+
 def filled(dtype: torch.dtype, shape: tuple[int, ...], seed: int) -> torch.Tensor:
     numbers = torch.randint(0, 100, shape, generator=torch.Generator().manual_seed(seed))
     return numbers.to(dtype)
 
 
 @settings(max_examples=60, deadline=None)
-@given(kinds=st.dictionaries(st.text(min_size=1, max_size=12).filter(lambda n: n != "__metadata__"), KINDS, max_size=6))
+@given(kinds=st.dictionaries(NAMES, KINDS, max_size=6))
 def test_reads_what_safetensors_writes(kinds: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("any") / "any.safetensors"
     written = {name: filled(*kind, seed) for seed, (name, kind) in enumerate(kinds.items())}
