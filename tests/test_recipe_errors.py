@@ -90,7 +90,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "split: {flods: 5}",
         [
             "split.folds (mine.yaml:6): required key is missing",
-            "split.flods (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds, fold, seed",
+            "split.flods (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds, fold, seed, pooled_with",
         ],
     ),
     "no split": (
@@ -163,7 +163,7 @@ def test_the_whole_text_of_an_override_that_fits_nothing() -> None:
     assert str(caught.value) == (
         "Recipe 'quickstart' has 1 problem:\n"
         "    - train.augment.flp (--set): unknown key (did you mean 'flip'?); accepted: flip, rotate_deg, scale, "
-        "shift, brightness, contrast, colour, gamma, grey, noise, noise_share, blur, lowres, compress, jpeg, erase, "
+        "shift, warp, brightness, contrast, colour, gamma, grey, noise, noise_share, blur, lowres, compress, jpeg, erase, "
         "detector_noise, lose_landmarks, stride, frame_jitter, reverse" + END
     )
 

@@ -178,7 +178,7 @@ def rendered_face(size: int = 192, seconds: float = 0.8) -> np.ndarray:
     """Frames uint8 (T, size, size, 3) of a rendered face that smiles."""
     from fer_zoo.synth import render_video
 
-    return render_video(0, ["happiness"], seconds_each=seconds, size=size, plain=True).frames
+    return render_video(1, ["happiness"], seconds_each=seconds, size=size, plain=True).frames
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,9 @@ def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_worker_that_draws_otherwise_is_refused(rendered: Path, tmp_path: Path) -> None:
     settings = json.loads((folders(rendered)[0] / "header.json").read_text())
     with pytest.raises(InputError, match="other faces"):
-        render_cache._render_chunk(tmp_path, {**settings, "probe": "of another version"}, synthetic._makehuman, (0, 0))
+        render_cache._render_chunk(
+            tmp_path, {**settings, "probe": "of another version"}, partial(synthetic._makehuman, 0.0), (0, 0)
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -23,7 +23,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_rows() -> None:
-    assert len(ABLATIONS) == 22
+    assert len(ABLATIONS) == 23
 
 
 @pytest.mark.slow
