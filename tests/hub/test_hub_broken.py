@@ -154,6 +154,7 @@ def test_a_file_is_forgotten_with_all_its_links(tmp_path: Path) -> None:
     forget(tmp_path / "sub" / "name")
 
 
+@pytest.mark.slow
 def test_offline_hit_and_miss(hub: Hub, made: Path, tmp_path: Path, home: Path) -> None:
     """In a fresh process: the setting is read when the client is imported."""
     commit = publish(hub, made)

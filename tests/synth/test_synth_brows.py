@@ -31,7 +31,7 @@ def at_rest(family: HeadFamily) -> np.ndarray:
     return np.mean([heights(clip.landmarks[0].astype(float)) for clip in clips], axis=0)
 
 
-@pytest.mark.parametrize("head", ["makehuman", "ict"])
+@pytest.mark.parametrize("head", ["makehuman", pytest.param("ict", marks=pytest.mark.slow)])
 def test_people_at_rest_have_the_brows_of_the_mean_face(head: str) -> None:
     """But for their height, in which people differ most: the slope and the arch are what is read as an expression."""
     family = makehuman() if head == "makehuman" else ict_family(real_pack())
