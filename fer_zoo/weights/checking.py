@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from fer_zoo.errors import FerZooError, WeightsError
+from fer_zoo.model import FERModel
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Metrics
 from fer_zoo.weights.building import build_to_fill
 from fer_zoo.weights.config import FORMAT
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, damaged, other_file, sha256
 from fer_zoo.weights.folder import WeightsFolder, read_folder
-from fer_zoo.weights.loading import read_facts, read_features, read_into
+from fer_zoo.weights.loading import read_facts, read_features, read_head
 from fer_zoo.weights.proof import check_proof
 
 
@@ -42,8 +45,17 @@ def check_folder(folder: str | Path) -> WeightsFolder:
     # In two goes: the activations of a large clip and the weights of a large head need not be there together.
     model = build_to_fill(found.spec)
     read_features(model, found)
-    check_proof(found.path / CHECK, model, before_head=lambda: read_into(model, found))
+    check_proof(found.path / CHECK, model, before_head=lambda: _on_to_head(model, found))
     return found
+
+
+def _on_to_head(model: FERModel, found: WeightsFolder) -> None:
+    """Let go of the backbone, which has done its part, then read the rest and check every sha256."""
+    model.backbone.to("meta")
+    # glibc keeps what was freed of the activations.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    read_head(model, found)
 
 
 def _check_card(found: WeightsFolder) -> None:

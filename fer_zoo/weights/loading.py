@@ -56,6 +56,15 @@ def read_features(model: FERModel, found: WeightsFolder) -> None:
         read_data(file, targets)
 
 
+def read_head(model: FERModel, found: WeightsFolder) -> None:
+    """Read the tensors that `read_features` left out, and check the sha256 of everything.
+
+    Raises:
+        WeightsError: tensors do not fit, cannot be read, or are not those that the card describes.
+    """
+    _read(model, found, {name: value for name, value in model.state_dict().items() if name.startswith("temporal.")})
+
+
 def load_into(model: FERModel, found: WeightsFolder) -> None:
     """Load the tensors of a weights folder into a model of the same network, all of them or none.
 
