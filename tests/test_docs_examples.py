@@ -89,6 +89,7 @@ def desk(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """Where a reader sits: a folder with a video, beside the repository's examples; what is registered is undone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_ZOO_CACHE", str(shared / "cache"))
+    monkeypatch.setenv("FER_ZOO_STORES", str(tmp_path / "stores"))  # not those of whoever runs the tests
     monkeypatch.setattr(fer_zoo.training, "train", one_step)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "examples").symlink_to(ROOT / "examples")

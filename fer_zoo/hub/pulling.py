@@ -60,8 +60,7 @@ def _resolve(client: Client, repo: str, revision: str) -> tuple[str, Seen | None
         commit = client.cached_commit(repo, revision)
         if commit is None:
             raise
-        _log.warning(
-            "The Hub is not asked, or does not answer: %s (%s) is what it last was, %s.", repo, revision, commit
-        )
+        silent = "%s is not asked, or does not answer: %s (%s) is what it last was, %s."
+        _log.warning(silent, client.endpoint, repo, revision, commit)
         return commit, None
     return seen.commit, seen
