@@ -20,10 +20,10 @@ LABELS = ("calm", "glad", "cross")
 METRICS = {"clips": 6, "subjects": 2, "war": 0.5, "uar": 0.5, "confusion": [[1, 1, 0], [0, 2, 0], [2, 0, 0]]}
 
 
-def small_recipe(labels: tuple[str, ...] = LABELS, width: float = 0.05) -> Recipe:
+def small_recipe(labels: tuple[str, ...] = LABELS, width: float = 0.05, hidden: int = 8) -> Recipe:
     model = {
         "backbone": {"name": "incres3d_tiny", "width": width},
-        "temporal": {"name": "lstm", "hidden": 8},
+        "temporal": {"name": "lstm", "hidden": hidden},
         "fusion": {"name": "lm", "radius": 2},
         "pool": "mean",
         "labels": labels,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_zoo.synth.warp import fading
+
 Floats = NDArray[np.float64]
 
 # Heights of the five points of a brow above the middle of the eyes, from the nose outward, in distances between the
@@ -32,11 +34,6 @@ def levelled(base: Floats, marks: NDArray[np.int64], seen: Floats) -> Floats:
     up = (_HEIGHTS - seen) * between
     centres = np.vstack([points[17:27], points[36:48]])
     wanted = np.concatenate([up[::-1], up, np.zeros(12)])
-    kernel = _near(centres, centres)
+    kernel = fading(centres, centres, _REACH)
     strength = np.linalg.solve(kernel + _RIDGE * np.eye(len(centres)), wanted)
-    return np.asarray(np.outer(_near(base, centres) @ strength, [0.0, 1.0, 0.0]))
-
-
-def _near(points: Floats, centres: Floats) -> Floats:
-    square = ((points[:, None] - centres[None]) ** 2).sum(-1)
-    return np.asarray(np.exp(-square / (2 * _REACH**2)))
+    return np.asarray(np.outer(fading(base, centres, _REACH) @ strength, [0.0, 1.0, 0.0]))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fer_zoo.errors import OptionError
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.head import EYE, SKIN, Head
+from fer_zoo.synth.warp import fading
 
 Floats = NDArray[np.float64]
 
@@ -54,8 +55,7 @@ class Field:
 
     def at(self, points: Floats) -> Floats:
         """Displacements (n, 3) of points (n, 3)."""
-        square = ((points[:, None] - self.centres[None]) ** 2).sum(-1)
-        return np.asarray(np.exp(-square / (2 * self.reach**2)) @ self.moves)
+        return np.asarray(fading(points, self.centres, self.reach) @ self.moves)
 
 
 def own_features(head: Head, shape: Floats, amount: float, rng: np.random.Generator) -> Floats:

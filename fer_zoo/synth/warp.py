@@ -1,4 +1,4 @@
-"""Bring one head onto another: by moving and scaling, by bending, and by taking over what lies nearest."""
+"""Bring one head onto another: by moving and scaling, bending, pulling locally, and taking over what lies nearest."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def bending(source: Floats, target: Floats, smoothing: float) -> Callable[[Float
         return np.asarray(points + np.einsum("nk,kc->nc", reach, weights[:k]) + weights[k])
 
     return bend
+
+
+def fading(points: Floats, centres: Floats, reach: Floats | float) -> Floats:
+    """Weights (n, k) of points (n, 3) about centres (k, 3): 1 there, falling as a Gaussian of deviation ``reach``."""
+    square = ((points[:, None] - centres[None]) ** 2).sum(-1)
+    return np.asarray(np.exp(-square / (2 * reach**2)))
 
 
 def carry_over(values: Floats, at: Floats, to: Floats, nearest: int = 4) -> Floats:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from fer_zoo.errors import FerZooError, WeightsError
-from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS
-from fer_zoo.specs import InputSpec, ModelSpec
+from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Registry
+from fer_zoo.specs import ComponentSpec, InputSpec, ModelSpec
 from fer_zoo.specs.base import Spec
 from fer_zoo.weights.files import damaged, parse_json, read_text, told
 
@@ -102,23 +102,27 @@ def read_config(path: str | Path) -> Config:
 
 def local_options(spec: ModelSpec) -> list[str]:
     """Options that name files of one machine: they mean nothing elsewhere, and a stranger's must not be opened."""
-    parts = {"backbone": spec.backbone, "temporal": spec.temporal, "fusion": spec.fusion}
-    parts["detector"] = spec.input.landmarks.detector
     return [
         f"{part}.{key}"
-        for part, component in parts.items()
+        for part, (_, component) in _components(spec).items()
         for key, value in component.options.items()
         if isinstance(value, str) and ("/" in value or "\\" in value or value.startswith(("~", ".")))
     ]
 
 
+def _components(spec: ModelSpec) -> dict[str, tuple[Registry, ComponentSpec]]:
+    """What a network is put together of, and where each part must be registered."""
+    return {
+        "backbone": (BACKBONES, spec.backbone),
+        "temporal": (TEMPORALS, spec.temporal),
+        "fusion": (FUSIONS, spec.fusion),
+        "detector": (LANDMARKERS, spec.input.landmarks.detector),
+    }
+
+
 def _unknown_parts(spec: ModelSpec) -> list[str]:
-    parts = (
-        (BACKBONES, spec.backbone), (TEMPORALS, spec.temporal), (FUSIONS, spec.fusion),
-        (LANDMARKERS, spec.input.landmarks.detector),
-    )  # fmt: skip
     problems = []
-    for registry, component in parts:
+    for registry, component in _components(spec).values():
         try:
             problems += registry.get(component.name).problems(component.options)
         except FerZooError as error:
@@ -131,9 +135,7 @@ def _absurd(spec: ModelSpec) -> list[str]:
     problems = []
     if clip.frames > _MOST_FRAMES or clip.size > _MOST_SIZE or clip.frames * clip.size**2 > _MOST_PIXELS:
         problems.append(f"input: {clip.frames} frames of {clip.size} x {clip.size} are absurd")
-    detector = spec.input.landmarks.detector
-    parts = {"backbone": spec.backbone, "temporal": spec.temporal, "fusion": spec.fusion, "detector": detector}
-    for part, component in parts.items():
+    for part, (_, component) in _components(spec).items():
         for key, value in component.options.items():
             if not _sane(value):
                 problems.append(f"{part}.{key} is absurdly large")

@@ -10,55 +10,22 @@ from typing import Any
 
 import pytest
 import torch
+from weights_folders import card_fields, small_recipe
 
 from fer_zoo import weights
 from fer_zoo.compose import build
-from fer_zoo.specs import Recipe
 
 from .fixtures import ALICE, client_environment
 from .loopback import Hub
 
-NAME = "incres3d_tiny_lstm_lm.try"
-LABELS = ("calm", "glad", "cross")
-FIGURES = {"clips": 6, "subjects": 2, "war": 0.5, "uar": 0.5, "confusion": [[1, 1, 0], [0, 2, 0], [2, 0, 0]]}
 CLEAN = "0" * 40
 
 
 def make_folder(folder: Path, *, seed: int = 0, hidden: int = 8, **card: Any) -> Path:
     """A weights folder of a random network; other seeds are other weights, `card` changes what the card says."""
-    model = {
-        "backbone": {"name": "incres3d_tiny", "width": 0.05},
-        "temporal": {"name": "lstm", "hidden": hidden},
-        "fusion": {"name": "lm", "radius": 2},
-        "pool": "mean",
-        "labels": LABELS,
-        "input": {"frames": 6, "size": 32},
-    }
-    split = {"train": (0, 2), "validation": (2, 3), "test": (3, 4)}
-    recipe = Recipe.model_validate({"model": model, "split": split, "protocol": "subject-independent", "seed": 1})
     torch.manual_seed(seed)
+    recipe = small_recipe(hidden=hidden)
     return weights.write_weights(folder, build(recipe.model), recipe, card_fields(**card))
-
-
-def card_fields(**changes: Any) -> dict[str, Any]:
-    """What the card of such a folder says."""
-    fields = {
-        "name": NAME,
-        "labels": LABELS,
-        "licence": "Apache-2.0",
-        "terms": "None beyond the licence.",
-        "may_use": "anybody",
-        "share_weights": "yes",
-        "terms_source": "a note of 2026-11-22",
-        "training_data": "Coloured squares.",
-        "protocol": "subject-independent",
-        "metrics": {"test": FIGURES},
-        "commit": CLEAN,
-        "hardware": "a small machine",
-        "hours": 0.1,
-        "synthetic": True,
-    }
-    return {**fields, **changes}
 
 
 @pytest.fixture(scope="module")
