@@ -34,7 +34,8 @@ WEIGHTS = """
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
 
 All were trained on **synthetic faces**; the figures are of held-out synthetic identities and are not comparable with
-published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes.
+published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They are of the
+faces as they were drawn at the commit that a card names; what became of them since is in the [lab log](lab-log.md).
 """
 
 
