@@ -115,14 +115,14 @@ def build(spec: ModelSpec) -> FERModel:
     elif site == "features":
         fused = of_fusion.build(options=spec.fusion.options, features=output)
         depth = cast(int, fused.out_channels)
-    features = depth if spec.pool == "mean" else depth * height * width
-    head = TEMPORALS.get(spec.temporal.name).build(options=spec.temporal.options, in_features=features)
+    cells = 1 if spec.pool == "mean" else height * width
+    head = TEMPORALS.get(spec.temporal.name).build(options=spec.temporal.options, in_features=depth * cells)
     embedding = cast(Temporal, head).out_features
     if site == "embedding":
         fused = of_fusion.build(options=spec.fusion.options, in_features=embedding)
         embedding = cast(int, fused.out_features)
     assert fused is not None
-    return FERModel(spec, backbone, fused, head, site=site, channels=depth, embedding=embedding)
+    return FERModel(spec, backbone, fused, head, site=site, channels=depth, embedding=embedding, cells=cells)
 
 
 def _joined(backbone: str, temporal_name: str, fusion_name: str) -> str:

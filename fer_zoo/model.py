@@ -31,6 +31,7 @@ class FERModel(nn.Module):
         site: FusionSite = "none",
         channels: int | None = None,
         embedding: int | None = None,
+        cells: int = 1,
         card: WeightsCard | None = None,
     ) -> None:
         super().__init__()
@@ -42,7 +43,12 @@ class FERModel(nn.Module):
         # The paper averages 3 x 3 neighbours at stride 1, so the grid stays (figure 1).
         self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
         self._channels = channels or cast(Backbone, backbone).output.channels
-        self.head_norm = nn.BatchNorm2d(self._channels) if spec.head_norm == "batch" else nn.Identity()
+        self.head_norm: nn.Module = nn.Identity()
+        if spec.head_norm == "batch":
+            self.head_norm = nn.BatchNorm2d(self._channels)
+            # Of a flattened map the head reads `cells` features a channel. At 1 each, a first step of Adam moves every
+            # unit of the head by several of its standard deviations; at this it moves it as far as on pooled features.
+            nn.init.constant_(self.head_norm.weight, 1 / cells)
         self.dropout = nn.Dropout(spec.dropout)
         self.temporal = temporal
         self.classifier = nn.Linear(embedding or cast(Temporal, temporal).out_features, len(spec.labels))

@@ -191,3 +191,10 @@ def test_half_precision_takes_clips_of_its_kind_and_exact_landmarks(clip: torch.
     assert (half(clip.bfloat16(), POINTS).float() - wanted).abs().max() < 0.1
     with torch.autocast("cpu", torch.bfloat16):
         assert half.to(torch.float32)(clip, POINTS).isfinite().all()
+
+
+@pytest.mark.parametrize(("pool", "start"), [("flatten", 1 / 16), ("mean", 1.0)])
+def test_the_norm_before_the_head_starts_by_the_cells_that_the_head_reads(pool: str, start: float) -> None:
+    model = fer_zoo.create_model("incres3d_tiny_lstm", pool=pool)  # 4 x 4 cells
+    weight = model.head_norm.weight
+    assert weight.tolist() == [start] * len(weight)
