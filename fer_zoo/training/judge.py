@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fer_zoo.data import keys_name_databases
 from fer_zoo.data.augment import with_detector_noise
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.data.playback import central_frames
@@ -24,6 +25,8 @@ from fer_zoo.training.run import Run
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+# The grouping of clips of several databases.
+_DATABASE = "database"
 # What the card calls the parts.
 _ON_CARD = {"test_noisy": "test, points as inexact as a detector's"}
 
@@ -55,7 +58,15 @@ def judge(run: Run, clips: Mapping[str, ClipSet], out: Path) -> dict[str, Metric
         run.load_best(out)
         said = {part: predict(run, own) for part, own in parts.items()}
     _write(run, said, out / "predictions" / "best")
-    return {_ON_CARD.get(part, part): figures(own).card() for part, own in said.items()}
+    return {name: figures(own).card() for part, whole in said.items() for name, own in _on_card(part, whole)}
+
+
+def _on_card(part: str, said: Predictions) -> Iterator[tuple[str, Predictions]]:
+    """A part, and where it pools databases each of them too: a mean may hide that one is read badly."""
+    name = _ON_CARD.get(part, part)
+    yield name, said
+    for database in sorted(set(said.groups.get(_DATABASE, np.array([])).tolist())):
+        yield f"{name}, {database}", said.of_group(_DATABASE, database)
 
 
 def _is_best(run: Run) -> bool:
@@ -70,7 +81,9 @@ def predict(run: Run, clips: ClipSet) -> Predictions:
     numbers = range(len(clips))
     keys, subjects = (np.array([name(n) for n in numbers]) for name in (clips.key, clips.person))
     videos = np.array(clips.videos) if clips.videos else keys
-    return Predictions(clips.names, keys, subjects, videos, clips.labels, probabilities)
+    of = np.array([key.partition(":")[0] for key in keys]) if keys_name_databases(run.recipe) else np.array([])
+    groups = {_DATABASE: of} if len(set(of.tolist())) > 1 else {}
+    return Predictions(clips.names, keys, subjects, videos, clips.labels, probabilities, groups)
 
 
 def predict_shared(model: FERModel, clips: ClipSet, accelerator: Accelerator) -> npt.NDArray[np.float64]:

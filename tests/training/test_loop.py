@@ -23,6 +23,7 @@ from fer_zoo.specs import ComponentSpec, CropSpec, Recipe
 from fer_zoo.training import TrainResult, evaluate_clips, processes, train
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import read_progress
+from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.run import start
 from fer_zoo.training.step import train_step
 from fer_zoo.weights import load_weights, read_folder
@@ -185,7 +186,23 @@ def test_training_across_databases(tmp_path: Path) -> None:
     assert "ckplus" not in card.training_data
     assert (card.metrics["test"].clips, card.metrics["test"].subjects) == (18, 6)
     assert (card.metrics["validation"].clips, card.metrics["validation"].subjects) == (12, 4)
-    assert len(card.metrics) == 3, "exact points are judged with a detector's noise too"
+    noisy = "test, points as inexact as a detector's"
+    assert set(card.metrics) == {"validation", "validation, fera", "validation, mmi", "test", noisy}, "of several: each"
+
+
+def test_training_on_pooled_databases_is_judged_on_each(tmp_path: Path) -> None:
+    for name in ("ckplus", "mmi"):
+        toy_store(tmp_path / name, name, "exact")
+    pooled = {"folds": 3, "fold": 1, "pooled_with": ["mmi"]}
+    result = train(of_stores(split=pooled), tmp_path / "run", stores=tmp_path)
+    metrics = read_folder(result.weights).card.metrics
+    for part in ("validation", "test", "test, points as inexact as a detector's"):
+        ours, others = metrics[f"{part}, ckplus"], metrics[f"{part}, mmi"]
+        assert (ours.clips + others.clips, ours.subjects + others.subjects) == (12, 4)
+        both = (np.array(ours.confusion) + np.array(others.confusion)).tolist()
+        assert both == np.array(metrics[part].confusion).tolist()
+    said = Predictions.read(tmp_path / "run" / "predictions" / "best" / "test.csv")
+    assert said.groups["database"].tolist() == [key.partition(":")[0] for key in said.keys.tolist()]
 
 
 def test_a_store_that_does_not_fit_starts_nothing(tmp_path: Path) -> None:
