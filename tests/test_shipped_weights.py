@@ -59,10 +59,9 @@ def test_the_card_claims_at_least_85_per_cent() -> None:
     assert all(figures.war >= 0.85 for part, figures in card.metrics.items() if part.startswith("test"))
 
 
-def test_the_card_is_true_on_some_test_identities() -> None:
+def test_the_card_is_true_of_people_who_are_in_no_part() -> None:
     model = fer_zoo.create_model(NAME, pretrained=True)
-    first, _ = load_recipe(f"release/{NAME}").split.test
-    clips = [render_clip(first + i, label, size=112) for i in range(8) for label in model.labels]
+    clips = [render_clip(20_000 + i, label, size=112) for i in range(8) for label in model.labels]
     chosen = ClipSet.from_arrays(
         np.stack([clip.frames for clip in clips]),
         np.stack([clip.landmarks for clip in clips]),
@@ -72,7 +71,7 @@ def test_the_card_is_true_on_some_test_identities() -> None:
     )
     # 56 clips: two standard deviations of a share of 0.9 are 0.08.
     assert model.card is not None
-    assert evaluate_clips(model, chosen).war > model.card.metrics["test"].war - 0.1
+    assert evaluate_clips(model, chosen).war > model.card.metrics["test, synthmh"].war - 0.1
 
 
 def test_models_without_weights_say_which_have_them() -> None:
