@@ -34,6 +34,13 @@ published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean reca
 faces as they were drawn at the commit that a card names; what became of them since is in the [lab log](lab-log.md).
 """
 
+COMPARED = """
+## What each part brings
+
+Networks that differ in one part, trained alike and tested across two databases of rendered faces:
+[Ablations on rendered faces](reports/rendered.md).
+"""
+
 
 def percent(value: float) -> str:
     """A fraction as per cent with one decimal."""
@@ -96,7 +103,7 @@ def page() -> str:
     """The whole page."""
     sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
     sections.append(published_section(published()))
-    return HEAD + parts_section() + WEIGHTS + "".join(sections)
+    return HEAD + parts_section() + WEIGHTS + "".join(sections) + COMPARED
 
 
 def main() -> None:
