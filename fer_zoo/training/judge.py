@@ -18,7 +18,7 @@ from fer_zoo.errors import TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training.evaluate import crop_clips, predict_cropped
-from fer_zoo.training.metrics import figures
+from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.run import Run
 
@@ -58,15 +58,15 @@ def judge(run: Run, clips: Mapping[str, ClipSet], out: Path) -> dict[str, Metric
         run.load_best(out)
         said = {part: predict(run, own) for part, own in parts.items()}
     _write(run, said, out / "predictions" / "best")
-    return {name: figures(own).card() for part, whole in said.items() for name, own in _on_card(part, whole)}
+    return {name: own.card() for part, whole in said.items() for name, own in _on_card(part, whole)}
 
 
-def _on_card(part: str, said: Predictions) -> Iterator[tuple[str, Predictions]]:
-    """A part, and where it pools databases each of them too: a mean may hide that one is read badly."""
+def _on_card(part: str, said: Predictions) -> Iterator[tuple[str, Figures]]:
+    """Figures of a part, and where it pools databases of each of them too: a mean may hide that one is read badly."""
     name = _ON_CARD.get(part, part)
-    yield name, said
-    for database in sorted(set(said.groups.get(_DATABASE, np.array([])).tolist())):
-        yield f"{name}, {database}", said.of_group(_DATABASE, database)
+    yield name, figures(said)
+    for database, own in group_figures(said).get(_DATABASE, {}).items():
+        yield f"{name}, {database}", own
 
 
 def _is_best(run: Run) -> bool:
@@ -81,8 +81,10 @@ def predict(run: Run, clips: ClipSet) -> Predictions:
     numbers = range(len(clips))
     keys, subjects = (np.array([name(n) for n in numbers]) for name in (clips.key, clips.person))
     videos = np.array(clips.videos) if clips.videos else keys
-    of = np.array([key.partition(":")[0] for key in keys]) if keys_name_databases(run.recipe) else np.array([])
-    groups = {_DATABASE: of} if len(set(of.tolist())) > 1 else {}
+    groups = {}
+    if keys_name_databases(run.recipe):
+        databases = np.array([key.partition(":")[0] for key in keys])
+        groups = {_DATABASE: databases} if len(set(databases)) > 1 else {}
     return Predictions(clips.names, keys, subjects, videos, clips.labels, probabilities, groups)
 
 
