@@ -32,10 +32,9 @@ def create_model(
 
     Args:
         name: model name, or `model.tag` for given weights: those of the package, or published ones, which are pulled.
-            `hf-hub:OWNER/NAME[@REVISION]` pulls weights from the Hugging Face Hub, `local-dir:PATH` takes those of a
-            folder.
-        pretrained: False for random weights; True or a tag loads them strictly, sha256 checked, or raises. A name with
-            a tag, and an address, say themselves which weights are meant: these are loaded in any case.
+            `hf-hub:OWNER/NAME[@REVISION]` pulls weights from the Hugging Face Hub, `local-dir:PATH` takes a folder's.
+        pretrained: False for random weights; True or a tag loads them strictly, sha256 checked, or raises. A tag or an
+            address in the name loads them in any case.
         backbone_weights: start the backbone from the weights published for it (ImageNet, Kinetics) and the rest from
             random ones; fetched by the library that publishes them, or from its cache.
         recipe: in place of a name: build the network of a recipe, by its name or file, with random weights.
