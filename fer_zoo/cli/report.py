@@ -16,6 +16,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     report = verbs.add_parser("report", parents=[common], help="tables and pictures of what an ablation found")
     report.add_argument("out", nargs="+", metavar="OUT", help="folders that `fer-zoo ablate` wrote")
     report.add_argument("--baseline", metavar="RECIPE", help="what others are compared with; default the first recipe")
+    report.add_argument("--name", metavar="TEXT", help="what the report is on; default the names of the folders")
     report.add_argument("--to", metavar="DIR", help="folder of the report; default OUT/report")
     report.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
     report.add_argument(
@@ -29,8 +30,9 @@ def _report(arguments: argparse.Namespace) -> None:
 
     stores = Path(arguments.stores) if arguments.stores else None
     folder, report = write_report(
-        arguments.out, arguments.to, baseline=arguments.baseline, stores=stores, faces=arguments.faces
-    )
+        arguments.out, arguments.to, name=arguments.name, baseline=arguments.baseline, stores=stores,
+        faces=arguments.faces,
+    )  # fmt: skip
     for warning in report.warnings:
         print(f"Attention: {warning}", file=sys.stderr)
     for name in (MARKDOWN, HTML, JSON):

@@ -20,8 +20,8 @@ MARKDOWN, HTML, JSON, PICTURES = "report.md", "report.html", "report.json", "pic
 
 
 def write_report(
-    folders: Sequence[str | Path], to: str | Path | None = None, *, baseline: str | None = None,
-    stores: Path | None = None, cache: Path | None = None, faces: bool = False,
+    folders: Sequence[str | Path], to: str | Path | None = None, *, name: str | None = None,
+    baseline: str | None = None, stores: Path | None = None, cache: Path | None = None, faces: bool = False,
 ) -> tuple[Path, Report]:  # fmt: skip
     """Read ablation folders and write report.md with `pictures/`, report.html and report.json; returns their folder.
 
@@ -29,6 +29,7 @@ def write_report(
 
     Args:
         to: folder that is written to; default `report` in the first ablation folder.
+        name: what the report is on, its heading; default the names of the folders.
         baseline: the recipe that others are compared with; default the first that was asked for.
         stores: folder of prepared clip stores, to show the faces of mistakes; default as in training.
         cache: folder of rendered clips, for the same.
@@ -38,7 +39,7 @@ def write_report(
         InputError: no ablation folder, or trainings that do not fit each other, or nothing can be written.
     """
     cells = read_results(folders)
-    report, pictures = drawn(make_report(cells, baseline), cells, stores=stores, cache=cache, faces=faces)
+    report, pictures = drawn(make_report(cells, baseline, name=name), cells, stores=stores, cache=cache, faces=faces)
     out = Path(folders[0]) / "report" if to is None else Path(to)
     blocks = page(report)
     texts = {
@@ -47,10 +48,10 @@ def write_report(
         JSON: as_json(report),
     }
     try:
-        for name, picture in pictures.items():
-            write_atomically(out / PICTURES / name, lambda stream, data=picture: stream.write(data))  # type: ignore[misc]
-        for name, text in texts.items():
-            write_text(out / name, text)
+        for file, picture in pictures.items():
+            write_atomically(out / PICTURES / file, lambda stream, data=picture: stream.write(data))  # type: ignore[misc]
+        for file, text in texts.items():
+            write_text(out / file, text)
     except OSError as error:
         raise InputError(
             f"The report cannot be written to {out}: {error}", "a folder with room that one may write to",

@@ -39,11 +39,12 @@ MISTAKES = 6
 Recipes = Mapping[str, Sequence[Cell]]
 
 
-def make_report(cells: Sequence[Cell], baseline: str | None = None) -> Report:
+def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str | None = None) -> Report:
     """Compute all that a report says.
 
     Args:
         baseline: name of the recipe that others are compared with; default the first that was asked for.
+        name: what the report is on; default the names of the folders.
 
     Raises:
         InputError: no training of that recipe was asked for, or trainings do not fit each other.
@@ -56,7 +57,7 @@ def make_report(cells: Sequence[Cell], baseline: str | None = None) -> Report:
     rows = {key: [_row(name, found) for name, found in recipes.items()] for key, recipes in settings.items()}
     return Report(
         format=FORMAT,
-        name=" + ".join(dict.fromkeys(cell.root.name for cell in cells)),
+        name=name or " + ".join(dict.fromkeys(cell.root.name for cell in cells)),
         baseline=base,
         warnings=(*of_trainings(cells), *of_clips(settings)),
         trainings=tuple(_training(cell) for cell in cells),

@@ -26,10 +26,13 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_report(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to = tmp_path / "to"
-    assert cli.main(["report", str(folder), "--baseline", "b", "--to", str(to), "--stores", str(tmp_path)]) == 0
+    options = ["--baseline", "b", "--to", str(to), "--stores", str(tmp_path), "--name", "two ways"]
+    assert cli.main(["report", str(folder), *options]) == 0
     printed = capsys.readouterr()
     assert printed.out.split() == [str(to / name) for name in ("report.md", "report.html", "report.json")]
     assert printed.err == "Attention: 1 of 3 trainings are missing; the tables are of the others.\n"
+    for file in ("report.md", "report.html"):
+        assert "Report on two ways" in (to / file).read_text()
     data = json.loads((to / "report.json").read_text())
     assert data["baseline"] == "b"
     assert [delta["recipe"] for delta in data["settings"][0]["deltas"]] == ["a"]
