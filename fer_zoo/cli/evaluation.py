@@ -91,6 +91,9 @@ def _show(result: StoreResult) -> None:
         _intervals("by clip, points as inexact as a detector's", result.noisy)
     for note in notes:
         print(note)
+    for grouping in said.groups:
+        for group in said.groups_of(grouping):
+            _intervals(f"{grouping} {group or 'unknown'}", said.of_group(grouping, group))
     found = figures(said)
     print(f"calibration error {100 * found.calibration_error:.1f}")
     width = max(map(len, found.labels))

@@ -19,6 +19,8 @@ Index = npt.NDArray[np.int64]
 
 # Subject number of a clip of which nobody says whose it is.
 NO_SUBJECT = -1
+# The grouping of clips of several databases; no reader may have one of this name.
+DATABASE = "database"
 
 
 class FrameStore(Protocol):
@@ -62,7 +64,8 @@ class ClipSet:
     keys: (N,) what each clip is called in its store; none for clips that were made on demand. videos: (N,) the labelled
     video that it was cut of. people: names of subjects by number, where they have names. exact: whether landmarks
     are a renderer's truth rather than what a detector found; training makes exact ones as inexact as a detector's.
-    stores: fingerprints of the stores that the clips are of.
+    stores: fingerprints of the stores that the clips are of. groups: for each grouping, e.g. "age", the group of each
+    clip (N,), "" where unknown.
     """
 
     frames: FrameStore
@@ -78,10 +81,12 @@ class ClipSet:
     people: Mapping[int, str] = field(default_factory=dict)
     exact: bool = False
     stores: frozenset[str] = frozenset()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sizes = {len(a) for a in (self.rows, self.landmarks, self.labels, self.subjects, self.takes)}
         sizes |= {len(names) for names in (self.keys, self.videos) if names}
+        sizes |= {len(names) for names in self.groups.values()}
         if len(sizes) != 1:
             raise InputError(f"A clip set with columns of {sorted(sizes)} clips.", "columns of one length")
 
@@ -119,6 +124,10 @@ class ClipSet:
             people=people,
             exact=parts[0].exact,
             stores=frozenset().union(*(part.stores for part in parts)),
+            groups={
+                name: tuple(group for part in parts for group in part.groups.get(name, ("",) * len(part)))
+                for name in sorted({name for part in parts for name in part.groups})
+            },
         )
 
     @classmethod
@@ -144,7 +153,8 @@ class ClipSet:
         """The set of just these clips, in this order."""
         columns = {key: getattr(self, key)[clips] for key in ("rows", "landmarks", "labels", "subjects", "takes")}
         keys, videos = (tuple(names[int(n)] for n in clips) if names else () for names in (self.keys, self.videos))
-        return replace(self, **columns, keys=keys, videos=videos)
+        groups = {name: tuple(of[int(n)] for n in clips) for name, of in self.groups.items()}
+        return replace(self, **columns, keys=keys, videos=videos, groups=groups)
 
     def of_subjects(self, first: int, end: int) -> ClipSet:
         """The clips of subjects first <= subject < end."""

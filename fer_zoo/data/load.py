@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_zoo.data.clips import ClipRequest, ClipSet
+from fer_zoo.data.clips import DATABASE, ClipRequest, ClipSet
 from fer_zoo.data.split_files import read_split
 from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
@@ -169,14 +169,14 @@ def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipS
     for part in PARTS:
         keys = getattr(dealt, part)
         rows = {name: np.array([rows[key] for key in keys if key in rows], np.int64) for name, rows in place.items()}
-        found = [sets[name].take(rows[name]) for name in sets if len(rows[name])]
+        found = {name: sets[name].take(rows[name]) for name in sets if len(rows[name])}
         if not found:
             raise InputError(
                 f"No clip of the labels {', '.join(recipe.model.labels)} is in the {part} part of the split.",
                 "clips of the network's labels in every part",
                 "make another split, or correct model.labels",
             )
-        parts[part] = found[0] if len(found) == 1 else ClipSet.joined(found)
+        parts[part] = next(iter(found.values())) if len(found) == 1 else _joined(found)
     return parts
 
 
@@ -217,6 +217,13 @@ def _filled(clips: ClipSet, part: str, store: Store) -> ClipSet:
             "correct the ranges, or split by folds",
         )
     return clips
+
+
+def _joined(sets: Mapping[str, ClipSet]) -> ClipSet:
+    """Clips of several databases, which one can be told by their groups."""
+    return ClipSet.joined(
+        [replace(clips, groups={**clips.groups, DATABASE: (name,) * len(clips)}) for name, clips in sets.items()]
+    )
 
 
 def _renamed(clips: ClipSet, name: str) -> ClipSet:

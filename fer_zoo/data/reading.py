@@ -142,6 +142,7 @@ class Sources:
             fps=self.spec.fps,
             box=tuple(float(edge) for edge in cut.box) if cut.box else None,
             split=dict(source.split),
+            groups=dict(source.groups),
         )
         return StoredClip(facts, cut.frames, cut.points, cut.scores)
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def rendered_clips(request: ClipRequest, dataset: str, source: Source, render_se
         UnknownNameError: a label that the generator has no expression for.
         InputError: the cache folder cannot be used.
     """
-    from fer_zoo.synth import LABELS  # loads numba; who trains on other data need not
+    from fer_zoo.synth import LABELS, person_groups  # loads numba; who trains on other data need not
 
     for label in request.labels:
         if label not in LABELS:
@@ -62,7 +63,10 @@ def rendered_clips(request: ClipRequest, dataset: str, source: Source, render_se
     _open_folder(folder, settings)
     chunks = [(subject, take) for subject in range(*request.subjects) for take in range(request.takes)]
     _render_missing(folder, settings, source, chunks, request.workers)
-    return _clip_set(folder, request, chunks, fingerprint)
+    of = {subject: person_groups(render_seed, subject, source()) for subject in range(*request.subjects)}
+    made = _clip_set(folder, request, chunks, fingerprint)
+    names = sorted({name for groups in of.values() for name in groups})
+    return replace(made, groups={name: tuple(of[int(who)][name] for who in made.subjects) for name in names})
 
 
 def _render(

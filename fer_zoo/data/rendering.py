@@ -139,6 +139,7 @@ class Subjects:
             frame_range=(0, self.spec.frames),
             fps=self.spec.fps,
             box=(-0.5, -0.5, edge, edge),
+            groups={name: of[row] for name, of in made.groups.items() if of[row]},
         )
         points = np.asarray(made.landmarks[row], np.float32)
         _check_shows(points, self.spec, facts.key)

@@ -37,6 +37,8 @@ class Source:
         frames: half-open range of frame numbers [first, end) of the video or the sequence; None for all of it.
         fps: frames a second of an image sequence; None for a video, which tells it itself.
         rotate: quarter turns clockwise that make the pictures upright.
+        groups: what the database tells of the person or the recording, by which figures can be told apart, e.g.
+            {"sex": "female", "age": "20-29"}.
         part: which of the stretch's clips are taken: all, one after the other; one round its middle; one at its end.
         region: (x, y, width, height) as fractions of the picture that holds the face to use; None for all of it.
         split: its part of each published split: train, validation or test, e.g. {"set_1": "train", "set_2": "test"}.
@@ -52,6 +54,7 @@ class Source:
     region: tuple[float, float, float, float] | None = None
     split: Mapping[str, str] = field(default_factory=dict)
     part: Literal["all", "middle", "last"] = "all"
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

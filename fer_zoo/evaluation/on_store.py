@@ -24,7 +24,7 @@ from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe, SplitSpec
-from fer_zoo.training.evaluate import crop_clips, predict_cropped
+from fer_zoo.training.evaluate import as_predictions, crop_clips, predict_cropped
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
@@ -135,16 +135,7 @@ def predict(model: FERModel, clips: ClipSet) -> Predictions:
         some = clips.take(np.arange(start, min(start + _AT_ONCE, len(clips))))
         cropped = crop_clips(central_frames(some, model.input_spec.frames), model.input_spec)
         parts.append(predict_cropped(model, cropped))
-    every = range(len(clips))
-    keys = [clips.key(clip) for clip in every]
-    return Predictions(
-        labels=clips.names,
-        keys=np.array(keys),
-        subjects=np.array([clips.person(clip) for clip in every]),
-        videos=np.array(clips.videos or keys),
-        truth=clips.labels,
-        probabilities=np.concatenate(parts).astype(np.float64),
-    )
+    return as_predictions(clips, np.concatenate(parts))
 
 
 def _model_and_tag(name: str) -> tuple[str, str | None]:
@@ -221,5 +212,16 @@ def _seen(recipe: Recipe, folder: Path, store: Store) -> set[str] | None:
 
 
 def _as_json(predictions: Predictions) -> dict[str, Any]:
-    known = estimate([predictions]).model_dump(mode="json")
-    return {"estimates": known, **figures(predictions).model_dump(mode="json")}
+    return {
+        **_figures(predictions),
+        "groups": {
+            name: {group: _figures(predictions.of_group(name, group)) for group in predictions.groups_of(name)}
+            for name in predictions.groups
+        },
+    }
+
+
+def _figures(predictions: Predictions) -> dict[str, Any]:
+    return {
+        "estimates": estimate([predictions]).model_dump(mode="json"), **figures(predictions).model_dump(mode="json")
+    }  # fmt: skip

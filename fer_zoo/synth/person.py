@@ -50,9 +50,8 @@ class Person:
 def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> Person:
     """The same person for the same family and pair of numbers, whatever was built before; MakeHuman's if not said."""
     family = family or makehuman()
-    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, 1, *family.stream]))
     head = family.head
-    traits = draw_traits(rng)
+    rng, traits = _first_draws(seed, identity, family)
     shape = _centred(head, head.base + family.draw_shape(traits, rng))
     if family.variety:
         # Numbers of their own, so that the same people come out otherwise as they are without.
@@ -90,6 +89,22 @@ def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> 
         strands=strands.astype(np.float32)[..., None],
         frame_colour=frame,
     )
+
+
+def person_groups(seed: int, identity: int, family: HeadFamily) -> dict[str, str]:
+    """Sex and age of the head's shape and tone of the skin, in words: what figures can be told apart by."""
+    _, traits = _first_draws(seed, identity, family)
+    thirds = {"age": ("young", "middle", "old"), "skin": ("light", "medium", "dark")}
+    drawn = {"age": traits.age, "skin": traits.skin_tone}
+    return {
+        "sex": "female" if traits.sex < 0.5 else "male",
+        **{name: words[min(int(3 * drawn[name]), 2)] for name, words in thirds.items()},
+    }
+
+
+def _first_draws(seed: int, identity: int, family: HeadFamily) -> tuple[np.random.Generator, Traits]:
+    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, 1, *family.stream]))
+    return rng, draw_traits(rng)
 
 
 def _centred(head: Head, shape: Floats) -> Floats:

@@ -13,6 +13,7 @@ from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, Metrics
 from fer_zoo.training.metrics import score
+from fer_zoo.training.predictions import Predictions
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
 
 
@@ -51,6 +52,21 @@ def predict_cropped(model: FERModel, clips: ClipSet, *, batch_size: int = 32) ->
             parts.append(torch.softmax(model(clip, landmarks).float(), dim=1).cpu().numpy())
     model.train(was_training)
     return np.concatenate(parts) if parts else np.zeros((0, len(model.labels)), np.float32)
+
+
+def as_predictions(clips: ClipSet, probabilities: npt.NDArray[np.floating]) -> Predictions:
+    """Probabilities (N, classes) of clips with what is known of these."""
+    numbers = range(len(clips))
+    keys = np.array([clips.key(clip) for clip in numbers])
+    return Predictions(
+        labels=clips.names,
+        keys=keys,
+        subjects=np.array([clips.person(clip) for clip in numbers]),
+        videos=np.array(clips.videos) if clips.videos else keys,
+        truth=clips.labels,
+        probabilities=probabilities.astype(np.float64),
+        groups={name: np.array(groups) for name, groups in clips.groups.items()},
+    )
 
 
 def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fer_zoo.data import keys_name_databases
 from fer_zoo.data.augment import with_detector_noise
-from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.clips import DATABASE, ClipSet
 from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import Metrics, Recipe
-from fer_zoo.training.evaluate import crop_clips, predict_cropped
+from fer_zoo.training.evaluate import as_predictions, crop_clips, predict_cropped
 from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.run import Run
@@ -25,8 +24,6 @@ from fer_zoo.training.run import Run
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-# The grouping of clips of several databases.
-_DATABASE = "database"
 # What the card calls the parts.
 _ON_CARD = {"test_noisy": "test, points as inexact as a detector's"}
 
@@ -65,7 +62,7 @@ def _on_card(part: str, said: Predictions) -> Iterator[tuple[str, Figures]]:
     """Figures of a part, and where it pools databases of each of them too: a mean may hide that one is read badly."""
     name = _ON_CARD.get(part, part)
     yield name, figures(said)
-    for database, own in group_figures(said).get(_DATABASE, {}).items():
+    for database, own in group_figures(said).get(DATABASE, {}).items():
         yield f"{name}, {database}", own
 
 
@@ -77,15 +74,7 @@ def _is_best(run: Run) -> bool:
 
 def predict(run: Run, clips: ClipSet) -> Predictions:
     """What the averaged weights say of cropped clips; each process asks them about its share."""
-    probabilities = predict_shared(run.average, clips, run.accelerator)
-    numbers = range(len(clips))
-    keys, subjects = (np.array([name(n) for n in numbers]) for name in (clips.key, clips.person))
-    videos = np.array(clips.videos) if clips.videos else keys
-    groups = {}
-    if keys_name_databases(run.recipe):
-        databases = np.array([key.partition(":")[0] for key in keys])
-        groups = {_DATABASE: databases} if len(set(databases)) > 1 else {}
-    return Predictions(clips.names, keys, subjects, videos, clips.labels, probabilities, groups)
+    return as_predictions(clips, predict_shared(run.average, clips, run.accelerator))
 
 
 def predict_shared(model: FERModel, clips: ClipSet, accelerator: Accelerator) -> npt.NDArray[np.float64]:

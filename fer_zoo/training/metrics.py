@@ -111,8 +111,8 @@ def figures(predictions: Predictions) -> Figures:
 def group_figures(predictions: Predictions) -> dict[str, dict[str, Figures]]:
     """Figures of each group of each grouping that the data name, the groups sorted; "" are clips of unknown group."""
     return {
-        grouping: {group: figures(predictions.of_group(grouping, group)) for group in sorted(set(column.tolist()))}
-        for grouping, column in predictions.groups.items()
+        grouping: {group: figures(predictions.of_group(grouping, group)) for group in predictions.groups_of(grouping)}
+        for grouping in predictions.groups
     }
 
 

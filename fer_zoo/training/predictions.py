@@ -92,6 +92,10 @@ class Predictions:
         }
         return replace(self, **columns, groups={name: column[clips] for name, column in self.groups.items()})
 
+    def groups_of(self, grouping: str) -> tuple[str, ...]:
+        """Groups of a grouping that the data name, sorted; "" where there are clips of unknown group."""
+        return tuple(sorted(set(self.groups[grouping].tolist())))
+
     def of_group(self, grouping: str, group: str) -> Predictions:
         """The clips of one group, e.g. `of_group("age", "20-29")`.
 

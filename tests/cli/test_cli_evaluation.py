@@ -61,8 +61,9 @@ def test_from_stores_to_figures(desk: Path, capsys: pytest.CaptureFixture[str]) 
 def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = toy_databases.weights_folder(desk / "run")
     toy_databases.database(
-        desk / "stores", "fera", labels=["anger", "contempt", "happiness"], clips=2, people=["a", "b"]
-    )
+        desk / "stores", "fera", labels=["anger", "contempt", "happiness"], clips=2, people=["a", "b"],
+        groups=({"age": "20-29"}, {}),
+    )  # fmt: skip
     assert cli.main(["evaluate", str(folder), "--store", "fera"]) == cli.EXIT_OK
     said = capsys.readouterr().out
     assert "on fera: 8 clips\nThe network was not trained on fera.\n" in said
@@ -70,6 +71,10 @@ def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureF
     assert "labels of the network without a clip here: fear; UAR is over the others\n" in said
     assert "by clip: WAR " in said
     assert "by video: WAR " in said
+    assert [line.split(": ")[0] for line in said.splitlines() if line.startswith("age ")] == [
+        "age unknown",
+        "age 20-29",
+    ]
     assert "(4, 2 people)\nFewer than 30 subjects" in said
     (fear,) = (line for line in said.splitlines() if line.startswith("fear "))
     assert fear.split()[1:4] == ["0", "-", "-"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,13 @@ def test_a_lost_file_is_named(tmp_path: Path) -> None:
 def test_columns_of_different_length_are_refused() -> None:
     with pytest.raises(InputError, match="one length"):
         ClipSet.from_arrays(np.zeros((2, 1, 4, 4, 3), np.uint8), np.zeros((2, 1, 68, 2)), [0], [0, 1], ("a", "b"))
+
+
+def test_groups_stay_with_their_clips() -> None:
+    """In a subset, and where sets are joined of which one names nothing."""
+    named = replace(clip_set(), groups={"sex": ("f", "f", "m", "m", "", "")})
+    assert named.take(np.array([3, 0])).groups == {"sex": ("m", "f")}
+    both = ClipSet.joined([clip_set(2), named.of_subjects(11, 13)])
+    assert both.groups == {"sex": ("", "", "m", "m", "", "")}
+    with pytest.raises(InputError, match="one length"):
+        replace(clip_set(), groups={"sex": ("f",)})

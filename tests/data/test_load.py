@@ -130,6 +130,8 @@ def test_folds_of_several_databases_at_once(tmp_path: Path) -> None:
         sides = [people(parts[part]) for part in PARTS]
         assert len(set.union(*sides)) == sum(map(len, sides)) == 2 * SUBJECTS
         assert {who.split(":")[0] for who in sides[0]} == {"ckplus", "mmi"}
+        for part in parts.values():
+            assert part.groups["database"] == tuple(key.split(":")[0] for key in part.keys)
         tested += sides[2]
     assert len(tested) == len(set(tested)) == 2 * SUBJECTS
 

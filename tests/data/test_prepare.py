@@ -191,6 +191,7 @@ def test_a_store_begun_otherwise_is_left_alone(database: Path, tmp_path: Path) -
 LINES = {
     "key": "b", "files": (Path("b.avi"),), "label": "anger", "subject": "S2", "frames": (0, 9), "fps": 12.5,
     "rotate": 1, "region": (0.0, 0.0, 0.5, 1.0), "split": {"set_1": "test"}, "part": "last",
+    "groups": {"sex": "female"},
 }  # fmt: skip
 
 

@@ -217,6 +217,8 @@ def test_the_rendered_heads_are_those_made_on_demand(synthmh: Store, tmp_path: P
         (clip,) = (c for c in synthmh.stream() if c.facts.key == f"000001/{made.names[made.labels[row]]}/000")
         assert np.array_equal(clip.frames, made.read(np.array([row]))[0])
         assert np.array_equal(clip.points, made.landmarks[row])
+        assert clip.facts.groups == {name: groups[row] for name, groups in made.groups.items()}
+    assert set(made.groups) == {"age", "sex", "skin"}
 
 
 FEW = RenderSpec(labels=("fear",), subjects=(0, 3), takes=40, frames=1, canvas=32)  # a shard for each subject

@@ -157,6 +157,18 @@ def test_a_clip_set_numbers_labels_and_subjects(tmp_path: Path) -> None:
     assert len(store.as_clip_set(("calm",))) == 0
 
 
+def test_groups_of_a_store(tmp_path: Path) -> None:
+    """A subset of clips of which nobody told anything has the same groupings: folds of a store fit each other."""
+    told = [clip(n) for n in range(3)]
+    told[1] = told[1]._replace(facts=told[1].facts.model_copy(update={"groups": {"sex": "female"}}))
+    write_shard(tmp_path, 0, told)
+    finish_store(tmp_path, facts())
+    store = open_store(tmp_path)
+    assert store.groupings() == ("sex",)
+    assert store.as_clip_set(store.labels()).groups == {"sex": ("", "female", "")}
+    assert store.as_clip_set(store.labels(), rows=np.array([2])).groups == {"sex": ("",)}
+
+
 @pytest.mark.parametrize(
     ("made", "asked", "told"),
     [

@@ -153,3 +153,18 @@ def test_what_is_written(tmp_path: Path, folder: Path) -> None:
     assert said["weights"]["sha256"] == weights.read_folder(folder).card.sha256
     with pytest.raises(InputError, match="holds figures already"):
         result.write(tmp_path / "out")
+
+
+def test_figures_of_each_group_that_the_database_names(tmp_path: Path, folder: Path) -> None:
+    """Of some people the sex is told, of others not; their figures are those of their own clips."""
+    toy_databases.database(tmp_path, "mmi", groups=({"sex": "female"}, {"sex": "male"}, {}))
+    result = evaluate_on_store(folder, tmp_path / "mmi")
+    result.write(tmp_path / "out")
+    said = json.loads((tmp_path / "out" / "figures.json").read_text())["clips"]["groups"]["sex"]
+    assert {group: (of["clips"], of["subjects"]) for group, of in said.items()} == {
+        "": (6, 2), "female": (6, 2), "male": (6, 2)
+    }  # fmt: skip
+    women = np.isin(result.predictions.subjects, ["S1", "S4"])
+    assert said["female"]["confusion"] == [list(row) for row in figures(result.predictions.take(women)).confusion]
+    back = Predictions.read(tmp_path / "out" / "predictions.csv")
+    assert back.groups["sex"].tolist() == result.predictions.groups["sex"].tolist()

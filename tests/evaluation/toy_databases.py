@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ LABELS = ("anger", "fear", "happiness")
 
 def database(
     folder: Path, name: str, people: Sequence[str | None] = ("S1", "S2", "S3", "S4", "S5", "S6"), *,
-    labels: Sequence[str] = LABELS, detector: str = "dlib", clips: int = 1, **facts: Any,
+    labels: Sequence[str] = LABELS, detector: str = "dlib", clips: int = 1, groups: Sequence[Mapping[str, str]] = ({},),
+    **facts: Any,
 ) -> Store:  # fmt: skip
     """Make the store folder/name: of each person `clips` clips a label, cut of one video; the label is a colour.
 
     Published splits set_1 to set_3: the clips of one label number n of each person in its test part are those of every
-    third person from the n-th on.
+    third person from the n-th on. Groups: those of the people in turn.
     """
     rng = np.random.default_rng(sum(map(ord, name)))
     stored = []
@@ -46,6 +47,7 @@ def database(
                     fps=25.0,
                     box=None,
                     split=split,
+                    groups=dict(groups[number % len(groups)]),
                 )
                 points = rng.uniform(11, 43, (8, 68, 2)).astype(np.float32)
                 stored.append(StoredClip(known, frames, points, np.ones(8, np.float32)))

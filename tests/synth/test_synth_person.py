@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 import fer_zoo.synth
+from fer_zoo.synth.family import makehuman
 from fer_zoo.synth.head import draw_traits, load_head
-from fer_zoo.synth.person import build_person
+from fer_zoo.synth.person import build_person, person_groups
 
 DATA = Path(fer_zoo.synth.__file__).parent / "data"
 
@@ -47,6 +48,17 @@ def test_skin_tone_is_drawn_apart_from_shape():
     tone = [t.skin_tone for t in drawn]
     for other in ([t.sex for t in drawn], [t.age for t in drawn], *zip(*(t.races for t in drawn), strict=True)):
         assert abs(np.corrcoef(tone, other)[0, 1]) < 0.08
+
+
+def test_groups_are_those_of_the_person_drawn():
+    """They are told without drawing the person, so both must take the same numbers."""
+    for identity in range(12):
+        traits, told = build_person(0, identity).traits, person_groups(0, identity, makehuman())
+        assert told["sex"] == ("male" if traits.sex >= 0.5 else "female")
+        assert told["age"] == ("old" if traits.age >= 2 / 3 else "young" if traits.age < 1 / 3 else "middle")
+        assert told["skin"] == (
+            "dark" if traits.skin_tone >= 2 / 3 else "light" if traits.skin_tone < 1 / 3 else "medium"
+        )
 
 
 def test_person_does_not_depend_on_cache():

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder, visible_files
 from fer_zoo.data.datasets._reading import VIDEOS, Walk, note
+from fer_zoo.data.datasets._table import read_table, row_values
 from fer_zoo.data.sources import Source
+from fer_zoo.errors import InputError
 from fer_zoo.files import shown
 from fer_zoo.registry import register_dataset
 
@@ -23,6 +25,7 @@ _EMOTIONS = {
     "SAD": "sadness",
 }
 _FOLDERS = ("VideoFlash", "VideoMP4", "Video", "Videos")
+_DEMOGRAPHICS, _COLUMNS = "VideoDemographics.csv", ("actorid", "age", "sex", "race")
 _FIRST, _LAST, _PER_FOLD, _FOLDS = 1001, 1091, 18, 5
 
 
@@ -42,16 +45,17 @@ def cremad(root: Path) -> Walk:
 
     A clone without Git LFS holds small texts in place of the videos: they, names that are not of this form, unknown
     codes and doubles (.flv and .mp4 of one take) become problems. Folds (1001-1018, 1019-1036, ...) and counts:
-    MAE-DFER, `saved/data/crema-d`.
+    MAE-DFER, `saved/data/crema-d`. Groups: age, sex and race, where `VideoDemographics.csv` lies in the root.
 
     Raises (from `sources` and `check`):
-        InputError: no video is there.
+        InputError: no video is there, or VideoDemographics.csv is another table.
     """
     return Walk(partial(_read, root), _EXPECTED)
 
 
 def _read(root: Path, problems: list[str]) -> Iterator[Source]:
     odd: dict[str, list[str]] = defaultdict(list)
+    groups = _groups(root)
     for file in _videos(root):
         match = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", file.stem)
         if match is None:
@@ -67,10 +71,38 @@ def _read(root: Path, problems: list[str]) -> Iterator[Source]:
         else:
             fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
             yield Source(
-                file.stem, (file.relative_to(root),), _EMOTIONS[emotion], actor, split=fold_parts(fold, _FOLDS)
+                file.stem,
+                (file.relative_to(root),),
+                _EMOTIONS[emotion],
+                actor,
+                split=fold_parts(fold, _FOLDS),
+                groups=groups.get(actor, {}),
             )
     for reason, names in odd.items():
         note(problems, reason, names)
+
+
+def _groups(root: Path) -> dict[str, dict[str, str]]:
+    """Age in decades, sex and race of each actor, in the table's words; none where it was not copied along."""
+    file = root / _DEMOGRAPHICS
+    if not file.is_file():
+        return {}
+    table = read_table(file, f"{_DEMOGRAPHICS} as it comes with CREMA-D: {','.join(_COLUMNS)}")
+    if not set(_COLUMNS) <= set(table.columns):
+        raise InputError(
+            f"{file} has the columns {', '.join(table.columns)}.",
+            f"{', '.join(_COLUMNS)}",
+            "copy the table anew, or take it away: clips then have no groups",
+        )
+    rows = [row_values(table.columns, cells) for _, cells in table.rows]
+    return {
+        row["actorid"]: {"age": _decade(row["age"]), "sex": row["sex"].lower(), "race": row["race"].lower()}
+        for row in rows
+    }
+
+
+def _decade(age: str) -> str:
+    return f"{int(age) // 10 * 10}-{int(age) // 10 * 10 + 9}" if age.isdecimal() else ""
 
 
 def _videos(root: Path) -> list[Path]:

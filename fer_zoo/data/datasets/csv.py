@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from fer_zoo.data.clips import DATABASE
 from fer_zoo.data.datasets._content import Named, without_doubles
 from fer_zoo.data.datasets._layout import nearest_root, visible_files
 from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, pictures_of, unique_key, unknown_word
@@ -46,7 +48,13 @@ _ACCEPTED = (
     share_weights="unknown",
     terms_source="unknown",
 )
-def clips_csv(root: Path, *, file: str = "clips.csv", fps: Annotated[float, Field(gt=0)] | None = None) -> Walk:
+def clips_csv(
+    root: Path,
+    *,
+    file: str = "clips.csv",
+    fps: Annotated[float, Field(gt=0)] | None = None,
+    groups: Sequence[str] = (),
+) -> Walk:
     """Clips listed in a CSV file with the columns path, label, subject and, if wanted, start and end.
 
     A path is a video or a folder of pictures, relative to the folder of the CSV file or to the root, below which it
@@ -59,15 +67,16 @@ def clips_csv(root: Path, *, file: str = "clips.csv", fps: Annotated[float, Fiel
     Args:
         file: the CSV file, relative to the root.
         fps: frames a second of the folders of pictures.
+        groups: further columns, e.g. ["age", "sex"], by whose values figures are told apart; empty where unknown.
 
     Raises (from `sources` and `check`):
         InputError: there is no such file, its header is wrong, or none of its rows can be used.
     """
-    return Walk(partial(_read, root, file, fps))
+    return Walk(partial(_read, root, file, fps, tuple(name.lower() for name in groups)))
 
 
-def _read(root: Path, name: str, fps: float | None, problems: list[str]) -> Iterator[Source]:
-    file, rows = root / name, _rows(root, name)
+def _read(root: Path, name: str, fps: float | None, groups: tuple[str, ...], problems: list[str]) -> Iterator[Source]:
+    file, rows = root / name, _rows(root, name, groups)
     some_subjects = any(row["subject"] for _, row in rows)
     good = []
     for line, row in rows:
@@ -76,7 +85,8 @@ def _read(root: Path, name: str, fps: float | None, problems: list[str]) -> Iter
         if wrong or source is None:
             problems.append(f"line {line}: {'; '.join(wrong)}")
         else:
-            good.append(Named(f"line {line}", source))
+            named = {grouping: row[grouping] for grouping in groups if row[grouping]}
+            good.append(Named(f"line {line}", replace(source, groups=named)))
     single = list(without_doubles(good, root, problems))
     if not single:
         shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
@@ -88,7 +98,7 @@ def _read(root: Path, name: str, fps: float | None, problems: list[str]) -> Iter
     yield from single
 
 
-def _rows(root: Path, name: str) -> list[tuple[int, dict[str, str]]]:
+def _rows(root: Path, name: str, groups: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
     """Each row that is not blank, with its line number and its values by column; "" for a column that is not there."""
     file = root / name
     if not file.is_file():
@@ -103,7 +113,7 @@ def _rows(root: Path, name: str) -> list[tuple[int, dict[str, str]]]:
             or "give the file's name below the root, file=NAME.csv; `fer-zoo data template csv` prints a beginning",
         )
     table = read_table(file, _ACCEPTED)
-    if wrong := _header_problems(table.columns):
+    if wrong := _header_problems(table.columns, groups):
         raise InputError(f"The header of {file}: {'; '.join(wrong)}.", _ACCEPTED, "correct its first line")
     columns, absent = table.columns, dict.fromkeys((*_REQUIRED, *_FRAMES), "")
     return [
@@ -115,9 +125,9 @@ def _rows(root: Path, name: str) -> list[tuple[int, dict[str, str]]]:
     ]
 
 
-def _header_problems(header: list[str]) -> list[str]:
-    found = []
-    for name in _REQUIRED:
+def _header_problems(header: list[str], groups: tuple[str, ...]) -> list[str]:
+    found = [f"{name!r} cannot be a group" for name in groups if name in (*_REQUIRED, *_FRAMES, DATABASE)]
+    for name in (*_REQUIRED, *groups):
         if name not in header:
             near = difflib.get_close_matches(name, header, n=1)
             found.append(f"no column {name}" + (f" (is it {near[0]!r}?)" if near else ""))

@@ -54,6 +54,7 @@ def ravdess(
 
     Files with and without sound show the same frames, so only one `modality` is read. "calm" is a label of its own.
     Names that are not of this form, unknown codes and doubles become problems. Folds: MAE-DFER, `saved/data/ravdess`.
+    Groups: sex; actors of odd numbers are men.
 
     Raises (from `sources` and `check`):
         InputError: no actor's folder is there, or no file of this modality and channel.
@@ -86,6 +87,7 @@ def _read(root: Path, modality: str, channel: str, problems: list[str]) -> Itera
                 _EMOTIONS[emotion],
                 actor,
                 split=fold_parts(fold, _FOLDS),
+                groups={"sex": "male" if int(actor) % 2 else "female"},
             )
     for reason, names in odd.items():
         note(problems, reason, names)

@@ -71,6 +71,10 @@ class Store:
         """Names of the subjects, sorted: a subject's number in a clip set is its place here."""
         return tuple(sorted({clip.subject for clip in self.facts if clip.subject is not None}))
 
+    def groupings(self) -> tuple[str, ...]:
+        """What the database tells of people or recordings, sorted, e.g. ("age", "sex")."""
+        return tuple(sorted({name for clip in self.facts for name in clip.groups}))
+
     def failures(self) -> list[Failure]:
         """What failures.csv tells: sources that gave no clip, and other problems."""
         return read_failures(self.folder)
@@ -129,6 +133,7 @@ class Store:
             people={place: name for name, place in number.items()},
             exact=self.header.detector.name == EXACT,
             stores=frozenset([self.header.fingerprint]),
+            groups={name: tuple(clip.groups.get(name, "") for clip in facts) for name in self.groupings()},
         )
 
     def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:

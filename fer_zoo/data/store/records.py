@@ -69,6 +69,8 @@ class ClipFacts(Spec):
     """Left, top, right, bottom of the crop in source pixels; None where it is no box, as after an alignment."""
     split: dict[str, str] = Field(default_factory=dict)
     """Parts of published splits that it belongs to."""
+    groups: dict[Text, str] = Field(default_factory=dict)
+    """Group of each grouping that the database tells, e.g. {"sex": "female"}."""
 
 
 class StoredClip(NamedTuple):

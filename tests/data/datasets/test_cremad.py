@@ -63,3 +63,19 @@ def test_a_wrong_root(tmp_path: Path) -> None:
     tree(tmp_path, "AudioWAV/1001_DFA_ANG_XX.wav")
     with pytest.raises(InputError, match=r"looked for VideoFlash/ or VideoMP4/.*; there is AudioWAV/"):
         sources("cremad", tmp_path)
+
+
+def test_what_the_makers_tell_of_actors_becomes_groups(tmp_path: Path) -> None:
+    """The first lines of the makers' table; somebody who is not in it has no groups."""
+    tree(tmp_path, "VideoFlash/1001_DFA_HAP_XX.flv", "VideoFlash/1013_DFA_HAP_XX.flv", "VideoFlash/1090_DFA_HAP_XX.flv")
+    table = tmp_path / "VideoDemographics.csv"
+    table.write_text(
+        '"ActorID","Age","Sex","Race","Ethnicity"\n'
+        '1001,51,"Male","Caucasian","Not Hispanic"\n1013,22,"Female","Caucasian","Hispanic"\n'
+    )
+    assert [source.groups for source in sources("cremad", tmp_path).values()] == [
+        {"age": "50-59", "sex": "male", "race": "caucasian"}, {"age": "20-29", "sex": "female", "race": "caucasian"}, {}
+    ]  # fmt: skip
+    table.write_text("actor,age\n1001,51\n")
+    with pytest.raises(InputError, match="has the columns actor, age"):
+        sources("cremad", tmp_path)

@@ -230,3 +230,13 @@ def test_one_file_under_several_names(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [source.key for source in reader.sources()] == ["a.mp4/000000-000020", "copy.mp4/000060-000070"]
     assert reader.problems == ["line 3: the same clip as in line 2 (probably the same under two names)"]
     check_reader("csv", tmp_path, monkeypatch)
+
+
+def test_further_columns_are_groups(tmp_path: Path) -> None:
+    tree(tmp_path, "a.mp4", "b.mp4")
+    listed(tmp_path, "path,label,subject,Age,note\na.mp4,fear,anna,20-29,x\nb.mp4,joy,bo,,y\n")
+    assert [source.groups for source in sources("csv", tmp_path, groups=["age"]).values()] == [{"age": "20-29"}, {}]
+    assert [source.groups for source in sources("csv", tmp_path).values()] == [{}, {}]
+    for name, reason in (("ages", r"no column ages \(is it 'age'\?\)"), ("label", "'label' cannot be a group")):
+        with pytest.raises(InputError, match=reason):
+            sources("csv", tmp_path, groups=[name])

@@ -40,6 +40,7 @@ def test_codes_and_folds(tmp_path: Path) -> None:
     assert [found[f"Actor_05/02-01-0{code}-01-02-01-05"].label for code in range(1, 9)] == list(EMOTIONS)
     one = found["Actor_05/02-01-03-01-02-01-05"]
     assert one.subject == "05"
+    assert [source.groups["sex"] for source in (one, found["Actor_24/02-01-01-01-01-01-24"])] == ["male", "female"]
     train = {f"fold_{fold}": "train" for fold in range(1, 7)}
     assert one.split == {**train, "fold_2": "test"}
     assert one.files == (Path("Actor_05/02-01-03-01-02-01-05.mp4"),)
