@@ -66,42 +66,21 @@ def write_weights(
     if folder.exists() and not overwrite:
         raise WeightsError(f"{folder} exists.", "a folder that does not exist yet", "choose another, or overwrite it")
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("tmp", "old"))
-    recipe_text = recipe_text or dump_recipe(recipe)
-    facts = {
-        "name": str(card["name"]),
-        "labels": model.labels,
-        "input": model.input_spec.model_dump(mode="json"),
-        "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest(),
-    }
+    text = recipe_text or dump_recipe(recipe)
+    fields = {**_datasets(recipe), **card}
     try:
         # Judged before anything is written: the card's own words are what is wrong most often.
-        WeightsCard.model_validate({**_datasets(recipe), **card, "sha256": "0" * 64})
+        WeightsCard.model_validate({**fields, "sha256": "0" * 64})
         new.mkdir(parents=True)
         _write(
             new / CONFIG, json.dumps(config_fields(model.spec, detector_version or _detector(recipe)), indent=2) + "\n"
         )
-        _write(new / RECIPE, recipe_text)
-        hashes = _write_tensors(new, model, header_text(facts), max_shard)
-        full = WeightsCard.model_validate({**_datasets(recipe), **card, **hashes})
-        write_proof(new / CHECK, _on_cpu(model, new, full))
-        shutil.copymode(new / CONFIG, new / CHECK)
-        if full.metrics:
-            # Of the test part, or of what else there is.
-            shown = full.metrics.get("test") or list(full.metrics.values())[-1]
-            (new / PICTURE).write_bytes(confusion_picture(shown, full.labels))
-        beside = [name for name in (CONFIG, CHECK, RECIPE, PICTURE) if (new / name).is_file()]
-        full = full.model_copy(update={"beside": {name: sha256(new / name) for name in beside}})
+        _write(new / RECIPE, text)
+        hashes = _write_tensors(new, model, header_text(_facts(model, str(card["name"]), text)), max_shard)
+        full = _write_beside(new, model, WeightsCard.model_validate({**fields, **hashes}))
         _write_card(new, folder, full, model)
         read_folder(new)  # nothing is written that cannot be read
-        if folder.exists():
-            # A folder cannot be swapped in one step: the old one is kept until the new one is in its place.
-            os.replace(folder, old)
-        try:
-            os.replace(new, folder)
-        except OSError:
-            if old.exists():
-                os.replace(old, folder)
-            raise
+        _put_in_place(new, folder, old)
     except (OSError, SafetensorError, ValidationError) as error:
         raise WeightsError(
             f"The weights folder {folder} cannot be written: {error}",
@@ -128,6 +107,39 @@ def rewrite(folder: str | Path, out: str | Path, *, detector_version: str | None
     return write_weights(
         out, model, load_recipe(path), fields, detector_version=version, recipe_text=path.read_text(encoding="utf-8")
     )
+
+
+def _facts(model: FERModel, name: str, recipe_text: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "labels": model.labels,
+        "input": model.input_spec.model_dump(mode="json"),
+        "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest(),
+    }
+
+
+def _write_beside(folder: Path, model: FERModel, card: WeightsCard) -> WeightsCard:
+    """Write the rendered face to check the weights by and the confusion matrix; the card with hashes of all files."""
+    write_proof(folder / CHECK, _on_cpu(model, folder, card))
+    shutil.copymode(folder / CONFIG, folder / CHECK)
+    if card.metrics:
+        # Of the test part, or of what else there is.
+        shown = card.metrics.get("test") or list(card.metrics.values())[-1]
+        (folder / PICTURE).write_bytes(confusion_picture(shown, card.labels))
+    beside = [name for name in (CONFIG, CHECK, RECIPE, PICTURE) if (folder / name).is_file()]
+    return card.model_copy(update={"beside": {name: sha256(folder / name) for name in beside}})
+
+
+def _put_in_place(new: Path, folder: Path, old: Path) -> None:
+    """Swap a folder, which cannot be done in one step: the old one is kept until the new one is in its place."""
+    if folder.exists():
+        os.replace(folder, old)
+    try:
+        os.replace(new, folder)
+    except OSError:
+        if old.exists():
+            os.replace(old, folder)
+        raise
 
 
 def _datasets(recipe: Recipe) -> dict[str, Any]:
