@@ -14,8 +14,9 @@ R = TypeVar("R")
 
 
 def spread_on_ray(
-    function: Callable[[J], R], jobs: Sequence[J], workers: int, *, cpus: float = 1, gpus: float = 0
-) -> Iterator[tuple[J, R]]:
+    function: Callable[[J], R], jobs: Sequence[J], workers: int, *, cpus: float = 1, gpus: float = 0,
+    lost: Callable[[J, str], R] | None = None,
+) -> Iterator[tuple[J, R]]:  # fmt: skip
     """Yield each job with its result as it is done, at most `workers` of them at a time.
 
     In a program that is connected to Ray that cluster works, else the one that the environment's RAY_ADDRESS names,
@@ -24,6 +25,8 @@ def spread_on_ray(
     Args:
         cpus: what Ray reserves for a job; parts of one are possible.
         gpus: the same; a job sees only the GPU that it was given a part of, and none if that is 0.
+        lost: what stands for a job whose worker or machine was lost for good, of the job and what Ray says; without
+            it that is an error.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -43,7 +46,16 @@ def spread_on_ray(
             if not running:
                 return
             (done,), _ = ray.wait(list(running), num_returns=1)
-            yield running.pop(done), ray.get(done)
+            job = running.pop(done)
+            try:
+                result = ray.get(done)
+            except ray.exceptions.RayTaskError:
+                raise
+            except ray.exceptions.RayError as error:
+                if lost is None:
+                    raise
+                result = lost(job, " ".join(str(error).split()))
+            yield job, result
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     except (ray.exceptions.RayError, ConnectionError) as error:

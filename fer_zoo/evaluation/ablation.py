@@ -14,8 +14,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
+
+import torch
 
 from fer_zoo.data.pool import Engine
 from fer_zoo.errors import FerZooError, InputError
@@ -148,18 +152,41 @@ def _spread(jobs: Sequence[Job], at_once: int, how: How) -> Generator[tuple[Job,
     if how.engine == "ray":
         from fer_zoo.data.on_ray import spread_on_ray
 
-        yield from spread_on_ray(attempt, jobs, at_once, cpus=how.cpus, gpus=how.gpus)
+        yield from spread_on_ray(attempt, jobs, at_once, cpus=how.cpus, gpus=how.gpus, lost=_lost)
         return
-    stop = Event()
+    stop, free = Event(), SimpleQueue[str | None]()
+    for gpu in islice(cycle(_gpus(how) or [None]), at_once):
+        free.put(gpu)
+
+    def on_a_gpu(job: Job) -> Attempt:
+        gpu = free.get()
+        try:
+            return attempt(job, stop, gpu)
+        finally:
+            free.put(gpu)
+
     # Threads only wait for their processes.
     with ThreadPoolExecutor(at_once) as pool:
-        running = {pool.submit(attempt, job, stop): job for job in jobs}
+        running = {pool.submit(on_a_gpu, job): job for job in jobs}
         try:
             for done in as_completed(running):
                 yield running[done], done.result()
         finally:  # Ctrl-C among others: what runs is stopped, to be resumed at the next start
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def _lost(_: Job, problem: str) -> Attempt:
+    return Attempt(-1, f"Ray lost it: {problem}", 0.0)
+
+
+def _gpus(how: How) -> list[str] | None:
+    """The GPUs among which trainings at a time are dealt; None where there is one or none, or a device was said."""
+    if (how.jobs or 1) == 1 or "--device" in how.arguments:
+        return None
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(number) for number in range(torch.cuda.device_count())] if said is None else said.split(",")
+    return names if len(names) > 1 else None
 
 
 def _threads(how: How) -> int | None:

@@ -57,13 +57,23 @@ def is_done(folder: Path) -> bool:
     return all((folder / name).is_file() for name in LEFT)
 
 
-def attempt(job: Job, stop: Event | None = None) -> Attempt:
+def attempt(job: Job, stop: Event | None = None, gpu: str | None = None) -> Attempt:
     """Train what is in a folder, or go on where it stopped; leaves output.log, and failed.json if it fails.
+
+    A disk that is full or away is this training's failure, and no error: others may have another one, or begin later.
 
     Args:
         stop: when set, the training is stopped, and neither done nor failed.
+        gpu: the only GPU that the training sees, as CUDA_VISIBLE_DEVICES names it; None for all of them.
     """
     began = time.monotonic()
+    try:
+        return _attempt(job, stop, gpu, began)
+    except OSError as error:
+        return Attempt(-1, f"its folder cannot be used: {error}", time.monotonic() - began)
+
+
+def _attempt(job: Job, stop: Event | None, gpu: str | None, began: float) -> Attempt:
     with locked(job.folder / ".lock", wait=_ORPHAN) as lock:
         if lock is None:
             return _failed(job.folder, -1, "another process trains in this folder", began)
@@ -75,6 +85,8 @@ def attempt(job: Job, stop: Event | None = None) -> Attempt:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         if job.threads is not None:
             environment["OMP_NUM_THREADS"] = str(job.threads)
+        if gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = gpu
         with (job.folder / "output.log").open("ab") as log:
             start = log.tell()
             # Of its own session: Ctrl-C is for this process, which then stops it. It holds the lock too, so that nobody

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_zoo.data.on_ray import spread_on_ray
 from fer_zoo.data.pool import spread
 from fer_zoo.errors import InputError, MissingExtraError, VideoError
 
@@ -31,6 +32,12 @@ def mark(job: tuple[str, int]) -> None:
 
 def leave(number: int) -> None:
     os._exit(7)
+
+
+def leave_if_odd(number: int) -> int:
+    if number % 2:
+        os._exit(7)
+    return number
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,13 @@ def test_no_more_at_a_time_than_asked_for(tmp_path: Path, workers: int) -> None:
 def test_a_task_that_dies() -> None:
     with pytest.raises(InputError, match="Ray did not do its work"):
         list(spread(leave, [1], 2, "ray"))
+
+
+@local
+def test_a_task_that_dies_alone() -> None:
+    """Where that is said to be no error, the others have their results."""
+    found = dict(spread_on_ray(leave_if_odd, [1, 2, 4], 2, lost=lambda job, said: -job))
+    assert found == {1: -1, 2: 2, 4: 4}
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

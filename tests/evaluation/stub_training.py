@@ -22,6 +22,7 @@ def main() -> None:
     root = out.parents[2]
     behaviour = json.loads((root / "behaviour.json").read_text()) if (root / "behaviour.json").exists() else {}
     print(f"started with {further} and OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}", flush=True)
+    print(f"sees GPUs {os.environ.get('CUDA_VISIBLE_DEVICES')}", flush=True)
     steps = out / "steps"
     for step in range(len(steps.read_text()) if steps.exists() else 0, STEPS):
         time.sleep(behaviour.get("sleep", 0))

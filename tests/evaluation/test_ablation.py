@@ -17,7 +17,7 @@ import toy_databases
 
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.ablation import Ended, How, ablate
-from fer_zoo.evaluation.attempt import LEFT, locked
+from fer_zoo.evaluation.attempt import LEFT, Job, locked
 from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import read_results
 from fer_zoo.recipes import load_recipe
@@ -100,6 +100,20 @@ def test_a_cell_that_is_killed(tmp_path: Path, number: int, said: str) -> None:
     assert reason == said
 
 
+def test_a_cell_whose_folder_cannot_be_used_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full when it takes over the frames of another."""
+
+    def full(job: Job) -> None:
+        if job.folder.name == "seed-2":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fer_zoo.evaluation.attempt._take_frames", full)
+    outcome = ablate(cells(), tmp_path, STUB)
+    assert outcome.trained == 2
+    ((cell, reason),) = outcome.failed
+    assert (cell.recipe.seed, reason) == (2, "its folder cannot be used: [Errno 28] No space left on device")
+
+
 def test_a_cell_that_cannot_begin(tmp_path: Path) -> None:
     ((_, reason),) = ablate(cells(seeds=(1,)), tmp_path, How(train=("stub_that_is_not_there",))).failed
     assert "No module named stub_that_is_not_there" in reason
@@ -144,6 +158,29 @@ def test_jobs_at_a_time_share_the_threads(tmp_path: Path, monkeypatch: pytest.Mo
     assert time.monotonic() - began < 2 * 5 * 0.3, "one after the other they would sleep for 4.5 s"
     for log in tmp_path.rglob("output.log"):
         assert "started with ['--device', 'cpu'] and OMP_NUM_THREADS=2" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("visible", "arguments", "seen"),
+    [
+        (None, (), {"0", "1"}),
+        ("3,5", (), {"3", "5"}),
+        ("3", (), {"3"}),
+        ("3,5", ("--device", "cuda:1"), {"3,5"}),
+    ],
+)
+def test_jobs_at_a_time_share_the_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, arguments: tuple[str, ...], seen: set[str]
+) -> None:
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    behave(tmp_path, sleep=0.1)
+    assert ablate(cells(), tmp_path, How(jobs=2, train=STUB.train, arguments=arguments)).trained == 3
+    said = [log.read_text().split("sees GPUs ")[1].split()[0] for log in tmp_path.rglob("output.log")]
+    assert set(said) == seen
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
