@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fer_zoo.evaluation.results import State
-from fer_zoo.evaluation.statistics import Comparison, Estimate, Estimates, FoldSpread
+from fer_zoo.evaluation.statistics import Comparison, Estimate, Estimates, FoldSpread, Spread
 from fer_zoo.specs.base import Spec
 
 FORMAT: Literal[1] = 1
@@ -42,6 +42,8 @@ class RecipeFacts(Spec):
     changes: tuple[Change, ...]
     parameters: int | None
     """None where its parts are not installed here."""
+    baseline: str | None = None
+    """The baseline of its setting, where the report's has no training; None where the changes are of the report's."""
 
 
 class Judged(Spec):
@@ -50,22 +52,22 @@ class Judged(Spec):
     estimates: Estimates
     over_folds: FoldSpread
     over_seeds: FoldSpread
-    """Of the seeds that were trained on every fold."""
+    """Of the seeds that were trained on the same folds: on the most that any was trained on."""
 
 
 class Classes(Spec):
-    """Figures by class, in the order of the setting's labels, over all trainings."""
+    """Figures by class, in the order of the setting's labels, over the seeds that `over_seeds` counts."""
 
     recall: tuple[float | None, ...]
     f1: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
-    """Answers of all trainings, confusion[true][said]."""
+    """Answers of all these trainings, confusion[true][said]."""
     calibration_error: float
     """Mean over the seeds."""
 
 
 class Group(Spec):
-    """Figures of a group of clips, mean over the seeds."""
+    """Figures of a group of clips, mean over the seeds that `over_seeds` counts and whose clips have this group."""
 
     grouping: str
     group: str
@@ -73,6 +75,8 @@ class Group(Spec):
     subjects: int
     war: float
     uar: float
+    seeds: int | None = None
+    """How many these are; None in reports that did not say it yet."""
 
 
 class Curve(Spec):
@@ -146,6 +150,7 @@ class Setting(Spec):
     synthetic: bool
     """Whether all these databases are rendered: then nobody is shown."""
     baseline: str
+    """The report's or, where that has no training here, the first recipe that has."""
     rows: tuple[Row, ...]
     deltas: tuple[Delta, ...]
     mistakes_of: str
@@ -175,6 +180,8 @@ class PublishedRow(Spec):
     seeds: tuple[int, ...]
     trainings: int
     commits: tuple[str, ...]
+    over_folds: Spread | None = None
+    """Our WAR over the folds, as the paper prints its own; None where there are not several."""
 
 
 class Report(Spec):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from fer_zoo.evaluation.report_numbers import Delta, Report, Row, Setting
+from fer_zoo.evaluation.report_numbers import Delta, PublishedRow, Report, Setting
+from fer_zoo.evaluation.report_published import PAPER
 from fer_zoo.evaluation.report_tables import (
+    FOR_THESE,
     SIGNIFICANT,
     class_tables,
     delta_table,
@@ -21,9 +23,14 @@ from fer_zoo.evaluation.report_tables import (
     verdict,
 )
 from fer_zoo.evaluation.report_text import Block, Heading, Paragraph, Picture, Strong, Table, Warnings
+from fer_zoo.evaluation.statistics import Basis
 
 # Names that are written out in a line.
 _LISTED = 12
+_PAPER_TABLES = {
+    "subject-independent": "Table 1 of the paper: subject-independent",
+    "cross-database": "Table 2 of the paper: cross-database",
+}
 
 
 def page(report: Report) -> tuple[Block, ...]:
@@ -34,7 +41,7 @@ def page(report: Report) -> tuple[Block, ...]:
     blocks += _run(report)
     blocks += _recipes(report)
     for number, setting in enumerate(report.settings, 1):
-        blocks += _setting(setting, number)
+        blocks += _setting(setting, number, report.baseline)
     blocks += _published(report)
     return tuple(blocks)
 
@@ -74,11 +81,13 @@ def _listed(names: Sequence[str]) -> str:
 
 def _recipes(report: Report) -> Iterator[Block]:
     yield Heading(2, "Recipes")
-    yield Paragraph(f"What each changes of the baseline, {report.baseline}.")
+    others = any(facts.baseline for facts in report.recipes)
+    where = "; where that has no training, of the first recipe that has, which is named" if others else ""
+    yield Paragraph(f"What each changes of the baseline, {report.baseline}{where}.")
     yield recipe_table(report)
 
 
-def _setting(setting: Setting, number: int) -> Iterator[Block]:
+def _setting(setting: Setting, number: int, baseline: str) -> Iterator[Block]:
     yield Heading(2, f"{setting.protocol.capitalize()}: {setting.title}")
     yield Paragraph(_what(setting))
     if any(row.best for row in setting.rows):
@@ -88,7 +97,7 @@ def _setting(setting: Setting, number: int) -> Iterator[Block]:
             "best UAR on the validation subjects, and of the last epoch."
         )
         yield figure_table(setting)
-        for note in _notes(setting.rows):
+        for note in _notes([(row.recipe, row.best.estimates.basis) for row in setting.rows if row.best]):
             yield Paragraph(note)
     for row in setting.rows:
         if row.problem:
@@ -96,14 +105,10 @@ def _setting(setting: Setting, number: int) -> Iterator[Block]:
     if not any(row.best for row in setting.rows):
         yield Paragraph("No training is done.")
         return
-    yield Paragraph(
-        "Mean ± standard deviation: over the folds it says how much folds differ, over the seeds how much trainings "
-        "differ; neither is an interval for the mean. One fold or one seed has no deviation."
-    )
-    yield spread_table(setting)
-    yield from _differences(setting)
+    yield from _spreads(setting)
+    yield from _differences(setting, baseline)
     yield Heading(3, f"Classes ({setting.title})")
-    yield Paragraph("Recall and F1 by class in per cent, and the calibration error, over all seeds; best epoch.")
+    yield Paragraph("Recall and F1 by class in per cent, and the calibration error, over the seeds; best epoch.")
     yield from class_tables(setting)
     yield Picture(picture_name("confusion", number), f"Confusion matrices, {setting.title}")
     if table := group_table(setting):
@@ -129,29 +134,57 @@ def _size(setting: Setting) -> str:
     )
 
 
-def _notes(rows: Sequence[Row]) -> Iterator[str]:
-    """What must be known of the intervals, once for all rows that it holds for."""
+def _notes(rows: Sequence[tuple[str, Basis]]) -> Iterator[str]:
+    """What must be known of the intervals, once for all rows, by their recipes, that it holds for."""
     notes: dict[str, list[str]] = {}
-    counted = [row for row in rows if row.best]
-    for row in counted:
-        for note in row.best.estimates.basis.notes if row.best else ():
-            notes.setdefault(note, []).append(row.recipe)
+    for recipe, basis in rows:
+        for note in basis.notes:
+            notes.setdefault(note, []).append(recipe)
     for note, names in notes.items():
-        yield note if len(names) == len(counted) else f"{', '.join(names)}: {note}"
+        yield note if len(names) == len(rows) else f"{', '.join(names)}: {note}"
 
 
-def _differences(setting: Setting) -> Iterator[Block]:
+def _spreads(setting: Setting) -> Iterator[Block]:
+    table = spread_table(setting)
+    if table is None:
+        return
+    yield Paragraph(
+        "Mean ± standard deviation: over the folds it says how much folds differ, over the seeds how much trainings "
+        "differ; neither is an interval for the mean. One fold or one seed has no deviation."
+    )
+    yield table
+    for row in setting.rows:
+        if row.best and (counted := row.best.over_seeds.war.count) < len(row.seeds):
+            yield Paragraph(
+                (Strong(row.recipe), f" counts {counted} of {len(row.seeds)} seeds here, by class and by group: the "
+                 "others were not trained on the same folds.")
+            )  # fmt: skip
+
+
+def _differences(setting: Setting, baseline: str) -> Iterator[Block]:
     if not setting.deltas:
         return
+    why = "" if setting.baseline == baseline else f" {baseline} has no training here."
     yield Heading(3, f"Differences ({setting.title})")
     yield Paragraph(
         f"Each recipe less {setting.baseline}, in points, on the same clips, folds and seeds; best epoch. The interval "
         "draws subjects with both answers; p is of a paired sign-flip test over subjects, adjusted over the "
-        "comparisons of this table (Holm)."
+        f"comparisons of this table (Holm).{why}"
     )
     yield delta_table(setting)
-    compared = [delta for delta in setting.deltas if delta.comparison]
-    open_ones = [delta.recipe for delta in compared if verdict(delta.uar_holm) != "significant"]
+    compared = [(delta, delta.comparison) for delta in setting.deltas if delta.comparison]
+    for note in _notes([(delta.recipe, found.basis) for delta, found in compared]):
+        yield Paragraph(note)
+    said = {
+        verdict(*judged)
+        for delta, of in compared for judged in ((of.uar, delta.uar_holm), (of.war, delta.war_holm))
+    }  # fmt: skip
+    if FOR_THESE in said:
+        yield Paragraph(
+            f"{FOR_THESE.capitalize()}: not by luck of who was tested, but perhaps by luck of these trainings; "
+            "several seeds would tell."
+        )
+    open_ones = [delta.recipe for delta, _ in compared if delta.uar_holm is not None and delta.uar_holm >= SIGNIFICANT]
     if open_ones:
         yield Paragraph(
             (Strong("Not significant"), f" in UAR at {SIGNIFICANT}: {', '.join(open_ones)}. That is no proof of "
@@ -183,14 +216,16 @@ def _published(report: Report) -> Iterator[Block]:
     yield Heading(2, "Beside published figures")
     yield Paragraph(
         "WAR in per cent. Ours stand beside a published figure only where they are of the same data by the same "
-        "protocol; figures on synthetic faces never do."
+        "protocol; figures on synthetic faces never do. Brackets are 95 % intervals, ± is the standard deviation over "
+        "the folds."
     )
-    for protocol, title in (
-        ("subject-independent", "Table 1 of the paper: subject-independent"),
-        ("cross-database", "Table 2 of the paper: cross-database"),
-        ("published", "Published splits"),
-    ):
-        rows = [row for row in report.published if row.protocol == protocol]
+    sources = {row.source for row in report.published if row.recipe.startswith(PAPER)}
+    tables: dict[str, list[PublishedRow]] = {title: [] for title in _PAPER_TABLES.values()}
+    for row in report.published:
+        title = _PAPER_TABLES.get(row.protocol) if row.source in sources else None
+        other = "published splits" if row.protocol == "published" else row.protocol
+        tables.setdefault(title or f"Other published figures: {other}", []).append(row)
+    for title, rows in tables.items():
         if rows:
             yield Heading(3, title)
             yield published_table(rows)

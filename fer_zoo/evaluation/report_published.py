@@ -60,10 +60,10 @@ def _row(name: str, recipe: Recipe, runs: Sequence[Run]) -> PublishedRow:
         return PublishedRow(**shared, **nothing, note=row.problem or "no training is done")
     notes = [f"{key}: {as_yaml(was)} became {as_yaml(now)}" for key, was, now in changes(recipe, spec)]
     notes += [f"{row.asked - row.trainings} of {row.asked} trainings are missing"] if row.trainings < row.asked else []
-    found = row.best.estimates
+    found, folds = row.best.estimates, row.best.over_folds.war
     return PublishedRow(
         **shared, run=True, note="; ".join(notes), ours=found.war, subjects=found.basis.subjects, seeds=row.seeds,
-        trainings=row.trainings, commits=row.commits,
+        trainings=row.trainings, commits=row.commits, over_folds=None if folds.deviation is None else folds,
     )  # fmt: skip
 
 

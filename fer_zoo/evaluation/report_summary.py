@@ -31,7 +31,7 @@ from fer_zoo.evaluation.resampling import by_fold
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell
 from fer_zoo.evaluation.statistics import Comparison, FoldSpread, compare, estimate, holm, over_folds, spread
 from fer_zoo.specs import Recipe
-from fer_zoo.training.metrics import figures, group_figures
+from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
 
 MISTAKES = 6
@@ -65,7 +65,9 @@ def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str
         versions=tuple(f"{name} {said}" for name in ("fer_zoo", "torch", "python") for said in said_of(cells, name)),
         recipes=tuple(_facts(name, base, list(settings.values())) for name in names),
         published=published_rows(settings, rows),
-        settings=tuple(_setting(key, recipes, rows[key], base) for key, recipes in settings.items()),
+        settings=tuple(
+            _setting(key, recipes, rows[key], _baseline(recipes, base)) for key, recipes in settings.items()
+        ),
     )
 
 
@@ -75,17 +77,25 @@ def _training(cell: Cell) -> Training:
     return Training(**values, folder=cell.place, commit=cell.facts.get("commit", ""))
 
 
+def _baseline(recipes: Recipes, base: str) -> str:
+    """What the recipes of a setting are compared with: the report's baseline, or the first where that was not asked."""
+    return base if base in recipes else next(iter(recipes))
+
+
 def _facts(name: str, base: str, settings: Sequence[Recipes]) -> RecipeFacts:
     """What a recipe is, and what it changes of the baseline where both stand in one setting."""
-    pairs = [(_spec(found.get(name, ())), _spec(found.get(base, ()))) for found in settings]
-    spec = next((spec for spec, _ in pairs if spec), None)
-    both = next(((theirs, own) for own, theirs in pairs if own and theirs), None)
-    differ = changes(*both) if both else []
+    places = sorted(
+        ((_baseline(found, base), found) for found in settings if name in found), key=lambda place: place[0] != base
+    )
+    specs = [(of, _spec(found[of]), _spec(found[name])) for of, found in places]
+    spec = next((own for *_, own in specs if own), None)
+    of, differ = next(((of, changes(theirs, own)) for of, theirs, own in specs if theirs and own), (base, []))
     return RecipeFacts(
         name=name,
         description=spec.description if spec else "",
         changes=tuple(Change(key=key, baseline=as_yaml(a), here=as_yaml(b)) for key, a, b in differ),
         parameters=_parameters(spec) if spec else None,
+        baseline=None if of == base else of,
     )
 
 
@@ -147,12 +157,17 @@ def _judged(done: Sequence[Cell], kind: str) -> Judged:
 
 
 def _by_seed(done: Sequence[Cell], kind: str) -> list[Predictions]:
-    """The answers of each seed on all folds; seeds that lack folds others have would not compare and are left out."""
+    """The answers of each seed on the same folds, the most that a seed has; seeds with other folds are left out.
+
+    Seeds that were tested on other people would differ by these people. Of two sets of folds that are as large, the one
+    that more seeds have counts, then that of the first seed.
+    """
     of_seed: dict[int, list[Cell]] = {}
-    for cell in done:
+    for cell in sorted(done, key=lambda cell: cell.seed):
         of_seed.setdefault(cell.seed, []).append(cell)
-    most = max(map(len, of_seed.values()))
-    whole = [cells for _, cells in sorted(of_seed.items()) if len(cells) == most]
+    folds = [frozenset(cell.split for cell in cells) for cells in of_seed.values()]
+    most = max(folds, key=lambda held: (len(held), folds.count(held)))
+    whole = [cells for cells, held in zip(of_seed.values(), folds, strict=True) if held == most]
     return [Predictions.concat([cell.predictions[kind] for cell in cells]) for cells in whole]
 
 
@@ -171,14 +186,18 @@ def _classes(seeds: Sequence[Predictions]) -> Classes:
 
 
 def _groups(seeds: Sequence[Predictions]) -> tuple[Group, ...]:
-    found = [group_figures(run) for run in seeds]
+    # A store that was prepared anew between two seeds, e.g. since its database names groups, may name others.
+    found: dict[str, dict[str, list[Figures]]] = {}
+    for run in seeds:
+        for grouping, groups in group_figures(run).items():
+            for group, of in groups.items():
+                found.setdefault(grouping, {}).setdefault(group, []).append(of)
     return tuple(
         Group(
-            grouping=grouping, group=group, clips=first.clips, subjects=first.subjects,
-            war=float(np.mean([of[grouping][group].war for of in found])),
-            uar=float(np.mean([of[grouping][group].uar for of in found])),
+            grouping=grouping, group=group, clips=of[0].clips, subjects=of[0].subjects, seeds=len(of),
+            war=float(np.mean([one.war for one in of])), uar=float(np.mean([one.uar for one in of])),
         )
-        for grouping, groups in found[0].items() for group, first in groups.items()
+        for grouping, groups in found.items() for group, of in sorted(groups.items())
     )  # fmt: skip
 
 

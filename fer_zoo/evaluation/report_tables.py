@@ -9,14 +9,17 @@ from fer_zoo.evaluation.report_text import Code, Strong, Table, Text
 from fer_zoo.evaluation.statistics import Difference
 
 SIGNIFICANT = 0.05
+FOR_THESE = "significant for these networks"
 _NONE = "–"
 
 
-def verdict(p: float | None) -> str:
-    """What an adjusted p-value says."""
-    if p is None:
+def verdict(found: Difference, adjusted: float | None) -> str:
+    """What a difference's adjusted p-value says; where no seeds tell of the trainings' luck, of these networks only."""
+    if adjusted is None:
         return "cannot be said"
-    return "significant" if p < SIGNIFICANT else "not significant"
+    if adjusted >= SIGNIFICANT:
+        return "not significant"
+    return FOR_THESE if found.training_error is None else Strong("significant")
 
 
 def short(commit: str) -> str:
@@ -35,16 +38,25 @@ def recipe_table(report: Report) -> Table:
     rows = []
     for facts in report.recipes:
         size = _NONE if facts.parameters is None else f"{facts.parameters:,}"
-        rows.append((Code(facts.name), facts.description, _changes(facts, report.baseline), size))
-    header = ("recipe", "what it is", f"differs from {report.baseline} in", "parameters")
+        rows.append((Code(facts.name), facts.description, _changes(facts, report), size))
+    others = any(facts.baseline for facts in report.recipes)
+    header = (
+        "recipe", "what it is", f"differs from {report.baseline}{', or the one named,' if others else ''} in",
+        "parameters",
+    )  # fmt: skip
     return Table(header, tuple(rows), frozenset({1, 2}))
 
 
-def _changes(facts: RecipeFacts, baseline: str) -> Text:
-    if facts.name == baseline:
+def _changes(facts: RecipeFacts, report: Report) -> Text:
+    if facts.name == report.baseline:
         return "the baseline"
-    told = [part for change in facts.changes for part in _change(change)]
-    return tuple(told[:-1]) or _NONE
+    if facts.name == facts.baseline:
+        titles = [setting.title for setting in report.settings if setting.baseline == facts.name]
+        return f"the baseline of {' and of '.join(titles)}"
+    told = [part for change in facts.changes for part in _change(change)][:-1]
+    if facts.baseline is None:
+        return tuple(told) or _NONE
+    return ("from ", Code(facts.baseline), ": ", *(told or [_NONE]))
 
 
 def _change(change: Change) -> Iterator[str]:
@@ -77,11 +89,12 @@ def _done(row: Row) -> str:
     return str(row.trainings) if row.trainings == row.asked else f"{row.trainings} of {row.asked}"
 
 
-def spread_table(setting: Setting) -> Table:
-    """Means and standard deviations over folds and over seeds."""
-    rows = []
+def spread_table(setting: Setting) -> Table | None:
+    """Means and standard deviations over folds and over seeds; None where nothing has a deviation."""
+    rows, known = [], False
     for row in setting.rows:
         if row.best and row.last:
+            known = known or any(of.war.count > 1 for of in (row.best.over_folds, row.best.over_seeds))
             spreads = [of for judged in (row.best, row.last) for of in (judged.over_folds.uar, judged.over_seeds.uar)]
             folds, seeds = row.best.over_folds, row.best.over_seeds
             counts = f"{folds.war.count} / {seeds.war.count}"
@@ -90,7 +103,7 @@ def spread_table(setting: Setting) -> Table:
         "recipe", "folds / seeds", "best: WAR, folds", "best: WAR, seeds", "best: UAR, folds", "best: UAR, seeds",
         "last: UAR, folds", "last: UAR, seeds",
     )  # fmt: skip
-    return Table(header, tuple(rows))
+    return Table(header, tuple(rows)) if known else None
 
 
 def delta_table(setting: Setting) -> Table:
@@ -109,8 +122,7 @@ def delta_table(setting: Setting) -> Table:
 
 
 def _difference(found: Difference, adjusted: float | None) -> tuple[Text, Text, Text, Text]:
-    said = verdict(adjusted)
-    return str(found), chance(found.p), chance(adjusted), Strong(said) if said == "significant" else said
+    return str(found), chance(found.p), chance(adjusted), verdict(found, adjusted)
 
 
 def chance(p: float | None) -> str:
@@ -137,11 +149,11 @@ def percent(share: float | None) -> str:
 def group_table(setting: Setting) -> Table | None:
     """Figures by group; None where the data name none."""
     rows = [
-        (Code(row.recipe), of.grouping, of.group or "unknown", str(of.clips), str(of.subjects), percent(of.war),
-         percent(of.uar))
+        (Code(row.recipe), of.grouping, of.group or "unknown", str(of.clips), str(of.subjects), str(of.seeds or _NONE),
+         percent(of.war), percent(of.uar))
         for row in setting.rows for of in row.groups
     ]  # fmt: skip
-    header = ("recipe", "grouping", "group", "clips", "subjects", "WAR", "UAR")
+    header = ("recipe", "grouping", "group", "clips", "subjects", "seeds", "WAR", "UAR")
     return Table(header, tuple(rows), frozenset({1, 2})) if rows else None
 
 
@@ -156,15 +168,19 @@ def mistake_table(setting: Setting) -> Table:
 
 
 def published_table(rows: Sequence[PublishedRow]) -> Table:
-    """What was printed, and ours."""
+    """What was printed, and ours; over the folds too where one of ours has several."""
+    folds = any(row.over_folds for row in rows)
+    header = ["recipe", "printed as", "published", "ours", *["ours over folds"] * folds, "subjects", "trainings"]
+    header += ["commit", "remarks"]
     told = []
     for row in rows:
         printed = _NONE if row.war is None else f"{row.war:.2f}" + ("" if row.std is None else f" ± {row.std:.2f}")
-        ours: tuple[str, ...] = ("", "", "", "")
+        ours = [""] * (4 + folds)
         if row.run:
             commits = ", ".join(map(short, row.commits)) or "unknown"
             trained = f"{row.trainings} (seeds {', '.join(map(str, row.seeds))})"
-            ours = (str(row.ours), str(row.subjects or "unknown"), trained, commits)
+            ours = [str(row.ours), *[str(row.over_folds or _NONE)] * folds, str(row.subjects or "unknown")]
+            ours += [trained, commits]
         told.append((Code(row.recipe), row.source, printed, *ours, row.note))
-    header = ("recipe", "printed as", "published", "ours", "subjects", "trainings", "commit", "remarks")
-    return Table(header, tuple(told), frozenset({1, 5, 6, 7}))
+    words = frozenset(map(header.index, ("printed as", "trainings", "commit", "remarks")))
+    return Table(tuple(header), tuple(told), words)

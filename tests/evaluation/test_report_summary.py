@@ -35,6 +35,17 @@ def rows(report: Report) -> dict[str, Row]:
     return {row.recipe: row for row in setting.rows}
 
 
+def two_databases(root: Path) -> Ablation:
+    """`base` and `mine` on one database, `other` and `third`, which gets anger wrong, on another; three folds each."""
+    ablation = two_recipes(root)
+    for name, epochs, wrong in (("other", 2, "f1p0/fear"), ("third", 3, "anger")):
+        for fold in (1, 2, 3):
+            spec = recipe(data={"dataset": "synthict"}, split={"folds": 3, "fold": fold}, train={"epochs": epochs})
+            answers = fold_answers(fold, [key for key in fold_answers(fold) if key.endswith(wrong)])
+            ablation.finish(name, f"fold-{fold}-of-3", spec, said(answers))
+    return ablation
+
+
 def test_figures_are_means_over_the_seeds(report: Report) -> None:
     # 3 of 18 clips wrong with seed 1, 1 of 18 with seed 2; of `mine` all six of anger with both.
     base, mine = rows(report)["base"], rows(report)["mine"]
@@ -95,6 +106,32 @@ def test_the_baseline_is_the_first_or_the_one_named(report: Report, cells: list[
         make_report(cells, "bse")
 
 
+def test_a_setting_without_the_baseline_has_one_of_its_own(tmp_path: Path) -> None:
+    report = make_report(read_results([two_databases(tmp_path / "x").root]))
+    one, two = report.settings
+    assert (report.baseline, one.baseline, two.baseline) == ("base", "base", "other")
+    assert [delta.recipe for delta in one.deltas] == ["mine"]
+    (delta,) = two.deltas
+    assert (delta.recipe, delta.pairs, delta.problem) == ("third", 3, "")
+    assert delta.comparison is not None
+    assert delta.comparison.war.value == pytest.approx(-6 / 18 + 1 / 18)
+    assert two.mistakes_of == "other"
+    facts = {of.name: of for of in report.recipes}
+    assert {name: of.baseline for name, of in facts.items()} == {
+        "base": None, "mine": None, "other": "other", "third": "other",
+    }  # fmt: skip
+    assert [(it.key, it.baseline, it.here) for it in facts["third"].changes] == [("train.epochs", "2", "3")]
+    assert facts["other"].changes == ()
+
+
+def test_changes_are_of_the_reports_baseline_where_both_stand_somewhere(tmp_path: Path) -> None:
+    first, second = two_databases(tmp_path / "x"), Ablation(tmp_path / "y")
+    second.finish("third", "fold-1-of-3", recipe(train={"epochs": 7}), said(fold_answers(1)))
+    third = make_report(read_results([first.root, second.root]), "mine").recipes[3]
+    assert third.baseline is None
+    assert ("train.epochs", "2", "7") in [(it.key, it.baseline, it.here) for it in third.changes]
+
+
 def test_mistakes_are_the_most_confident_ones_over_the_seeds(report: Report) -> None:
     # f1p0/anger and f3p1/fear are right with seed 2, which is surer.
     (mistake,) = report.settings[0].mistakes
@@ -140,7 +177,7 @@ def test_an_incomplete_folder_compares_what_both_have(tmp_path: Path) -> None:
     assert delta.comparison.war.value == pytest.approx(2 / 3 - (11 / 12 + 1 + 5 / 6) / 3)
     assert "2 of 12 trainings are missing" in report.warnings[0]
     assert mine.best is not None
-    assert mine.best.over_seeds.war.count == 2  # of two folds each
+    assert mine.best.over_seeds.war.count == 1  # of folds 1 and 2 and of 1 and 3: other people
 
 
 def test_nothing_done_yet(tmp_path: Path) -> None:
@@ -232,6 +269,25 @@ def test_clips_of_one_video_and_groups(tmp_path: Path) -> None:
     assert row.by_video.basis.clips == 4
     assert [(g.grouping, g.group, g.clips, g.subjects) for g in row.groups] == [("age", "", 3, 1), ("age", "old", 3, 1)]
     assert [g.war for g in row.groups] == pytest.approx([2 / 3, 2 / 3])
+    assert [g.seeds for g in row.groups] == [1, 1]
+
+
+def test_groups_that_only_one_seed_knows(tmp_path: Path) -> None:
+    """As after a store was prepared anew, since its database names groups or names others."""
+    ablation = Ablation(tmp_path / "x")
+    of_seed: list[dict[str, Any]] = [
+        {"age": np.array(["old"] * 3 + ["young"] * 3)},
+        {"age": np.array(["old"] * 3 + ["grey"] * 3), "sex": np.array(["f"] * 6)},
+        {},
+    ]
+    for seed, groups in enumerate(of_seed, 1):
+        answers = fold_answers(1, ["f1p0/fear"] if seed == 1 else [])
+        ablation.finish("a", "fold-1-of-3", recipe(seed=seed), said(answers, groups=groups))
+    (row,) = make_report(read_results([ablation.root])).settings[0].rows
+    assert [(g.grouping, g.group, g.clips, g.seeds) for g in row.groups] == [
+        ("age", "grey", 3, 1), ("age", "old", 3, 2), ("age", "young", 3, 1), ("sex", "f", 6, 1),
+    ]  # fmt: skip
+    assert [g.war for g in row.groups] == pytest.approx([1, (2 / 3 + 1) / 2, 1, 1])
 
 
 def paper(name: str, fold: int, *changes: str) -> Recipe:
@@ -260,6 +316,9 @@ def test_published_figures_stand_beside_runs_of_the_same_data_only(tmp_path: Pat
     assert (other.war, other.run, other.ours) == (67.50, False, None)
     assert other.note == "run on other data (synthmh, 5 folds): not comparable"
     assert (found["paper/fera_3d"].run, found["paper/fera_3d"].note) == (False, "not run")
+    assert ours.over_folds is not None
+    assert str(ours.over_folds) == "91.7 ± 11.8"  # 5/6 and 1
+    assert other.over_folds is None
     assert found["paper/disfa_2d"].war is None
     assert (found["mine"].run, found["mine"].ours) == (False, None)  # synthetic faces
     assert [row.protocol for row in found.values()][-4:] == ["cross-database"] * 4
@@ -286,6 +345,33 @@ def test_a_seed_that_lacks_a_fold_is_not_compared_with_whole_ones(tmp_path: Path
     assert base is not None
     assert (base.over_seeds.war.mean, base.over_seeds.war.count) == (pytest.approx(15 / 18), 1)
     assert base.over_folds.war.count == 3
+
+
+@pytest.mark.parametrize(
+    ("missing", "whole"),
+    [
+        ({1: (3,), 2: (1,)}, [1]),  # two folds each, with other people: the first seed's
+        ({1: (3,), 2: (1,), 3: (1,)}, [2, 3]),  # two folds each: those that two seeds have
+        ({1: (1, 2), 2: (3,), 3: (1, 2)}, [2]),  # the most folds
+    ],
+)
+def test_seeds_are_compared_on_the_same_folds_only(
+    tmp_path: Path, missing: dict[int, tuple[int, ...]], whole: list[int]
+) -> None:
+    ablation, right = Ablation(tmp_path / "x"), {}
+    for seed, without in missing.items():
+        folds = [fold for fold in (1, 2, 3) if fold not in without]
+        for fold in folds:
+            spec = recipe(split={"folds": 3, "fold": fold}, seed=seed)
+            answers = said(fold_answers(fold, [f"f{folds[0]}p0/anger"] * (seed > 1)))
+            ablation.finish("a", f"fold-{fold}-of-3", spec, answers)
+        right[seed] = 1 - (seed > 1) / (6 * len(folds))
+    row = rows(make_report(read_results([ablation.root])))["a"]
+    assert row.best is not None
+    assert row.classes is not None
+    assert (row.best.over_seeds.war.count, row.seeds) == (len(whole), tuple(missing))
+    assert row.best.over_seeds.war.mean == pytest.approx(np.mean([right[seed] for seed in whole]))
+    assert sum(map(sum, row.classes.confusion)) == 12 * len(whole)
 
 
 def test_the_most_confident_mistakes_come_first(tmp_path: Path) -> None:
