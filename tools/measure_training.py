@@ -1,6 +1,7 @@
 """Measure how fast a recipe trains: clips a second, and on a GPU the share of its own matmul rate, and the memory.
 
     python tools/measure_training.py gpu/incres3d_lstm_lm --set train.batch_size=32
+    python tools/measure_training.py gpu/incres3d_lstm_lm --frames    # the stage of single frames; clips of one frame
 
 Clips are noise in memory, so reading and decoding do not count; random changes, forward, backward and update do. The
 rate is that of a bf16 product of two square matrices, measured on the same GPU; the operations of a step are those of
@@ -25,6 +26,7 @@ from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training import processes
 from fer_zoo.training.batches import Batches
+from fer_zoo.training.pretrain import frame_recipe
 from fer_zoo.training.run import Run, start
 from fer_zoo.training.seed import kernels
 from fer_zoo.training.step import train_step
@@ -101,8 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device")
     parser.add_argument("--warm", type=int, default=5, help="steps before the clock starts; compiling is one of them")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--frames", action="store_true", help="the stage of single frames (`pretrain`), not of clips")
     given = parser.parse_args(arguments)
-    recipe = load_recipe(given.recipe, [*given.set, "pretrain=null"])
+    if given.frames:
+        recipe = frame_recipe(load_recipe(given.recipe, given.set))
+    else:
+        recipe = load_recipe(given.recipe, [*given.set, "pretrain=null"])
     for name, value in measure(recipe, given.device, warm=given.warm, steps=given.steps).items():
         print(f"{name}: {value:.1f}")
 

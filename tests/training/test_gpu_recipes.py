@@ -35,8 +35,9 @@ def test_there_are_some() -> None:
     assert build(load_recipe("gpu/incres3d_lstm_lm").model).backbone.output.channels > 0
 
 
-def test_measuring_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
-    small = ["--set", "model.input.size=48", "--set", "data.canvas=64", "--set", "train.batch_size=4"]
+@pytest.mark.parametrize("stage", [["--set", "train.batch_size=4"], ["--set", "pretrain.batch_size=4", "--frames"]])
+def test_measuring_on_a_cpu(stage: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--set", "model.input.size=48", "--set", "data.canvas=64", *stage]
     measure_training.main(["quickstart", "--device", "cpu", "--warm", "1", "--steps", "1", *small])
     lines = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
     assert set(lines) == {"clips/s", "ms a step"}
