@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,17 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically; makes its folder."""
     write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in a folder, and those of any who are still writing there.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    for path in folder.glob(".*.tmp*"):
+        if re.fullmatch(r"\..+\.\d+\.tmp(\..+)?", path.name, re.DOTALL):
+            path.unlink(missing_ok=True)
 
 
 def shown(name: str | Path) -> str:

@@ -23,9 +23,16 @@ def fingerprint_of(stores: Collection[str]) -> str:
     return hashlib.sha256("\n".join(sorted(set(stores))).encode()).hexdigest()
 
 
-def write_splits(path: Path, splits: Sequence[Split], *, store: str, seed: int) -> None:
-    """Write splits as JSON, whole or not at all; `store` is the `fingerprint_of` the stores they were made for."""
+def write_splits(path: Path, splits: Sequence[Split], *, store: str, seed: int, stores: Collection[str] = ()) -> None:
+    """Write splits as JSON, whole or not at all.
+
+    Args:
+        store: the `fingerprint_of` the stores they were made for.
+        stores: fingerprints of each of these, where keys name their database.
+    """
     data = {"format": FORMAT, "store": store, "seed": seed, "splits": [asdict(split) for split in splits]}
+    if stores:
+        data["stores"] = sorted(stores)
     write_text(path, json.dumps(data, indent=1) + "\n")
 
 

@@ -15,6 +15,7 @@ from fer_zoo.evaluation.attempt import TAKEN, is_done
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training.predictions import Predictions
+from fer_zoo.training.report import commits_of
 
 FORMAT = 1
 BEST, LAST, NOISY = "best/test", "last/test", "best/test_noisy"
@@ -142,7 +143,11 @@ def _facts(path: Path) -> tuple[dict[str, str], dict[str, float]]:
     if not path.is_file():
         return {}, {}
     data = json.loads(path.read_text(encoding="utf-8"))
-    facts = {key: str(data[key]) for key in ("commit", "hardware", "fer_zoo", "torch", "python") if key in data}
+    facts = {key: str(data[key]) for key in ("hardware", "fer_zoo", "torch", "python") if key in data}
+    if "commit" in data:
+        facts["commit"] = commits_of(data)
     if "data" in data:
-        facts["clips"] = str(data["data"]["test"]["fingerprint"])
+        # Of several databases a part has several.
+        parts = " ".join(str(part["fingerprint"]) for part in data["data"].values())
+        facts["clips"] = " ".join(sorted(set(parts.split())))
     return facts, {stage: float(seconds) for stage, seconds in data.get("seconds", {}).items()}

@@ -240,8 +240,8 @@ class TrainSpec(Spec):
     """Weight decay; `adamw` spares biases and norms."""
     schedule: Literal["constant", "onecycle", "cosine", "step"] = "constant"
     """The learning rate over time."""
-    warmup: Fraction = 0.2
-    """Share of the steps in which `onecycle` and `cosine` rise."""
+    warmup: Fraction = 0.0
+    """Share of the steps in which the rate rises at the start; left out, 0.2 with `onecycle` and `cosine`."""
     decay: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.1
     """What `step` multiplies the learning rate by."""
     decay_every: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.3
@@ -266,6 +266,13 @@ class TrainSpec(Spec):
     """Whether a GPU too must give the same bits in every run; slower. A CPU always does."""
     augment: AugmentSpec = AugmentSpec()
     """Random changes of training clips."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rises(cls, fields: Any) -> Any:
+        if isinstance(fields, Mapping) and "warmup" not in fields and fields.get("schedule") in ("onecycle", "cosine"):
+            return {**fields, "warmup": 0.2}
+        return fields
 
 
 class Published(Spec):

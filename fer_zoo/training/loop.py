@@ -21,7 +21,7 @@ from fer_zoo.training.display import Display, check_tensorboard
 from fer_zoo.training.evaluate import crop_clips
 from fer_zoo.training.judge import judge, predict_shared
 from fer_zoo.training.metrics import score
-from fer_zoo.training.run import BEST, LAST, Run, check_clips, check_start, start
+from fer_zoo.training.run import BEST, LAST, Run, check_clips, check_start, note_resume, start
 from fer_zoo.training.seed import kernels
 from fer_zoo.training.step import DivergedError, train_step
 
@@ -96,7 +96,9 @@ def train(
     check_clips(recipe, clips, out)
     if state.is_main_process:
         report.write_split(out, recipe, clips)
-        report.add_data(out, clips, time.monotonic() - began, resumed=resumed, detectors=detectors)
+        report.add_data(out, clips, time.monotonic() - began, detectors)
+        if resumed:
+            note_resume(recipe, out, state)
     frames, hours = None, 0.0
     if twin is not None:
         frames = start(twin, clips, out / "frames", state)
@@ -179,7 +181,8 @@ def finish_epoch(run: Run, validation: ClipSet, batches: Batches, out: Path) -> 
 def finish(run: Run, clips: dict[str, ClipSet], out: Path, tag: str, pretrain_hours: float) -> TrainResult:
     """Judge the best and the last weights on validation and test subjects; write the best ones as a weights folder."""
     began = time.monotonic()
-    metrics = judge(run, clips, out)
+    with kernels(deterministic=run.recipe.train.deterministic):
+        metrics = judge(run, clips, out)
     progress = run.progress
     hours = pretrain_hours + progress.seconds / 3600
     if run.accelerator.is_main_process:

@@ -25,19 +25,20 @@ def make_optimizer(model: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer:
 def learning_rate(spec: TrainSpec, step: int, total: int) -> float:
     """Rate of a step, 0 <= step < total.
 
-    onecycle: a line from lr / 25 up to lr, half a cosine down to lr / 1000. cosine: a line from 0 (which no step has)
-    up to lr, half a cosine down to 0. step: lr, times `decay` after every `decay_every` of the steps.
+    onecycle: a line from lr / 25 up to lr, half a cosine down to lr / 1000. The others rise in a line from 0 (which no
+    step has). cosine: then half a cosine down to 0. step: lr, times `decay` after every `decay_every` of all steps.
     """
+    rise = round(spec.warmup * total)
+    risen = min(1.0, (step + 1) / (rise + 1))
     match spec.schedule:
         case "constant":
-            return spec.lr
+            return spec.lr * risen
         case "step":
             # Rounded first, or 0.3 * 10 steps would end at 3.0000000000000004.
-            return spec.lr * spec.decay ** int(step // round(spec.decay_every * total, 6))
+            return spec.lr * spec.decay ** int(step // round(spec.decay_every * total, 6)) * risen
         case "onecycle":
-            return spec.lr * _warm_cosine(step, max(1, round(spec.warmup * total)), total, first=1 / 25, last=1e-3)
+            return spec.lr * _warm_cosine(step, max(1, rise), total, first=1 / 25, last=1e-3)
         case "cosine":
-            rise = round(spec.warmup * total)
             return spec.lr * _warm_cosine(step, rise, total, first=1 / (rise + 1), last=0.0)
 
 

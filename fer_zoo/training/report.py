@@ -19,15 +19,15 @@ import torch
 import fer_zoo
 from fer_zoo import weights
 from fer_zoo.data.clips import NO_SUBJECT, ClipSet
-from fer_zoo.data.load import trained_on
+from fer_zoo.data.load import keys_name_databases, trained_on
 from fer_zoo.data.split_files import fingerprint_of, write_splits
 from fer_zoo.data.splits import PARTS, Split, sharing
 from fer_zoo.data.terms import provenance
 from fer_zoo.errors import TrainingError
-from fer_zoo.files import write_text
+from fer_zoo.files import remove_leftovers, write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
-from fer_zoo.specs import Metrics, Recipe
+from fer_zoo.specs import Metrics, Recipe, TrainSpec
 from fer_zoo.training.checkpoint import Progress
 
 if TYPE_CHECKING:
@@ -36,28 +36,16 @@ if TYPE_CHECKING:
     from fer_zoo.training.run import Run
 
 
-def check_same_run(found: Progress, wanted: Progress, path: Path) -> None:
-    """Raise TrainingError unless the checkpoint was written for the same recipe and the same clips."""
-    changed = _differences(found.recipe, wanted.recipe)
-    if changed:
-        raise TrainingError(
-            f"{path} is of another recipe: " + "; ".join(changed) + ".",
-            "the recipe the run was started with (recipe.yaml beside the checkpoint)",
-            "train the changed recipe in another folder",
-        )
-    if found.data != wanted.data:
-        raise TrainingError(
-            f"{path} was trained on other clips: the dataset gives other content now than then.",
-            "the same clips",
-            "go back to the version of fer_zoo that started the run, or train in another folder",
-        )
+def tidy(out: Path) -> None:
+    """Remove the halves of checkpoints and other files that a killed training of this folder left.
 
-
-def _differences(one: Any, other: Any, key: str = "") -> list[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = sorted(one.keys() | other.keys())
-        return [d for k in keys for d in _differences(one.get(k), other.get(k), f"{key}.{k}" if key else k)]
-    return [] if one == other else [f"{key} was {one!r}, now {other!r}"]
+    Raises:
+        TrainingError: one cannot be removed.
+    """
+    try:
+        remove_leftovers(out)
+    except OSError as error:
+        raise _unwritten(out, error) from error
 
 
 def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
@@ -98,10 +86,23 @@ def add_to_run(out: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) ->
     _write(path, json.dumps(change(run), indent=1))
 
 
-def add_data(
-    out: Path, clips: Mapping[str, ClipSet], seconds: float, *, resumed: bool, detectors: Sequence[str] = ()
-) -> None:
-    """Say in run.json what the clips are, how many seconds it took to have them, and when the training went on.
+def add_resume(out: Path, state: PartialState) -> None:
+    """Say in run.json when the training went on, and on what, where that is not what it started on.
+
+    Raises:
+        TrainingError: as `add_to_run`.
+    """
+    now_on = surroundings(state)
+
+    def change(run: dict[str, Any]) -> dict[str, Any]:
+        other = {fact: value for fact, value in now_on.items() if run.get(fact) != value}
+        return run | {"resumed": [*run.get("resumed", []), {"when": now(), **other}]}
+
+    add_to_run(out, change)
+
+
+def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, detectors: Sequence[str] = ()) -> None:
+    """Say in run.json what the clips are, and how many seconds it took to have them.
 
     Args:
         detectors: versions of the detectors that found the clips' points; none where they are a renderer's.
@@ -113,9 +114,8 @@ def add_data(
     def change(run: dict[str, Any]) -> dict[str, Any]:
         stages = run.get("seconds", {})
         stages = stages | {"clips": round(stages.get("clips", 0.0) + seconds, 1)}
-        again = {"resumed": [*run.get("resumed", []), now()]} if resumed else {}
         found = {"detector_version": ", ".join(detectors)} if detectors else {}
-        return run | {"data": data_facts(clips), "seconds": stages} | found | again
+        return run | {"data": data_facts(clips), "seconds": stages} | found
 
     add_to_run(out, change)
 
@@ -166,9 +166,14 @@ def write_broken(out: Path, run: Run, step: int, names: Sequence[str], loss: flo
         + "; ".join(names)
         + ".",
         "finite numbers",
-        "lower train.lr, set train.clip_grad or lengthen train.warmup, in another folder; last.safetensors is as it "
-        f"was, {out / 'broken'} holds the batch and the state at this step",
+        f"{_calmer(run.recipe.train)}, in another folder; last.safetensors is as it was, {out / 'broken'} holds the "
+        "batch and the state at this step",
     )
+
+
+def _calmer(spec: TrainSpec) -> str:
+    clipping = "set train.clip_grad" if spec.clip_grad is None else "lower train.clip_grad"
+    return f"lower train.lr, {clipping} or {'lengthen' if spec.warmup else 'set'} train.warmup"
 
 
 def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
@@ -189,7 +194,8 @@ def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None
     split = Split(str(recipe.split), **keys, note=sharing(whose))
     stores = {store for own in clips.values() for store in own.stores}
     try:
-        write_splits(out / "split.json", [split], store=fingerprint_of(stores), seed=recipe.seed)
+        several = stores if keys_name_databases(recipe) else ()
+        write_splits(out / "split.json", [split], store=fingerprint_of(stores), seed=recipe.seed, stores=several)
     except OSError as error:
         raise _unwritten(out / "split.json", error) from error
 
@@ -226,7 +232,6 @@ def write_result(
     out: Path, model: FERModel, recipe: Recipe, metrics: Mapping[str, Metrics], *, tag: str, hours: float
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
-    # As it was at the start: that is the code that trained, whatever has been committed since.
     where = json.loads((out / "run.json").read_text())
     card = {
         "name": f"{recipe.model.name}.{tag}",
@@ -234,12 +239,26 @@ def write_result(
         **provenance(trained_on(recipe)),
         "protocol": recipe.protocol,
         "metrics": metrics,
-        "commit": where["commit"],
-        "hardware": where["hardware"],
+        "commit": commits_of(where),
+        "hardware": ", then ".join(_each(where, "hardware")),
         "hours": round(hours, 3),
     }
     version = where.get("detector_version")
     return weights.write_weights(out / "weights", model, recipe, card, overwrite=True, detector_version=version)
+
+
+def _each(run: Mapping[str, Any], fact: str) -> list[str]:
+    """What run.json says of the start and of every resume, each value once, in order."""
+    # Earlier versions wrote only the time of a resume.
+    resumes = [known for known in run.get("resumed", []) if isinstance(known, dict)]
+    return list(dict.fromkeys([run[fact], *(known.get(fact, run[fact]) for known in resumes)]))
+
+
+def commits_of(run: Mapping[str, Any]) -> str:
+    """All commits that a run.json names; `-dirty` at the end, where it is looked for, if one of them was so."""
+    commits = _each(run, "commit")
+    clean = dict.fromkeys(commit.removesuffix("-dirty") for commit in commits)
+    return ", then ".join(clean) + "-dirty" * any(commit.endswith("-dirty") for commit in commits)
 
 
 def surroundings(state: PartialState) -> dict[str, Any]:

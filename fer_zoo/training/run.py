@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from fer_zoo.compose import build
 from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.splits import PARTS
 from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
-from fer_zoo.specs import Recipe
+from fer_zoo.recipes import diff_recipes
+from fer_zoo.specs import FileSplit, Recipe
 from fer_zoo.training import checks, pretrain, report
 from fer_zoo.training.checkpoint import Progress, load_checkpoint, read_progress, read_tensors, save_checkpoint
 from fer_zoo.training.optim import make_optimizer
@@ -103,8 +107,7 @@ def check_start(recipe: Recipe, out: Path, state: PartialState, *, resume: bool,
         model = build(stage.model)
         checks.check_shares(stage, model, state)
         if resume and (folder / LAST).exists():
-            found = read_progress(folder / LAST)
-            report.check_same_run(found, Progress(_as_read(stage), found.data), folder / LAST)
+            _check_recipe(read_progress(folder / LAST), stage, folder / LAST)
     if going_on and not resume:
         raise TrainingError(
             f"{out} already holds a training.",
@@ -115,9 +118,12 @@ def check_start(recipe: Recipe, out: Path, state: PartialState, *, resume: bool,
     state.wait_for_everyone()
     if not going_on and recipe.backbone_weights == "pretrained":
         load_backbone_weights(model)
-    if state.is_main_process and not (going_on and (out / "run.json").exists()):
-        # Anew without a checkpoint: an attempt that ended while rendering may have left another recipe's.
-        report.write_start(out, recipe, state)
+    if state.is_main_process:
+        for _, folder in _stages(recipe, out):
+            report.tidy(folder)
+        if not (going_on and (out / "run.json").exists()):
+            # Anew without a checkpoint: an attempt that ended while rendering may have left another recipe's.
+            report.write_start(out, recipe, state)
     return going_on
 
 
@@ -129,7 +135,66 @@ def check_clips(recipe: Recipe, clips: dict[str, ClipSet], out: Path) -> None:
     """
     for stage, folder in _stages(recipe, out):
         if (folder / LAST).exists():
-            report.check_same_run(read_progress(folder / LAST), _fresh(stage, clips), folder / LAST)
+            found = read_progress(folder / LAST)
+            _check_recipe(found, stage, folder / LAST)
+            _check_same_clips(found, stage, clips, folder / LAST)
+
+
+def note_resume(recipe: Recipe, out: Path, state: PartialState) -> None:
+    """Say in run.json of every stage that goes on that it was resumed, and on what.
+
+    Raises:
+        TrainingError: a run.json is damaged or cannot be written.
+    """
+    for _, folder in _stages(recipe, out):
+        # With a checkpoint of the clips there is nothing left of the frames stage to go on with.
+        if folder == out or ((folder / "run.json").exists() and not (out / LAST).exists()):
+            report.add_resume(folder, state)
+
+
+def _check_recipe(found: Progress, recipe: Recipe, path: Path) -> None:
+    """Raise TrainingError unless a checkpoint was written for what `recipe` trains, whatever its words for it are."""
+    differ = diff_recipes(_recipe_of(found, path), recipe)
+    changed = [f"{key} was {was!r}, now {now!r}" for key, was, now in differ if key.split(".")[0] != "published"]
+    if changed:
+        raise TrainingError(
+            f"{path} is of another recipe: " + "; ".join(changed) + ".",
+            "the recipe the run was started with (recipe.yaml beside the checkpoint)",
+            "train the changed recipe in another folder",
+        )
+
+
+def _recipe_of(found: Progress, path: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(found.recipe)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors())
+        raise TrainingError(
+            f"{path} is of a recipe that this version of fer_zoo cannot read: {problems}.",
+            "a checkpoint of this version",
+            "go back to the version of fer_zoo that started the run, or train in another folder",
+        ) from error
+
+
+def _check_same_clips(found: Progress, recipe: Recipe, clips: dict[str, ClipSet], path: Path) -> None:
+    """Raise TrainingError unless a checkpoint's clips have the content that they have now."""
+    changed = [part for part, was in found.data.items() if was != _content(clips[part])]
+    if not changed:
+        return
+    parts = f"those of {', '.join(changed)} give other content now than then"
+    if any(clips[part].stores for part in changed):
+        file = recipe.split.file if isinstance(recipe.split, FileSplit) else ""
+        raise TrainingError(
+            f"{path} was trained on other clips: {parts}; their store was prepared anew"
+            f"{f', or {file} changed' if file else ''}.",
+            "the clips that the run was started with",
+            f"restore the store{' or the split file' if file else ''} as it was, or train in another folder",
+        )
+    raise TrainingError(
+        f"{path} was trained on other clips: {parts}.",
+        "the clips that the run was started with",
+        "go back to the version of fer_zoo that started the run, or train in another folder",
+    )
 
 
 def _stages(recipe: Recipe, out: Path) -> list[tuple[Recipe, Path]]:
@@ -139,12 +204,13 @@ def _stages(recipe: Recipe, out: Path) -> list[tuple[Recipe, Path]]:
 
 
 def _fresh(recipe: Recipe, clips: dict[str, ClipSet]) -> Progress:
-    return Progress(_as_read(recipe), {part: clips[part].fingerprint for part in ("train", "validation")})
+    return Progress(recipe.model_dump(mode="json"), {part: _content(clips[part]) for part in PARTS})
 
 
-def _as_read(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as it comes out of a checkpoint."""
-    return recipe.model_dump(mode="json")
+def _content(clips: ClipSet) -> str:
+    """What changes when the clips of a part are others, or have other content."""
+    # The fingerprint is that of a whole store.
+    return hashlib.sha256("\n".join((clips.fingerprint, *clips.keys)).encode()).hexdigest()
 
 
 def start(

@@ -34,9 +34,10 @@ def test_a_training_that_is_done(tmp_path: Path) -> None:
 def test_a_training_that_ended_says_how_long_it_took_and_on_which_clips(tmp_path: Path) -> None:
     data = {part: {"fingerprint": part * 2, "clips": 6} for part in ("train", "validation", "test")}
     facts = {"commit": COMMIT, "data": data, "seconds": {"clips": 900.0, "training": 1800.0}}
+    facts["resumed"] = [{"when": "later"}, {"when": "later still", "commit": "another"}]
     Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)), facts=facts)
     (cell,) = read_results([tmp_path])
-    assert cell.facts == {"commit": COMMIT, "clips": "testtest"}
+    assert cell.facts == {"commit": f"{COMMIT}, then another", "clips": "testtest traintrain validationvalidation"}
     assert cell.hours == 0.75
 
 

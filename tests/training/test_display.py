@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import rich
 import toy_faces
+from rich.console import Console
 
 from fer_zoo.errors import MissingExtraError
 from fer_zoo.training import train
@@ -25,6 +27,23 @@ def test_a_line_an_epoch_where_it_speaks(main: bool, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert ("epoch 1/3  loss 1.500  validation UAR 45.7% WAR 50.0%  1.5 min  best\n" in said) == main
     assert (said != "") == main
+
+
+def test_the_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = 0.0
+    monkeypatch.setattr(rich, "_console", Console(width=160, get_time=lambda: clock))
+    progress = Progress({}, {}, step=6, best_uar=0.3333, best_epoch=1)
+    with Display(toy_faces.recipe(), progress, 18, main=True, curves=None) as display:
+        for step in range(7, 10):
+            clock += 0.5
+            display.step(step, 1.25, 0.01, 0.5)
+        progress.best_uar = 0.4567
+        progress.history = [{"epoch": 1, "loss": 1, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 9}]
+        display.epoch(progress)
+    bar = capsys.readouterr().out.splitlines()[-1]
+    assert "incres3d_tiny_lstm_lm" in bar
+    figures = "9/18 loss 1.250  2.00 it/s  8.0 clips/s  UAR 45.7 0:00:01 left 0:00:05"
+    assert figures in bar, "batches of 4 clips, half a second each, nine of them to come"
 
 
 def test_curves(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +12,12 @@ import torch
 import toy_faces
 from safetensors.torch import load_file
 from same_run import assert_same_run
+from toy_store import of_stores, toy_store
 
 from fer_zoo import data
-from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest, finish_store, write_shard
 from fer_zoo.errors import InputError, TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import ComponentSpec, CropSpec, Recipe
 from fer_zoo.training import TrainResult, evaluate_clips, processes, train
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import read_progress
@@ -117,48 +115,6 @@ def test_a_diverging_run_stops_with_step_and_clips_and_keeps_the_checkpoint(
 def test_too_few_clips_for_a_batch(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="24 training clips for batches of 64"):
         train(toy_faces.recipe(batch_size=64), tmp_path)
-
-
-def toy_store(folder: Path, reader: str, detector: str) -> None:
-    """The toy's clips as a store of a database, five subjects' worth of the network's frames and two more."""
-    request = data.ClipRequest(toy_faces.LABELS, (0, 6), 1, 8, 25.0, 54, folder)
-    clips = DATASETS.get("toy_faces").build(options={}, request=request)
-    stored = [
-        StoredClip(
-            ClipFacts(
-                key=f"S{clips.subjects[n]}/{n:03d}",
-                label=clips.names[clips.labels[n]],
-                subject=f"S{clips.subjects[n]}",
-                take=0,
-                files=("a.avi",),
-                frame_range=(0, 8),
-                fps=25.0,
-                box=None,
-            ),
-            clips.read(np.array([n]))[0],
-            clips.landmarks[n],
-            np.ones(8, np.float32),
-        )
-        for n in range(len(clips))
-    ]
-    write_shard(folder, 0, stored, encoding="raw")
-    facts = StoreFacts(
-        reader=ComponentSpec(name=reader),
-        detector=ComponentSpec(name=detector),
-        detector_version="1",
-        crop=CropSpec(scale=1.69),
-        size=54,
-        frames=8,
-        fps=25.0,
-        encoding="raw",
-        sources_sha256=digest([reader]),
-    )
-    finish_store(folder, facts)
-
-
-def of_stores(**changes: Any) -> Recipe:
-    split = {"split": {"folds": 3, "fold": 1}, "data": {"dataset": "ckplus"}}
-    return Recipe.model_validate({**toy_faces.recipe().model_dump(), **split, **changes})
 
 
 def test_training_from_a_store(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -45,6 +46,23 @@ def test_steps_down() -> None:
     assert rates == pytest.approx([0.5] * 3 + [0.05] * 3 + [0.005] * 3 + [0.0005])
     last = TrainSpec(schedule="step", decay_every=1.0)
     assert {learning_rate(last, step, 7) for step in range(7)} == {0.01}
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step"])
+def test_the_others_rise_in_a_line_too_if_they_are_asked(schedule: Any) -> None:
+    plain = TrainSpec(schedule=schedule, lr=0.5, decay_every=0.05)
+    warm = TrainSpec(schedule=schedule, lr=0.5, decay_every=0.05, warmup=0.1)
+    without, rates = ([learning_rate(spec, step, 100) for step in range(100)] for spec in (plain, warm))
+    assert [rate / full for rate, full in zip(rates, without, strict=True)][:11] == pytest.approx(
+        [(step + 1) / 11 for step in range(11)]
+    )
+    assert rates[10:] == without[10:], "exactly"
+
+
+def test_who_does_not_ask_gets_the_warm_up_that_his_schedule_always_had() -> None:
+    default = {schedule: TrainSpec(schedule=schedule).warmup for schedule in ("constant", "step", "onecycle", "cosine")}
+    assert default == {"constant": 0.0, "step": 0.0, "onecycle": 0.2, "cosine": 0.2}
+    assert TrainSpec(schedule="cosine", warmup=0.0).warmup == 0.0
 
 
 def test_a_run_of_one_step_has_a_rate() -> None:

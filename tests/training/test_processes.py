@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ import torch
 import toy_faces
 from safetensors.torch import load_file
 
+from fer_zoo.compose import build
 from fer_zoo.training import train
 from fer_zoo.training.predictions import Predictions
+from fer_zoo.training.processes import with_joint_batch_norm
 
 # Sums of two processes are in another order; so are dropout's draws and batch norm's clips, which are left out.
 PLAIN = {"norm": "none", "dropout": 0.0, "epochs": 2}
@@ -55,6 +58,20 @@ def test_two_processes_are_as_one(tmp_path: Path) -> None:
     assert start["hardware"].startswith("2 x ")
     names = [{str(file.relative_to(out)) for file in out.rglob("*")} for out in (tmp_path / "one", tmp_path / "two")]
     assert names[0] == names[1]
+
+
+@pytest.mark.parametrize(("count", "device", "joint"), [(2, "cuda", True), (2, "cpu", False), (1, "cuda", False)])
+def test_joint_batch_norm_keeps_the_names_and_values_of_all_tensors(count: int, device: str, joint: bool) -> None:
+    model = build(toy_faces.recipe().model)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    state: Any = SimpleNamespace(num_processes=count, device=torch.device(device))
+    converted = with_joint_batch_norm(model, state)
+    norms = [module for module in converted.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert all(isinstance(norm, torch.nn.SyncBatchNorm) == joint for norm in norms)
+    after = converted.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], value) for key, value in before.items())
 
 
 @pytest.mark.slow

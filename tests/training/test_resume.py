@@ -6,21 +6,26 @@ import dataclasses
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import toy_faces
 from same_run import assert_same_run, step_of
+from toy_store import of_stores, toy_store
 
 from fer_zoo import data
 from fer_zoo.errors import TrainingError
+from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training import TrainResult, train
+from fer_zoo.training.checkpoint import read_tensors, write_tensors
 from fer_zoo.weights import load_weights
 
 # Every option that draws, adds up or averages something.
@@ -72,9 +77,14 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path, step: int, o
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (killed / "weights").exists(), "killed too late"
+    for folder in {killed, last.parent}:
+        for name in ("last.71.tmp.safetensors", "best.71.tmp.safetensors", "run.71.tmp.json"):
+            (folder / f".{name}").write_bytes(b"what a kill in the middle of writing leaves")
+        (folder / ".mine.tmp").write_bytes(b"somebody else's")
     train(recipe, killed, resume=True, device="cpu")
     train(recipe, tmp_path / "whole", device="cpu")
     assert_same_run(tmp_path / "whole", killed)
+    assert {path.name for path in killed.rglob(".*")} == {".mine.tmp"}
 
 
 def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
@@ -124,15 +134,76 @@ def test_resume_with_another_recipe_names_what_differs_before_clips_are_made(
         train(toy_faces.recipe(lr=0.02), whole[0], resume=True, device="cpu")
 
 
-def test_resume_on_other_clips_is_refused(whole: tuple[Path, TrainResult], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_words_for_the_same_training_do_not_stop_a_resume(tmp_path: Path) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
+    before = (tmp_path / "recipe.yaml").read_bytes()
+    published = {"war": 93.2, "source": "a paper"}
+    said = Recipe.model_validate(
+        toy_faces.recipe().model_dump() | {"description": "Better words.", "published": published}
+    )
+    result = train(said, tmp_path, max_steps=2, resume=True, device="cpu")
+    assert load_recipe(result.weights / "recipe.yaml").description == "Better words."
+    assert (tmp_path / "recipe.yaml").read_bytes() == before, "of which run.json has the sha256"
+
+
+def rewritten(last: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what a checkpoint says of the run, as if another version had written it."""
+    tensors, header = read_tensors(last)
+    progress = json.loads(header["progress"])
+    change(progress)
+    write_tensors(last, tensors, {"progress": json.dumps(progress)})
+
+
+def test_a_checkpoint_of_before_a_key_was_added_is_of_its_default(tmp_path: Path) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
+    rewritten(tmp_path / "last.safetensors", lambda progress: progress["recipe"]["train"].pop("mixup"))
+    with pytest.raises(TrainingError, match=r"train\.mixup was 0\.0, now 0\.4"):
+        train(toy_faces.recipe(mixup=0.4), tmp_path, max_steps=2, resume=True, device="cpu")
+    train(toy_faces.recipe(), tmp_path, max_steps=2, resume=True, device="cpu")
+
+
+def test_a_checkpoint_with_a_key_that_is_no_more_is_refused(tmp_path: Path) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
+    rewritten(tmp_path / "last.safetensors", lambda progress: progress["recipe"]["train"].update(gone=1))
+    with pytest.raises(TrainingError, match=r"cannot read: train\.gone: Extra inputs"):
+        train(toy_faces.recipe(), tmp_path, max_steps=2, resume=True, device="cpu")
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+@pytest.mark.parametrize("prepared", [True, False], ids=["of a store", "made on demand"])
+def test_resume_on_other_clips_is_refused(
+    whole: tuple[Path, TrainResult], monkeypatch: pytest.MonkeyPatch, part: str, prepared: bool
+) -> None:
     load = data.load
 
     def other(recipe: Recipe, **options: object) -> dict[str, data.ClipSet]:
         clips = load(recipe, **options)  # type: ignore[arg-type]
-        return {part: dataclasses.replace(clips[part], fingerprint="other") for part in clips}
+        stores = frozenset(["f" * 64] if prepared else [])
+        return clips | {part: dataclasses.replace(clips[part], fingerprint="other", stores=stores)}
 
     monkeypatch.setattr(data, "load", other)
     before = (whole[0] / "run.json").read_text()
-    with pytest.raises(TrainingError, match="other clips"):
+    with pytest.raises(TrainingError, match=f"other clips: those of {part} give other content") as caught:
         train(toy_faces.recipe(), whole[0], resume=True, device="cpu")
     assert (whole[0] / "run.json").read_text() == before
+    assert ("store was prepared anew" in caught.value.given) == prepared
+    assert ("restore the store" in caught.value.do) == prepared
+    assert ("go back to the version of fer_zoo" in caught.value.do) != prepared
+
+
+def test_a_store_prepared_anew_or_another_split_file_is_refused(tmp_path: Path) -> None:
+    toy_store(tmp_path / "ckplus", "ckplus", "dlib")
+    train(of_stores(), tmp_path / "first", stores=tmp_path, max_steps=1)
+    by_file = of_stores(split={"file": str(tmp_path / "first" / "split.json")})
+    train(by_file, tmp_path / "run", stores=tmp_path, max_steps=1)
+    split = json.loads((tmp_path / "first" / "split.json").read_text())
+    parts = split["splits"][0]
+    parts["validation"], parts["test"] = parts["test"], parts["validation"]
+    (tmp_path / "first" / "split.json").write_text(json.dumps(split))
+    with pytest.raises(TrainingError, match=r"those of validation, test give .* or .*split\.json changed"):
+        train(by_file, tmp_path / "run", stores=tmp_path, max_steps=2, resume=True)
+    shutil.rmtree(tmp_path / "ckplus")
+    toy_store(tmp_path / "ckplus", "ckplus", "dlib", variant=1)
+    with pytest.raises(TrainingError, match=r"those of train, validation, test give.*was prepared anew\.") as caught:
+        train(of_stores(), tmp_path / "first", stores=tmp_path, max_steps=2, resume=True)
+    assert caught.value.do == "restore the store as it was, or train in another folder"

@@ -6,6 +6,7 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import accelerate
 import numpy as np
@@ -16,10 +17,13 @@ from safetensors.torch import load_file
 
 from fer_zoo import data
 from fer_zoo.compose import build
-from fer_zoo.training import TrainResult, evaluate_clips, train
+from fer_zoo.errors import HubError, TrainingError
+from fer_zoo.hub.fitness import fit_to_push
+from fer_zoo.training import TrainResult, evaluate_clips, loop, report, train
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.seed import kernels
+from fer_zoo.weights import read_folder
 
 
 def test_run_json(whole: tuple[Path, TrainResult]) -> None:
@@ -44,8 +48,46 @@ def test_a_resumed_run_says_so_and_keeps_its_start(tmp_path: Path) -> None:
     train(toy_faces.recipe(), tmp_path, max_steps=3, resume=True, device="cpu")
     train(toy_faces.recipe(), tmp_path, max_steps=4, resume=True, device="cpu")
     run = json.loads((tmp_path / "run.json").read_text())
-    assert len(run["resumed"]) == 2
+    assert [set(resume) for resume in run["resumed"]] == [{"when"}] * 2, "nothing else is as it was not"
     assert all(run[key] == first[key] for key in ("started", "commit", "recipe_sha256", "data"))
+
+
+def test_a_run_that_goes_on_on_other_code_and_hardware_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    surroundings = report.surroundings
+
+    def go_on(folder: Path, **options: object) -> None:
+        for step, (commit, hardware) in enumerate(
+            [("a" * 40, "abacus"), ("b" * 40 + "-dirty", "quill"), ("a" * 40, "abacus")], 1
+        ):
+            found = {"commit": commit, "hardware": hardware, "torch": f"2.{step}"}
+            monkeypatch.setattr(report, "surroundings", lambda state, found=found: surroundings(state) | found)
+            result = train(toy_faces.recipe(**options), folder, max_steps=step, resume=step > 1, device="cpu")
+            card = read_folder(result.weights).card
+            if step == 1:
+                assert (card.commit, card.hardware) == ("a" * 40, "abacus")
+            else:  # what looks for it looks at the end
+                assert card.commit == f"{'a' * 40}, then {'b' * 40}-dirty"
+                assert card.hardware == "abacus, then quill"
+
+    go_on(tmp_path)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert (run["commit"], run["hardware"], run["torch"]) == ("a" * 40, "abacus", "2.1")
+    then, again = run["resumed"]
+    assert then | {"when": ""} == {"when": "", "commit": "b" * 40 + "-dirty", "hardware": "quill", "torch": "2.2"}
+    assert again | {"when": ""} == {"when": "", "torch": "2.3"}
+    with pytest.raises(HubError, match="changed tree"):
+        fit_to_push(tmp_path / "weights")
+    go_on(tmp_path / "with_frames", pretrain=True)  # which has a folder and a card of its own
+
+
+def test_times_alone_that_earlier_versions_wrote_of_a_resume_do_no_harm(tmp_path: Path) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
+    run = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(run | {"resumed": ["2026-11-01T00:00:00+00:00"]}))
+    result = train(toy_faces.recipe(), tmp_path, max_steps=2, resume=True, device="cpu")
+    assert read_folder(result.weights).card.commit == run["commit"]
+    resumed = json.loads((tmp_path / "run.json").read_text())["resumed"]
+    assert (resumed[0], len(resumed)) == ("2026-11-01T00:00:00+00:00", 2)
 
 
 def test_the_tables_are_of_the_best_and_the_last_weights(tmp_path: Path) -> None:
@@ -76,14 +118,58 @@ def test_deterministic_settings_are_put_back() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+def test_deterministic_training_is_judged_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def watched(name: str) -> None:
+        own = getattr(loop, name)
+
+        def watch(*arguments: Any) -> Any:
+            seen.append((name, torch.are_deterministic_algorithms_enabled()))
+            return own(*arguments)
+
+        monkeypatch.setattr(loop, name, watch)
+
+    for name in ("train_step", "judge"):
+        watched(name)
+    for wanted in (True, False):
+        seen.clear()
+        recipe = toy_faces.recipe(deterministic=wanted)
+        train(recipe, tmp_path / str(wanted), max_steps=1, device="cpu")
+        assert seen == [("train_step", wanted), ("judge", wanted)]
+
+
+@pytest.mark.parametrize("where", ["train_step", "judge"])
+def test_a_part_without_a_deterministic_kernel_is_named(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("avg_pool3d_backward_cuda does not have a deterministic implementation.\nMore words.")
+
+    monkeypatch.setattr(loop, where, refuse)
+    with pytest.raises(TrainingError, match=r"train\.deterministic: avg_pool3d_backward_cuda does not") as caught:
+        train(toy_faces.recipe(deterministic=True), tmp_path / "wanted", max_steps=1, device="cpu")
+    assert "More words" not in str(caught.value)
+    with pytest.raises(RuntimeError, match="avg_pool3d"):
+        train(toy_faces.recipe(), tmp_path / "not_wanted", max_steps=1, device="cpu")
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 @pytest.mark.slow
 def test_a_compiled_network_trains_and_is_saved_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced as for a GPU but run by torch's plain kernels: making kernels for a CPU takes minutes."""
-    compiled = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, **_: compiled(model, backend="eager"))
+    compiled, asked = torch.compile, []
+
+    def compile_plainly(model: Any, **_: object) -> Any:
+        asked.append(model)
+        return compiled(model, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", compile_plainly)
     plain = {"dropout": 0.0, "epochs": 1, "optimizer": "sgd", "ema": None}
     train(toy_faces.recipe(**plain), tmp_path / "plain", device="cpu")
+    assert not asked
     train(toy_faces.recipe(compile=True, **plain), tmp_path / "compiled", device="cpu")
+    assert len(asked) == 1
     one, other = (load_file(tmp_path / run / "last.safetensors") for run in ("plain", "compiled"))
     assert one.keys() == other.keys()
     for key, tensor in one.items():

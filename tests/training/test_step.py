@@ -18,7 +18,7 @@ from fer_zoo.errors import TrainingError
 from fer_zoo.training import processes
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.run import Run, start
-from fer_zoo.training.step import change, class_weights, train_step
+from fer_zoo.training.step import DivergedError, change, class_weights, train_step
 
 CPU = torch.device("cpu")
 
@@ -116,6 +116,68 @@ def test_a_detectors_points_get_no_noise() -> None:
     still = [change(next(batches.ahead(0, 1)), recipe, exact=False, device=CPU).landmarks for _ in range(2)]
     assert not torch.equal(*moved)
     assert torch.equal(*still)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_memory_layout_is_the_recipes(tmp_path: Path, wanted: bool) -> None:
+    run, _ = stepped(tmp_path, steps=1, channels_last=wanted)
+    # A kernel of one place, or of one channel, lies in memory alike in both layouts.
+    kernels = [p for p in run.model.parameters() if p.ndim == 5 and p[0, 0].numel() > 1 and p.shape[1] > 1]
+    assert kernels
+    for kernel in kernels:
+        assert kernel.is_contiguous(memory_format=torch.channels_last_3d) == wanted
+        assert kernel.is_contiguous() != wanted
+    (piece,) = Batches(run.recipe, data.load(run.recipe)["train"]).ahead(0, 1)
+    given = change(piece, run.recipe, exact=True, device=CPU).clips
+    assert given.is_contiguous(memory_format=torch.channels_last_3d) == wanted
+    assert given.is_contiguous() != wanted
+
+
+def scaled(folder: Path, scale: float) -> tuple[Run, Any]:
+    """A run with the scaler of fp16, which itself needs no GPU, whose first step overflows."""
+    run, _ = stepped(folder, steps=0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    run.accelerator.scaler = scaler
+    run.optimizer = run.accelerator.prepare_optimizer(run.optimizer.optimizer)  # type: ignore[attr-defined]
+    run.model.classifier.weight.register_hook(lambda gradient: gradient * math.inf)
+    return run, scaler
+
+
+def one_step(run: Run) -> float:
+    clips = data.load(run.recipe)["train"]
+    return train_step(run, Batches(run.recipe, clips).ahead(run.progress.step, run.progress.step + 1), clips, 6)
+
+
+def test_a_step_that_overflows_fp16_is_left_out_and_the_scale_halved(tmp_path: Path) -> None:
+    run, scaler = scaled(tmp_path, 2.0**16)
+    before = [parameter.clone() for parameter in run.model.parameters()]
+    assert math.isfinite(one_step(run))
+    assert all(torch.equal(old, new) for old, new in zip(before, run.model.parameters(), strict=True))
+    assert (scaler.get_scale(), run.progress.step) == (2.0**15, 1)
+
+
+def test_an_overflow_at_the_smallest_scale_is_a_divergence(tmp_path: Path) -> None:
+    run, _ = scaled(tmp_path, 2.0**-14)
+    with pytest.raises(DivergedError) as caught:
+        one_step(run)
+    assert not math.isfinite(caught.value.gradient)
+    assert math.isfinite(caught.value.loss)
+    assert run.progress.step == 0
+
+
+def test_what_the_launcher_says_of_precision_and_accumulation_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, loss = stepped(tmp_path / "plain", micro_batch=2)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "EAGER")
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
+    launched, its_loss = stepped(tmp_path / "launched", micro_batch=2)
+    assert (launched.accelerator.mixed_precision, launched.accelerator.gradient_accumulation_steps) == ("no", 1)
+    assert its_loss == loss
+    for one, other in zip(plain.model.parameters(), launched.model.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_fp16_needs_a_gpu(tmp_path: Path) -> None:
