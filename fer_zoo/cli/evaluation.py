@@ -84,16 +84,16 @@ def _show(result: StoreResult) -> None:
         print(f"left out, as the network has no such label: {sum(result.left_out.values())} clips ({counts})")
     if result.absent:
         print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is over the others")
-    notes = _intervals("by clip", said)
+    notes = dict.fromkeys(_intervals("by clip", said))
     if (by_video := result.by_video()) is not None:
-        _intervals("by video", by_video)
+        _intervals("by video", by_video, "videos")
     if result.noisy is not None:
         _intervals("by clip, points as inexact as a detector's", result.noisy)
-    for note in notes:
-        print(note)
     for grouping in said.groups:
         for group in said.groups_of(grouping):
-            _intervals(f"{grouping} {group or 'unknown'}", said.of_group(grouping, group))
+            notes |= dict.fromkeys(_intervals(f"{grouping} {group or 'unknown'}", said.of_group(grouping, group)))
+    for note in notes:
+        print(note)
     found = figures(said)
     print(f"calibration error {100 * found.calibration_error:.1f}")
     width = max(map(len, found.labels))
@@ -103,13 +103,13 @@ def _show(result: StoreResult) -> None:
         print(f"{label:<{width}} {sum(row):>6} {_percent(recall):>7} {_percent(f1):>7}   {counts}")
 
 
-def _intervals(title: str, said: Predictions) -> tuple[str, ...]:
+def _intervals(title: str, said: Predictions, what: str = "clips") -> tuple[str, ...]:
     """Print WAR and UAR with their intervals; returns what a reader must know of these."""
     from fer_zoo.evaluation.statistics import estimate
 
     known = estimate([said])
     who = f"{known.basis.subjects} people" if known.basis.subjects else "unknown people"
-    print(f"{title}: WAR {known.war}, UAR {known.uar} ({len(said)}, {who})")
+    print(f"{title}: WAR {known.war}, UAR {known.uar} ({len(said)} {what}, {who})")
     return known.basis.notes
 
 

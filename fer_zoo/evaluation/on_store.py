@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,9 +109,11 @@ def evaluate_on_store(
         given = f"Device {device!r}: {str(error).splitlines()[0]}"
         raise TrainingError(given, "cpu, cuda, cuda:1, ...", "choose another device") from error
     clips = opened.as_clip_set(spec.labels)
-    if split is not None:
-        clips = clips.take(_tested(Path(split), opened, clips))
-    left_out = {label: count for label, count in opened.header.labels.items() if label not in spec.labels}
+    tested = None if split is None else _tested(Path(split), opened, clips)
+    asked = [clip for clip in opened.facts if tested is None or clip.key in tested]
+    left_out = dict(sorted(Counter(clip.label for clip in asked if clip.label not in spec.labels).items()))
+    if tested is not None:
+        clips = clips.take(np.array([row for row, key in enumerate(clips.keys) if key in tested], np.int64))
     if not len(clips):
         raise InputError(
             f"No clip of {opened.folder} has a label of the network; {', '.join(left_out)} are there.",
@@ -162,21 +165,30 @@ def _fitting(store: Store, recipe: Recipe) -> Store:
     return store
 
 
-def _tested(path: Path, store: Store, clips: ClipSet) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Numbers of the clips in the test part of a split file."""
-    # A training notes the fingerprint of what it took of the store, by its labels; others that of the store.
+def _tested(path: Path, store: Store, clips: ClipSet) -> frozenset[str]:
+    """Keys of the clips in the test part of a split file, which may be of other databases too."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["store"]
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found, several = data["store"], data.get("stores", ())
     except (OSError, ValueError, KeyError, TypeError):
-        found = None
+        found, several = None, ()
+    if store.header.fingerprint in several:
+        return _tested_of_several(path, store)
+    # A training notes the fingerprint of what it took of the store, by its labels; others that of the store.
     own = found if found == clips.fingerprint else store.header.fingerprint
     splits = read_splits(path, store=own, subjects={clip.key: clip.subject or clip.video for clip in store.facts})
     if len(splits) != 1:
         raise OptionError(
             f"{path} holds {len(splits)} splits.", "a file with one", "take the split.json of the training"
         )
-    row = {key: number for number, key in enumerate(clips.keys)}
-    return np.array([row[key] for key in splits[0].test if key in row], np.int64)
+    return frozenset(splits[0].test)
+
+
+def _tested_of_several(path: Path, store: Store) -> frozenset[str]:
+    """The same of a training on several databases, whose split.json has their names before the keys."""
+    (split,) = json.loads(path.read_text(encoding="utf-8"))["splits"]
+    before = f"{store.header.reader.name}:"
+    return frozenset(key.removeprefix(before) for key in split["test"] if key.startswith(before))
 
 
 def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:

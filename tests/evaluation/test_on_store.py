@@ -15,11 +15,13 @@ from fer_zoo import weights
 from fer_zoo.data import load
 from fer_zoo.data.split_files import write_splits
 from fer_zoo.data.splits import Split
+from fer_zoo.data.store import open_store
 from fer_zoo.errors import InputError, OptionError, TrainingError, WeightsError
 from fer_zoo.evaluation.on_store import evaluate_on_store
 from fer_zoo.training import evaluate_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
+from fer_zoo.training.report import write_split
 
 
 def noted(
@@ -76,6 +78,25 @@ def test_the_test_part_of_a_training_is_judged_as_the_training_judges_it(tmp_pat
     assert result.known == "The network was trained on ckplus, but on other people than these."
 
 
+def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path: Path) -> None:
+    """Its split.json has the databases' names before the keys; the shipped weights are of such a training."""
+    for name in ("ckplus", "mmi"):
+        toy_databases.database(tmp_path, name)
+    recipe = toy_databases.recipe(split={"folds": 3, "fold": 1, "pooled_with": ["mmi"]})
+    folder, clips = weights_folder(tmp_path / "run", recipe), load(recipe, stores=tmp_path)
+    write_split(tmp_path / "run", recipe, clips)
+    judged = {}
+    for name in ("ckplus", "mmi"):
+        result = evaluate_on_store(folder, tmp_path / name, split=tmp_path / "run" / "split.json")
+        assert result.known == f"The network was trained on {name}, but on other people than these."
+        judged |= {f"{name}:{key}": row for key, row in zip(
+            result.predictions.keys.tolist(), result.predictions.probabilities.tolist(), strict=True
+        )}  # fmt: skip
+    assert set(judged) == set(clips["test"].keys)
+    everybody = evaluate_on_store(folder, tmp_path / "mmi").known
+    assert "trained on mmi, also on the people of" in everybody
+
+
 def test_it_says_whom_the_network_knows(tmp_path: Path, folder: Path) -> None:
     store = toy_databases.database(tmp_path, "ckplus", clips=2)
     said = "The network was trained on ckplus; nothing tells whether on these people."
@@ -103,6 +124,10 @@ def test_labels_that_the_network_or_the_store_lacks_are_counted(tmp_path: Path, 
     toy_databases.database(tmp_path, "mmi", labels=["anger", "contempt", "happiness"])
     result = evaluate_on_store(folder, tmp_path / "mmi")
     assert (len(result.predictions), result.left_out, result.absent) == (12, {"contempt": 6}, ("fear",))
+    store = open_store(tmp_path / "mmi")
+    keys = {who: [clip.key for clip in store.facts if clip.subject == who] for who in ("S1", "S2")}
+    split = noted(tmp_path / "few", keys["S1"], (), keys["S2"], store=store.header.fingerprint)
+    assert evaluate_on_store(folder, tmp_path / "mmi", split=split).left_out == {"contempt": 1}
     toy_databases.database(tmp_path, "fera", labels=["contempt"])
     with pytest.raises(InputError, match=r"No clip of .* has a label of the network; contempt"):
         evaluate_on_store(folder, tmp_path / "fera")
