@@ -2,7 +2,6 @@
 
 from fer_zoo.training.evaluate import evaluate_clips
 from fer_zoo.training.loop import TrainResult, train
-from fer_zoo.training.metrics import score
 from fer_zoo.training.run import begun
 
-__all__ = ["TrainResult", "begun", "evaluate_clips", "score", "train"]
+__all__ = ["TrainResult", "begun", "evaluate_clips", "train"]

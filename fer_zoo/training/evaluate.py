@@ -12,7 +12,7 @@ from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, Metrics
-from fer_zoo.training.metrics import score
+from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
 
@@ -23,19 +23,14 @@ def evaluate_clips(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> 
     Raises:
         InputError: no clips, other labels than the model's, or a clip without a face.
     """
-    return evaluate_cropped(model, crop_clips(clips, model.input_spec), batch_size=batch_size)
-
-
-def evaluate_cropped(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> Metrics:
-    """Figures on the output of `crop_clips`, which need not be made anew for every epoch."""
     if clips.names != model.labels:
         raise InputError(
             f"Clips are labelled {', '.join(clips.names)}; the model says {', '.join(model.labels)}.",
             "the same labels in the same order",
             "load the clips with the model's labels",
         )
-    guesses = predict_cropped(model, clips, batch_size=batch_size).argmax(axis=1)
-    return score(guesses, clips.labels, clips.subjects, len(clips.names))
+    cropped = crop_clips(clips, model.input_spec)
+    return figures(as_predictions(cropped, predict_cropped(model, cropped, batch_size=batch_size))).card()
 
 
 def predict_cropped(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> npt.NDArray[np.float32]:

@@ -18,9 +18,9 @@ from fer_zoo.training import checks, pretrain, processes, report
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import write_tensors
 from fer_zoo.training.display import Display, check_tensorboard
-from fer_zoo.training.evaluate import crop_clips
+from fer_zoo.training.evaluate import as_predictions, crop_clips
 from fer_zoo.training.judge import judge, predict_shared
-from fer_zoo.training.metrics import score
+from fer_zoo.training.metrics import figures
 from fer_zoo.training.run import BEST, LAST, Run, check_clips, check_start, note_resume, start
 from fer_zoo.training.seed import kernels
 from fer_zoo.training.step import DivergedError, train_step
@@ -152,10 +152,10 @@ def finish_epoch(run: Run, validation: ClipSet, batches: Batches, out: Path) -> 
     if not np.isfinite(said).all():  # the last step broke the weights, and there was none after it to find out
         names, loss = batches.names(progress.step - 1), float("nan")
         raise report.write_broken(out, run, progress.step, names, loss, loss)
-    figures = score(said.argmax(axis=1), validation.labels, validation.subjects, len(validation.names))
+    found = figures(as_predictions(validation, said))
     main = run.accelerator.is_main_process
-    if figures.uar > progress.best_uar:
-        progress.best_uar, progress.best_epoch = figures.uar, epoch
+    if found.uar > progress.best_uar:
+        progress.best_uar, progress.best_epoch = found.uar, epoch
         if main:
             write_tensors(out / BEST, run.average.state_dict(), {"epoch": str(epoch)})
     progress.seconds += time.monotonic() - began
@@ -166,8 +166,8 @@ def finish_epoch(run: Run, validation: ClipSet, batches: Batches, out: Path) -> 
             "step": progress.step,
             "lr": run.optimizer.param_groups[0]["lr"],
             "loss": progress.loss_sum / batches.per_epoch,
-            "validation_war": figures.war,
-            "validation_uar": figures.uar,
+            "validation_war": found.war,
+            "validation_uar": found.uar,
             "seconds": round(progress.seconds, 1),
         }
     )

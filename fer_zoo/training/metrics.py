@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from fer_zoo.data.clips import NO_SUBJECT
-from fer_zoo.errors import InputError
 from fer_zoo.specs import Metrics
 from fer_zoo.specs.base import Positive, Spec
 from fer_zoo.training.predictions import Predictions
@@ -48,38 +46,6 @@ class Figures(Spec):
         """The figures that a weights card holds."""
         shared = ("clips", "subjects", "war", "uar", "confusion")
         return Metrics(**{name: getattr(self, name) for name in shared})
-
-
-def score(predicted: npt.ArrayLike, true: npt.ArrayLike, subjects: npt.ArrayLike, classes: int) -> Metrics:
-    """Figures of predicted and true label numbers (N,) of clips of `subjects` (N,), unknown where they are NO_SUBJECT.
-
-    UAR is the mean over the classes that occur in `true`: a class without clips has no recall.
-
-    Raises:
-        InputError: no clips, columns of different length, or a label number outside 0..classes - 1.
-    """
-    guesses, truth = (np.asarray(column, np.int64) for column in (predicted, true))
-    if len(truth) == 0 or len(guesses) != len(truth) or np.shape(subjects) != truth.shape:
-        raise InputError(
-            f"{len(guesses)} predictions for {len(truth)} clips of {np.shape(subjects)} subjects.",
-            "one of each for every clip, and at least one clip",
-            "check the split: a part of it may be empty",
-        )
-    both = np.concatenate([guesses, truth])
-    if both.min() < 0 or both.max() >= classes:
-        raise InputError(
-            f"Label numbers {both.min()} to {both.max()}.", f"0 to {classes - 1}", "check the order of the labels"
-        )
-    confusion = _confusion(guesses, truth, classes)
-    right, per_class = np.diag(confusion), confusion.sum(axis=1)
-    present = per_class > 0
-    return Metrics(
-        clips=len(truth),
-        subjects=len(set(np.asarray(subjects).tolist()) - {NO_SUBJECT}),
-        war=float(right.sum() / len(truth)),
-        uar=float((right[present] / per_class[present]).mean()),
-        confusion=_rows(confusion),
-    )
 
 
 def figures(predictions: Predictions) -> Figures:
