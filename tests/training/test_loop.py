@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +111,26 @@ def test_a_diverging_run_stops_with_step_and_clips_and_keeps_the_checkpoint(
     clips = data.load(recipe)["train"]
     assert batch["clips"] == Batches(recipe, clips).names(batch["step"] - 1)
     assert not (tmp_path / "weights").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"schedule": "constant"}, "lower train.lr, set train.clip_grad or set train.warmup, in"),
+        ({"schedule": "constant", "warmup": 0.5}, "lower train.lr, set train.clip_grad or lengthen train.warmup, in"),
+        (
+            {"schedule": "cosine", "clip_grad": 1e30},
+            "lower train.lr, lower train.clip_grad or lengthen train.warmup, in",
+        ),
+    ],
+)
+def test_a_diverging_run_is_advised_by_what_its_recipe_has(
+    tmp_path: Path, options: dict[str, Any], advice: str
+) -> None:
+    recipe = toy_faces.recipe(optimizer="sgd", lr=1e30, ema=None, **options)
+    with pytest.raises(TrainingError) as caught:
+        train(recipe, tmp_path, device="cpu")
+    assert caught.value.do.startswith(advice)
 
 
 def test_too_few_clips_for_a_batch(tmp_path: Path) -> None:
