@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,15 +49,32 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that killed writers left in a folder, and those of any who are still writing there.
+def clear_left_overs(folder: Path) -> None:
+    """Remove temporary files and folders of this process, and of those of this machine that are gone.
 
     Raises:
         OSError: a file cannot be removed.
     """
-    for path in folder.glob(".*.tmp*"):
-        if re.fullmatch(r"\..+\.\d+\.tmp(\..+)?", path.name, re.DOTALL):
-            path.unlink(missing_ok=True)
+    for left in folder.glob(".*.tmp.*"):
+        number = left.name.partition(".tmp.")[0].rpartition(".")[2]
+        if not number.isdigit() or (int(number) != os.getpid() and _is_alive(int(number))):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":
+        return True  # asking with signal 0 would end it there
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
 
 
 def shown(name: str | Path) -> str:

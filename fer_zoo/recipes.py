@@ -125,6 +125,12 @@ def diff_recipes(one: Recipe, other: Recipe) -> list[tuple[str, Any, Any]]:
     return list(_differences((), a, b))
 
 
+def training_changes(was: Recipe, now: Recipe) -> list[str]:
+    """What two recipes train differently, in words; `description` and `published` are no part of it."""
+    differ = diff_recipes(was, now)
+    return [f"{key} was {old!r}, now {new!r}" for key, old, new in differ if key.split(".")[0] != "published"]
+
+
 def _root() -> Path:
     return next((root for root in _ROOTS if root.is_dir()), _ROOTS[0])
 

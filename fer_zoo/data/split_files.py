@@ -36,21 +36,23 @@ def write_splits(path: Path, splits: Sequence[Split], *, store: str, seed: int, 
     write_text(path, json.dumps(data, indent=1) + "\n")
 
 
-def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None]) -> list[Split]:
+def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], database: str = "") -> list[Split]:
     """Read splits and make sure that they hold: for this store, with its clips, and no subject on two sides.
 
     Args:
         path: a file of `fer-zoo data split`, or the split.json that a training leaves.
         store: fingerprint of the store at hand; of several, what `fingerprint_of` makes of theirs.
         subjects: whose each clip is, by its key: its subject, or its video where that is unknown.
+        database: of a file of several databases take the clips of this one, whose name stands before their keys.
 
     Raises:
         InputError: they do not.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        found = data["format"], str(data["store"])
-        splits = [_split(record) for record in data["splits"]]
+        several = database and store in data.get("stores", ())
+        found = data["format"], store if several else str(data["store"])
+        splits = [_split(record, f"{database}:" if several else "") for record in data["splits"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} cannot be read: {error}", f"splits of format {FORMAT}", "make the splits again"
@@ -83,8 +85,11 @@ def read_split(path: Path, name: str | None, *, store: str, clips: Sequence[Labe
     )
 
 
-def _split(record: Mapping[str, Any]) -> Split:
-    train, validation, test = (tuple(map(str, record[part])) for part in PARTS)
+def _split(record: Mapping[str, Any], before: str) -> Split:
+    """A split of the clips whose keys begin so, without that beginning."""
+    train, validation, test = (
+        tuple(str(key).removeprefix(before) for key in record[part] if str(key).startswith(before)) for part in PARTS
+    )
     return Split(str(record["name"]), train, validation, test, note=str(record.get("note", "")))
 
 

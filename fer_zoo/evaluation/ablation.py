@@ -27,7 +27,7 @@ from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done, loc
 from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import FORMAT
 from fer_zoo.files import write_text
-from fer_zoo.recipes import diff_recipes, dump_recipe, load_recipe
+from fer_zoo.recipes import dump_recipe, load_recipe, training_changes
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.pretrain import frame_recipe
@@ -236,10 +236,9 @@ def _other(cell: CellPlan, folder: Path) -> str:
         return f"{cell.folder} holds {', '.join(sorted(holds)[:3])} and no recipe"
     for path in known:
         try:
-            differ = diff_recipes(load_recipe(path), cell.recipe)
+            changes = training_changes(load_recipe(path), cell.recipe)
         except FerZooError as error:
             return f"{cell.folder}/{path.name}: {' '.join(error.given.split())}"
-        changes = [f"{key} was {was!r}, now {now!r}" for key, was, now in differ if key.split(".")[0] != "published"]
         if changes:
             return f"{cell.folder}: {'; '.join(changes)}"
     return ""

@@ -167,28 +167,19 @@ def _fitting(store: Store, recipe: Recipe) -> Store:
 
 def _tested(path: Path, store: Store, clips: ClipSet) -> frozenset[str]:
     """Keys of the clips in the test part of a split file, which may be of other databases too."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        found, several = data["store"], data.get("stores", ())
-    except (OSError, ValueError, KeyError, TypeError):
-        found, several = None, ()
-    if store.header.fingerprint in several:
-        return _tested_of_several(path, store)
     # A training notes the fingerprint of what it took of the store, by its labels; others that of the store.
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["store"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = None
     own = found if found == clips.fingerprint else store.header.fingerprint
-    splits = read_splits(path, store=own, subjects={clip.key: clip.subject or clip.video for clip in store.facts})
+    whose = {clip.key: clip.subject or clip.video for clip in store.facts}
+    splits = read_splits(path, store=own, subjects=whose, database=store.header.reader.name)
     if len(splits) != 1:
         raise OptionError(
             f"{path} holds {len(splits)} splits.", "a file with one", "take the split.json of the training"
         )
     return frozenset(splits[0].test)
-
-
-def _tested_of_several(path: Path, store: Store) -> frozenset[str]:
-    """The same of a training on several databases, whose split.json has their names before the keys."""
-    (split,) = json.loads(path.read_text(encoding="utf-8"))["splits"]
-    before = f"{store.header.reader.name}:"
-    return frozenset(key.removeprefix(before) for key in split["test"] if key.startswith(before))
 
 
 def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:

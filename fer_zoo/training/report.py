@@ -24,7 +24,7 @@ from fer_zoo.data.split_files import fingerprint_of, write_splits
 from fer_zoo.data.splits import PARTS, Split, sharing
 from fer_zoo.data.terms import provenance
 from fer_zoo.errors import TrainingError
-from fer_zoo.files import remove_leftovers, write_text
+from fer_zoo.files import clear_left_overs, write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.specs import Metrics, Recipe, TrainSpec
@@ -43,7 +43,7 @@ def tidy(out: Path) -> None:
         TrainingError: one cannot be removed.
     """
     try:
-        remove_leftovers(out)
+        clear_left_overs(out)
     except OSError as error:
         raise _unwritten(out, error) from error
 

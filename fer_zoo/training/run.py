@@ -19,7 +19,7 @@ from fer_zoo.data.splits import PARTS
 from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
-from fer_zoo.recipes import diff_recipes
+from fer_zoo.recipes import training_changes
 from fer_zoo.specs import FileSplit, Recipe
 from fer_zoo.training import checks, pretrain, report
 from fer_zoo.training.checkpoint import Progress, load_checkpoint, read_progress, read_tensors, save_checkpoint
@@ -135,9 +135,7 @@ def check_clips(recipe: Recipe, clips: dict[str, ClipSet], out: Path) -> None:
     """
     for stage, folder in _stages(recipe, out):
         if (folder / LAST).exists():
-            found = read_progress(folder / LAST)
-            _check_recipe(found, stage, folder / LAST)
-            _check_same_clips(found, stage, clips, folder / LAST)
+            _check_same_clips(read_progress(folder / LAST), stage, clips, folder / LAST)
 
 
 def note_resume(recipe: Recipe, out: Path, state: PartialState) -> None:
@@ -154,9 +152,7 @@ def note_resume(recipe: Recipe, out: Path, state: PartialState) -> None:
 
 def _check_recipe(found: Progress, recipe: Recipe, path: Path) -> None:
     """Raise TrainingError unless a checkpoint was written for what `recipe` trains, whatever its words for it are."""
-    differ = diff_recipes(_recipe_of(found, path), recipe)
-    changed = [f"{key} was {was!r}, now {now!r}" for key, was, now in differ if key.split(".")[0] != "published"]
-    if changed:
+    if changed := training_changes(_recipe_of(found, path), recipe):
         raise TrainingError(
             f"{path} is of another recipe: " + "; ".join(changed) + ".",
             "the recipe the run was started with (recipe.yaml beside the checkpoint)",

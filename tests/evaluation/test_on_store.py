@@ -95,6 +95,12 @@ def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path
     assert set(judged) == set(clips["test"].keys)
     everybody = evaluate_on_store(folder, tmp_path / "mmi").known
     assert "trained on mmi, also on the people of" in everybody
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    (parts,) = split["splits"]
+    parts["test"].append(next(key for key in parts["train"] if key.startswith("mmi:")))
+    (tmp_path / "run" / "split.json").write_text(json.dumps(split))
+    with pytest.raises(InputError, match="is in train and in test"):
+        evaluate_on_store(folder, tmp_path / "mmi", split=tmp_path / "run" / "split.json")
 
 
 def test_it_says_whom_the_network_knows(tmp_path: Path, folder: Path) -> None:

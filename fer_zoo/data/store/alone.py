@@ -1,10 +1,9 @@
-"""One run at a time in a store's folder, and what killed ones left there."""
+"""One run at a time in a store's folder, and room for what it makes on the way."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -104,27 +103,3 @@ def scratch_in(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".scratch.{os.getpid()}.tmp.", dir=folder) as scratch:
         yield Path(scratch)
-
-
-def clear_left_overs(folder: Path) -> None:
-    """Remove temporary files and folders of this process, and of those of this machine that are gone."""
-    for left in (*folder.glob(".*.tmp.*"), *folder.glob("shards/.*.tmp.*")):
-        number = left.name.partition(".tmp.")[0].rpartition(".")[2]
-        if not number.isdigit() or (int(number) != os.getpid() and _is_alive(int(number))):
-            continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":
-        return True  # asking with signal 0 would end it there
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True

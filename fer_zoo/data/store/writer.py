@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 import fer_zoo
-from fer_zoo.data.store.alone import clear_left_overs
 from fer_zoo.data.store.files import read_failures, read_index
 from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
 from fer_zoo.data.store.records import (
@@ -36,7 +35,7 @@ from fer_zoo.data.store.records import (
     to_json,
 )
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.files import write_atomically, write_text
+from fer_zoo.files import clear_left_overs, write_atomically, write_text
 
 
 def write_shard(
@@ -129,7 +128,8 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
     )
     with _room_in(folder):
         write_text(header_path(folder), to_json(header, indent=1))
-        clear_left_overs(folder)
+        for place in (folder, folder / "shards"):
+            clear_left_overs(place)
     return header
 
 
