@@ -12,6 +12,7 @@ from component_tables import parts_section, rewrite
 
 from fer_zoo import weights
 from fer_zoo.card import confusion_table
+from fer_zoo.evaluation.report_tables import short
 from fer_zoo.hub.published import Published, published
 from fer_zoo.specs import WeightsCard
 
@@ -45,11 +46,6 @@ Networks that differ in one part, trained alike and tested across two databases 
 def percent(value: float) -> str:
     """A fraction as per cent with one decimal."""
     return f"{100 * value:.1f}"
-
-
-def short(commit: str) -> str:
-    """A commit's first letters, and whether the tree was changed since."""
-    return commit[:12] + ("-dirty" if commit.endswith("-dirty") else "")
 
 
 def weights_section(name: str, card: WeightsCard) -> str:

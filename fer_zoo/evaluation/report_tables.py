@@ -23,8 +23,10 @@ def verdict(found: Difference, adjusted: float | None) -> str:
 
 
 def short(commit: str) -> str:
-    """A commit's first letters, and whether the code was changed since."""
-    return commit if commit.startswith("release ") else commit[:12] + "-dirty" * commit.endswith("-dirty")
+    """A commit's first letters, of each where a training was resumed, and whether the code was changed since."""
+    each = commit.removesuffix("-dirty").split(", then ")
+    known = ", then ".join(one if one.startswith("release ") else one[:12] for one in each)
+    return known + "-dirty" * commit.endswith("-dirty")
 
 
 def training_table(trainings: Sequence[Training]) -> Table:

@@ -102,6 +102,7 @@ def train(
     frames, hours = None, 0.0
     if twin is not None:
         frames = start(twin, clips, out / "frames", state)
+        frames.block = "pretrain"
         fit(frames, clips, out / "frames", until)
         hours = frames.progress.seconds / 3600
         if len(frames.progress.history) < twin.train.epochs:  # stopped by max_steps: what there is is the twin

@@ -27,7 +27,7 @@ from fer_zoo.errors import TrainingError
 from fer_zoo.files import clear_left_overs, write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
-from fer_zoo.specs import Metrics, Recipe, TrainSpec
+from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training.checkpoint import Progress
 
 if TYPE_CHECKING:
@@ -166,14 +166,15 @@ def write_broken(out: Path, run: Run, step: int, names: Sequence[str], loss: flo
         + "; ".join(names)
         + ".",
         "finite numbers",
-        f"{_calmer(run.recipe.train)}, in another folder; last.safetensors is as it was, {out / 'broken'} holds the "
+        f"{_calmer(run)}, in another folder; last.safetensors is as it was, {out / 'broken'} holds the "
         "batch and the state at this step",
     )
 
 
-def _calmer(spec: TrainSpec) -> str:
-    clipping = "set train.clip_grad" if spec.clip_grad is None else "lower train.clip_grad"
-    return f"lower train.lr, {clipping} or {'lengthen' if spec.warmup else 'set'} train.warmup"
+def _calmer(run: Run) -> str:
+    spec, block = run.recipe.train, run.block
+    clipping, warmup = "set" if spec.clip_grad is None else "lower", "lengthen" if spec.warmup else "set"
+    return f"lower {block}.lr, {clipping} {block}.clip_grad or {warmup} {block}.warmup"
 
 
 def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import ValidationError
@@ -38,6 +38,7 @@ class Run:
     """What changes while training: all of it is in the checkpoint. `average` is `model` where the recipe has no ema.
 
     called: `model` as accelerate calls it: in the recipe's precision, compiled, with the gradients of all processes.
+    block: the part of the user's recipe that rules this stage; `recipe` itself has it as `train` in both.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class Run:
     called: nn.Module
     optimizer: torch.optim.Optimizer
     progress: Progress
+    block: Literal["pretrain", "train"] = "train"
 
     def modules(self) -> dict[str, nn.Module]:
         """The networks of the checkpoint by name."""

@@ -13,7 +13,7 @@ from ablation_folders import Ablation, fold_answers, recipe, said
 from fer_zoo.evaluation.report_numbers import PublishedRow, Report
 from fer_zoo.evaluation.report_page import page
 from fer_zoo.evaluation.report_summary import make_report
-from fer_zoo.evaluation.report_tables import group_table
+from fer_zoo.evaluation.report_tables import group_table, short
 from fer_zoo.evaluation.report_text import Block, Code, Heading, Paragraph, Strong, Table
 from fer_zoo.evaluation.results import read_results
 from fer_zoo.recipes import load_recipe
@@ -193,3 +193,16 @@ def test_our_folds_stand_beside_the_papers(tmp_path: Path) -> None:
     assert (ours[2], ours[4], ours[5]) == ("93.21 ± 2.32", "91.7 ± 11.8", "4")
     assert {len(row) for row in one.rows} == {len(one.header)}
     assert [one.header[n] for n in sorted(one.words)] == ["printed as", "trainings", "commit", "remarks"]
+
+
+@pytest.mark.parametrize(
+    ("commit", "said"),
+    [
+        ("a" * 40, "a" * 12),
+        ("a" * 40 + "-dirty", "a" * 12 + "-dirty"),
+        (f"{'a' * 40}, then {'b' * 40}-dirty", f"{'a' * 12}, then {'b' * 12}-dirty"),
+        (f"release 0.1.0, then {'b' * 40}", f"release 0.1.0, then {'b' * 12}"),
+    ],
+)
+def test_of_a_resumed_training_every_commit_is_named(commit: str, said: str) -> None:
+    assert short(commit) == said

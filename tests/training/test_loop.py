@@ -133,6 +133,16 @@ def test_a_diverging_run_is_advised_by_what_its_recipe_has(
     assert caught.value.do.startswith(advice)
 
 
+def test_a_diverging_frames_stage_is_advised_by_its_block(tmp_path: Path) -> None:
+    """The recipe's own `pretrain`, which the stage itself has as `train`."""
+    recipe = toy_faces.recipe(pretrain=True)
+    assert recipe.pretrain is not None
+    wild = recipe.pretrain.model_copy(update={"optimizer": "sgd", "lr": 1e30, "ema": None})
+    with pytest.raises(TrainingError) as caught:
+        train(recipe.model_copy(update={"pretrain": wild}), tmp_path, device="cpu")
+    assert caught.value.do.startswith("lower pretrain.lr, set pretrain.clip_grad or lengthen pretrain.warmup, in")
+
+
 def test_too_few_clips_for_a_batch(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="24 training clips for batches of 64"):
         train(toy_faces.recipe(batch_size=64), tmp_path)
