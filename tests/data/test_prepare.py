@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,6 @@ from video_files import Squares, draw, encode, small_disk
 from fer_zoo.data import reading
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.prepare import Progress, prepare
-from fer_zoo.data.shards import per_shard
-from fer_zoo.data.sources import Source
 from fer_zoo.data.store import StoreFacts, finish_store, open_store, write_shard
 from fer_zoo.data.store.fits import differences
 from fer_zoo.errors import InputError, OptionError, WeightsError
@@ -188,43 +185,12 @@ def test_a_store_begun_otherwise_is_left_alone(database: Path, tmp_path: Path) -
     assert content(tmp_path / "store") == before
 
 
-LINES = {
-    "key": "b", "files": (Path("b.avi"),), "label": "anger", "subject": "S2", "frames": (0, 9), "fps": 12.5,
-    "rotate": 1, "region": (0.0, 0.0, 0.5, 1.0), "split": {"set_1": "test"}, "part": "last",
-    "groups": {"sex": "female"},
-}  # fmt: skip
-
-
-def test_every_field_of_a_source_counts_among_what_a_store_is_made_of() -> None:
-    """A changed published split or region must not go on with the clips of before."""
-    assert set(LINES) == {field.name for field in fields(Source)}
-    source = Source("a", (Path("a.avi"),), "fear", "S1", split={"set_1": "train"})
-    known = reading._line(source, [5])
-    assert reading._line(replace(source, split=dict(source.split)), [5]) == known
-    others = [reading._line(replace(source, **{field: value}), [5]) for field, value in LINES.items()]
-    assert len({known, reading._line(source, [6]), reading._line(source, [None]), *others}) == len(LINES) + 3
-
-
 def test_a_file_that_has_changed_is_another_source(small: Path, tmp_path: Path) -> None:
     prepare(FOLDER, small, tmp_path / "store", SPEC)
     picture = small / "fear" / "s1" / "003.png"
     picture.write_bytes(picture.read_bytes() + b" ")
     with pytest.raises(InputError, match="was begun otherwise: sources_sha256"):
         prepare(FOLDER, small, tmp_path / "store", SPEC)
-
-
-def test_shards_hang_on_the_sources_alone() -> None:
-    """As many as there are sources or 64 at least, for that many workers; large files have shards of their own."""
-    for jobs in (1, 27, 64, 65, 127, 128, 700, 4095):
-        shards = -(-jobs // per_shard(jobs))
-        assert min(jobs, 64) <= shards <= 128, jobs
-    assert per_shard(10**6) == 64
-    sources = [(0, Source(f"s{n:03d}", (), "fear", None)) for n in range(640)]
-    assert [len(part) for part in reading._dealt(sources, [1] * 640)] == [10] * 64
-    large = [reading.SHARD_BYTES // 4] * 640
-    assert [len(part) for part in reading._dealt(sources, large)] == [4] * 160
-    huge = [reading.SHARD_BYTES * 3] * 640
-    assert [part[0] for part in reading._dealt(sources, huge)] == sources
 
 
 def test_how_sources_were_dealt_is_written_down(small: Path, tmp_path: Path) -> None:
