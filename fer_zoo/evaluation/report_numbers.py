@@ -127,6 +127,8 @@ class Delta(Spec):
     uar_holm: float | None
     pairs: int
     """Trainings of each of the two that were compared: those of the same fold and seed."""
+    ahead: int
+    """Pairs in which the recipe has the better UAR."""
 
 
 class Mistake(Spec):

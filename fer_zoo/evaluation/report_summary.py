@@ -219,28 +219,30 @@ def _deltas(recipes: Recipes, rows: Sequence[Row], base: str) -> tuple[Delta, ..
     others = [row.recipe for row in rows if row.recipe != base and row.trainings]
     compared = [_compared(recipes[name], recipes.get(base, ())) for name in others]
     adjusted = {
-        figure: holm([None if found is None else getattr(found, figure).p for found, _, _ in compared])
+        figure: holm([None if found is None else getattr(found, figure).p for found, *_ in compared])
         for figure in ("war", "uar")
     }
     return tuple(
-        Delta(recipe=name, comparison=found, pairs=pairs, problem=problem, war_holm=war, uar_holm=uar)
-        for name, (found, pairs, problem), war, uar in zip(
+        Delta(recipe=name, comparison=found, pairs=pairs, ahead=ahead, problem=problem, war_holm=war, uar_holm=uar)
+        for name, (found, pairs, ahead, problem), war, uar in zip(
             others, compared, adjusted["war"], adjusted["uar"], strict=True
         )
     )
 
 
-def _compared(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[Comparison | None, int, str]:
-    """Compare the trainings of the same fold and seed that both recipes have."""
+def _compared(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[Comparison | None, int, int, str]:
+    """Compare the trainings of the same fold and seed that both have: how many, and in how many `one` is ahead."""
     sides = [{(cell.split, cell.seed): cell for cell in cells if cell.state == "done"} for cells in (one, other)]
     common = [place for place in sides[0] if place in sides[1]]
     if not common:
-        return None, 0, "no training of the same fold and seed is done for the baseline"
+        return None, 0, 0, "no training of the same fold and seed is done for the baseline"
     runs = [[side[place].predictions[BEST] for place in common] for side in sides]
     try:
-        return compare(*runs), len(common), ""
+        found = compare(*runs)
     except InputError as error:
-        return None, len(common), error.given
+        return None, len(common), 0, error.given
+    ahead = sum(figures(mine).uar > figures(its).uar for mine, its in zip(*runs, strict=True))
+    return found, len(common), ahead, ""
 
 
 def _mistakes(cells: Sequence[Cell]) -> tuple[Mistake, ...]:

@@ -114,11 +114,11 @@ def delta_table(setting: Setting) -> Table:
     for delta in setting.deltas:
         if found := delta.comparison:
             uar, war = _difference(found.uar, delta.uar_holm), _difference(found.war, delta.war_holm)
-            rows.append((Code(delta.recipe), *uar, *war, str(delta.pairs)))
+            rows.append((Code(delta.recipe), *uar, *war, str(delta.pairs), str(delta.ahead)))
         else:
-            rows.append((Code(delta.recipe), *[_NONE] * 8, str(delta.pairs)))
+            rows.append((Code(delta.recipe), *[_NONE] * 8, str(delta.pairs), _NONE))
     header = (
-        "recipe", "UAR", "p", "p, Holm", "", "WAR", "p", "p, Holm", "", "pairs of trainings",
+        "recipe", "UAR", "p", "p, Holm", "", "WAR", "p", "p, Holm", "", "pairs of trainings", "ahead in UAR",
     )  # fmt: skip
     return Table(header, tuple(rows), frozenset({4, 8}))
 

@@ -102,6 +102,7 @@ def test_the_baseline_is_the_first_or_the_one_named(report: Report, cells: list[
     assert mirrored.comparison is not None
     assert mirrored.recipe == "base"
     assert mirrored.comparison.war.value == -delta.comparison.war.value
+    assert (delta.ahead, mirrored.ahead, mirrored.pairs) == (0, 5, 6), "in one fold both have four of six right"
     with pytest.raises(InputError, match="No training of the recipe 'bse'"):
         make_report(cells, "bse")
 
