@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,9 +56,9 @@ def clear_left_overs(folder: Path) -> None:
     Raises:
         OSError: a file cannot be removed.
     """
-    for left in folder.glob(".*.tmp.*"):
-        number = left.name.partition(".tmp.")[0].rpartition(".")[2]
-        if not number.isdigit() or (int(number) != os.getpid() and _is_alive(int(number))):
+    for left in folder.glob(".*.tmp*"):
+        named = re.fullmatch(r"\..+\.(\d+)\.tmp(\..+)?", left.name, re.DOTALL)
+        if named is None or (int(named[1]) != os.getpid() and _is_alive(int(named[1]))):
             continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)

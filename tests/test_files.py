@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from video_files import small_disk
 
-from fer_zoo.files import atomic_file, write_atomically, write_text
+from fer_zoo.files import atomic_file, clear_left_overs, write_atomically, write_text
 
 
 def stop_half_way(path: Path) -> None:
@@ -64,3 +66,16 @@ def test_folders_are_made_for_data_and_demanded_for_results(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         write_text(tmp_path / "file" / "c.txt", "x")
+
+
+def test_what_killed_writers_left_is_cleared(tmp_path: Path) -> None:
+    """Names as `atomic_file` gives them, of files with and without a suffix, and what only looks like them."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    left = [f".weights.{gone.pid}.tmp.safetensors", f".list.{gone.pid}.tmp", f".mine.{os.getpid()}.tmp.csv"]
+    kept = [f".held.{os.getppid()}.tmp.csv", ".a.tmp.csv", ".tmp", f"b.{gone.pid}.tmp.csv"]
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+    (tmp_path / f".scratch.{gone.pid}.tmp.x").mkdir()
+    clear_left_overs(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)

@@ -50,8 +50,9 @@ def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], d
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        form, own = data["format"], str(data["store"])
         several = database and store in data.get("stores", ())
-        found = data["format"], store if several else str(data["store"])
+        found = form, store if several else own
         splits = [_split(record, f"{database}:" if several else "") for record in data["splits"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

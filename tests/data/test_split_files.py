@@ -30,9 +30,11 @@ def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=r"fold 1 of 3: subject '.*' is in train and in test"):
         read_splits(path, store="abc", subjects=whose)
-    path.write_text("{}")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_splits(path, store="abc", subjects=whose)
+    for text in ("{}", "[]"):
+        path.write_text(text)
+        for database in ("", "mmi"):
+            with pytest.raises(InputError, match="cannot be read"):
+                read_splits(path, store="abc", subjects=whose, database=database)
 
 
 def test_a_video_of_nobody_known_is_on_one_side(tmp_path: Path) -> None:
