@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +23,7 @@ from video_files import Squares, draw, encode, small_disk
 from fer_zoo.data import reading
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.prepare import Progress, prepare
-from fer_zoo.data.store import StoreFacts, finish_store, open_store, write_shard
+from fer_zoo.data.store import open_store
 from fer_zoo.data.store.fits import differences
 from fer_zoo.errors import InputError, OptionError, WeightsError
 from fer_zoo.landmarks.base import Face
@@ -199,61 +197,17 @@ def test_how_sources_were_dealt_is_written_down(small: Path, tmp_path: Path) -> 
 
 
 def test_one_run_at_a_time(small: Path, tmp_path: Path) -> None:
-    """The second one is told who is at work; what a killed one left is taken over, but not from another machine."""
-    store = tmp_path / "store"
     told: list[str] = []
 
     def second(progress: Progress) -> None:
         if progress.done == 1:
             with pytest.raises(InputError, match="Another run is preparing") as caught:
-                prepare(FOLDER, small, store, SPEC)
+                prepare(FOLDER, small, tmp_path / "store", SPEC)
             told.append(caught.value.given)
 
-    prepare(FOLDER, small, store, SPEC, progress=second)
-    assert f"process {os.getpid()} on {socket.gethostname()}" in told[0]
-    assert not (store / "prepare.lock").exists()
-    before = content(store)
-    dead = {"process": 1, "host": socket.gethostname()}
-    (store / "prepare.lock").write_text(json.dumps(dead))
-    prepare(FOLDER, small, store, SPEC)
-    assert content(store) == before
-    (store / "prepare.lock").write_text(json.dumps({**dead, "host": "elsewhere"}))
-    with pytest.raises(InputError, match="process 1 on the machine elsewhere") as caught:
-        prepare(FOLDER, small, store, SPEC)
-    assert "prepare.lock" in caught.value.do
-    assert json.loads((store / "prepare.lock").read_text())["host"] == "elsewhere"
-
-
-def test_a_lock_of_another_process_holds_until_it_is_killed(small: Path, tmp_path: Path) -> None:
-    (tmp_path / "store").mkdir()
-    code = (
-        "import sys, time; from pathlib import Path; from fer_zoo.data.store.alone import alone_in\n"
-        "with alone_in(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "store"], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        with pytest.raises(InputError, match=f"process {process.pid} on"):
-            prepare(FOLDER, small, tmp_path / "store", SPEC)
-        process.kill()
-    assert prepare(FOLDER, small, tmp_path / "store", SPEC).clips == 6
-
-
-def test_temporary_files_of_others_at_work_stay(small: Path, tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        pass
-    shards = tmp_path / "store" / "shards"
-    shards.mkdir(parents=True)
-    left, held = shards / f".000007.{gone.pid}.tmp.tar", shards / f".000008.{os.getppid()}.tmp.tar"
-    scratch = tmp_path / "store" / f".scratch.{gone.pid}.tmp.abc"
-    scratch.mkdir()
-    (scratch / "frames.npy").touch()
-    made = prepare(FOLDER, small, tmp_path / "whole", SPEC)
-    write_shard(tmp_path / "store", 0, open_store(tmp_path / "whole").stream())
-    left.touch()
-    held.touch()
-    finish_store(tmp_path / "store", StoreFacts(**{name: getattr(made, name) for name in StoreFacts.model_fields}))
-    assert (left.exists(), scratch.exists(), held.exists()) == (False, False, True)
+    prepare(FOLDER, small, tmp_path / "store", SPEC, progress=second)
+    assert len(told) == 1
+    assert not (tmp_path / "store" / "prepare.lock").exists()
 
 
 def test_what_is_odd_about_the_database_is_told_apart_from_sources(small: Path, tmp_path: Path) -> None:

@@ -213,6 +213,20 @@ def test_a_shard_whose_writer_was_killed_does_not_count(tmp_path: Path, moment: 
     assert len(list((tmp_path / "shards").iterdir())) == 4
 
 
+def test_temporary_files_of_others_at_work_stay(tmp_path: Path) -> None:
+    small_store(tmp_path, shards=1)
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    shards, scratch = tmp_path / "shards", tmp_path / f".scratch.{gone.pid}.tmp.abc"
+    left, held = shards / f".000007.{gone.pid}.tmp.tar", shards / f".000008.{os.getppid()}.tmp.tar"
+    left.touch()
+    held.touch()
+    scratch.mkdir()
+    (scratch / "frames.npy").touch()
+    finish_store(tmp_path, facts())
+    assert (left.exists(), scratch.exists(), held.exists()) == (False, False, True)
+
+
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
