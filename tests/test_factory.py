@@ -32,10 +32,12 @@ def test_list_models_by_patterns() -> None:
 
 
 def test_list_weights() -> None:
-    assert fer_zoo.list_weights() == fer_zoo.list_models(pretrained=True) == ["incres3d_tiny_lstm_lm.synth7"]
+    both = ["incres3d_tiny_lstm_lm.synth7", "incres3d_tiny_lstm_lm_in.synth7"]
+    assert fer_zoo.list_weights() == fer_zoo.list_models(pretrained=True) == both
     assert fer_zoo.list_weights("incres3d_tiny_lstm_lm") == ["incres3d_tiny_lstm_lm.synth7"]
-    assert fer_zoo.list_models("*synth7", pretrained=True) == ["incres3d_tiny_lstm_lm.synth7"]
-    assert fer_zoo.list_models(pretrained=True, exclude="*_lm") == []
+    assert fer_zoo.list_models("*synth7", pretrained=True) == both
+    assert fer_zoo.list_models(pretrained=True, exclude="*_lm") == both[1:]
+    assert fer_zoo.list_models(pretrained=True, exclude="*_lm*") == []
     assert fer_zoo.list_weights("incres3d_lstm_lm") == []
 
 

@@ -20,7 +20,7 @@ from fer_zoo.synth import render_clip
 from fer_zoo.training import evaluate_clips
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["incres3d_tiny_lstm_lm"]
+NAMES = ["incres3d_tiny_lstm_lm", "incres3d_tiny_lstm_lm_in"]
 TAGGED = [f"{name}.synth7" for name in NAMES]
 FILES = {"config.json", "model.safetensors", "check.safetensors", "recipe.yaml", "README.md", "confusion.png"}
 

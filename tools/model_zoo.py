@@ -12,6 +12,7 @@ from component_tables import parts_section, rewrite
 
 from fer_zoo import weights
 from fer_zoo.card import confusion_table
+from fer_zoo.cli.predict import DEFAULT_MODEL
 from fer_zoo.evaluation.report_tables import short
 from fer_zoo.hub.published import Published, published
 from fer_zoo.specs import WeightsCard
@@ -29,6 +30,8 @@ WEIGHTS = """
 ## Weights
 
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
+`fer-zoo predict` takes `{default}` where nothing is said: the fusion that did best in the
+[ablation](reports/rendered.md). The others are there to be compared with it.
 
 All were trained on **synthetic faces**; the figures are of held-out synthetic identities and are not comparable with
 published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They are of the
@@ -99,7 +102,7 @@ def page() -> str:
     """The whole page."""
     sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
     sections.append(published_section(published()))
-    return HEAD + parts_section() + WEIGHTS + "".join(sections) + COMPARED
+    return HEAD + parts_section() + WEIGHTS.format(default=DEFAULT_MODEL) + "".join(sections) + COMPARED
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fer_zoo.inference.predict import Progress
     from fer_zoo.model import FERModel
 
-DEFAULT_MODEL = "incres3d_tiny_lstm_lm"
+DEFAULT_MODEL = "incres3d_tiny_lstm_lm_in"
 _MOST_SPANS = 24
 
 

@@ -46,7 +46,7 @@ CASES = {
     ),
     "predict x.mp4 --model": (
         "--model: expected one argument.",
-        "--model NAME: or hf-hub:OWNER/NAME, or a weights folder; default incres3d_tiny_lstm_lm",
+        "--model NAME: or hf-hub:OWNER/NAME, or a weights folder; default incres3d_tiny_lstm_lm_in",
         "fer-zoo predict",
     ),
 }
