@@ -56,11 +56,17 @@ def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list
         return _without_each(recipe, stores)
     if protocol.published is not None:
         return _published(recipe, protocol.published, stores)
-    split = recipe.split if protocol.folds is None else FoldSplit(folds=protocol.folds)
+    split = recipe.split if protocol.folds is None else _folds(recipe.split, protocol.folds)
     if isinstance(split, FoldSplit) and split.fold is None:
         whole = split.model_dump(exclude={"fold"})
         return [_split_by(recipe, {**whole, "fold": fold}) for fold in range(1, split.folds + 1)]
     return [recipe]
+
+
+def _folds(split: Spec, folds: int) -> FoldSplit:
+    """So many folds, dealt by the seed and among the databases of the recipe's own split where that is of folds too."""
+    own = split.model_dump(exclude={"folds", "fold"}) if isinstance(split, FoldSplit) else {}
+    return FoldSplit(folds=folds, **own)
 
 
 def split_name(recipe: Recipe) -> str:

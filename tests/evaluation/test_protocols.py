@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from fer_zoo.data import load, open_stores
 from fer_zoo.errors import InputError, OptionError, UnknownNameError
 from fer_zoo.evaluation.protocols import Protocol, check_apart, runs, split_name
-from fer_zoo.specs import Recipe
+from fer_zoo.specs import FoldSplit, Recipe
 
 ALL = {"leave_one_out": True}
 
@@ -81,6 +81,14 @@ def test_folds_in_place_of_the_recipes_own_split(stores: Path) -> None:
     assert {run.published for run in found} == {None}, "what was printed is not for folds"
     folds = toy_databases.recipe(published={"war": 90.0, "source": "a paper"})
     assert all(run.published for run in asked(stores, folds)), "what was printed is the mean over the folds"
+
+
+def test_more_folds_are_dealt_by_the_recipes_seed_and_databases(stores: Path) -> None:
+    own = toy_databases.recipe(split={"folds": 3, "fold": 2, "seed": 9, "pooled_with": ["fera"]})
+    found = asked(stores, own, folds=4)
+    assert [split_name(run) for run in found] == [f"fold-{n}-of-4+fera" for n in (1, 2, 3, 4)]
+    assert {run.split.seed for run in found if isinstance(run.split, FoldSplit)} == {9}
+    assert_apart(found[0], stores)
 
 
 def test_everybody_is_left_out_once(stores: Path) -> None:
