@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,43 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically; makes its folder."""
     write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+@contextmanager
+def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
+    """Hold a lock that ends with the process, however it ends; gives the open file, None if another process has it.
+
+    Where system or disk know no locks everybody gets it.
+
+    Args:
+        wait: seconds that the other process may take to end.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        end = time.monotonic() + wait
+        while not _took(file):
+            if time.monotonic() > end:
+                yield None
+                return
+            time.sleep(0.1)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _took(file: int) -> bool:
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return True
 
 
 def clear_left_overs(folder: Path) -> None:

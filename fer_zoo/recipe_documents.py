@@ -40,8 +40,11 @@ _Loader.add_implicit_resolver(
 )
 
 
-def parse(path: Path) -> Document:
+def parse(path: Path, *, keys: str = "recipe keys", see: str = "the recipe reference") -> Document:
     """Read one file, without what it extends.
+
+    Args:
+        keys, see: what it should hold, and where that is explained.
 
     Raises:
         RecipeError: it is no YAML mapping, or a key stands twice.
@@ -50,7 +53,7 @@ def parse(path: Path) -> Document:
         loader = _Loader(path.read_text(encoding="utf-8"))
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
-            raise RecipeError(f"{path} holds no mapping.", "a YAML mapping of recipe keys", "see the recipe reference")
+            raise RecipeError(f"{path} holds no mapping.", f"a YAML mapping of {keys}", f"see {see}")
         places: dict[Key, str] = {}
         twice: list[str] = []
         _walk(root, (), path.name, places, twice)

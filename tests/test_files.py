@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from video_files import small_disk
 
-from fer_zoo.files import atomic_file, clear_left_overs, write_atomically, write_text
+from fer_zoo.files import atomic_file, clear_left_overs, locked, write_atomically, write_text
 
 
 def stop_half_way(path: Path) -> None:
@@ -66,6 +66,21 @@ def test_folders_are_made_for_data_and_demanded_for_results(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         write_text(tmp_path / "file" / "c.txt", "x")
+
+
+def test_a_lock_is_one_processs_until_it_is_let_go(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock") as mine:
+        assert mine is not None
+        with locked(tmp_path / "lock", wait=0.2) as second:
+            assert second is None
+    with locked(tmp_path / "lock") as again:
+        assert again is not None
+
+
+def test_where_no_locks_are_known_everybody_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with locked(tmp_path / "lock") as one, locked(tmp_path / "lock") as other:
+        assert None not in (one, other)
 
 
 def test_what_killed_writers_left_is_cleared(tmp_path: Path) -> None:

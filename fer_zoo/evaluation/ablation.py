@@ -23,14 +23,15 @@ import torch
 
 from fer_zoo.data.pool import Engine
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done, locked
+from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done
 from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import FORMAT
-from fer_zoo.files import write_text
+from fer_zoo.files import locked, write_text
 from fer_zoo.recipes import dump_recipe, load_recipe, training_changes
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.pretrain import frame_recipe
+from fer_zoo.training.report import LOCK
 
 # What runs a cell; the test of the runner puts another program here.
 TRAIN = ("fer_zoo.cli", "train")
@@ -227,7 +228,7 @@ def _claim(cells: Sequence[CellPlan], out: Path) -> None:
 
 def _other(cell: CellPlan, folder: Path) -> str:
     """How what is in a cell's folder differs from the cell; "" if it does not."""
-    ours = {"output.log", "failed.json", ".lock"}
+    ours = {"output.log", "failed.json", ".lock", LOCK}
     holds = {path.name for path in folder.iterdir()} - ours if folder.is_dir() else set()
     if not holds:
         return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -10,13 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from fer_zoo.files import write_text
+from fer_zoo.files import locked, write_text
 
 # What a training that came to its end has left.
 LEFT = ("predictions/best/test.csv", "predictions/last/test.csv", "weights/README.md")
@@ -115,30 +112,6 @@ def _take_frames(job: Job) -> None:
     shutil.copytree(ended[0] / "frames", new)
     write_text(job.folder / TAKEN, f"{ended[0]}\n")
     os.replace(new, own)
-
-
-@contextmanager
-def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
-    """Hold a lock that ends with the process, however it ends; gives the open file, None if another process has it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        end = time.monotonic() + wait
-        while not _took(file):
-            if time.monotonic() > end:
-                yield None
-                return
-            time.sleep(0.1)
-        yield file
-    finally:
-        os.close(file)
-
-
-def _took(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _ended(process: subprocess.Popen[bytes], stop: Event | None) -> int | None:

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from fer_zoo.recipe_documents import parse
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.specs.base import Spec
-from fer_zoo.training.checks import check_folds
+from fer_zoo.training.checks import check_batches, check_folds, check_shares
 
 # Longer names are cut: most file systems take 255 bytes.
 _LONGEST = 120
@@ -34,7 +35,7 @@ class Grid(Spec):
 
     recipes: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names or paths; the first one is what a report compares the others with."""
-    set: dict[str, tuple[Any, ...]] = Field(default={})
+    set: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default={})
     """Values of a recipe's keys, e.g. `train.lr: [1e-3, 1e-4]`; every combination is trained."""
     protocol: Protocol = Protocol()
     """What is asked of each recipe; without it its own split."""
@@ -71,13 +72,18 @@ def read_grid(path: str | Path) -> Grid:
         OptionError: it has other keys than a grid, or wrong values.
     """
     try:
-        data = parse(Path(path)).data
+        data = parse(
+            Path(path), keys="recipes, set, protocol and seeds", see="Protocols and ablations in the documentation"
+        ).data
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error.strerror}.", "a YAML file", "check the path") from error
-    values = data.get("set")
-    if isinstance(values, Mapping):
-        data["set"] = {key: value if isinstance(value, list) else [value] for key, value in values.items()}
-    return Grid.checked(data)
+    if isinstance(values := data.get("set"), Mapping):
+        data["set"] = {key: _listed(value) for key, value in values.items()}
+    return Grid.checked(data | {key: _listed(data[key]) for key in ("recipes", "seeds") if key in data})
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
 
 
 def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) -> list[CellPlan]:
@@ -96,6 +102,7 @@ def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) 
         shown = ", ".join([_name(name), *(text for text, varied in changes if varied)])
         try:
             recipe = load_recipe(name, [*overrides, *(text for text, _ in changes)])
+            check_shares(recipe)
             asked += [(shown, run) for run in runs(recipe, grid.protocol, stores)]
         except FerZooError as error:
             _note(problems, error, shown)
@@ -145,10 +152,11 @@ def _check_data(cells: Iterable[CellPlan], stores: Path | None, problems: dict[s
     seen: dict[str, FerZooError | None] = {}
     for cell in cells:
         recipe = cell.recipe
-        # What the clips of the parts depend on.
+        # What the clips of the parts depend on, and how many of them are needed.
         used = recipe.model_dump(mode="json", include={"data", "split", "seed"})
         model = recipe.model.model_dump(mode="json", include={"labels", "input"})
-        key = json.dumps([used, model], sort_keys=True)
+        batches = [stage and stage.batch_size for stage in (recipe.pretrain, recipe.train)]
+        key = json.dumps([used, model, batches], sort_keys=True)
         if key not in seen:
             seen[key] = _data_problem(recipe, stores)
         if problem := seen[key]:
@@ -162,6 +170,7 @@ def _data_problem(recipe: Recipe, stores: Path | None) -> FerZooError | None:
             parts = load(recipe, stores=stores)
             check_apart(recipe, parts, opened)
             check_folds(recipe, parts)
+            check_batches(recipe, parts)
     except FerZooError as error:
         return error
     return None
@@ -172,8 +181,8 @@ def _note(problems: dict[str, list[str]], error: FerZooError, who: str) -> None:
         texts = list(error.problems)
     else:
         # All names that there are would be a page for each problem.
-        accepted = f" Accepted: {error.accepted}." if len(error.accepted) <= _ACCEPTED else ""
-        texts = [" ".join(f"{error.given}{accepted} What to do: {error.do}".split())]
+        accepted = textwrap.shorten(error.accepted, _ACCEPTED, placeholder=" ...")
+        texts = [" ".join(f"{error.given} Accepted: {accepted}. What to do: {error.do}".split())]
     for text in texts:
         problems.setdefault(text, []).append(who)
 

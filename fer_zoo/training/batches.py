@@ -16,8 +16,7 @@ from torch import Tensor
 
 from fer_zoo.data.clips import ClipSet, Index, Points
 from fer_zoo.data.playback import random_frames
-from fer_zoo.errors import TrainingError
-from fer_zoo.specs import Recipe
+from fer_zoo.specs import Recipe, TrainSpec
 from fer_zoo.training.seed import generator
 
 # Pieces that are read before they are needed: one in work, one to spare.
@@ -50,24 +49,14 @@ class Piece:
 
 
 class Batches:
-    """The training clips of a recipe, step by step, as process `process` of `processes` takes them.
-
-    Raises:
-        TrainingError: fewer clips than a batch.
-    """
+    """The training clips of a recipe, step by step, as process `process` of `processes` takes them."""
 
     def __init__(self, recipe: Recipe, clips: ClipSet, *, process: int = 0, processes: int = 1) -> None:
         spec = recipe.train
-        if len(clips) < spec.batch_size:
-            raise TrainingError(
-                f"{len(clips)} training clips for batches of {spec.batch_size}.",
-                "at least one whole batch",
-                "lower train.batch_size or add subjects to split.train",
-            )
         self.recipe, self.clips = recipe, clips
         # Whole batches only: a small rest would disturb the batch norm.
         self.per_epoch = len(clips) // spec.batch_size
-        self.pieces = pieces_a_process(recipe, processes)
+        self.pieces = pieces_a_process(spec, processes)
         bounds = [part[[0, -1]] for part in np.array_split(np.arange(spec.batch_size), processes * self.pieces)]
         mine = bounds[process * self.pieces : (process + 1) * self.pieces]
         self._shares = [range(int(first), int(last) + 1) for first, last in mine]
@@ -123,10 +112,10 @@ class Batches:
                 thread.shutdown(cancel_futures=True)
 
 
-def pieces_a_process(recipe: Recipe, processes: int) -> int:
+def pieces_a_process(spec: TrainSpec, processes: int) -> int:
     """In how many pieces each process takes its share of a batch: the same number in all, as they call each other."""
-    share = -(-recipe.train.batch_size // processes)
-    return -(-share // (recipe.train.micro_batch or share))
+    share = -(-spec.batch_size // processes)
+    return -(-share // (spec.micro_batch or share))
 
 
 def epoch_order(recipe: Recipe, labels: Index, epoch: int) -> Index:

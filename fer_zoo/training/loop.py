@@ -7,8 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from fer_zoo import data as datasets
 from fer_zoo.data.clips import ClipSet
@@ -21,9 +23,12 @@ from fer_zoo.training.display import Display, check_tensorboard
 from fer_zoo.training.evaluate import as_predictions, crop_clips
 from fer_zoo.training.judge import judge, predict_shared
 from fer_zoo.training.metrics import figures
-from fer_zoo.training.run import BEST, LAST, Run, check_clips, check_start, note_resume, start
+from fer_zoo.training.run import BEST, LAST, Run, check_clips, check_start, note_resume, note_start, start
 from fer_zoo.training.seed import kernels
 from fer_zoo.training.step import DivergedError, train_step
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 
 @dataclass(frozen=True)
@@ -89,16 +94,27 @@ def train(
     detectors = datasets.detector_versions(datasets.open_stores(recipe, stores))
     state = processes.join(device)
     resumed = check_start(recipe, out, state, resume=resume, tag=tag)
-    began = time.monotonic()
-    with state.local_main_process_first():  # it makes what the others then find
-        clips = datasets.load(recipe, cache=cache, workers=workers, stores=stores)
-    checks.check_folds(recipe, clips)
-    check_clips(recipe, clips, out)
-    if state.is_main_process:
-        report.write_split(out, recipe, clips)
-        report.add_data(out, clips, time.monotonic() - began, detectors)
-        if resumed:
-            note_resume(recipe, out, state)
+    with report.alone(out, state):
+        note_start(recipe, out, state, resumed=resumed)
+        began = time.monotonic()
+        with state.local_main_process_first():  # it makes what the others then find
+            clips = datasets.load(recipe, cache=cache, workers=workers, stores=stores)
+        checks.check_folds(recipe, clips)
+        checks.check_batches(recipe, clips)
+        check_clips(recipe, clips, out)
+        if state.is_main_process:
+            report.write_split(out, recipe, clips)
+            report.add_data(out, clips, time.monotonic() - began, detectors)
+            if resumed:
+                note_resume(recipe, out, state)
+        return _train(recipe, twin, clips, out, state, until, tag)
+
+
+def _train(
+    recipe: Recipe, twin: Recipe | None, clips: dict[str, ClipSet], out: Path, state: PartialState, until: _Until,
+    tag: str,
+) -> TrainResult:  # fmt: skip
+    """Take all stages of a training: of single frames, where the recipe has it, then of clips; then judge."""
     frames, hours = None, 0.0
     if twin is not None:
         frames = start(twin, clips, out / "frames", state)
@@ -130,6 +146,8 @@ def fit(run: Run, clips: dict[str, ClipSet], out: Path, until: _Until) -> None:
         while progress.step < end:
             try:
                 loss = train_step(run, islice(pieces, batches.pieces), clips["train"], total)
+            except torch.OutOfMemoryError as error:
+                raise report.out_of_memory(run, batches.pieces) from error
             except DivergedError as error:
                 names = batches.names(progress.step)
                 raise report.write_broken(out, run, progress.step + 1, names, error.loss, error.gradient) from error

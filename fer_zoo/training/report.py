@@ -8,7 +8,8 @@ import io
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from fer_zoo.data.split_files import fingerprint_of, write_splits
 from fer_zoo.data.splits import PARTS, Split, sharing
 from fer_zoo.data.terms import provenance
 from fer_zoo.errors import TrainingError
-from fer_zoo.files import clear_left_overs, write_text
+from fer_zoo.files import clear_left_overs, locked, write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.specs import Metrics, Recipe
@@ -34,6 +35,33 @@ if TYPE_CHECKING:
     from accelerate import PartialState
 
     from fer_zoo.training.run import Run
+
+
+# Held while a training runs in its folder.
+LOCK = ".training.lock"
+
+
+@contextmanager
+def alone(out: Path, state: PartialState) -> Iterator[None]:
+    """Keep every other training out of a folder while the block runs; the lock of a killed one goes with it.
+
+    Raises:
+        TrainingError: another one is at work there, or the folder cannot be written.
+    """
+    with ExitStack() as held:
+        if state.is_main_process:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                lock = held.enter_context(locked(out / LOCK))
+            except OSError as error:
+                raise _unwritten(out, error) from error
+            if lock is None:
+                raise TrainingError(
+                    f"Another process trains in {out}.",
+                    "one training at a time in a folder",
+                    "let it end, stop it, or choose another folder",
+                )
+        yield
 
 
 def tidy(out: Path) -> None:
@@ -58,6 +86,7 @@ def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
     facts = {
         **surroundings(state),
         "recipe_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "recipe": recipe.model_dump(mode="json"),
         "precision": recipe.train.precision,
         "started": now(),
     }
@@ -76,14 +105,20 @@ def add_to_run(out: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) ->
     Raises:
         TrainingError: it is damaged or cannot be written.
     """
+    _write(out / "run.json", json.dumps(change(_read_run(out)), indent=1))
+
+
+def _read_run(out: Path) -> dict[str, Any]:
     path = out / "run.json"
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if absent := {"commit", "hardware"} - set(run):
+            raise ValueError(f"it does not say {' and '.join(sorted(absent))}")
+    except (OSError, ValueError, TypeError) as error:
         raise TrainingError(
             f"{path} cannot be read: {error}", "the file as it was written", "restore it from a copy, or start anew"
         ) from error
-    _write(path, json.dumps(change(run), indent=1))
+    return dict(run)
 
 
 def add_resume(out: Path, state: PartialState) -> None:
@@ -171,6 +206,20 @@ def write_broken(out: Path, run: Run, step: int, names: Sequence[str], loss: flo
     )
 
 
+def out_of_memory(run: Run, pieces: int) -> TrainingError:
+    """The error to raise where a device has no memory for what it takes at once."""
+    spec, shape, count = run.recipe.train, run.recipe.model.input, run.accelerator.num_processes
+    at_once = -(-spec.batch_size // (pieces * count))
+    return TrainingError(
+        f"Step {run.progress.step + 1}: {run.accelerator.device} has no memory left for {at_once} clips of "
+        f"{shape.frames} x {shape.size} x {shape.size} pixels at once.",
+        "as many as it has room for",
+        f"set {run.block}.micro_batch below {at_once}, in another folder; or resume on more devices"
+        if at_once > 1
+        else "train a smaller network or input, or on a larger device",
+    )
+
+
 def _calmer(run: Run) -> str:
     spec, block = run.recipe.train, run.block
     clipping, warmup = "set" if spec.clip_grad is None else "lower", "lengthen" if spec.warmup else "set"
@@ -233,7 +282,7 @@ def write_result(
     out: Path, model: FERModel, recipe: Recipe, metrics: Mapping[str, Metrics], *, tag: str, hours: float
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
-    where = json.loads((out / "run.json").read_text())
+    where = _read_run(out)
     card = {
         "name": f"{recipe.model.name}.{tag}",
         "labels": recipe.model.labels,

@@ -24,7 +24,7 @@ from fer_zoo.specs import FileSplit, Recipe
 from fer_zoo.training import checks, pretrain, report
 from fer_zoo.training.checkpoint import Progress, load_checkpoint, read_progress, read_tensors, save_checkpoint
 from fer_zoo.training.optim import make_optimizer
-from fer_zoo.training.processes import called, make_accelerator, with_joint_batch_norm
+from fer_zoo.training.processes import called, joint_batch_norm, make_accelerator, with_joint_batch_norm
 from fer_zoo.training.seed import seed_torch
 
 if TYPE_CHECKING:
@@ -88,15 +88,15 @@ def begun(out: Path) -> bool:
 
 
 def check_start(recipe: Recipe, out: Path, state: PartialState, *, resume: bool, tag: str) -> bool:
-    """Find out what would stop a training before an hour goes into rendering clips; write recipe.yaml and run.json.
+    """Find out what would stop a training before an hour goes into rendering clips; writes nothing.
 
     Returns:
         Whether the training goes on rather than starts.
 
     Raises:
         OptionError: the tag is no tag.
-        TrainingError: the batch cannot be shared as the recipe says, the precision needs a GPU, the folder cannot be
-            written, holds a training and `resume` is not set, or one of another recipe.
+        TrainingError: the batch cannot be shared as the recipe says, the precision needs a GPU, the folder holds a
+            training and `resume` is not set, or one of another recipe.
         WeightsError: the recipe asks for published backbone weights, and they cannot be loaded.
     """
     if not re.fullmatch("[A-Za-z0-9_-]+", tag):
@@ -104,10 +104,10 @@ def check_start(recipe: Recipe, out: Path, state: PartialState, *, resume: bool,
             f"The tag {tag!r} cannot name weights.", "letters, digits, - and _, e.g. 'local'", "choose another tag"
         )
     going_on = begun(out)
+    checks.check_shares(recipe, state.num_processes, joint=joint_batch_norm(state))
     for stage, folder in _stages(recipe, out):
         make_accelerator(stage.train, state)
         model = build(stage.model)
-        checks.check_shares(stage, model, state)
         if resume and (folder / LAST).exists():
             _check_recipe(read_progress(folder / LAST), stage, folder / LAST)
     if going_on and not resume:
@@ -120,13 +120,22 @@ def check_start(recipe: Recipe, out: Path, state: PartialState, *, resume: bool,
     state.wait_for_everyone()
     if not going_on and recipe.backbone_weights == "pretrained":
         load_backbone_weights(model)
-    if state.is_main_process:
-        for _, folder in _stages(recipe, out):
-            report.tidy(folder)
-        if not (going_on and (out / "run.json").exists()):
-            # Anew without a checkpoint: an attempt that ended while rendering may have left another recipe's.
-            report.write_start(out, recipe, state)
     return going_on
+
+
+def note_start(recipe: Recipe, out: Path, state: PartialState, *, resumed: bool) -> None:
+    """Write recipe.yaml and run.json, if they are not there; remove what a killed attempt left half written.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    if not state.is_main_process:
+        return
+    for _, folder in _stages(recipe, out):
+        report.tidy(folder)
+    if not (resumed and (out / "run.json").exists()):
+        # Anew without a checkpoint: an attempt that ended while rendering may have left another recipe's.
+        report.write_start(out, recipe, state)
 
 
 def check_clips(recipe: Recipe, clips: dict[str, ClipSet], out: Path) -> None:

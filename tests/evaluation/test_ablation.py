@@ -17,9 +17,10 @@ import toy_databases
 
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.ablation import Ended, How, ablate
-from fer_zoo.evaluation.attempt import LEFT, Job, locked
+from fer_zoo.evaluation.attempt import LEFT, Job
 from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import read_results
+from fer_zoo.files import locked
 from fer_zoo.recipes import load_recipe
 
 STUB = How(train=("stub_training",))

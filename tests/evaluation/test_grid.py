@@ -67,11 +67,31 @@ def test_packaged_recipes_by_their_names_on_databases_of_the_protocol(tmp_path: 
     for name in ("ckplus", "mmi"):
         toy_databases.database(tmp_path, name, detector="exact")
     grid = Grid.checked({"recipes": ["ablations/base"], "protocol": {"cross": ["ckplus", "mmi"]}})
-    small = ["model.input.frames=8", "model.input.size=32", f"model.labels=[{', '.join(toy_databases.LABELS)}]"]
+    small = [
+        "train.batch_size=2",
+        "pretrain.batch_size=2",
+        "model.input.frames=8",
+        "model.input.size=32",
+        f"model.labels=[{', '.join(toy_databases.LABELS)}]",
+    ]
     cells = plan(grid, small, tmp_path)
     assert [cell.folder for cell in cells] == [
         "ablations__base/mmi-to-ckplus/seed-1", "ablations__base/ckplus-to-mmi/seed-1",
     ]  # fmt: skip
+
+
+def test_batches_that_cannot_be_are_told_before_the_first_training(desk: Path) -> None:
+    (found,) = problems(desk, overrides=("train.batch_size=500",))
+    assert "training clips for batches of 500" in found
+    (found,) = problems(desk, overrides=("train.batch_size=1",))
+    assert "train.batch_size 1, and the network has batch norm" in found
+
+
+def test_names_that_are_accepted_are_told_in_part_where_they_are_many(desk: Path) -> None:
+    (found,) = problems(desk, recipes=["nope"])
+    assert "Accepted: ablations/" in found
+    assert " .... What to do" in found
+    assert len(found) < 500
 
 
 def test_clips_made_on_demand_are_not_made_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +145,12 @@ def test_long_names_stay_apart(desk: Path) -> None:
     assert max(len(part) for folder in found for part in folder.split("/")) < 140
 
 
+def test_a_grid_file_of_one_recipe_and_seed_needs_no_lists(desk: Path, tmp_path: Path) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(f"recipes: {desk / 'base.yaml'}\nseeds: 1\n")
+    assert read_grid(path) == Grid(recipes=(str(desk / "base.yaml"),), seeds=(1,))
+
+
 def test_a_grid_file(desk: Path, tmp_path: Path) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text(
@@ -142,6 +168,8 @@ def test_a_grid_file(desk: Path, tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("recipes: []", "recipes"),
+        ("recipes: a\nset: {train.lr: []}", "train.lr"),
+        ("", "a YAML mapping of recipes, set, protocol and seeds"),
         ("recipe: [a]", "recipe"),
         ("recipes: [a]\nprotocol: {folds: 5, cross: [a, b]}", "one protocol at a time"),
         ("recipes: [a]\nseeds: [-1]", "seeds"),

@@ -3,58 +3,90 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import toy_faces
 from accelerate import PartialState
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fer_zoo import data
-from fer_zoo.compose import build
 from fer_zoo.errors import RecipeError, TrainingError
 from fer_zoo.specs import Recipe
 from fer_zoo.training import processes, train
 from fer_zoo.training.checks import absent_labels, check_folds, check_shares
 
 
-def state(count: int, device: str = "cpu") -> Any:
-    """What is asked of the state of several processes that this test cannot start."""
-    return SimpleNamespace(num_processes=count, device=torch.device(device))
-
-
 @pytest.mark.parametrize(
-    ("options", "count", "device", "said"),
+    ("options", "count", "joint", "said"),
     [
-        ({"batch_size": 1}, 1, "cpu", r"batch_size 1, and the network has batch norm.*raise train\.batch_size to 2"),
-        ({"micro_batch": 1}, 1, "cpu", r"in 4 pieces.*pieces of one clip.*raise train\.micro_batch"),
-        ({"batch_size": 3}, 2, "cpu", r"on each of 2 devices: pieces of one clip.*use fewer devices"),
-        ({"batch_size": 2}, 4, "cuda", r"some have no clip.*raise train\.batch_size to 4"),
-        ({"norm": "none", "micro_batch": 1, "batch_size": 3}, 2, "cpu", r"some have no clip"),
+        ({"batch_size": 1}, 1, False, r"batch_size 1, and the network has batch norm.*raise train\.batch_size to 2"),
+        ({"micro_batch": 1}, 1, False, r"in 4 pieces.*pieces of one clip.*raise train\.micro_batch"),
+        ({"batch_size": 3}, 2, False, r"on each of 2 devices: pieces of one clip.*use fewer devices"),
+        ({"batch_size": 2}, 4, True, r"some have no clip.*raise train\.batch_size to 4"),
+        ({"norm": "none", "micro_batch": 1, "batch_size": 3}, 2, False, r"some have no clip"),
     ],
 )  # fmt: skip
-def test_shares_that_are_refused(options: dict[str, Any], count: int, device: str, said: str) -> None:
+def test_shares_that_are_refused(options: dict[str, Any], count: int, joint: bool, said: str) -> None:
     recipe = toy_faces.recipe(**options)
     with pytest.raises(TrainingError, match=rf"(?s){said}"):
-        check_shares(recipe, build(recipe.model), state(count, device))
+        check_shares(recipe, count, joint=joint)
 
 
 @pytest.mark.parametrize(
-    ("options", "count", "device"),
+    ("options", "count", "joint"),
     [
-        ({"batch_size": 2}, 1, "cpu"),
-        ({"batch_size": 4, "micro_batch": 2}, 2, "cpu"),
-        ({"batch_size": 4}, 4, "cuda"),  # batch norms see the clips of all GPUs
-        ({"norm": "none", "batch_size": 1}, 1, "cpu"),
-        ({"norm": "none", "micro_batch": 1, "batch_size": 4}, 4, "cpu"),
+        ({"batch_size": 2}, 1, False),
+        ({"batch_size": 4, "micro_batch": 2}, 2, False),
+        ({"batch_size": 4}, 4, True),  # batch norms see the clips of all GPUs
+        ({"norm": "none", "batch_size": 1}, 1, False),
+        ({"norm": "none", "micro_batch": 1, "batch_size": 4}, 4, False),
     ],
 )
-def test_shares_that_are_fine(options: dict[str, Any], count: int, device: str) -> None:
+def test_shares_that_are_fine(options: dict[str, Any], count: int, joint: bool) -> None:
     recipe = toy_faces.recipe(**options)
-    check_shares(recipe, build(recipe.model), state(count, device))
+    check_shares(recipe, count, joint=joint)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.none() | st.integers(1, 9), st.integers(1, 4), st.booleans(), st.booleans())
+def test_whoever_follows_the_advice_is_let_through(
+    batch_size: int, micro_batch: int | None, count: int, joint: bool, frames: bool
+) -> None:
+    block, other = ("pretrain", "train") if frames else ("train", "pretrain")
+    asked = changed(
+        changed(toy_faces.recipe(pretrain=True), other, batch_size=64),
+        block,
+        batch_size=batch_size,
+        micro_batch=micro_batch,
+    )
+    try:
+        check_shares(asked, count, joint=joint)
+    except TrainingError as error:
+        if "some have no clip" in error.given:
+            return
+        ways = re.findall(rf"raise {block}\.(batch_size|micro_batch) to (\d+)", error.do)
+        assert ways
+        for key, value in ways:
+            more = {"micro_batch": None} if f"leave {block}.micro_batch out" in error.do else {}
+            check_shares(changed(asked, block, **{key: int(value)}, **more), count, joint=joint)
+
+
+def changed(recipe: Recipe, block: str, **values: int | None) -> Recipe:
+    return recipe.model_copy(update={block: getattr(recipe, block).model_copy(update=values)})
+
+
+@pytest.mark.parametrize("block", ["train", "pretrain"])
+def test_too_few_clips_for_a_batch_are_told_before_the_first_stage(block: str, tmp_path: Path) -> None:
+    asked = changed(toy_faces.recipe(pretrain=True), block, batch_size=64)
+    with pytest.raises(TrainingError, match=rf"(?s)24 training clips for batches of 64.*lower {block}\.batch_size"):
+        train(asked, tmp_path, device="cpu")
+    assert not list(tmp_path.rglob("*.safetensors"))
+    train(toy_faces.recipe(pretrain=True), tmp_path, max_steps=1, device="cpu")
 
 
 @pytest.mark.parametrize("stage", ["train", "pretrain"])
@@ -63,9 +95,8 @@ def test_it_is_said_before_clips_are_made_and_nothing_is_left(
 ) -> None:
     monkeypatch.setattr(data, "load", lambda *_, **__: pytest.fail("clips were asked for"))
     recipe = toy_faces.recipe(pretrain=True)
-    one = recipe.model_copy(update={stage: getattr(recipe, stage).model_copy(update={"batch_size": 1})})
-    with pytest.raises(TrainingError, match="batch norm"):
-        train(one, tmp_path / "run", device="cpu")
+    with pytest.raises(TrainingError, match=rf"(?s){stage}\.batch_size 1, and the network has batch norm"):
+        train(changed(recipe, stage, batch_size=1), tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 
 
@@ -80,7 +111,7 @@ def test_folds_without_a_label() -> None:
     check_folds(Recipe.model_validate(folds), clips)
     lacking = clips | {"test": clips["test"].take(np.flatnonzero(clips["test"].labels != 1))}
     assert absent_labels(lacking["test"]) == ["green"]
-    with pytest.raises(RecipeError, match=r"(?s)Fold 2 of 3 has no test clip of green.*lower split\.folds"):
+    with pytest.raises(RecipeError, match=r"(?s)Fold 2 of 3 has no test clip of green.*another split\.seed"):
         check_folds(Recipe.model_validate(folds), lacking)
     check_folds(toy_faces.recipe(), lacking)
 

@@ -29,9 +29,10 @@ def test_a_line_an_epoch_where_it_speaks(main: bool, capsys: pytest.CaptureFixtu
     assert (said != "") == main
 
 
-def test_the_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("width", [160, 80])
+def test_the_bar(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     clock = 0.0
-    monkeypatch.setattr(rich, "_console", Console(width=160, get_time=lambda: clock))
+    monkeypatch.setattr(rich, "_console", Console(width=width, get_time=lambda: clock))
     progress = Progress({}, {}, step=6, best_uar=0.3333, best_epoch=1)
     with Display(toy_faces.recipe(), progress, 18, main=True, curves=None) as display:
         for step in range(7, 10):
@@ -41,9 +42,33 @@ def test_the_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         progress.history = [{"epoch": 1, "loss": 1, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 9}]
         display.epoch(progress)
     bar = capsys.readouterr().out.splitlines()[-1]
-    assert "incres3d_tiny_lstm_lm" in bar
-    figures = "9/18 loss 1.250  2.00 it/s  8.0 clips/s  UAR 45.7 0:00:01 left 0:00:05"
+    assert ("incres3d_tiny_lstm_lm" in bar) == (width == 160)
+    gone_by = "0:00:01 " * (width == 160)
+    figures = f"9/18 loss 1.250  2.00 it/s  8.0 clips/s  UAR 45.7 {gone_by}left 0:00:05"
     assert figures in bar, "batches of 4 clips, half a second each, nine of them to come"
+
+
+def test_a_long_training_fits_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = 0.0
+    monkeypatch.setattr(rich, "_console", Console(width=80, get_time=lambda: clock))
+    progress = Progress({}, {}, step=0)
+    with Display(toy_faces.recipe(), progress, 123456, main=True, curves=None) as display:
+        for step in range(1, 50):
+            clock += 0.5
+            display.step(step, 1.25, 0.01, 0.5)
+    bar = capsys.readouterr().out.splitlines()[-1]
+    assert bar.split()[0].endswith("/123456")
+    assert "left 17:0" in bar
+
+
+def test_a_training_with_nothing_left_to_do_claims_no_pace(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display(toy_faces.recipe(), Progress({}, {}, step=18), 18, main=True, curves=None):
+        pass
+    said = capsys.readouterr().out
+    assert "18/18" in said
+    assert "it/s" not in said
 
 
 def test_curves(tmp_path: Path) -> None:

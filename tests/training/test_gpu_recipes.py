@@ -12,7 +12,6 @@ import torch
 from fer_zoo.compose import build
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.training.checks import check_shares
-from fer_zoo.training.pretrain import frame_recipe
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import measure_training
@@ -23,10 +22,8 @@ GPU = [name for name in list_recipes() if name.startswith("gpu/")]
 @pytest.mark.parametrize("name", GPU)
 def test_their_batches_can_be_shared(name: str) -> None:
     whole = load_recipe(name, ["model.backbone=incres3d_tiny"] if "tiny" not in name else [])
-    for recipe in (whole, frame_recipe(whole)):
-        model = build(recipe.model)
-        for count in (1, 2, 4, 8):
-            check_shares(recipe, model, SimpleNamespace(num_processes=count, device=torch.device("cuda")))
+    for count in (1, 2, 4, 8):
+        check_shares(whole, count, joint=True)
     assert "not measured yet" in whole.description
 
 

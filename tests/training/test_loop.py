@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ import torch
 import toy_faces
 from safetensors.torch import load_file
 from same_run import assert_same_run
+from store_clips import content
 from toy_store import of_stores, toy_store
 
 from fer_zoo import data
 from fer_zoo.errors import InputError, TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
-from fer_zoo.training import TrainResult, evaluate_clips, processes, train
+from fer_zoo.training import TrainResult, evaluate_clips, loop, processes, report, train
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import read_progress
 from fer_zoo.training.predictions import Predictions
@@ -40,7 +43,7 @@ def test_it_learns(tmp_path: Path) -> None:
 def test_the_run_folder(whole: tuple[Path, TrainResult]) -> None:
     out, result = whole
     names = {"best.safetensors", "last.safetensors", "log.csv", "recipe.yaml", "run.json", "weights", "predictions"}
-    assert {file.name for file in out.iterdir()} == names
+    assert {file.name for file in out.iterdir()} - {report.LOCK} == names
     assert load_recipe(out / "recipe.yaml") == toy_faces.recipe()
     assert json.loads((out / "run.json").read_text())["torch"] == torch.__version__
     rows = list(csv.DictReader((out / "log.csv").open()))
@@ -86,6 +89,35 @@ def test_an_attempt_that_ended_while_rendering_leaves_no_stale_recipe(
     wanted = toy_faces.recipe(epochs=1)
     train(wanted, tmp_path)
     assert load_recipe(tmp_path / "recipe.yaml") == wanted
+
+
+def test_a_second_training_in_the_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=3, device="cpu")
+    before = content(tmp_path)
+    hold = (
+        "import sys, time; from pathlib import Path; from fer_zoo.files import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, tmp_path / report.LOCK], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(TrainingError, match="Another process trains in"):
+            train(toy_faces.recipe(), tmp_path, resume=True, device="cpu")
+        assert content(tmp_path) == before
+        other.kill()
+    assert train(toy_faces.recipe(), tmp_path, resume=True, device="cpu").epochs == 3
+
+
+@pytest.mark.parametrize(("micro_batch", "do"), [(None, r"set train\.micro_batch below 4"), (1, "a smaller network")])
+def test_a_device_without_memory_left(
+    micro_batch: int | None, do: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(loop, "train_step", full)
+    with pytest.raises(TrainingError, match=rf"(?s)Step 1: cpu has no memory left for {micro_batch or 4} clips.*{do}"):
+        train(toy_faces.recipe(micro_batch=micro_batch, norm="none"), tmp_path, device="cpu")
 
 
 def test_the_seed_matters(whole: tuple[Path, TrainResult], tmp_path: Path) -> None:
@@ -141,11 +173,6 @@ def test_a_diverging_frames_stage_is_advised_by_its_block(tmp_path: Path) -> Non
     with pytest.raises(TrainingError) as caught:
         train(recipe.model_copy(update={"pretrain": wild}), tmp_path, device="cpu")
     assert caught.value.do.startswith("lower pretrain.lr, set pretrain.clip_grad or lengthen pretrain.warmup, in")
-
-
-def test_too_few_clips_for_a_batch(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="24 training clips for batches of 64"):
-        train(toy_faces.recipe(batch_size=64), tmp_path)
 
 
 def test_training_from_a_store(tmp_path: Path) -> None:

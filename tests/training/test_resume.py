@@ -24,7 +24,7 @@ from fer_zoo import data
 from fer_zoo.errors import TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
-from fer_zoo.training import TrainResult, train
+from fer_zoo.training import TrainResult, report, train
 from fer_zoo.training.checkpoint import read_tensors, write_tensors
 from fer_zoo.weights import load_weights
 
@@ -84,7 +84,7 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path, step: int, o
     train(recipe, killed, resume=True, device="cpu")
     train(recipe, tmp_path / "whole", device="cpu")
     assert_same_run(tmp_path / "whole", killed)
-    assert {path.name for path in killed.rglob(".*")} == {".mine.tmp"}
+    assert {path.name for path in killed.rglob(".*")} == {".mine.tmp", report.LOCK}
 
 
 def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:

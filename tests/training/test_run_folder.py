@@ -19,6 +19,8 @@ from fer_zoo import data
 from fer_zoo.compose import build
 from fer_zoo.errors import HubError, TrainingError
 from fer_zoo.hub.fitness import fit_to_push
+from fer_zoo.recipes import load_recipe
+from fer_zoo.specs import Recipe
 from fer_zoo.training import TrainResult, evaluate_clips, loop, report, train
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
@@ -29,6 +31,7 @@ from fer_zoo.weights import read_folder
 def test_run_json(whole: tuple[Path, TrainResult]) -> None:
     out, _ = whole
     run = json.loads((out / "run.json").read_text())
+    assert Recipe.model_validate(run["recipe"]) == load_recipe(out / "recipe.yaml") == toy_faces.recipe()
     assert run["recipe_sha256"] == hashlib.sha256((out / "recipe.yaml").read_bytes()).hexdigest()
     assert (run["torch"], run["accelerate"], run["numpy"]) == (
         torch.__version__, accelerate.__version__, np.__version__,
@@ -88,6 +91,16 @@ def test_times_alone_that_earlier_versions_wrote_of_a_resume_do_no_harm(tmp_path
     assert read_folder(result.weights).card.commit == run["commit"]
     resumed = json.loads((tmp_path / "run.json").read_text())["resumed"]
     assert (resumed[0], len(resumed)) == ("2026-11-01T00:00:00+00:00", 2)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"commit": "a"}'])
+def test_a_damaged_run_json_stops_a_resume_before_it_trains(text: str, tmp_path: Path) -> None:
+    train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
+    (tmp_path / "run.json").write_text(text)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match=r"run\.json cannot be read"):
+        train(toy_faces.recipe(), tmp_path, max_steps=2, resume=True, device="cpu")
+    assert (tmp_path / "last.safetensors").read_bytes() == before
 
 
 def test_the_tables_are_of_the_best_and_the_last_weights(tmp_path: Path) -> None:
