@@ -61,8 +61,10 @@ def _add_ablate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from fer_zoo.evaluation.on_store import evaluate_on_store
+    from fer_zoo.evaluation.on_store import check_out, evaluate_on_store
 
+    if arguments.out:
+        check_out(Path(arguments.out))
     result = evaluate_on_store(
         arguments.weights, arguments.store, split=arguments.split, device=arguments.device
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +58,13 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     print(f"{result.epochs} epochs, {result.hours:.2f} hours")
     for part, metrics in (("validation", result.validation), ("test", result.test)):
-        print(_figures(part, metrics))
+        print(_figures(part, metrics) + _absent(recipe.model.labels, metrics))
     print(result.weights)
+
+
+def _absent(labels: Sequence[str], metrics: Metrics) -> str:
+    absent = [label for label, row in zip(labels, metrics.confusion, strict=True) if not sum(row)]
+    return f"; no clip of {', '.join(absent)}: UAR is over the others" if absent else ""
 
 
 def _figures(part: str, metrics: Metrics) -> str:

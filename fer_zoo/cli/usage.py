@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -14,10 +15,13 @@ from fer_zoo.errors import OptionError
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises OptionError in place of leaving; the parsers of its verbs are of this class too."""
 
+    _given: Sequence[str] = ()
+
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """Parse `args` and refuse what is left over: the parser of a verb knows its options, the one above does not."""
+        self._given = sys.argv[1:] if args is None else args
         found, rest = super().parse_known_args(args, namespace)
         if rest:
             self._refuse(next((word for word in rest if word.startswith("-")), rest[0]))
@@ -53,7 +57,8 @@ class Parser(argparse.ArgumentParser):
         verbs = self._verbs()
         if verbs:
             return self._error(f"{self._me} needs a verb.", ", ".join(verbs))
-        greedy = [action.option_strings[0] for action in self._actions if action.option_strings and action.nargs == "+"]
+        options = (action for action in self._actions if action.option_strings and action.nargs == "+")
+        greedy = [name for action in options for name in action.option_strings if name in self._given]
         before = f"write {names} before {greedy[0]}, which takes all that follows; " if greedy else ""
         return self._error(f"{self._me} needs {names}.", self._usage(), before)
 

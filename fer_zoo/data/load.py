@@ -130,7 +130,8 @@ def _opened(recipe: Recipe, name: str, folder: Path) -> Store:
         raise InputError(
             f"The store {path} does not fit the recipe. " + "; ".join(problems) + ".",
             "a store that was prepared for this recipe's input",
-            f"prepare it anew into another folder: `fer-zoo prepare {name} --recipe RECIPE`",
+            f"prepare one beside it, `fer-zoo prepare {name} --recipe RECIPE --out {path}-anew`, and name it: "
+            f"--set data.stores.{name}={recipe.data.stores.get(name, name)}-anew",
         )
     return store
 
@@ -158,8 +159,7 @@ def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipS
     labels, split = recipe.model.labels, recipe.split
     if isinstance(split, SplitSpec):
         (store,) = stores.values()
-        whole = store.as_clip_set(labels)
-        return {part: _filled(whole.of_subjects(*getattr(split, part)), part, store) for part in PARTS}
+        return {part: _of_range(store, labels, part, getattr(split, part)) for part in PARTS}
     dealt = _dealt(recipe, stores)
     sets = {name: store.as_clip_set(labels) for name, store in stores.items()}
     if keys_name_databases(recipe):
@@ -209,12 +209,20 @@ def labelled(store: Store, labels: Sequence[str]) -> list[LabelledClip]:
     return [LabelledClip(clip.key, clip.subject, clip.label, clip.split, clip.video) for clip in kept]
 
 
-def _filled(clips: ClipSet, part: str, store: Store) -> ClipSet:
+def _of_range(store: Store, labels: tuple[str, ...], part: str, subjects: tuple[int, int]) -> ClipSet:
+    known = len(store.subjects())
+    if subjects[1] > known:
+        raise InputError(
+            f"split.{part} is {list(subjects)}, and the store {store.folder} has {known} subjects.",
+            f"places in its sorted list of subjects, [first, one past the last]: [0, {known}] at most",
+            "correct the ranges, or split by folds",
+        )
+    clips = store.as_clip_set(labels).of_subjects(*subjects)
     if not len(clips):
         raise InputError(
-            f"No clip of the store {store.folder} is of the subjects of split.{part}.",
-            f"places in its sorted list of {len(store.subjects())} subjects, [first, one past the last]",
-            "correct the ranges, or split by folds",
+            f"No clip of the subjects of split.{part} in the store {store.folder} is of {', '.join(labels)}.",
+            f"clips of the network's labels in every part; the labels of the store are {', '.join(store.labels())}",
+            "correct the ranges or model.labels, or split by folds",
         )
     return clips
 

@@ -54,9 +54,15 @@ def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], d
         several = database and store in data.get("stores", ())
         found = form, store if several else own
         splits = [_split(record, f"{database}:" if several else "") for record in data["splits"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise InputError(
-            f"{path} cannot be read: {error}", f"splits of format {FORMAT}", "make the splits again"
+            f"{path} cannot be read: {error.strerror}.",
+            "a file of `fer-zoo data split`, or a training's split.json",
+            "check the path",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged: {error!r}.", f"splits of format {FORMAT}", "make the splits again"
         ) from error
     if found != (FORMAT, store):
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,16 +70,33 @@ class StoreResult:
         facts = {"weights": dict(self.weights), "store": dict(self.store), "known": self.known}
         facts |= {"left_out": dict(self.left_out), "absent": self.absent}
         try:
-            if (out / "figures.json").exists():
-                raise InputError(f"{out} holds figures already.", "a folder without", "choose another --out")
+            check_out(out)
             self.predictions.write(out / "predictions.csv")
             if self.noisy is not None:
                 self.noisy.write(out / "predictions_noisy.csv")
             write_text(out / "figures.json", json.dumps({"format": FORMAT, **facts, **said}, indent=1) + "\n")
         except OSError as error:
-            raise InputError(
-                f"{out} cannot be written to: {error}.", "a folder with room", "choose another --out"
-            ) from error
+            raise _unwritten(out, error) from error
+
+
+def check_out(out: Path) -> None:
+    """Make sure that figures can be written there, before they are worked out.
+
+    Raises:
+        InputError: there are some already, or it is no folder that one may write to.
+    """
+    if (out / "figures.json").exists():
+        raise InputError(f"{out} holds figures already.", "a folder without", "choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise _unwritten(out, error) from error
+
+
+def _unwritten(out: Path, error: OSError) -> InputError:
+    return InputError(f"{out} cannot be written to: {error}.", "a folder with room", "choose another --out")
 
 
 def evaluate_on_store(

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
@@ -13,6 +14,8 @@ from fer_zoo.errors import MissingExtraError
 from fer_zoo.specs import Recipe
 from fer_zoo.training.checkpoint import Progress
 
+# Columns of a terminal in which the network's name, a bar and the time gone by have room too.
+_WIDE = 130
 # Points of the training curve that TensorBoard gets are so many steps apart.
 _CURVE_STEPS = 10
 
@@ -27,18 +30,17 @@ class Display:
     """
 
     def __init__(self, recipe: Recipe, progress: Progress, total: int, *, main: bool, curves: Path | None) -> None:
-        figures = TextColumn(
-            "loss {task.fields[loss]:.3f}  {task.fields[steps]:.2f} it/s  {task.fields[clips]:.1f} clips/s"
-            "  UAR {task.fields[uar]}"
-        )
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), figures)
-        self._bar = RichProgress(
-            *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), disable=not main
-        )
+        columns = [
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}UAR {task.fields[uar]}"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        ]  # fmt: skip
+        if get_console().width < _WIDE:  # else what matters most is cut off
+            columns = [column for column in columns if column not in (columns[0], columns[1], columns[4])]
+        self._bar = RichProgress(*columns, disable=not main)
         self._task = self._bar.add_task(
-            recipe.model.name, total=total, completed=progress.step, loss=float("nan"), steps=0.0, clips=0.0,
-            uar=_best(progress),
-        )  # fmt: skip
+            recipe.model.name, total=total, completed=progress.step, pace="", uar=_best(progress)
+        )
         self._epochs, self._batch = recipe.train.epochs, recipe.train.batch_size
         self._loss = self._seconds = 0.0
         self._curves = None
@@ -65,7 +67,8 @@ class Display:
         self._loss = 0.95 * self._loss + 0.05 * loss if self._loss else loss
         self._seconds = 0.95 * self._seconds + 0.05 * seconds if self._seconds else max(seconds, 1e-9)
         clips = self._batch / self._seconds
-        self._bar.update(self._task, advance=1, loss=self._loss, steps=1 / self._seconds, clips=clips)
+        pace = f"loss {self._loss:.3f}  {1 / self._seconds:.2f} it/s  {clips:.1f} clips/s  "
+        self._bar.update(self._task, advance=1, pace=pace)
         if step % _CURVE_STEPS == 0:
             self._draw(step, {"train/loss": self._loss, "train/lr": rate, "train/clips_per_second": clips})
 

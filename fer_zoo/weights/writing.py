@@ -81,11 +81,15 @@ def write_weights(
         _write_card(new, folder, full, model)
         read_folder(new)  # nothing is written that cannot be read
         _put_in_place(new, folder, old)
-    except (OSError, SafetensorError, ValidationError) as error:
+    except ValidationError as error:
+        raise WeightsError(
+            f"The weights folder {folder} cannot be written: {error}", "a complete card", "complete it, and write again"
+        ) from error
+    except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"The weights folder {folder} cannot be written: {error}",
-            "a complete card and room on the disk",
-            "try again",
+            "room on the disk, and a folder that one may write to",
+            "make room and write it again; a training does so when resumed (--resume)",
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)

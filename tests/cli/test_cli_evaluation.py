@@ -31,7 +31,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_from_stores_to_figures(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_stores_to_figures(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both ways between two databases; once more changes nothing; weights are judged as the training judged them."""
     command = ["ablate", "base.yaml", "--cross", "ckplus", "mmi", "--out", "runs", "--jobs", "2", "--seeds", "1"]
     command += ["--set", "train.epochs=2"]
@@ -54,6 +56,10 @@ def test_from_stores_to_figures(desk: Path, capsys: pytest.CaptureFixture[str]) 
     figures = json.loads(Path("judged/figures.json").read_text())["clips"]
     assert f"WAR {100 * figures['war']:.1f} [" in said
     assert figures["war"] == pytest.approx((noted.predicted == noted.truth).mean())
+    with monkeypatch.context() as patch:
+        patch.setattr("fer_zoo.evaluation.on_store.predict", lambda *_: pytest.fail("clips were judged first"))
+        assert cli.main(["evaluate", str(run / "weights"), "--store", "ckplus", "--out", "judged"]) == cli.EXIT_ERROR
+    assert "judged holds figures already" in capsys.readouterr().err
     assert cli.main(["evaluate", str(run / "weights"), "--store", "mmi"]) == cli.EXIT_OK
     assert "trained on mmi, also on the people of 18 of these 18 clips (6 people)" in capsys.readouterr().out
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_zoo import cli
 from fer_zoo.errors import TrainingError
+from fer_zoo.specs import Metrics
+from fer_zoo.training import TrainResult
 
 
 def test_training_that_cannot_start_says_so_before_any_work(
@@ -67,6 +70,21 @@ def test_a_tag_that_names_no_folder(tag: str, tmp_path: Path, capsys: pytest.Cap
         "  What to do: choose another tag\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_without_a_clip_to_judge_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Metrics(war=0.5, uar=0.5, clips=7, subjects=1, confusion=np.eye(7, dtype=int).tolist())
+    lacking = whole.model_copy(update={"confusion": np.diag([1, 1, 0, 1, 1, 0, 1]).tolist()})
+    result = TrainResult(tmp_path, whole, lacking, 1, 0.1)
+    monkeypatch.setattr("fer_zoo.training.train", lambda *_, **__: result)
+    assert cli.main(["train", "quickstart", "--out", str(tmp_path)]) == cli.EXIT_OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "validation: WAR 50.0%, UAR 50.0% (7 clips, 1 subjects)"
+    assert lines[2] == (
+        "test: WAR 50.0%, UAR 50.0% (7 clips, 1 subjects); no clip of disgust, sadness: UAR is over the others"
+    )
 
 
 def test_nothing_to_resume_is_said(

@@ -76,3 +76,7 @@ def test_a_recipe_that_an_option_swallowed(capsys: pytest.CaptureFixture[str]) -
     error = capsys.readouterr().err
     assert "`fer-zoo recipes show` needs RECIPE." in error
     assert "What to do: write RECIPE before --set, which takes all that follows" in error
+    assert cli.main(["ablate", "quickstart"]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert "`fer-zoo ablate` needs --out." in error
+    assert "before" not in error.rpartition("What to do")[2]

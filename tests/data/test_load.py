@@ -69,6 +69,9 @@ def recipe(**changes: Any) -> Recipe:
     return Recipe.model_validate({**said, **changes})
 
 
+RANGES = {"train": (0, 6), "validation": (6, 8), "test": (8, 10)}
+
+
 def people(part: Any) -> set[str]:
     return {key.rsplit("/", 1)[0] for key in part.keys}
 
@@ -116,7 +119,7 @@ def test_ranges_are_places_in_the_sorted_subjects(tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus")
     parts = data.load(recipe(split={"train": (0, 6), "validation": (6, 8), "test": (8, 10)}), stores=tmp_path)
     assert people(parts["validation"]) == {"S006", "S007"}
-    with pytest.raises(InputError, match=r"subjects of split\.test"):
+    with pytest.raises(InputError, match=r"split\.test is \[10, 12\], and .* has 10 subjects"):
         data.load(recipe(split={"train": (0, 6), "validation": (6, 8), "test": (10, 12)}), stores=tmp_path)
 
 
@@ -190,7 +193,11 @@ def test_a_store_that_does_not_fit_is_refused(made: dict[str, Any], told: str, t
     with pytest.raises(InputError) as caught:
         data.load(recipe(), stores=tmp_path)
     assert told in str(caught.value)
-    assert "prepare it anew" in str(caught.value)
+    assert f"--out {tmp_path / 'ckplus'}-anew`" in caught.value.do
+    prepared(tmp_path / "ckplus-anew")
+    named = {"dataset": "ckplus", "stores": {"ckplus": "ckplus-anew"}}
+    assert "--set data.stores.ckplus=ckplus-anew" in caught.value.do
+    assert len(data.load(recipe(data=named), stores=tmp_path)["train"])
 
 
 def test_another_rate_is_taken_where_the_recipe_says_so(tmp_path: Path) -> None:
@@ -206,6 +213,12 @@ def test_another_rate_is_taken_where_the_recipe_says_so(tmp_path: Path) -> None:
         ({"model": {**recipe().model.model_dump(), "labels": ("anger", "fear", "sadness")}}, RecipeError, "of sadness"),
         ({"data": {"dataset": "mmi"}}, InputError, "fer-zoo prepare mmi --out"),
         ({"split": {"folds": 11, "fold": 1}}, InputError, "11 folds of 10 subjects"),
+        ({"split": RANGES | {"test": (8, 11)}}, InputError, "split.test is [8, 11], and the store"),
+        (
+            {"split": RANGES, "model": {**recipe().model.model_dump(), "labels": ("joy", "awe")}},
+            InputError,
+            "the labels of the store are anger, fear",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused(

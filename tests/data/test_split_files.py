@@ -33,8 +33,10 @@ def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
     for text in ("{}", "[]"):
         path.write_text(text)
         for database in ("", "mmi"):
-            with pytest.raises(InputError, match="cannot be read"):
+            with pytest.raises(InputError, match="is damaged"):
                 read_splits(path, store="abc", subjects=whose, database=database)
+    with pytest.raises(InputError, match=r"(?s)No such file.*check the path"):
+        read_splits(tmp_path / "absent.json", store="abc", subjects=whose)
 
 
 def test_a_video_of_nobody_known_is_on_one_side(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fer_zoo.data.split_files import write_splits
 from fer_zoo.data.splits import Split
 from fer_zoo.data.store import open_store
 from fer_zoo.errors import InputError, OptionError, TrainingError, WeightsError
-from fer_zoo.evaluation.on_store import evaluate_on_store
+from fer_zoo.evaluation.on_store import check_out, evaluate_on_store
 from fer_zoo.training import evaluate_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
@@ -182,8 +182,11 @@ def test_what_is_written(tmp_path: Path, folder: Path) -> None:
     assert (said["videos"]["clips"], said["clips"]["clips"]) == (18, 36)
     assert said["clips"]["estimates"]["war"]["interval"][0] <= said["clips"]["war"]
     assert said["weights"]["sha256"] == weights.read_folder(folder).card.sha256
-    with pytest.raises(InputError, match="holds figures already"):
-        result.write(tmp_path / "out")
+    for refused in (result.write, check_out):
+        with pytest.raises(InputError, match="holds figures already"):
+            refused(tmp_path / "out")
+    with pytest.raises(InputError, match="cannot be written to"):
+        check_out(tmp_path / "out" / "figures.json")
 
 
 def test_figures_of_each_group_that_the_database_names(tmp_path: Path, folder: Path) -> None:
