@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.report_faces import strips
-from fer_zoo.evaluation.report_numbers import Report, Setting
-from fer_zoo.evaluation.report_page import page, picture_name
+from fer_zoo.evaluation.report_numbers import Report, Setting, has_epochs
+from fer_zoo.evaluation.report_page import is_picture_name, page, picture_name
 from fer_zoo.evaluation.report_pictures import confusion_picture, curves_picture, mistakes_picture
 from fer_zoo.evaluation.report_settings import setting_of
 from fer_zoo.evaluation.report_summary import make_report
@@ -25,7 +26,8 @@ def write_report(
 ) -> tuple[Path, Report]:  # fmt: skip
     """Read ablation folders and write report.md with `pictures/`, report.html and report.json; returns their folder.
 
-    The same folders give the same bytes, as long as the clips of the mistakes that are shown can be reached.
+    The same folders give the same bytes, as long as the clips of the mistakes that are shown can be reached. Other
+    pictures of an earlier report in the same folder are removed: they may show faces that are not asked for any more.
 
     Args:
         to: folder that is written to; default `report` in the first ablation folder.
@@ -52,12 +54,25 @@ def write_report(
             write_atomically(out / PICTURES / file, lambda stream, data=picture: stream.write(data))  # type: ignore[misc]
         for file, text in texts.items():
             write_text(out / file, text)
+        _remove_earlier(out, pictures)
     except OSError as error:
         raise InputError(
             f"The report cannot be written to {out}: {error}", "a folder with room that one may write to",
             "name another folder with --to",
         ) from error  # fmt: skip
     return out, report
+
+
+def _remove_earlier(out: Path, pictures: Collection[str]) -> None:
+    """Remove what earlier reports left, whole or, where they were killed, in halves; never what they did not make."""
+    folder = out / PICTURES
+    old = [path for path in folder.glob("*") if is_picture_name(path.name) and path.name not in pictures]
+    halves = [path for path in out.glob(".report.*.tmp.*") if re.fullmatch(r"\.report\.\d+\.tmp\.\w+", path.name)]
+    for path in old + halves:
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+    if old and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def as_json(report: Report) -> str:
@@ -89,7 +104,8 @@ def drawn(
     for number, setting in enumerate(report.settings, 1):
         if any(row.classes for row in setting.rows):
             pictures[picture_name("confusion", number)] = confusion_picture(setting)
-        if any(row.classes for row in setting.rows) and any(row.curves for row in setting.rows):
+        curves = [curve for row in setting.rows for curve in row.curves]
+        if any(row.classes for row in setting.rows) and any(map(has_epochs, curves)):
             pictures[picture_name("curves", number)] = curves_picture(setting)
         picture, shown, note = _faces(setting, cells, stores, cache, faces)
         if picture is not None:

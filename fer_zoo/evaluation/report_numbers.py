@@ -86,6 +86,14 @@ class Curve(Spec):
     seed: int
     loss: tuple[float, ...]
     validation_uar: tuple[float, ...]
+    frames_loss: tuple[float, ...] = ()
+    """Of the stage of single frames, which comes first; empty without one, and in reports that did not say it yet."""
+    frames_validation_uar: tuple[float, ...] = ()
+
+
+def has_epochs(curve: Curve) -> bool:
+    """Whether there is anything to draw; a log may be lost or damaged."""
+    return bool(curve.loss or curve.frames_loss)
 
 
 class Row(Spec):

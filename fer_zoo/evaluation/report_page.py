@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from fer_zoo.evaluation.report_numbers import Delta, PublishedRow, Report, Setting
+from fer_zoo.evaluation.report_numbers import Delta, PublishedRow, Report, Row, Setting, has_epochs
 from fer_zoo.evaluation.report_published import PAPER
 from fer_zoo.evaluation.report_tables import (
     FOR_THESE,
@@ -49,6 +50,11 @@ def page(report: Report) -> tuple[Block, ...]:
 def picture_name(kind: Literal["confusion", "curves", "mistakes"], number: int) -> str:
     """File of a setting's picture; settings are numbered from 1."""
     return f"{kind}-{number}.{'jpg' if kind == 'mistakes' else 'png'}"
+
+
+def is_picture_name(file: str) -> bool:
+    """Whether a file of this name is a picture of some report, or the half of one, of a report that was killed."""
+    return bool(re.fullmatch(r"(confusion|curves|mistakes)-\d+\.(png|jpg)", re.sub(r"^\.(.+)\.\d+\.tmp", r"\1", file)))
 
 
 def _run(report: Report) -> Iterator[Block]:
@@ -97,6 +103,8 @@ def _setting(setting: Setting, number: int, baseline: str) -> Iterator[Block]:
             "best UAR on the validation subjects, and of the last epoch."
         )
         yield figure_table(setting)
+        if all(_ends_best(row) for row in setting.rows if row.best):
+            yield Paragraph("Best and last have the same figures: the last epoch of each training is its best one too.")
         for note in _notes([(row.recipe, row.best.estimates.basis) for row in setting.rows if row.best]):
             yield Paragraph(note)
     for row in setting.rows:
@@ -114,10 +122,14 @@ def _setting(setting: Setting, number: int, baseline: str) -> Iterator[Block]:
     if table := group_table(setting):
         yield Heading(3, f"Groups ({setting.title})")
         yield table
-    if any(row.curves for row in setting.rows):
-        yield Heading(3, f"Training curves ({setting.title})")
-        yield Picture(picture_name("curves", number), f"Loss and validation UAR by epoch, {setting.title}")
+    yield from _curves(setting, number)
     yield from _mistakes(setting, number)
+
+
+def _ends_best(row: Row) -> bool:
+    """Whether the last epoch of each training is the one that was taken as the best: the first of equal ones."""
+    known = [curve.validation_uar for curve in row.curves if curve.validation_uar]
+    return row.best == row.last and all(uars.index(max(uars)) == len(uars) - 1 for uars in known)
 
 
 def _what(setting: Setting) -> str:
@@ -197,6 +209,16 @@ def _differences(setting: Setting, baseline: str) -> Iterator[Block]:
 def _about(delta: Delta) -> Iterator[Block]:
     if delta.comparison is None:
         yield Paragraph((Strong(delta.recipe), f" is not compared: {delta.problem}"))
+
+
+def _curves(setting: Setting, number: int) -> Iterator[Block]:
+    curves = [curve for row in setting.rows for curve in row.curves]
+    if not any(map(has_epochs, curves)):
+        return
+    yield Heading(3, f"Training curves ({setting.title})")
+    yield Picture(picture_name("curves", number), f"Loss and validation UAR by epoch, {setting.title}")
+    if any(curve.frames_loss for curve in curves):
+        yield Paragraph("Dotted: the epochs on single frames; those on clips come after them.")
 
 
 def _mistakes(setting: Setting, number: int) -> Iterator[Block]:

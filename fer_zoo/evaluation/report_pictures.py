@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fer_zoo.data.clips import Frames
-from fer_zoo.evaluation.report_numbers import Classes, Mistake, Row, Setting
+from fer_zoo.evaluation.report_numbers import Classes, Mistake, Row, Setting, has_epochs
 from fer_zoo.inference.palette import label_colours
 
 _INK, _FAINT = "#22262c", "#b9bec7"
@@ -53,12 +53,15 @@ def _draw_confusion(panel: Any, labels: Sequence[str], classes: Classes) -> None
 
 
 def curves_picture(setting: Setting) -> bytes:
-    """Loss (above) and validation UAR (below) of every training of each recipe, by epoch, on the same scales."""
-    shown = [row for row in setting.rows if row.curves]
+    """Loss (above) and validation UAR (below) of every training of each recipe, by epoch, on the same scales.
+
+    Epochs on single frames are dotted, and those on clips come after them.
+    """
+    shown = [row for row in setting.rows if any(map(has_epochs, row.curves))]
     figure, axes = _panels(2 * len(shown), 2.5, 1.35, left=0.7, bottom=0.5, paired=True)
     curves = [curve for row in shown for curve in row.curves]
-    highest = max((loss for curve in curves for loss in curve.loss), default=1.0)
-    longest = max((len(curve.loss) for curve in curves), default=1)
+    highest = max((loss for curve in curves for loss in (*curve.frames_loss, *curve.loss)), default=1.0)
+    longest = max((len(curve.frames_loss) + len(curve.loss) for curve in curves), default=1)
     for place, row in enumerate(shown):
         upper, lower = axes[2 * place], axes[2 * place + 1]
         _draw_curves(upper, lower, row)
@@ -81,10 +84,16 @@ def curves_picture(setting: Setting) -> bytes:
 def _draw_curves(upper: Any, lower: Any, row: Row) -> None:
     alpha = max(0.35, 1 / len(row.curves) ** 0.5)
     for curve in row.curves:
-        epochs = range(1, len(curve.loss) + 1)
-        marker = "o" if len(curve.loss) == 1 else None
-        upper.plot(epochs, curve.loss, color=_LOSS, lw=1.2, alpha=alpha, marker=marker, ms=3)
-        lower.plot(epochs, curve.validation_uar, color=_UAR, lw=1.2, alpha=alpha, marker=marker, ms=3)
+        before = len(curve.frames_loss)
+        stages = (
+            (0, ":", curve.frames_loss, curve.frames_validation_uar),
+            (before, "-", curve.loss, curve.validation_uar),
+        )
+        for start, style, losses, uars in stages:
+            epochs = range(start + 1, start + len(losses) + 1)
+            shape = {"lw": 1.2, "ls": style, "marker": "o" if len(losses) == 1 else None, "ms": 3}
+            upper.plot(epochs, losses, color=_LOSS, alpha=alpha, **shape)
+            lower.plot(epochs, uars, color=_UAR, alpha=alpha, **shape)
     for panel in (upper, lower):
         panel.locator_params(axis="x", integer=True, nbins=5)
         panel.grid(axis="y", color="#e6e8ec", lw=0.8)

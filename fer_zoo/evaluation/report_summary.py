@@ -26,7 +26,7 @@ from fer_zoo.evaluation.report_numbers import (
 )
 from fer_zoo.evaluation.report_published import published_rows
 from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes, grouped
-from fer_zoo.evaluation.report_warnings import of_clips, of_trainings, said_of
+from fer_zoo.evaluation.report_warnings import of_clips, of_curves, of_names, of_trainings, said_of
 from fer_zoo.evaluation.resampling import by_fold
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell
 from fer_zoo.evaluation.statistics import Comparison, FoldSpread, compare, estimate, holm, over_folds, spread
@@ -59,7 +59,7 @@ def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str
         format=FORMAT,
         name=name or " + ".join(dict.fromkeys(cell.root.name for cell in cells)),
         baseline=base,
-        warnings=(*of_trainings(cells), *of_clips(settings)),
+        warnings=(*of_trainings(cells), *of_clips(settings), *of_names(settings), *of_curves(cells)),
         trainings=tuple(_training(cell) for cell in cells),
         machines=said_of(cells, "hardware"),
         versions=tuple(f"{name} {said}" for name in ("fer_zoo", "torch", "python") for said in said_of(cells, name)),
@@ -202,8 +202,11 @@ def _groups(seeds: Sequence[Predictions]) -> tuple[Group, ...]:
 
 
 def _curve(cell: Cell) -> Curve:
-    loss, uar = (tuple(row[name] for row in cell.log) for name in ("loss", "validation_uar"))
-    return Curve(split=cell.split, seed=cell.seed, loss=loss, validation_uar=uar)
+    curves = {
+        f"{stage}{name}": tuple(row[name] for row in rows)
+        for stage, rows in (("", cell.log), ("frames_", cell.frames)) for name in ("loss", "validation_uar")
+    }  # fmt: skip
+    return Curve(split=cell.split, seed=cell.seed, **curves)
 
 
 def _setting(key: SettingKey, recipes: Recipes, rows: Sequence[Row], base: str) -> Setting:

@@ -7,6 +7,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from fer_zoo.errors import InputError
+from fer_zoo.evaluation import report_pictures
 from fer_zoo.evaluation.report import as_json, read_report, write_report
 from fer_zoo.evaluation.report_page import page
+from fer_zoo.evaluation.report_pictures import curves_picture
+from fer_zoo.evaluation.report_summary import make_report
 from fer_zoo.evaluation.report_text import (
     Block,
     Code,
@@ -29,6 +33,8 @@ from fer_zoo.evaluation.report_text import (
     as_html,
     as_markdown,
 )
+from fer_zoo.evaluation.results import read_results
+from fer_zoo.training.report import write_log
 
 VOID = {"meta", "img", "br"}
 
@@ -190,6 +196,82 @@ def test_the_json_is_the_source_of_the_page(folder: Path) -> None:
     for path in (folder / "report.md", folder.parent / "broken.json", folder / "none.json"):
         with pytest.raises(InputError, match="cannot be read as a report"):
             read_report(path)
+
+
+def test_epochs_of_single_frames_are_drawn_before_those_of_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ablation = Ablation(tmp_path / "x")
+    folder = ablation.finish("a", "fold-1-of-3", recipe(pretrain={"epochs": 3}), said(fold_answers(1)))
+    epochs = [{"epoch": n, "loss": 2.5, "validation_uar": 0.3, "seconds": 1} for n in (1, 2, 3)]
+    write_log(folder / "frames" / "log.csv", epochs)
+    (setting,) = make_report(read_results([ablation.root])).settings
+    with monkeypatch.context() as patch:
+        patch.setattr(report_pictures, "_png", lambda figure: figure)
+        figure: Any = curves_picture(setting)
+    for panel, of in zip(figure.axes, ([[2.5] * 3, [1.5, 0.5]], [[0.3] * 3, [0.5, 0.6]]), strict=True):
+        frames, clips = panel.lines
+        assert (frames.get_linestyle(), clips.get_linestyle()) == (":", "-")
+        assert [list(line.get_xdata()) for line in panel.lines] == [[1, 2, 3], [4, 5]]
+        assert [pytest.approx(line.get_ydata()) for line in panel.lines] == of
+        assert panel.get_xlim() == (0.5, 5.5)
+
+
+def test_a_training_whose_curve_is_lost_is_reported(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    folder = ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    (folder / "log.csv").write_text("epoch,step\n1,2")
+    out, report = write_report([ablation.root], stores=tmp_path)
+    assert [path.name for path in (out / "pictures").iterdir()] == ["confusion-1.png"]
+    (warning,) = report.warnings
+    assert "there is no column loss, seconds, validation_uar: a, fold-1-of-3, seed 1." in warning
+    assert warning in (out / "report.html").read_text()
+
+
+def test_a_report_holds_its_own_pictures_alone(tmp_path: Path) -> None:
+    """Not those of an earlier report, nor what a killed one left; what others put there stays."""
+    ablation = Ablation(tmp_path / "x")
+    folder = ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    out, _ = write_report([ablation.root], stores=tmp_path)
+    pictures = out / "pictures"
+    made = ["confusion-1.png", "curves-1.png"]
+    assert sorted(path.name for path in pictures.iterdir()) == made
+    old = ["mistakes-1.jpg", "mistakes-12.jpg", "confusion-2.png", ".mistakes-1.77.tmp.jpg"]
+    mine = ["mistakes-1.png.txt", "my-mistakes-1.jpg", "mistakes-a.jpg", "curves-1.png.bak", ".hidden", "mistakes.jpg"]
+    for name in old + mine:
+        (pictures / name).write_bytes(b"x")
+    (pictures / "mistakes-3.jpg").mkdir()
+    (out / ".report.77.tmp.html").touch()
+    (out / "mistakes-1.jpg").touch()
+    write_report([ablation.root], stores=tmp_path)
+    assert sorted(path.name for path in pictures.iterdir()) == sorted([*made, *mine, "mistakes-3.jpg"])
+    files = ["mistakes-1.jpg", "pictures", "report.html", "report.json", "report.md"]
+    assert sorted(path.name for path in out.iterdir()) == files
+    for name in mine:
+        (pictures / name).unlink()
+    (pictures / "mistakes-3.jpg").rmdir()
+    (folder / "weights" / "README.md").unlink()
+    write_report([ablation.root], stores=tmp_path)
+    assert not pictures.exists()
+
+
+def test_pictures_of_an_earlier_report_go_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before, a report has cost nothing that another one cannot bring back."""
+    ablation = Ablation(tmp_path / "x")
+    ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    out, _ = write_report([ablation.root], stores=tmp_path)
+    (out / "pictures" / "mistakes-1.jpg").touch()
+
+    def killed(path: Path, text: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fer_zoo.evaluation.report.write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_report([ablation.root], stores=tmp_path)
+    assert (out / "pictures" / "mistakes-1.jpg").exists()
+    write_report([ablation.root], stores=tmp_path)
+    assert not (out / "pictures" / "mistakes-1.jpg").exists()
 
 
 def test_faces_that_cannot_be_reached_are_said_and_nothing_stops(folder: Path) -> None:

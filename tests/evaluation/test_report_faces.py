@@ -156,3 +156,6 @@ def test_people_are_shown_only_when_asked_for(tmp_path: Path) -> None:
     shown, report = write_report([ablation.root], tmp_path / "shown", stores=tmp_path / "stores", faces=True)
     assert report.settings[0].faces == ("f1p0/fear",)
     assert (shown / "pictures" / "mistakes-1.jpg").exists()
+    again, _ = write_report([ablation.root], shown, stores=tmp_path / "stores")
+    assert not (again / "pictures" / "mistakes-1.jpg").exists()
+    assert all("image/jpeg" not in (again / file).read_text() for file in ("report.html", "report.md"))

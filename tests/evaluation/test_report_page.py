@@ -14,9 +14,10 @@ from fer_zoo.evaluation.report_numbers import PublishedRow, Report
 from fer_zoo.evaluation.report_page import page
 from fer_zoo.evaluation.report_summary import make_report
 from fer_zoo.evaluation.report_tables import group_table, short
-from fer_zoo.evaluation.report_text import Block, Code, Heading, Paragraph, Strong, Table
+from fer_zoo.evaluation.report_text import Block, Code, Heading, Paragraph, Picture, Strong, Table
 from fer_zoo.evaluation.results import read_results
 from fer_zoo.recipes import load_recipe
+from fer_zoo.training.report import write_log
 
 SYNTHICT = {"data": {"dataset": "synthict"}}
 SOURCE = "Hasani & Mahoor 2017, Table 1, CK+, 3D Inception-ResNet"
@@ -125,6 +126,47 @@ def test_no_table_of_deviations_where_there_are_none(tmp_path: Path) -> None:
         blocks = page(report_of(tmp_path / f"{n}", {**of, ("mine", 1): {}}, folds=folds))
         assert len(tables(blocks, "folds / seeds")[0].rows) == 2
         assert any("standard deviation: over" in text for text in sentences(blocks))
+
+
+SAME = "Best and last have the same figures: the last epoch of each training is its best one too."
+
+
+def test_the_last_epoch_as_the_best_is_said(tmp_path: Path) -> None:
+    """Only if it is so in every row: not where the figures differ, nor where they are alike by chance."""
+    blocks = page(report_of(tmp_path / "x", {("base", 1): {}, ("mine", 1): {}}, folds=[1]))
+    under = blocks[blocks.index(tables(blocks, "last: UAR")[0]) + 1]
+    assert under == Paragraph(SAME)
+    for name, last, uars in (("other", ["f1p0/fear"], (0.5, 0.6)), ("chance", [], (0.6, 0.6))):
+        ablation = Ablation(tmp_path / name)
+        folder = ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)), said(fold_answers(1, last)))
+        epochs = [{"epoch": n, "loss": 1.0, "validation_uar": uar, "seconds": 1.0} for n, uar in enumerate(uars, 1)]
+        write_log(folder / "log.csv", epochs)
+        assert SAME not in sentences(page(make_report(read_results([ablation.root]))))
+
+
+def test_curves_of_single_frames_are_explained_where_there_are_any(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    folder = ablation.finish("a", "fold-1-of-3", recipe(pretrain={"epochs": 1}), said(fold_answers(1)))
+    told = []
+    for rows in ([], [{"epoch": 1, "loss": 1.9, "validation_uar": 0.2, "seconds": 1.0}]):
+        if rows:
+            write_log(folder / "frames" / "log.csv", rows)
+        report = make_report(read_results([ablation.root]))
+        told.append(
+            [text for text in sentences(page(report)) if text.startswith("Dotted: the epochs on single frames")]
+        )
+    (curve,) = report.settings[0].rows[0].curves
+    assert (curve.frames_loss, curve.frames_validation_uar, len(curve.loss)) == ((1.9,), (0.2,), 2)
+    assert [len(found) for found in told] == [0, 1]
+    assert report.warnings == ()
+
+
+def test_no_heading_over_curves_that_are_lost(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path / "x")
+    (ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1))) / "log.csv").unlink()
+    blocks = page(make_report(read_results([ablation.root])))
+    assert not any(isinstance(block, Heading) and "curves" in block.text for block in blocks)
+    assert [block.file for block in blocks if isinstance(block, Picture)] == ["confusion-1.png"]
 
 
 def test_seeds_that_are_left_out_are_said(tmp_path: Path) -> None:

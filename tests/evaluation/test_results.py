@@ -75,9 +75,15 @@ def test_an_old_failure_of_a_training_that_was_done_since_does_not_count(tmp_pat
         ("predictions/best/test.csv", "key\n", "test.csv cannot be read as predictions"),
         ("cell.yaml", "model: 3\n", "problem"),
         ("cell.yaml", "a: [", "cell.yaml is no YAML"),
-        ("run.json", "{", "JSONDecodeError"),
-        ("log.csv", "epoch,seconds\n1,x\n", "ValueError: could not convert"),
-        ("log.csv", "epoch\n1\n", "KeyError: 'seconds'"),
+        ("recipe.yaml", "", "recipe.yaml holds no mapping"),
+        ("run.json", "{", "run.json cannot be read: Expecting property name"),
+        ("run.json", "[]", "run.json cannot be read: [] stands where a mapping should"),
+        ("run.json", '{"data": 3}', "run.json cannot be read: 3 stands where a mapping should"),
+        ("run.json", '{"data": {"test": {}}}', "run.json cannot be read: it says no 'fingerprint'"),
+        ("run.json", '{"seconds": null}', "run.json cannot be read: null stands where a mapping should"),
+        ("run.json", '{"seconds": {"training": NaN}}', "run.json cannot be read: seconds are"),
+        ("run.json", '{"commit": 3}', "run.json cannot be read"),
+        ("run.json", '{"commit": "a", "resumed": 3}', "run.json cannot be read"),
         ("failed.json", "[]", ""),
     ],
 )
@@ -95,8 +101,107 @@ def test_a_damaged_training_is_named_and_the_next_one_is_read(
     assert str(tmp_path) not in first.problem
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "log.csv is not there"),
+        ("", "log.csv holds no epoch"),
+        ("epoch,loss\n", "log.csv holds no epoch"),
+        ("epoch,step\n1,2", "log.csv cannot be read: there is no column loss, seconds, validation_uar"),
+        ("loss,validation_uar,seconds\n1,0.5,3\n2,0.", "log.csv cannot be read: its last line is cut off"),
+        ("loss,validation_uar,seconds\n1,0.5\n", "log.csv cannot be read: epoch 1 has '' for seconds"),
+        ("loss,validation_uar,seconds\n1,0.5,3,4\n", "log.csv cannot be read: epoch 1 has ['4'] for no column"),
+        ("loss,validation_uar,seconds\n1,0.5,3\nnan,0.5,3\n", "log.csv cannot be read: epoch 2 has 'nan' for loss"),
+        ("loss,validation_uar,seconds\nx,0.5,3\n", "log.csv cannot be read: epoch 1 has 'x' for loss"),
+        ('loss,validation_uar,seconds\n"1,0.5,3\n', "log.csv cannot be read: unexpected end of data"),
+    ],
+)
+def test_a_training_whose_log_is_damaged_keeps_its_figures(text: str | None, problem: str, tmp_path: Path) -> None:
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)))
+    (folder / "log.csv").unlink()
+    if text is not None:
+        (folder / "log.csv").write_text(text)
+    (cell,) = read_results([tmp_path])
+    assert (cell.state, cell.problem, cell.log, cell.log_problem) == ("done", "", (), problem)
+    assert cell.predictions.keys() == {BEST, LAST}
+
+
+def test_epochs_of_single_frames(tmp_path: Path) -> None:
+    ablation = Ablation(tmp_path)
+    row = {"epoch": 1, "loss": 1.9, "validation_uar": 0.3, "seconds": 9}
+    for name in ("whole", "damaged"):
+        spec = recipe(pretrain={"epochs": 1, "batch_size": 4})
+        folder = ablation.finish(name, "ranges", spec, said(fold_answers(1)))
+        write_log(folder / "frames" / "log.csv", [row])
+    (folder / "frames" / "log.csv").write_text("epoch")
+    whole, damaged = read_results([tmp_path])
+    assert (whole.frames, whole.log_problem) == ((row,), "")
+    assert len(damaged.log) == 2
+    assert (damaged.state, damaged.frames, damaged.log_problem) == ("done", (), "frames/log.csv holds no epoch")
+
+
+@pytest.mark.parametrize(
+    ("lost", "problem"),
+    [
+        (["predictions/best/test.csv"], "2 of 2 epochs, but no predictions/best/test.csv"),
+        (
+            ["predictions/last/test.csv", "weights/README.md"],
+            "2 of 2 epochs, but no predictions/last/test.csv, no weights/README.md",
+        ),
+        (["weights/README.md", "log.csv"], "0 of 2 epochs, but no weights/README.md"),
+    ],
+)
+def test_a_training_that_lacks_a_file_says_which(lost: list[str], problem: str, tmp_path: Path) -> None:
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)))
+    for file in lost:
+        (folder / file).unlink()
+    (cell,) = read_results([tmp_path])
+    assert (cell.state, cell.problem) == ("unfinished", problem)
+
+
+def test_an_unfinished_training_with_a_damaged_log(tmp_path: Path) -> None:
+    folder = Ablation(tmp_path).begin("a", "ranges", recipe())
+    (folder / "log.csv").write_text("epoch\n1\n")
+    (cell,) = read_results([tmp_path])
+    assert cell.state == "unfinished"
+    assert cell.problem.startswith("how many of 2 epochs is unknown (log.csv cannot be read: there is no column")
+
+
+def test_a_training_without_its_recipe_is_not_one_that_was_not_begun(tmp_path: Path) -> None:
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)))
+    (folder / "cell.yaml").unlink()
+    (cell,) = read_results([tmp_path])
+    assert (cell.state, cell.problem) == ("unreadable", "There is run.json, but no cell.yaml.")
+
+
+def test_a_recipe_that_was_cut_off_is_not_taken_for_another(tmp_path: Path) -> None:
+    """What is missing has defaults, so that most of a recipe is a recipe."""
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(train={"epochs": 4}), said(fold_answers(1)))
+    text = (folder / "cell.yaml").read_text()
+    (folder / "recipe.yaml").write_text(text)
+    (folder / "cell.yaml").write_text(text[: text.index("\ntrain:") + 1])
+    (cell,) = read_results([tmp_path])
+    assert cell.state == "unreadable"
+    assert cell.problem.startswith("cell.yaml and recipe.yaml are not of one recipe: train.epochs was ")
+
+
+@pytest.mark.parametrize("kind", [BEST, LAST, NOISY])
+def test_answers_that_lost_lines_are_not_counted(kind: str, tmp_path: Path) -> None:
+    answers = said(fold_answers(1))
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), answers, noisy=answers)
+    file = folder / "predictions" / f"{kind}.csv"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    (cell,) = read_results([tmp_path])
+    assert cell.state == "unreadable"
+    assert "are not of the same clips" in cell.problem
+
+
 def test_folders_that_hold_no_ablation(tmp_path: Path) -> None:
-    for text in (None, "{", '{"format": 2, "cells": []}', '{"format": 1, "cells": []}', '{"format": 1, "cells": [{}]}'):
+    endless = '{"format": 1, "cells": [{"recipe": "a", "split": "b", "seed": Infinity, "folder": "c"}]}'
+    for text in (
+        None, "{", "[]", '{"format": 2, "cells": []}', '{"format": 1, "cells": []}', '{"format": 1, "cells": [{}]}',
+        endless,
+    ):  # fmt: skip
         if text is not None:
             (tmp_path / "grid.json").write_text(text)
         with pytest.raises(InputError, match=r"grid\.json cannot be read"):
