@@ -113,6 +113,7 @@ def test_the_example_keeps_the_contract(python: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_example_trains_a_step_from_its_recipe(python: Path, tmp_path: Path) -> None:
     fewer = ["split.train=[0, 3]", "split.validation=[3, 4]", "split.test=[4, 5]"]
     command = [python, "-m", "fer_zoo.cli", "train", EXAMPLE / "recipe.yaml", "--out", tmp_path / "run"]
