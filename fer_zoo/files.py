@@ -66,7 +66,7 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         end = time.monotonic() + wait
-        while not _took(file):
+        while not take_lock(file):
             if time.monotonic() > end:
                 yield None
                 return
@@ -76,7 +76,8 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
         os.close(file)
 
 
-def _took(file: int) -> bool:
+def take_lock(file: int) -> bool:
+    """Whether the lock of an open file could be had; also where system or disk know no locks."""
     try:
         import fcntl
 

@@ -159,7 +159,8 @@ def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipS
     labels, split = recipe.model.labels, recipe.split
     if isinstance(split, SplitSpec):
         (store,) = stores.values()
-        return {part: _of_range(store, labels, part, getattr(split, part)) for part in PARTS}
+        whole, known = store.as_clip_set(labels), len(store.subjects())
+        return {part: _of_range(whole, part, getattr(split, part), known, store) for part in PARTS}
     dealt = _dealt(recipe, stores)
     sets = {name: store.as_clip_set(labels) for name, store in stores.items()}
     if keys_name_databases(recipe):
@@ -209,18 +210,17 @@ def labelled(store: Store, labels: Sequence[str]) -> list[LabelledClip]:
     return [LabelledClip(clip.key, clip.subject, clip.label, clip.split, clip.video) for clip in kept]
 
 
-def _of_range(store: Store, labels: tuple[str, ...], part: str, subjects: tuple[int, int]) -> ClipSet:
-    known = len(store.subjects())
+def _of_range(whole: ClipSet, part: str, subjects: tuple[int, int], known: int, store: Store) -> ClipSet:
     if subjects[1] > known:
         raise InputError(
             f"split.{part} is {list(subjects)}, and the store {store.folder} has {known} subjects.",
             f"places in its sorted list of subjects, [first, one past the last]: [0, {known}] at most",
             "correct the ranges, or split by folds",
         )
-    clips = store.as_clip_set(labels).of_subjects(*subjects)
+    clips = whole.of_subjects(*subjects)
     if not len(clips):
         raise InputError(
-            f"No clip of the subjects of split.{part} in the store {store.folder} is of {', '.join(labels)}.",
+            f"No clip of the subjects of split.{part} in the store {store.folder} is of {', '.join(whole.names)}.",
             f"clips of the network's labels in every part; the labels of the store are {', '.join(store.labels())}",
             "correct the ranges or model.labels, or split by folds",
         )

@@ -30,13 +30,11 @@ class Display:
     """
 
     def __init__(self, recipe: Recipe, progress: Progress, total: int, *, main: bool, curves: Path | None) -> None:
-        columns = [
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}UAR {task.fields[uar]}"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-        ]  # fmt: skip
+        pace = [MofNCompleteColumn(), TextColumn("{task.fields[pace]}UAR {task.fields[uar]}")]
+        left = [TextColumn("left"), TimeRemainingColumn()]
+        columns = [TextColumn("{task.description}"), BarColumn(), *pace, TimeElapsedColumn(), *left]
         if get_console().width < _WIDE:  # else what matters most is cut off
-            columns = [column for column in columns if column not in (columns[0], columns[1], columns[4])]
+            columns = [*pace, *left]
         self._bar = RichProgress(*columns, disable=not main)
         self._task = self._bar.add_task(
             recipe.model.name, total=total, completed=progress.step, pace="", uar=_best(progress)

@@ -90,7 +90,6 @@ def train(
     out, until = Path(out_dir), _Until(max_steps, save_minutes, tensorboard)
     if tensorboard:
         check_tensorboard()
-    twin = None if recipe.pretrain is None else pretrain.frame_recipe(recipe)
     detectors = datasets.detector_versions(datasets.open_stores(recipe, stores))
     state = processes.join(device)
     resumed = check_start(recipe, out, state, resume=resume, tag=tag)
@@ -107,16 +106,16 @@ def train(
             report.add_data(out, clips, time.monotonic() - began, detectors)
             if resumed:
                 note_resume(recipe, out, state)
-        return _train(recipe, twin, clips, out, state, until, tag)
+        return _train(recipe, clips, out, state, until, tag)
 
 
 def _train(
-    recipe: Recipe, twin: Recipe | None, clips: dict[str, ClipSet], out: Path, state: PartialState, until: _Until,
-    tag: str,
-) -> TrainResult:  # fmt: skip
+    recipe: Recipe, clips: dict[str, ClipSet], out: Path, state: PartialState, until: _Until, tag: str
+) -> TrainResult:
     """Take all stages of a training: of single frames, where the recipe has it, then of clips; then judge."""
     frames, hours = None, 0.0
-    if twin is not None:
+    if recipe.pretrain is not None:
+        twin = pretrain.frame_recipe(recipe)
         frames = start(twin, clips, out / "frames", state)
         frames.block = "pretrain"
         fit(frames, clips, out / "frames", until)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ablation_folders import COMMIT, FACTS, Ablation, fold_answers, recipe, said, two_recipes
+from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said, two_recipes
 
 from fer_zoo.compose import build
 from fer_zoo.errors import InputError
@@ -189,75 +189,6 @@ def test_nothing_done_yet(tmp_path: Path) -> None:
     (row,) = report.settings[0].rows
     assert (row.asked, row.trainings, row.best, row.problem) == (1, 0, None, "")
     assert report.settings[0].mistakes == ()
-
-
-def test_code_that_differs_is_said_loudly(tmp_path: Path) -> None:
-    ablation = Ablation(tmp_path / "x")
-    commits = [COMMIT, COMMIT + "-dirty", "f" * 40, None]
-    for fold, commit in enumerate(commits, 1):
-        facts = {key: value for key, value in {**FACTS, "commit": commit}.items() if value}
-        spec = recipe(split={"folds": 5, "fold": fold})
-        ablation.finish("a", f"fold-{fold}-of-5", spec, said(fold_answers(fold)), facts=facts)
-    assert make_report(read_results([ablation.root])).warnings == (
-        "1 of 4 trainings ran code that was changed since its commit.",
-        "The trainings ran the code of 2 commits.",
-        "1 of 4 trainings do not say what code they ran: a, fold-4-of-5, seed 1.",
-    )
-
-
-def test_clips_of_other_content_under_the_same_names_are_said_loudly(tmp_path: Path) -> None:
-    ablation = Ablation(tmp_path / "x")
-    # Another form of clips, here of more frames, has another fingerprint by right.
-    for name, frames, clips in (("a", 5, "A"), ("b", 5, "A"), ("longer", 6, "B")):
-        spec = recipe(model={"input": {"frames": frames, "size": 30}})
-        facts: dict[str, Any] = {**FACTS, "data": {"test": {"fingerprint": clips}}}
-        ablation.finish(name, "fold-1-of-3", spec, said(fold_answers(1)), facts=facts)
-    assert make_report(read_results([ablation.root])).warnings == ()
-    facts["data"]["test"]["fingerprint"] = "C"
-    ablation.finish("c", "fold-1-of-3", recipe(), said(fold_answers(1)), facts=facts)
-    (warning,) = make_report(read_results([ablation.root])).warnings
-    assert warning.startswith("synthmh, 3 folds: the clips have not the same content")
-
-
-def test_curves_that_are_lost_are_said(tmp_path: Path) -> None:
-    ablation = Ablation(tmp_path / "x")
-    for seed in range(1, 8):
-        folder = ablation.finish("a", "fold-1-of-3", recipe(seed=seed), said(fold_answers(1)))
-        if seed > 1:
-            (folder / "log.csv").unlink()
-    (folder / "log.csv").write_text("epoch\n")
-    report = make_report(read_results([ablation.root]))
-    named = "; ".join(f"a, fold-1-of-3, seed {seed}" for seed in range(2, 7))
-    assert report.warnings == (
-        f"Curves are not drawn, or not whole, as log.csv is not there: {named}.",
-        "Curves are not drawn, or not whole, as log.csv holds no epoch: a, fold-1-of-3, seed 7.",
-    )
-    assert rows(report)["a"].trainings == 7
-    (folder.parent / "seed-6" / "log.csv").write_text("")
-    (folder / "log.csv").unlink()
-    (folder.parent / "seed-1" / "log.csv").unlink()
-    (said_first, _) = make_report(read_results([ablation.root])).warnings
-    assert said_first.endswith("seed 5; and 1 more.")
-
-
-def test_one_name_of_two_recipes_is_said_loudly(tmp_path: Path) -> None:
-    """A row's trainings are of one recipe, but a name stands in each setting's table."""
-    one, two = Ablation(tmp_path / "one"), Ablation(tmp_path / "two")
-    one.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
-    one.finish("b", "fold-1-of-3", recipe(), said(fold_answers(1)))
-    ranges = {"train": (0, 8), "validation": (10, 13), "test": (20, 24)}
-    changes: dict[str, Any] = {"train": {"epochs": 3}, "model": {"temporal": {"name": "lstm", "hidden": 4}}}
-    two.finish("a", "ranges", recipe(split=ranges, **changes), said(fold_answers(1)))
-    elsewhere = {"split": ranges, "seed": 4, "published": {"war": 50.5, "source": "Me 2020"}, "description": "Else."}
-    labels = ("anger", "happiness", "fear")
-    other = recipe(data={"dataset": "synthict", "stores": {"synthict": "x"}}, model={"labels": labels}, **elsewhere)
-    two.finish("b", "ranges", other, said(fold_answers(1), labels))
-    two.ask("a", "ranges", 2)
-    found = make_report(read_results([one.root, two.root])).warnings
-    assert found[1:] == (
-        "a is not the same recipe in synthmh, 3 folds and in synthmh, subjects 20 to 23 tested: model.temporal is "
-        "mean and {name: lstm, hidden: 4}; train.epochs is 2 and 3.",
-    )
 
 
 def test_other_data_make_another_setting(tmp_path: Path) -> None:

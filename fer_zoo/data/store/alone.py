@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fer_zoo.errors import InputError
+from fer_zoo.files import take_lock
 
 LOCK = "prepare.lock"
 
@@ -45,7 +46,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 def _open_locked(path: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        if not _lock(descriptor):
+        if not take_lock(descriptor):
             holder = _holder(descriptor)
             os.close(descriptor)
             raise InputError(
@@ -60,21 +61,6 @@ def _open_locked(path: Path) -> int:
         except FileNotFoundError:
             pass
         os.close(descriptor)  # its holder has just ended and removed it: this is no longer the file of that name
-
-
-def _lock(descriptor: int) -> bool:
-    """Whether the lock could be had; also where system or disk know no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _check_holder(path: Path, descriptor: int) -> None:
