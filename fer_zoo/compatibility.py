@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fer_zoo.outlines import Outline
 from fer_zoo.registry import FUSIONS, SUITED, Entry
 
 
-def conflict(backbone: Entry, fused: Entry) -> str | None:
+def conflict(backbone: Entry | Outline, fused: Entry | Outline) -> str | None:
     """Why a backbone and a fusion cannot work together; None if they can."""
     site = fused.defaults["site"]
     if site == "residual" and "residual" not in backbone.defaults.get("sites", ()):

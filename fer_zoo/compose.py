@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from torch import nn
 
-from fer_zoo import backbones, fusion, temporal  # noqa: F401  (importing registers the components)
 from fer_zoo.compatibility import conflict, fusions_for, suited
-from fer_zoo.errors import IncompatibleComponentsError, OptionError, UnknownNameError
+from fer_zoo.errors import IncompatibleComponentsError, OptionError
 from fer_zoo.model import FERModel
-from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
+from fer_zoo.names import parse_name
+from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry
 from fer_zoo.shapes import feature_shape
 from fer_zoo.specs import Backbone, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
 
 _INPUT_OPTIONS = tuple(InputSpec.model_fields)
 _MODEL_OPTIONS = ("pool", "head_norm", "dropout")
-
-
-def model_names(family: str | None = None) -> list[str]:
-    """All names that compose from registered parts and fit together, sorted; of one family if given."""
-    names = []
-    for backbone in BACKBONES.names(family):
-        entry = BACKBONES.get(backbone)
-        pairs = itertools.product(TEMPORALS.names(), fusions_for(entry))
-        names += [_joined(backbone, *pair) for pair in pairs]
-    return sorted(names)
-
-
-def parse_name(name: str) -> tuple[Entry, Entry, Entry]:
-    """Split a model name into the entries of its backbone, temporal head and fusion.
-
-    Raises:
-        UnknownNameError: the name is no combination of registered parts.
-        OptionError: it is more than one.
-    """
-    found = []
-    for temporal_name, fusion_name in itertools.product(TEMPORALS.names(), FUSIONS.names()):
-        backbone = name.removesuffix(_joined("", temporal_name, fusion_name))
-        if backbone != name and backbone in BACKBONES:
-            found.append((BACKBONES.get(backbone), TEMPORALS.get(temporal_name), FUSIONS.get(fusion_name)))
-    if len(found) > 1:  # a plug-in's name must not make a built-in model unusable
-        found = [entries for entries in found if all(e.module.startswith("fer_zoo.") for e in entries)] or found
-    if len(found) > 1:
-        readings = [" + ".join(entry.name for entry in entries) for entries in found]
-        raise OptionError(f"{name!r} can be read as {' or '.join(readings)}.", "one reading", "write a recipe instead")
-    if found:
-        return found[0]
-    raise _unknown_model(name)
 
 
 def model_spec(
@@ -123,29 +90,6 @@ def build(spec: ModelSpec) -> FERModel:
         embedding = cast(int, fused.out_features)
     assert fused is not None
     return FERModel(spec, backbone, fused, head, site=site, channels=depth, embedding=embedding, cells=cells)
-
-
-def _joined(backbone: str, temporal_name: str, fusion_name: str) -> str:
-    parts = [backbone, temporal_name]
-    return "_".join(parts if fusion_name == "none" else [*parts, fusion_name])
-
-
-def _unknown_model(name: str) -> UnknownNameError:
-    family, slash, rest = name.partition("/")
-    if not slash or family not in BACKBONES.families():
-        return unknown_name("model", name, model_names(), "fer_zoo.list_models() lists them")
-    # A family's backbones are many and times all heads more: look for the backbone alone, by what precedes a head.
-    heads = [f"_{temporal_name}" for temporal_name in TEMPORALS.names()]
-    cut = min((at for head in heads if (at := rest.find(head)) > 0), default=len(rest))
-    backbone = f"{family}/{rest[:cut]}"
-    if backbone in BACKBONES:
-        endings = [
-            _joined("", *pair) for pair in itertools.product(TEMPORALS.names(), fusions_for(BACKBONES.get(backbone)))
-        ]
-        known = [backbone + ending for ending in endings]
-        return unknown_name("model", name, known, f'fer_zoo.list_models("{backbone}_*", family="{family}") lists them')
-    listed = f'fer_zoo.list_components("backbone", "{family}/*") lists them; a model adds _TEMPORAL[_FUSION]'
-    return unknown_name("backbone", backbone, BACKBONES.names(family), listed)
 
 
 def _path(key: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:

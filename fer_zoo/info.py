@@ -11,8 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fer_zoo.compose import build, model_spec
 from fer_zoo.errors import OptionError
-from fer_zoo.factory import list_weights, split_tag
+from fer_zoo.listing import list_weights
 from fer_zoo.model import FERModel
+from fer_zoo.names import split_tag
 from fer_zoo.specs import InputSpec, ModelSpec, WeightsCard
 
 

@@ -1,110 +1,38 @@
 """Registries: names to factories, with the factory's signature as schema.
 
 A factory's positional parameters are injected by the composer, by name; its keyword-only parameters are what a recipe
-may say.
+may set. Built-in components are imported, and plug-ins loaded, when a name is first looked up.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-
+from fer_zoo.entries import Entry, Facts, Family, Schema, listed
 from fer_zoo.errors import DuplicateNameError, OptionError, UnknownNameError
-from fer_zoo.specs import TERMS, FusionSite, WeightsCard
+from fer_zoo.outlines import Outline, outlines
+
+__all__ = ["REGISTRIES", "BrokenPlugin", "Entry", "Family", "Registry", "broken_plugins", "unknown_name"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-# Parts of model names: neither `/` (a family's), `.` (a tag's) nor anything that a shell or a folder could mind.
+PLUGINS = "fer_zoo.plugins"
+# Parts of model names: no `/` (a family's), no `.` (a tag's), nothing that a shell or a folder could mind.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registered factory: its name, what is injected, what a recipe may set, and facts the composer reads."""
-
-    kind: str
-    name: str
-    factory: Callable[..., Any]
-    injected: tuple[str, ...]
-    options: Mapping[str, inspect.Parameter]
-    types: Mapping[str, Any]
-    defaults: Mapping[str, Any]
-
-    @property
-    def summary(self) -> str:
-        """First line of the factory's docstring."""
-        return (inspect.getdoc(self.factory) or "").split("\n")[0]
-
-    @property
-    def module(self) -> str:
-        """Where the factory is written."""
-        return str(self.factory.__module__)
-
-    def problems(self, options: Mapping[str, Any]) -> list[str]:
-        """Every way in which `options` does not fit the factory's keyword-only parameters; empty if it fits."""
-        found = []
-        for key, value in options.items():
-            if key not in self.options:
-                close = difflib.get_close_matches(key, self.options, n=1)
-                hint = f" (did you mean {close[0]!r}?)" if close else ""
-                found.append(
-                    f"{key}: unknown option of {self.kind} {self.name!r}{hint}; it has {_listed(self.options)}"
-                )
-                continue
-            if reason := _misfit(self.types[key], value):
-                found.append(f"{key}: {value!r} is wrong for {self.kind} {self.name!r}: {reason}")
-        missing = [
-            name
-            for name, parameter in self.options.items()
-            if parameter.default is inspect.Parameter.empty and name not in options
-        ]
-        return found + [f"{name}: required option of {self.kind} {self.name!r} is missing" for name in missing]
-
-    def build(self, *, options: Mapping[str, Any], **offered: Any) -> Any:
-        """Call the factory with checked options and with those of the `offered` values that it takes.
-
-        Raises:
-            OptionError: an option is unknown or of the wrong type.
-        """
-        if problems := self.problems(options):
-            raise OptionError("; ".join(problems), _listed(self.options), "correct the options named above")
-        return self.factory(*(offered[name] for name in self.injected), **options)
-
-
-@dataclass(frozen=True)
-class Family:
-    """Names `prefix/MEMBER` that share one factory, whose first positional parameter is the member's name."""
-
-    prefix: str
-    entry: Entry
-    members: Callable[[], Sequence[str]]
-    defaults: Callable[[str], Mapping[str, Any]]
-
-    def get(self, member: str) -> Entry:
-        """Return the entry of a member, with the facts that hold for it."""
-        factory = functools.partial(self.entry.factory, member)
-        functools.update_wrapper(factory, self.entry.factory)
-        return replace(
-            self.entry,
-            name=f"{self.prefix}/{member}",
-            factory=factory,
-            defaults={**self.entry.defaults, **self.defaults(member)},
-        )
 
 
 class Registry:
     """A table of named factories of one kind (backbone, temporal head, ...).
 
     Args:
+        builtin: module whose import registers the built-in components of this kind.
         injectable: names of the values that the composer can inject into a factory of this kind.
-        facts: what may be stated at registration, and its type; anything if None.
-        required: facts that must be stated.
+        facts: gives what may and must be stated at registration; None where anything may be.
     """
 
     def __init__(
@@ -112,36 +40,35 @@ class Registry:
         kind: str,
         injectable: Sequence[str] = (),
         *,
-        facts: Mapping[str, Any] | None = None,
-        required: Sequence[str] = (),
+        builtin: str | None = None,
+        facts: Callable[[], Facts] | None = None,
     ) -> None:
         self.kind = kind
-        self.injectable = tuple(injectable)
-        self.facts = facts
-        self.required = tuple(required)
+        self.schema = Schema(kind, tuple(injectable), facts)
+        self._builtin = builtin
         self._entries: dict[str, Entry] = {}
         self._families: dict[str, Family] = {}
 
-    def register(self, name: str, **defaults: Any) -> Callable[[F], F]:
+    def register(self, name: str, **facts: Any) -> Callable[[F], F]:
         """Return a decorator that registers a factory under `name`.
 
-        `defaults` are facts the composer reads (for a backbone: `size`, `frames`, `sites`; for a fusion: `site`).
+        `facts` are read by the composer (for a backbone: `size`, `frames`, `sites`; for a fusion: `site`).
 
         Raises:
-            DuplicateNameError: the name is taken.
-            OptionError: no such name or fact can be; or the factory takes `*args` or `**kwargs`, so its signature would
-                be no schema, a positional parameter that nobody injects, or a default that its own type refuses.
+            DuplicateNameError: the name is already registered.
+            OptionError: the name or a fact is invalid; or the factory takes `*args` or `**kwargs`, so that its
+                signature is no schema, has a positional parameter that is never injected, or a default of another type.
         """
 
         def decorate(factory: F) -> F:
-            self._refuse_taken(name, self._entries)
+            self._refuse_duplicate(name, self._entries)
             if name in self._families or not _NAME.fullmatch(name):
                 raise OptionError(
                     f"{name!r} cannot be the name of a {self.kind}.",
-                    "small letters, digits and underscores, a letter first, and no family's prefix",
+                    "lowercase letters, digits and underscores, starting with a letter; not the prefix of a family",
                     "choose another name",
                 )
-            self._entries[name] = self._entry(name, factory, defaults)
+            self._entries[name] = self.schema.entry(name, factory, facts)
             return factory
 
         return decorate
@@ -150,28 +77,28 @@ class Registry:
         self,
         prefix: str,
         members: Callable[[], Sequence[str]],
-        member_defaults: Callable[[str], Mapping[str, Any]],
-        **defaults: Any,
+        member_facts: Callable[[str], Mapping[str, Any]],
+        **facts: Any,
     ) -> Callable[[F], F]:
         """Return a decorator that registers one factory for all names `prefix/MEMBER`; it takes the member first.
 
-        `members` lists them and `member_defaults` gives the facts of one: both are called only when such a name is
-        asked for, so that the package behind them need not be imported before.
+        `members` lists them and `member_facts` gives the facts of one. Both are called only when such a name is looked
+        up, so that the package behind them is not imported before.
 
         Raises:
             DuplicateNameError, OptionError: as `register`.
         """
 
         def decorate(factory: F) -> F:
-            self._refuse_taken(prefix, self._families)
-            entry = self._entry(f"{prefix}/NAME", factory, defaults, skip=1)
-            self._families[prefix] = Family(prefix, entry, members, member_defaults)
+            self._refuse_duplicate(prefix, self._families)
+            entry = self.schema.entry(f"{prefix}/NAME", factory, facts, skip=1)
+            self._families[prefix] = Family(prefix, entry, members, member_facts)
             return factory
 
         return decorate
 
     def __contains__(self, name: object) -> bool:
-        _load_plugins()
+        _load_all()
         if name in self._entries:
             return True
         prefix, slash, member = str(name).partition("/")
@@ -179,21 +106,21 @@ class Registry:
 
     def names(self, family: str | None = None) -> list[str]:
         """All registered names, sorted; with a family's prefix, the names of its members instead."""
-        _load_plugins()
+        _load_all()
         if family is None:
             return sorted(self._entries)
         return sorted(f"{family}/{member}" for member in self._families[family].members())
 
     def families(self) -> list[str]:
         """Prefixes of the families, sorted."""
-        _load_plugins()
+        _load_all()
         return sorted(self._families)
 
     def get(self, name: str) -> Entry:
         """Return the entry of `name`.
 
         Raises:
-            UnknownNameError: there is none; the text names the closest matches and the plug-ins that failed to load.
+            UnknownNameError: there is none; the error names the closest matches and plug-ins that failed to load.
         """
         prefix, slash, member = name.partition("/")
         if name not in self:
@@ -202,109 +129,99 @@ class Registry:
             raise unknown_name(self.kind, name, self.names(family), f"fer_zoo.list_components({which}) lists them")
         return self._entries[name] if name in self._entries else self._families[prefix].get(member)
 
+    def outlines(self) -> Sequence[Entry | Outline]:
+        """What there is, sorted by name; only names and facts of built-ins as long as nothing had to be imported."""
+        if _loading.started or self._entries or not self._builtin or entry_points(group=PLUGINS):
+            return [self.get(name) for name in self.names()]
+        return outlines(self._builtin, self.kind)
+
+    def load_builtin(self) -> None:
+        """Import the built-in components of this kind, which registers them."""
+        if self._builtin:
+            import_module(self._builtin)
+
     def snapshot(self) -> tuple[dict[str, Entry], dict[str, Family]]:
         """Return what is registered now, for `restore`."""
+        _load_all()  # else the built-ins would be forgotten, and a module is imported only once
         return dict(self._entries), dict(self._families)
 
     def restore(self, state: tuple[dict[str, Entry], dict[str, Family]]) -> None:
         """Forget what was registered since `snapshot`."""
         self._entries, self._families = dict(state[0]), dict(state[1])
 
-    def _refuse_taken(self, name: str, table: Mapping[str, Any]) -> None:
+    def _refuse_duplicate(self, name: str, table: Mapping[str, Any]) -> None:
         if name in table:
             entry = table[name].entry if isinstance(table[name], Family) else table[name]
             raise DuplicateNameError(
-                f"{self.kind} {name!r} is registered already, by {entry.module}.",
+                f"{self.kind} {name!r} is already registered, by {entry.module}.",
                 "a name that is not taken",
                 "choose another name",
             )
 
-    def _entry(self, name: str, factory: Callable[..., Any], defaults: Mapping[str, Any], *, skip: int = 0) -> Entry:
-        parameters = inspect.signature(factory).parameters
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters.values()):
-            raise OptionError(
-                f"{self.kind} {name!r} takes *args or **kwargs.",
-                "named parameters only: the signature is the recipe schema",
-                "spell the parameters out; a class needs an `__init__` of its own",
-            )
-        injected = tuple(key for key, p in parameters.items() if p.kind is not p.KEYWORD_ONLY)[skip:]
-        if strange := [key for key in injected if key not in self.injectable]:
-            raise OptionError(
-                f"{self.kind} {name!r} has the positional parameter {strange[0]!r}, which nobody injects.",
-                f"positional: {_listed(self.injectable)}; options: keyword-only parameters, after a `*`",
-                "rename it, or make it keyword-only",
-            )
-        try:
-            hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
-        except NameError as error:
-            raise self._bad(
-                name, f"an annotation cannot be resolved: {error}", "import the name at module level"
-            ) from error
-        options = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-        types = {key: hints.get(key, Any) for key in options}
-        for key, p in options.items():
-            try:
-                reason = _misfit(types[key], None if p.default is p.empty else p.default)
-            except PydanticUserError as error:
-                raise self._bad(
-                    name, f"option {key!r} has a type that no recipe can state", "use plain types"
-                ) from error
-            if reason and p.default is not p.empty:
-                raise self._bad(name, f"the default {p.default!r} of option {key!r} is wrong: {reason}", "correct it")
-        self._check_facts(name, defaults)
-        return Entry(self.kind, name, factory, injected, options, types, dict(defaults))
 
-    def _check_facts(self, name: str, facts: Mapping[str, Any]) -> None:
-        known = self.facts
-        if known is None:
-            return
-        for key, value in facts.items():
-            if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
-                hint = f" (did you mean {close[0]!r}?)" if close else ""
-                raise self._bad(name, f"no such fact {key!r}{hint}", f"state only {_listed(known)}")
-            if reason := _misfit(known[key], value):
-                raise self._bad(name, f"{key}={value!r} is wrong: {reason}", f"correct {key}")
-        if lacking := [key for key in self.required if key not in facts]:
-            raise self._bad(
-                name, f"it does not state {_listed(lacking)}", f"register_{self.kind}({name!r}, {lacking[0]}=...)"
-            )
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A plug-in that failed to load: its entry point, the distribution that brought it, and why it failed."""
 
-    def _bad(self, name: str, problem: str, do: str) -> OptionError:
-        accepted = "a factory whose signature and facts a recipe and the composer can read"
-        return OptionError(f"{self.kind} {name!r} cannot be registered: {problem}.", accepted, do)
+    name: str
+    distribution: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The plug-in {self.name!r} of {self.distribution} failed to load: {self.reason}"
+
+
+@dataclass
+class _Loading:
+    started: bool = False
+    broken: tuple[BrokenPlugin, ...] = ()
+
+
+_loading = _Loading()
+
+
+def broken_plugins() -> tuple[BrokenPlugin, ...]:
+    """Return the plug-ins that failed to load."""
+    _load_all()
+    return _loading.broken
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], do: str) -> UnknownNameError:
     """Build the error for a name that is not in `known`, with the closest matches first."""
-    from fer_zoo import plugins  # it needs the registries below
-
     known = list(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    accepted = f"did you mean {' or '.join(map(repr, close))}?" if close else _listed(known)
-    given = "".join(f" {broken}" for broken in plugins.broken())
+    accepted = f"did you mean {' or '.join(map(repr, close))}?" if close else listed(known)
+    from_plugins = kind in (*REGISTRIES, "model", "family of backbones")
+    given = "".join(f" {broken}" for broken in (broken_plugins() if from_plugins else ()))
     return UnknownNameError(f"Unknown {kind} {name!r}.{given}", accepted, do)
 
 
-def _misfit(kind: Any, value: Any) -> str | None:
-    """Why a value is not of a type; None if it is. Strict: `pool: 1` is not "1", nor `bidirectional: 2` True."""
+def _load_all() -> None:
+    """Import the built-in components, then the plug-ins of other distributions, once."""
+    if _loading.started:
+        return
+    _loading.started = True  # first: a component that looks up another while it is imported must not start this again
     try:
-        TypeAdapter(kind, config=ConfigDict(strict=True)).validate_python(value)
-    except ValidationError as error:
-        return str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        for registry in REGISTRIES.values():  # built-ins first: a plug-in cannot take their names
+            registry.load_builtin()
+    except BaseException:  # what is missing must be reported again at the next lookup, not as an unknown name
+        _loading.started = False
+        raise
+    points = sorted(entry_points(group=PLUGINS), key=lambda point: (point.name, point.value))
+    _loading.broken = tuple(plugin for point in points if (plugin := _load_plugin(point)))
+
+
+def _load_plugin(point: EntryPoint) -> BrokenPlugin | None:
+    """Import one plug-in; one that fails is undone and hides no other."""
+    before = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
+    try:
+        point.load()
+    except Exception as error:  # third-party code may raise anything
+        for kind, registry in REGISTRIES.items():
+            registry.restore(before[kind])
+        where = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+        return BrokenPlugin(point.name, where, f"{type(error).__name__}: {error}")
     return None
-
-
-def _load_plugins() -> None:
-    from fer_zoo import plugins
-
-    plugins.load()
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
-    return shown or "nothing"
 
 
 # What suits a backbone in a network round it, and where it belongs in a ModelSpec.
@@ -320,25 +237,41 @@ SUITED = {
     "hidden": ("temporal", "hidden"),
     "radius": ("fusion", "radius"),
 }
-_BACKBONE_FACTS = {
-    **dict.fromkeys(SUITED, Any),
-    "sites": tuple[Literal["input", "residual"], ...],
-    "frame_wise": bool,  # each frame by itself: it is its own 2D twin
-}
-_DATASET_FACTS = {
-    **{term: get_type_hints(WeightsCard, include_extras=True)[term] for term in TERMS},
-    "labels": tuple[str, ...],  # that it can have; of the vocabulary `fer_zoo.data.sources.LABELS`
-    "fps": float,  # its own rate, where all of it has one
-    "face": Literal["largest", "central", "all"],  # which one its videos are about, where it is not the largest
-    "template": str,  # beginning of the table that its user has to write, if there is one
-}
 
-BACKBONES = Registry("backbone", ("in_channels", "input"), facts=_BACKBONE_FACTS)
-TEMPORALS = Registry("temporal", ("in_features",), facts={})
-FUSIONS = Registry("fusion", ("sites", "features", "in_features"), facts={"site": FusionSite}, required=("site",))
-LANDMARKERS = Registry("landmarker")
+
+def _backbone_facts() -> Facts:
+    sites, frame_wise = tuple[Literal["input", "residual"], ...], bool  # frame-wise: it is its own 2D twin
+    return Facts({**dict.fromkeys(SUITED, Any), "sites": sites, "frame_wise": frame_wise})
+
+
+def _fusion_facts() -> Facts:
+    from fer_zoo.specs import FusionSite
+
+    return Facts({"site": FusionSite}, required=("site",))
+
+
+def _dataset_facts() -> Facts:
+    from fer_zoo.specs import TERMS, WeightsCard
+
+    types = get_type_hints(WeightsCard, include_extras=True)
+    return Facts(
+        {
+            **{term: types[term] for term in TERMS},
+            "labels": tuple[str, ...],  # that it can have; from `fer_zoo.data.sources.LABELS`
+            "fps": float,  # its own rate, where all of it has one
+            "face": Literal["largest", "central", "all"],  # which one its videos show, where it is not the largest
+            "template": str,  # beginning of the table that its user has to write, if there is one
+        },
+        required=TERMS,
+    )
+
+
+BACKBONES = Registry("backbone", ("in_channels", "input"), builtin="fer_zoo.backbones", facts=_backbone_facts)
+TEMPORALS = Registry("temporal", ("in_features",), builtin="fer_zoo.temporal", facts=lambda: Facts({}))
+FUSIONS = Registry("fusion", ("sites", "features", "in_features"), builtin="fer_zoo.fusion", facts=_fusion_facts)
+LANDMARKERS = Registry("landmarker", builtin="fer_zoo.landmarks")
 # `request`: it makes its clips itself; `root`: it reads a database below that folder.
-DATASETS = Registry("dataset", ("request", "root"), facts=_DATASET_FACTS, required=TERMS)
+DATASETS = Registry("dataset", ("request", "root"), builtin="fer_zoo.data", facts=_dataset_facts)
 
 REGISTRIES = {registry.kind: registry for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS)}
 

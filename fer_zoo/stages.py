@@ -5,22 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from torch import nn
 
 from fer_zoo.errors import OptionError
 from fer_zoo.registry import unknown_name
-from fer_zoo.specs import Backbone
-
-if TYPE_CHECKING:
-    from fer_zoo.model import FERModel
+from fer_zoo.specs import Backbone, ModelSpec
 
 # Behind the backbone's own stages, from input to output.
 _HEAD = {"fusion": ("fusion",), "temporal": ("head_norm", "temporal"), "classifier": ("classifier",)}
 
 
-def stage_parameters(model: FERModel) -> dict[str, tuple[str, ...]]:
+def stage_parameters(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """Names of the parameters of each stage, from input to output; stages without parameters are left out."""
     of_backbone = cast(Backbone, model.backbone).stages
     prefixes: dict[str, Sequence[str]] = {
@@ -31,7 +28,7 @@ def stage_parameters(model: FERModel) -> dict[str, tuple[str, ...]]:
     return {stage: parameters for stage, parameters in found.items() if parameters}
 
 
-def chosen(model: FERModel, names: Iterable[str]) -> frozenset[str]:
+def chosen(model: nn.Module, names: Iterable[str]) -> frozenset[str]:
     """The stages that match the names or patterns; all, if there are none.
 
     Raises:
@@ -43,13 +40,16 @@ def chosen(model: FERModel, names: Iterable[str]) -> frozenset[str]:
         matching = of_backbone if name == "backbone" else [stage for stage in known if fnmatchcase(stage, str(name))]
         if not matching:
             raise unknown_name(
-                "stage", str(name), [*known, "backbone"], f"model.stages() of {model.spec.name} lists them"
+                "stage",
+                str(name),
+                [*known, "backbone"],
+                f"model.stages() of {cast(ModelSpec, model.spec).name} lists them",
             )
         found.update(matching)
     return frozenset(found) or frozenset(known)
 
 
-def set_trained(model: FERModel, stages: frozenset[str], *, trained: bool) -> None:
+def set_trained(model: nn.Module, stages: frozenset[str], *, trained: bool) -> None:
     """Take the parameters of stages into training or out of it, and set the modules' modes."""
     named = _parameters_of(model, stages)
     for name, parameter in model.named_parameters():
@@ -58,7 +58,7 @@ def set_trained(model: FERModel, stages: frozenset[str], *, trained: bool) -> No
     model.train(model.training)
 
 
-def keep_frozen(model: FERModel, frozen: frozenset[str]) -> None:
+def keep_frozen(model: nn.Module, frozen: frozenset[str]) -> None:
     """Put into evaluation what is frozen as a whole: batch-norm statistics stay, dropout within it is off."""
     if not frozen:
         return
@@ -70,7 +70,7 @@ def keep_frozen(model: FERModel, frozen: frozenset[str]) -> None:
 
 
 def parameter_groups(
-    model: FERModel, lr: float, *, decay: float = 1.0, weight_decay: float = 0.0
+    model: nn.Module, lr: float, *, decay: float = 1.0, weight_decay: float = 0.0
 ) -> list[dict[str, Any]]:
     """Groups for a torch optimizer, one a stage: the rate falls by `decay` per stage from the classifier to the input.
 
@@ -105,6 +105,6 @@ def _is_under(name: str, prefixes: Iterable[str]) -> bool:
     return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
 
 
-def _parameters_of(model: FERModel, stages: frozenset[str]) -> set[str]:
+def _parameters_of(model: nn.Module, stages: frozenset[str]) -> set[str]:
     known = stage_parameters(model)
     return {name for stage in stages for name in known.get(stage, ())}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import fer_zoo
-from fer_zoo import plugins
+from fer_zoo import plugins, registry
 from fer_zoo.errors import UnknownNameError
 from fer_zoo.registry import REGISTRIES
 
@@ -30,9 +30,8 @@ Install = Callable[[str, str], None]
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a distribution with one module of the given source as a plug-in, as pip would lay it out."""
-    before = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
-    state = plugins._state
-    monkeypatch.setattr(plugins, "_state", plugins._State())
+    before = {kind: table.snapshot() for kind, table in REGISTRIES.items()}
+    monkeypatch.setattr(registry, "_loading", registry._Loading())
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def lay(name: str, source: str) -> None:
@@ -43,9 +42,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (info / "entry_points.txt").write_text(f"[fer_zoo.plugins]\n{name} = {name}_module\n")
 
     yield lay
-    for kind, registry in REGISTRIES.items():
-        registry.restore(before[kind])
-    plugins._state = state
+    for kind, table in REGISTRIES.items():
+        table.restore(before[kind])
     for file in tmp_path.glob("*_module.py"):
         sys.modules.pop(file.stem, None)
 
@@ -70,7 +68,7 @@ def test_broken_plugins_are_named_and_hide_no_other(install: Install) -> None:
     assert REGISTRIES["backbone"].get("goodnet").module == "cc_good_module"
     texts = [str(plugin) for plugin in plugins.broken()]
     assert texts[0] == "The plug-in 'aa_raises' of aa_raises 1.2 failed to load: RuntimeError: no such GPU"
-    assert "bb_shadows 1.2 failed to load: DuplicateNameError: backbone 'incres3d' is registered already" in texts[1]
+    assert "bb_shadows 1.2 failed to load: DuplicateNameError: backbone 'incres3d' is already registered" in texts[1]
     assert "dd_again" in texts[2]
     assert "by cc_good_module" in texts[2]
     assert "No module named 'a_package_that_is_not_there'" in texts[3]

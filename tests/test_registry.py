@@ -67,7 +67,7 @@ def test_refuses_duplicates_and_open_signatures(registry: Registry) -> None:
     with pytest.raises(DuplicateNameError) as caught:
         registry.register("spring")(lambda: None)
     assert str(caught.value) == (
-        f"gadget 'spring' is registered already, by {__name__}.\n"
+        f"gadget 'spring' is already registered, by {__name__}.\n"
         "  Accepted: a name that is not taken\n"
         "  What to do: choose another name"
     )
@@ -76,14 +76,14 @@ def test_refuses_duplicates_and_open_signatures(registry: Registry) -> None:
     assert registry.names() == ["spring"]
 
 
-def test_a_positional_parameter_that_nobody_injects(registry: Registry) -> None:
+def test_a_positional_parameter_that_is_never_injected(registry: Registry) -> None:
     def gear(teeth: int) -> None:
         """A gear."""
 
     with pytest.raises(OptionError) as caught:
         registry.register("gear")(gear)
     assert str(caught.value) == (
-        "gadget 'gear' has the positional parameter 'teeth', which nobody injects.\n"
+        "gadget 'gear' has the positional parameter 'teeth', which is never injected.\n"
         "  Accepted: positional: injected; options: keyword-only parameters, after a `*`\n"
         "  What to do: rename it, or make it keyword-only"
     )
@@ -118,7 +118,7 @@ def test_a_family_shares_one_factory(registry: Registry) -> None:
         "  Accepted: did you mean 'makers/small' or 'makers/large'?\n"
         '  What to do: fer_zoo.list_components("gadget", "makers/*") lists them'
     )
-    with pytest.raises(DuplicateNameError, match="gadget 'makers' is registered already"):
+    with pytest.raises(DuplicateNameError, match="gadget 'makers' is already registered"):
         registry.register_family("makers", members, lambda member: {})(make)
 
 
@@ -161,9 +161,9 @@ def test_names_that_cannot_be(registry: Registry, name: str) -> None:
     [
         ("fusion", {}, "it does not state site"),
         ("fusion", {"site": "residuals"}, "site='residuals' is wrong: Input should be 'none', 'input'"),
-        ("backbone", {"siez": 80}, "no such fact 'siez' (did you mean 'size'?)"),
+        ("backbone", {"siez": 80}, "there is no fact 'siez' (did you mean 'size'?)"),
         ("backbone", {"sites": ("residuals",)}, "sites=('residuals',) is wrong"),
-        ("temporal", {"hidden": 3}, "no such fact 'hidden'"),
+        ("temporal", {"hidden": 3}, "there is no fact 'hidden'"),
     ],
 )
 def test_facts_are_checked_when_a_part_is_registered(kind: str, facts: dict[str, Any], says: str) -> None:

@@ -7,8 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from fer_zoo._version import __version__
 from fer_zoo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
     Raises:
         OptionError: one is of another form, with the name of the `option` it stands behind.
     """
+    import yaml
+
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -103,7 +104,5 @@ class Version(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Called by argparse where the option stands."""
-        from fer_zoo import __version__
-
         print(f"fer-zoo {__version__}")
         parser.exit()

@@ -136,8 +136,7 @@ def _where(name: str) -> str:
 
 
 def _model_and_tag(name: str) -> tuple[str, str | None]:
-    from fer_zoo.compose import parse_name
-    from fer_zoo.factory import split_tag
+    from fer_zoo.names import parse_name, split_tag
 
     model, tag = split_tag(name)
     parse_name(model)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import positive
 from fer_zoo.errors import VideoError
-from fer_zoo.hub.names import is_address
-from fer_zoo.registry import BACKBONES
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -111,6 +109,9 @@ def _load(name: str) -> FERModel:
 
 def _is_folder(name: str) -> bool:
     """Whether --model means a folder; names of a family (timm/...) and of a Hub hold a slash too."""
+    from fer_zoo.hub.names import is_address
+    from fer_zoo.registry import BACKBONES
+
     if is_address(name):
         return False
     if "/" not in name and os.sep not in name:

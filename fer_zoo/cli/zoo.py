@@ -103,8 +103,7 @@ def _with_terms(entry: Entry) -> str:
 
 def _info(arguments: argparse.Namespace) -> None:
     from fer_zoo import model_info
-    from fer_zoo.compose import parse_name
-    from fer_zoo.factory import split_tag
+    from fer_zoo.names import parse_name, split_tag
 
     parse_name(split_tag(arguments.model)[0])  # "no weights" would be no help where there is no such model
     print(model_info(arguments.model))

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 import fer_zoo
 from fer_zoo.backbones.timm import TimmEncoder
-from fer_zoo.compose import parse_name
 from fer_zoo.errors import IncompatibleComponentsError, InputError, UnknownNameError, WeightsError
-from fer_zoo.factory import split_tag
+from fer_zoo.names import parse_name, split_tag
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import InputSpec
 from fer_zoo.testing import check_backbone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer_zoo import cli, list_components, list_models, model_info, plugins
+from fer_zoo import cli, list_components, list_models, model_info, plugins, registry
 from fer_zoo.registry import REGISTRIES
 
 
@@ -81,7 +81,7 @@ def test_a_broken_plugin_is_named_beside_the_list(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = plugins.BrokenPlugin("extra", "zoo-extra 1.0", "ImportError: no module named 'gone'")
-    monkeypatch.setattr(plugins, "_state", plugins._State(loaded=True, broken=(broken,)))
+    monkeypatch.setattr(registry, "_loading", registry._Loading(started=True, broken=(broken,)))
     assert cli.main(["components", "temporal"]) == 0
     captured = capsys.readouterr()
     assert "lstm" in captured.out

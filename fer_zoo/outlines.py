@@ -1,0 +1,55 @@
+"""Names and facts of built-in components, read from their source, so that listing models does not import torch."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What decides which components fit together: a name, what is injected, and the facts written as literals."""
+
+    name: str
+    injected: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+
+@cache
+def outlines(package: str, kind: str) -> tuple[Outline, ...]:
+    """Components that the modules of a package register with `@register_KIND(NAME, FACT=...)`, sorted by name.
+
+    A fact whose value is no literal is left out.
+    """
+    folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))]
+    found = [outline for tree in trees for node in tree.body for outline in _registered(node, f"register_{kind}")]
+    return tuple(sorted(found, key=lambda outline: outline.name))
+
+
+def _registered(node: ast.stmt, decorator: str) -> Iterator[Outline]:
+    if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return
+    for call in node.decorator_list:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == decorator:
+            yield Outline(ast.literal_eval(call.args[0]), _injected(node), dict(_facts(call)))
+
+
+def _injected(node: ast.FunctionDef | ast.ClassDef) -> tuple[str, ...]:
+    if isinstance(node, ast.FunctionDef):
+        return tuple(argument.arg for argument in node.args.args)
+    inits = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
+    return tuple(argument.arg for item in inits for argument in item.args.args[1:])
+
+
+def _facts(call: ast.Call) -> Iterator[tuple[str, Any]]:
+    for keyword in call.keywords:
+        if keyword.arg:
+            try:
+                yield keyword.arg, ast.literal_eval(keyword.value)
+            except ValueError:
+                continue
