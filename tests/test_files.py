@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from video_files import small_disk
 
-from fer_zoo.files import atomic_file, clear_left_overs, locked, write_atomically, write_text
+from fer_zoo.files import atomic_file, clear_leftovers, locked, write_atomically, write_text
 
 
 def stop_half_way(path: Path) -> None:
@@ -92,5 +92,5 @@ def test_what_killed_writers_left_is_cleared(tmp_path: Path) -> None:
     for name in (*left, *kept):
         (tmp_path / name).touch()
     (tmp_path / f".scratch.{gone.pid}.tmp.x").mkdir()
-    clear_left_overs(tmp_path)
+    clear_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(kept)

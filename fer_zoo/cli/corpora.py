@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.cli import stores
 from fer_zoo.cli.arguments import add_options, settings
 from fer_zoo.errors import InputError, OptionError
-from fer_zoo.files import shown
+from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -43,7 +42,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     from fer_zoo.data.prepare import open_database
 
-    database = open_database(arguments.dataset, Path(arguments.root), settings(arguments.option, "--option"))
+    database = open_database(arguments.dataset, find_path(arguments.root), settings(arguments.option, "--option"))
     sources = list(database.sources())
     differences, problems = database.check(sources), getattr(database, "problems", ())
     lines = [f"{len(sources)} labelled sources below {arguments.root}", *_figures(sources)]
@@ -51,7 +50,7 @@ def _check(arguments: argparse.Namespace) -> None:
         expected = "" if difference.expected is None else f", expected {difference.expected}"
         lines.append(f"differs: {difference.what}: {difference.found}{expected}")
     lines += [f"problem: {problem}" for problem in problems]
-    print(shown("\n".join(lines)))
+    print("\n".join(map(shown, lines)))
     if differences or problems:
         differ = f"{len(differences)} counts differ from what is known of {arguments.dataset}; " * bool(differences)
         raise InputError(

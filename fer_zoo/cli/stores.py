@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import at_least_zero, positive
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -64,7 +64,7 @@ def _split(arguments: argparse.Namespace) -> None:
     for split in splits:
         sizes = [f"{part} {len(getattr(split, part))}" for part in PARTS]
         print(shown(f"{split.name}: {', '.join(sizes)}"))
-    print(out)
+    print(shown(out))
 
 
 def _verify(arguments: argparse.Namespace) -> None:
@@ -77,4 +77,4 @@ def _opened(name: str) -> Store:
     from fer_zoo.data import stores_root
     from fer_zoo.data.store import open_store
 
-    return open_store(name if Path(name).is_dir() else stores_root() / name)
+    return open_store(folder if (folder := find_path(name)).is_dir() else stores_root() / name)
