@@ -38,11 +38,11 @@ def find_path(path: str | Path) -> Path:
 
 
 def missing(path: str | Path) -> str:
-    """Return "There is no PATH.", with the names beside it that look the same but are spelled with other characters."""
+    """Return "There is no file PATH.", with the names beside it that differ in their Unicode form only."""
     path = Path(path)
     same = _same_text(path.parent, path.name)
     alike = f" (names that differ in their Unicode form only: {', '.join(map(ascii, same))})" if same else ""
-    return f"There is no {shown(path)}{alike}."
+    return f"There is no file {shown(path)}{alike}."
 
 
 def ffmpeg_url(path: str | Path) -> str:

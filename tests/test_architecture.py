@@ -18,6 +18,7 @@ ARROWS = {
     "errors": set(),
     "files": set(),
     "paths": {"errors"},
+    "devices": {"errors"},
     "stopwatch": set(),
     "specs": {"errors"},
     "registry": {"errors", "plugins", "specs"},
@@ -39,11 +40,12 @@ ARROWS = {
     "card": {"specs"},
     # The arrow that matters: evaluation runs trainings, and training knows nothing of it.
     "training": {
-        *BASE, "backbones", "card", "compose", "data", "factory", "files", "landmarks", "model", "pretrained",
-        "recipes", "stages", "stopwatch", "video", "weights",
+        *BASE, "backbones", "card", "compose", "data", "devices", "factory", "files", "landmarks", "model",
+        "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
-        *BASE, "compose", "data", "factory", "files", "inference", "landmarks", "model", "recipe_documents", "recipes",
+        *BASE, "compose", "data", "devices", "factory", "files", "inference", "landmarks", "model", "recipe_documents",
+        "recipes",
         "stopwatch", "training", "video", "weights",
     },
 }  # fmt: skip

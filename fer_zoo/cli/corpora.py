@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `data`."""
+    """Add the command `data`."""
     data = verbs.add_parser("data", parents=[common], help="databases and stores: what is there, who may use it")
     parts = data.add_subparsers(title="verbs", required=True, metavar="VERB")
     check = parts.add_parser(

@@ -57,7 +57,7 @@ def _add_ablate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     ablate.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
     ablate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
     ablate.add_argument("--dry-run", action="store_true", help="check everything and list the trainings, run none")
-    ablate.set_defaults(verb=_ablate)
+    ablate.set_defaults(verb=_ablate, writes_files=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -26,13 +26,13 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     push.add_argument("--overwrite-card", action="store_true", help="also if somebody has written in the card there")
     push.add_argument("--revision", metavar="BRANCH", help="made if it is not there; default main")
     push.add_argument("--message", metavar="TEXT", help="of the commit")
-    push.set_defaults(verb=_push)
+    push.set_defaults(verb=_push, writes_files=True)
 
     download = verbs.add_parser("download", parents=[common], help="bring weights into the cache, e.g. of a container")
     download.add_argument("names", nargs="*", metavar="NAME", help="model.tag, or hf-hub:OWNER/NAME[@REVISION]")
     download.add_argument("--all", action="store_true", help="all published weights of the zoo")
     download.add_argument("--list", action="store_true", help="print what would be brought, and bring nothing")
-    download.set_defaults(verb=_download)
+    download.set_defaults(verb=_download, writes_files=True)
 
     cache = verbs.add_parser("cache", parents=[common], help="what the cache holds of pulled weights")
     inside = cache.add_subparsers(title="verbs", required=True, metavar="VERB")

@@ -21,7 +21,7 @@ _STAGES = ("render", "decode", "detect", "points", "crop", "write")
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `prepare`."""
+    """Add the command `prepare`."""
     prepare = verbs.add_parser("prepare", parents=[common], help="make the clip store of a dataset")
     prepare.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
     prepare.add_argument("--root", metavar="DIR", help="folder of the database; none if the dataset makes its clips")
@@ -45,7 +45,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     prepare.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="processes, or tasks at a time; default %(default)s"
     )
-    prepare.set_defaults(verb=_prepare)
+    prepare.set_defaults(verb=_prepare, writes_files=True)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:

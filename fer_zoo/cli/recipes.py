@@ -22,7 +22,7 @@ _NARROWEST = 24
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `recipes` with verbs of its own."""
+    """Add the command `recipes` with verbs of its own."""
     recipes = verbs.add_parser("recipes", parents=[common], help="list, show, copy, validate or compare recipes")
     inner = recipes.add_subparsers(title="verbs", required=True, metavar="VERB")
 
@@ -37,7 +37,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     copy = inner.add_parser("copy", parents=[common], help="copy a recipe as it is written, to edit it")
     copy.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of a packaged recipe")
     copy.add_argument("file", metavar="FILE", help="a new file")
-    copy.set_defaults(verb=_copy)
+    copy.set_defaults(verb=_copy, writes_files=True)
 
     validate = inner.add_parser("validate", parents=[common], help="check recipes, and that the parts fit together")
     validate.add_argument("recipes", nargs="+", metavar="RECIPE", help="YAML files or names")

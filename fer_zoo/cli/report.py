@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `report`."""
+    """Add the command `report`."""
     report = verbs.add_parser("report", parents=[common], help="tables and pictures of what an ablation found")
     report.add_argument("out", nargs="+", metavar="OUT", help="folders that `fer-zoo ablate` wrote")
     report.add_argument("--baseline", metavar="RECIPE", help="what others are compared with; default the first recipe")
@@ -22,7 +22,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     report.add_argument(
         "--faces", action="store_true", help="show faces of people among the mistakes; rendered ones are always shown"
     )
-    report.set_defaults(verb=_report)
+    report.set_defaults(verb=_report, writes_files=True)
 
 
 def _report(arguments: argparse.Namespace) -> None:

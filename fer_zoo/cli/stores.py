@@ -34,7 +34,7 @@ def add(parts: Verbs, common: argparse.ArgumentParser) -> None:
     )
     split.add_argument("--labels", nargs="+", metavar="LABEL", help="deal the clips of these labels; default all")
     split.add_argument("--out", required=True, metavar="FILE", help="the file to write, e.g. splits.json")
-    split.set_defaults(verb=_split)
+    split.set_defaults(verb=_split, writes_files=True)
     verify = parts.add_parser("verify", parents=[common], help="read all of a store and compare its checksums")
     verify.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
     verify.set_defaults(verb=_verify)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `train`."""
+    """Add the command `train`."""
     train = verbs.add_parser("train", parents=[common], help="train by a recipe")
     add_recipe(train)
     train.add_argument("--out", metavar="DIR", help="default runs/RECIPE")
@@ -31,7 +31,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     train.add_argument("--max-steps", type=positive, metavar="N", help="stop early, to try a recipe")
     train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
     train.add_argument("--tensorboard", action="store_true", help="write curves to DIR/tensorboard")
-    train.set_defaults(verb=_train)
+    train.set_defaults(verb=_train, writes_files=True)
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -163,7 +163,7 @@ def test_a_full_disk_is_no_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with small_disk(500):
         assert cli.main(["predict", video, "--out", str(tmp_path / "out")]) == cli.EXIT_VIDEO
     error = capsys.readouterr().err
-    assert "timeline.csv cannot be written" in error
+    assert "timeline.png cannot be written" in error
     assert "What to do: make room" in error
     assert list((tmp_path / "out").iterdir()) == []
 
