@@ -104,9 +104,8 @@ def _is_folder(name: str) -> bool:
 def _print_timeline(timeline: Timeline) -> None:
     seconds = timeline.rows[-1].time_s + float(1 / timeline.rate)
     faces = sum(row.face != "none" for row in timeline.rows)
-    print(
-        f"{shown(timeline.video.name)}: {len(timeline)} frames, {seconds:.2f} s, face in {faces}; model {timeline.model}"
-    )
+    name = shown(timeline.video.name)
+    print(f"{name}: {len(timeline)} frames, {seconds:.2f} s, face in {faces}; model {timeline.model}")
     spans = list(timeline.spans())
     for span in spans[:_MOST_SPANS]:
         count = span.last - span.first + 1

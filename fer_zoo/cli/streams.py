@@ -9,6 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from fer_zoo.errors import printable
+
+# What programs may do to a terminal: bars of rich move the cursor.
+_CONTROLS = "".join(map(chr, range(32)))
+
 
 class SafeStream:
     """A text stream that drops what cannot be written; `error` says why, None while all went well."""
@@ -19,7 +24,8 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write `text`, or drop it."""
-        self._attempt(lambda: self._stream.write(text))
+        # The stream itself escapes characters that its encoding lacks.
+        self._attempt(lambda: self._stream.write(printable(text, keep=_CONTROLS)))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse `args` and reject unknown ones: here the options of the subcommand are known, one level up they are not."""
+        """Parse `args` and reject unknown ones here, where the options of the subcommand are known."""
         self._given = sys.argv[1:] if args is None else args
         found, rest = super().parse_known_args(args, namespace)
         if rest:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess as Process
 from typing import Any, Literal, TypeVar
 
 from fer_zoo.errors import FerZooError, InputError
@@ -19,6 +21,15 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 Engine = Literal["processes", "ray"]
+# Reads process numbers until the pipe ends, as it does when the process that writes them is killed.
+_WATCHDOG = """
+import os, signal, sys
+for worker in [int(line) for line in sys.stdin]:
+    try:
+        os.kill(worker, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
 # Seconds in which a worker that is told to end can remove its temporary files.
 _GRACE = 5.0
 
@@ -48,12 +59,15 @@ def spread(
 
 def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int) -> Iterator[tuple[J, R]]:
     # Pipes and no queues or executors: those need semaphores, and so /dev/shm, which small containers lack.
-    team: dict[Any, multiprocessing.process.BaseProcess] = {}
+    team: dict[Any, Process] = {}
     waiting, running = iter(jobs), dict[Any, J]()
+    watched = ExitStack()
     try:
+        watch = watched.enter_context(_watchdog())
         for job in (next(waiting) for _ in range(min(workers, len(jobs)))):
             ours, process = _start(function)
             team[ours], running[ours] = process, job
+            watch(process)
             _send(ours, job)
         while running:
             for pipe in wait(list(running)):
@@ -77,9 +91,30 @@ def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int)
             pipe.close()  # the worker then finishes its job and ends
         for process in team.values():
             _join(process, sys.exc_info()[1])
+        watched.close()
 
 
-def _start(function: Callable[[J], R]) -> tuple[Connection, multiprocessing.process.BaseProcess]:
+@contextmanager
+def _watchdog() -> Iterator[Callable[[Process], None]]:
+    """Start a small process that kills the workers if this process is killed; gives what names a worker to it.
+
+    The workers watch this process too, but only after they have imported everything, which can take many seconds.
+    """
+    if os.name == "nt":  # pragma: no cover
+        yield lambda _: None
+        return
+    with _interrupts_held_back():
+        watchdog = subprocess.Popen([sys.executable, "-I", "-S", "-c", _WATCHDOG], stdin=subprocess.PIPE, text=True)
+    with watchdog:
+        assert watchdog.stdin is not None
+        pipe = watchdog.stdin
+        try:
+            yield lambda process: print(process.pid, file=pipe, flush=True)
+        finally:
+            watchdog.kill()
+
+
+def _start(function: Callable[[J], R]) -> tuple[Connection, Process]:
     # Spawned, not forked: torch and numba keep threads, which a fork would break.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -111,7 +146,7 @@ def _send(pipe: Any, job: object) -> None:
         pipe.send(job)
 
 
-def _received(pipe: Any, process: multiprocessing.process.BaseProcess) -> tuple[bool, Any]:
+def _received(pipe: Any, process: Process) -> tuple[bool, Any]:
     try:
         outcome: tuple[bool, Any] = pipe.recv()
         return outcome
@@ -124,7 +159,7 @@ def _received(pipe: Any, process: multiprocessing.process.BaseProcess) -> tuple[
         ) from error
 
 
-def _join(process: multiprocessing.process.BaseProcess, error: BaseException | None) -> None:
+def _join(process: Process, error: BaseException | None) -> None:
     """Wait for a worker's end; one that was told to end and does not, e.g. deep in a library, is killed."""
     if error is not None and not isinstance(error, Exception):
         process.join(_GRACE)
