@@ -70,7 +70,7 @@ def safe_streams() -> Iterator[tuple[SafeStream, SafeStream]]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = safe  # type: ignore[assignment]
+    sys.stdout, sys.stderr = safe
     try:
         yield safe
     finally:

@@ -51,8 +51,7 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             raise self._error(f"{self._me} got an unexpected argument {word!r}.", self._usage())
         if os.path.lexists(word):
-            given = f"{self._me} takes the file name {word!r} for an option, because of its dash."
-            raise self._error(given, f"./{word}", f"write ./{word}; ")
+            raise self._dashed(word)
         option = word.partition("=")[0]
         given = f"{self._me} has no option {option!r}."
         bare = option.lstrip("-").upper()
@@ -64,10 +63,16 @@ class Parser(argparse.ArgumentParser):
     def _missing(self, names: str) -> OptionError:
         if commands := self._commands():
             return self._error(f"{self._me} needs a command.", ", ".join(commands))
+        if files := [word for word in self._given if word.startswith("-") and os.path.lexists(word)]:
+            return self._dashed(files[0])
         options = (action for action in self._actions if action.option_strings and action.nargs == "+")
         greedy = [name for action in options for name in action.option_strings if name in self._given]
         before = f"write {names} before {greedy[0]}, which takes everything after it; " if greedy else ""
         return self._error(f"{self._me} needs {names}.", self._usage(), before)
+
+    def _dashed(self, file: str) -> OptionError:
+        given = f"{self._me} takes the file name {file!r} for an option, because it starts with a dash."
+        return self._error(given, f"./{file}", f"write ./{file}; ")
 
     def _error(self, given: str, accepted: str, do: str = "") -> OptionError:
         return OptionError(given, accepted, f"{do}see `{self.prog} --help`")
