@@ -5,17 +5,30 @@ A message has three parts: what was given, what would be accepted, what to do ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _LONGEST = 20_000
+# Control characters, line separators, marks that reverse the order of text, and bytes that are not UTF-8.
+_UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """Escape what would change a terminal or cannot be written as UTF-8, except the characters in `keep`."""
+
+    def escaped(found: re.Match[str]) -> str:
+        character = found[0]
+        if "\udc80" <= character <= "\udcff":  # how Python holds a byte of a file name that is not UTF-8
+            return f"\\x{ord(character) - 0xDC00:02x}"
+        return character if character in keep else repr(character)[1:-1]
+
+    return _UNPRINTABLE.sub(escaped, text)
 
 
 def _shown(text: str) -> str:
     if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]}... and {len(text) - _LONGEST} letters more"
-    if text.isprintable():
-        return text
-    return "".join(c if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f") else repr(c)[1:-1] for c in text)
+        text = f"{text[:_LONGEST]}... and {len(text) - _LONGEST} more characters"
+    return printable(text)
 
 
 class FerZooError(Exception):

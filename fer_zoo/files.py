@@ -1,9 +1,10 @@
-"""Files that are there whole or not at all, and names of files that can be printed."""
+"""Files that exist complete or not at all, locks that end with their process, and leftovers of killed processes."""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,27 +12,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+# Longer parts of a name are cut in the temporary name, which must not become too long for the file system.
+_LONGEST = 40
+
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Give an empty temporary file beside `path`; it becomes `path` when the block ends well, else it is removed.
+    """Give an empty temporary file beside `path` that replaces it when the block succeeds and is removed otherwise.
 
-    Killed at any moment, the old file or the whole new one is there.
+    Killed at any moment, the old file or the complete new one exists. A link at `path` is replaced, not followed.
 
     Raises:
-        OSError: the folder is not there or cannot be written to, or the disk is full; say more where more is known.
+        OSError: the folder does not exist or is not writable, or the disk is full; its text names `path`.
     """
     path = Path(path)
-    # The suffix stays: FFmpeg and others choose the format by it. The process number keeps two writers apart; the last
-    # to finish wins, whole.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    temporary.touch()
+    # The suffix stays: FFmpeg and others choose the format by it. The random part cannot be guessed, so no link to
+    # another file can wait under this name; the lock tells `clear_leftovers` that the file is in use.
+    stem, suffix = path.stem[:_LONGEST], path.suffix if len(path.suffix) <= _LONGEST else ""
+    temporary = path.with_name(f".{stem}.{os.getpid()}.{secrets.token_hex(8)}.tmp{suffix}")
     try:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+    try:
+        take_lock(descriptor)
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
+        if os.name == "nt":  # pragma: no cover  (an open file cannot be renamed there)
+            os.close(descriptor)
+            descriptor = -1
         os.replace(temporary, path)
     finally:
+        if descriptor >= 0:
+            os.close(descriptor)
         temporary.unlink(missing_ok=True)
 
 
@@ -55,10 +69,10 @@ def write_text(path: Path, text: str) -> None:
 def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
     """Hold a lock that ends with the process, however it ends; gives the open file, None if another process has it.
 
-    Where system or disk know no locks everybody gets it.
+    Where the system or the file system has no locks, every process gets it.
 
     Args:
-        wait: seconds that the other process may take to end.
+        wait: seconds to wait for another process to release it.
 
     Raises:
         OSError: the file cannot be written.
@@ -77,7 +91,7 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
 
 
 def take_lock(file: int) -> bool:
-    """Whether the lock of an open file could be had; also where system or disk know no locks."""
+    """Return whether the lock of an open file could be taken; True where the system or file system has no locks."""
     try:
         import fcntl
 
@@ -89,20 +103,44 @@ def take_lock(file: int) -> bool:
     return True
 
 
-def clear_left_overs(folder: Path) -> None:
-    """Remove temporary files and folders of this process, and of those of this machine that are gone.
+def final_name(name: str) -> str:
+    """Return the name of the file that a temporary file of `atomic_file` becomes; other names come back unchanged."""
+    found = _temporary(name)
+    return f"{found['stem']}{found['suffix'] or ''}" if found else name
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove temporary files and folders whose process has ended; those that are in use stay.
 
     Raises:
         OSError: a file cannot be removed.
     """
-    for left in folder.glob(".*.tmp*"):
-        named = re.fullmatch(r"\..+\.(\d+)\.tmp(\..+)?", left.name, re.DOTALL)
-        if named is None or (int(named[1]) != os.getpid() and _is_alive(int(named[1]))):
+    for leftover in folder.glob(".*.tmp*"):
+        found = _temporary(leftover.name)
+        if found is None or (int(found["process"]) != os.getpid() and _is_alive(int(found["process"]))):
             continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        elif not _in_use(leftover):
+            leftover.unlink(missing_ok=True)
+
+
+def _temporary(name: str) -> re.Match[str] | None:
+    # Earlier versions gave names without the random part.
+    pattern = r"\.(?P<stem>.*)\.(?P<process>\d+)(\.[0-9a-f]{16})?\.tmp(?P<suffix>\..+)?"
+    return re.fullmatch(pattern, name, re.DOTALL)
+
+
+def _in_use(file: Path) -> bool:
+    """Return whether a process holds the file's lock: one of another machine or container, or a thread of this one."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:  # gone, or a link
+        return False
+    try:
+        return not take_lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_alive(process: int) -> bool:
@@ -112,11 +150,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # it is another user's
+    except OSError:  # it belongs to another user
         return True
     return True
-
-
-def shown(name: str | Path) -> str:
-    """A file name, or a text that holds some, as it can be printed and written, whatever its bytes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -14,6 +14,7 @@ import yaml
 
 from fer_zoo.compatibility import suited
 from fer_zoo.errors import RecipeError, UnknownNameError
+from fer_zoo.paths import find_path
 from fer_zoo.recipe_documents import Document, Key, extended, override, parse, section
 from fer_zoo.recipe_problems import COMPONENTS, PARTS, entries_of, fill_suited, validated
 from fer_zoo.registry import unknown_name
@@ -35,7 +36,7 @@ def find_recipe(name: str | Path) -> Path:
     Raises:
         UnknownNameError: there is no such file and no such name.
     """
-    path = Path(name)
+    path = find_path(name)
     if path.is_file():
         return path
     packaged = _root() / f"{name}.yaml"

@@ -18,7 +18,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 BASE = {"registry", "specs", "errors"}
 ARROWS = {
     "errors": set(),
-    "files": {"errors"},
+    "files": set(),
+    "paths": {"errors"},
+    "devices": {"errors"},
     "stopwatch": set(),
     "specs": {"errors"},
     "_version": set(),
@@ -32,23 +34,24 @@ ARROWS = {
     "temporal": BASE,
     "fusion": {*BASE, "landmarks"},
     "landmarks": {*BASE, "stopwatch"},
-    "recipes": {*BASE, "compatibility", "recipe_documents", "recipe_problems"},
+    "recipes": {*BASE, "compatibility", "paths", "recipe_documents", "recipe_problems"},
     "recipe_problems": {*BASE, "compatibility", "recipe_documents"},
     "recipe_documents": {"specs", "errors"},
     "synth": {"errors"},
-    "video": {*BASE, "files", "landmarks"},
-    "data": {*BASE, "stopwatch", "files", "landmarks", "synth", "video"},
+    "video": {*BASE, "files", "landmarks", "paths"},
+    "data": {*BASE, "stopwatch", "files", "landmarks", "paths", "synth", "video"},
     "model": {*BASE, "stages"},
     "stages": {*BASE, "model"},
     "shapes": {"specs", "errors"},
     "card": {"specs"},
     # The arrow that matters: evaluation runs trainings, and training knows nothing of it.
     "training": {
-        *BASE, "backbones", "card", "compose", "data", "factory", "files", "landmarks", "model", "pretrained",
-        "recipes", "stages", "stopwatch", "video", "weights",
+        *BASE, "backbones", "card", "compose", "data", "devices", "factory", "files", "landmarks", "model",
+        "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
-        *BASE, "compose", "data", "factory", "files", "inference", "landmarks", "model", "recipe_documents", "recipes",
+        *BASE, "compose", "data", "devices", "factory", "files", "inference", "landmarks", "model", "recipe_documents",
+        "recipes",
         "stopwatch", "training", "video", "weights",
     },
 }  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from video_files import small_disk
 
-from fer_zoo.files import atomic_file, clear_left_overs, locked, write_atomically, write_text
+from fer_zoo.files import atomic_file, clear_leftovers, final_name, locked, write_atomically, write_text
 
 
 def stop_half_way(path: Path) -> None:
@@ -84,13 +84,76 @@ def test_where_no_locks_are_known_everybody_gets_it(tmp_path: Path, monkeypatch:
 
 
 def test_what_killed_writers_left_is_cleared(tmp_path: Path) -> None:
-    """Names as `atomic_file` gives them, of files with and without a suffix, and what only looks like them."""
+    """Names as `atomic_file` gives them, today and in earlier versions, and what only looks like them."""
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
-    left = [f".weights.{gone.pid}.tmp.safetensors", f".list.{gone.pid}.tmp", f".mine.{os.getpid()}.tmp.csv"]
-    kept = [f".held.{os.getppid()}.tmp.csv", ".a.tmp.csv", ".tmp", f"b.{gone.pid}.tmp.csv"]
+    token = "0123456789abcdef"
+    left = [
+        f".weights.{gone.pid}.tmp.safetensors", f".list.{gone.pid}.tmp", f".mine.{os.getpid()}.tmp.csv",
+        f".weights.{gone.pid}.{token}.tmp.safetensors", f".two\nlines.{gone.pid}.{token}.tmp",
+    ]  # fmt: skip
+    kept = [f".held.{os.getppid()}.{token}.tmp.csv", ".a.tmp.csv", ".tmp", f"b.{gone.pid}.tmp.csv"]
     for name in (*left, *kept):
         (tmp_path / name).touch()
     (tmp_path / f".scratch.{gone.pid}.tmp.x").mkdir()
-    clear_left_overs(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == set(kept)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / f".link.{gone.pid}.tmp").symlink_to("outside")
+    clear_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "outside"}
+
+
+def test_a_file_in_use_is_no_leftover(tmp_path: Path) -> None:
+    """Another machine's process has a number that is free here; its lock is what counts."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    with atomic_file(tmp_path / "a.csv") as temporary:
+        other = temporary.rename(tmp_path / f".a.{gone.pid}.0123456789abcdef.tmp.csv")
+        clear_leftovers(tmp_path)
+        assert other.exists()
+        other.rename(temporary)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_killed_writer_leaves_what_is_recognised(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from fer_zoo.files import atomic_file\nwith atomic_file(sys.argv[1]): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "a.b.mp4"], check=False)
+    (leftover,) = tmp_path.iterdir()
+    assert final_name(leftover.name) == "a.b.mp4"
+    clear_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_name_cannot_be_guessed_and_no_link_is_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("old")
+    path = tmp_path / "a.csv"
+    names = set()
+    for _ in range(3):
+        with atomic_file(path) as temporary:
+            names.add(temporary.name)
+            temporary.write_text("new")
+    assert len(names) == 3
+    for name in (f".a.{os.getpid()}.tmp.csv", *names):
+        (tmp_path / name).symlink_to(secret)
+    path.unlink()
+    path.symlink_to(secret)
+    write_text(path, "new")
+    assert (path.read_text(), path.is_symlink(), secret.read_text()) == ("new", False, "old")
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_a_file_has_the_rights_that_the_umask_leaves(mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    write_text(tmp_path / ("é" * 125 + ".json"), "x")
+    with pytest.raises(FileNotFoundError, match=r"nowhere/a\.csv"), atomic_file(tmp_path / "nowhere" / "a.csv"):
+        pass

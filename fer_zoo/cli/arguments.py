@@ -1,4 +1,4 @@
-"""What several verbs have in common."""
+"""Arguments and value types that several commands share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def common() -> argparse.ArgumentParser:
-    """Options that stand before or after the verb."""
+    """Return a parser with the options that every command has, before or after its name."""
     parser = argparse.ArgumentParser(add_help=False)
-    # Suppressed: the same option after the verb must not reset the one before it to a default.
+    # Suppressed: the option after the command must not reset the one before it to a default.
     parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback with an error"
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
     )
     return parser
 
@@ -33,22 +33,22 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="override, e.g. train.lr=3e-4; stands after RECIPE",
+        help="override settings, e.g. train.lr=3e-4; write it after RECIPE",
     )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add --option, settings of a dataset."""
+    """Add --option, the options of a dataset."""
     parser.add_argument(
         "--option", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="options of the dataset"
     )
 
 
 def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
-    """Values of KEY=VALUE, each read as YAML.
+    """Return the values of KEY=VALUE texts, each read as YAML.
 
     Raises:
-        OptionError: one is of another form, with the name of the `option` it stands behind.
+        OptionError: one has another form; the error names `option`.
     """
     import yaml
 
@@ -65,44 +65,44 @@ def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
 
 
 def positive(text: str) -> int:
-    """Parse a whole number of 1 or more."""
+    """Parse an integer >= 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer >= 1")
     return int(text)
 
 
 def at_least_zero(text: str) -> int:
-    """Parse a whole number of 0 or more."""
+    """Parse an integer >= 0."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer >= 0")
     return int(text)
 
 
 def share(text: str) -> float:
-    """Parse a number of 0 or more, e.g. of GPUs, of which a half can be had."""
+    """Parse a number >= 0, e.g. of GPUs, which jobs can share."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number >= 0")
     return value
 
 
 def engine(text: str) -> str:
-    """Parse who works: processes of this machine, or a cluster."""
+    """Parse what runs the jobs: processes of this machine, or a Ray cluster."""
     if text not in ("processes", "ray"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither processes nor ray")
     return text
 
 
 class Version(argparse.Action):
-    """Print the version and leave."""
+    """Print the version and exit."""
 
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and leave")
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Called by argparse where the option stands."""
+        """Print the version; argparse calls this."""
         print(f"fer-zoo {__version__}")
         parser.exit()

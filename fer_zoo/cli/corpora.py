@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.cli import stores
 from fer_zoo.cli.arguments import add_options, settings
 from fer_zoo.errors import InputError, OptionError
-from fer_zoo.files import shown
+from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -19,22 +18,24 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `data`."""
-    data = verbs.add_parser("data", parents=[common], help="databases and stores: what is there, who may use it")
+    """Add the command `data`."""
+    data = verbs.add_parser("data", parents=[common], help="inspect databases and stores, and their terms of use")
     parts = data.add_subparsers(title="verbs", required=True, metavar="VERB")
     check = parts.add_parser(
         "check",
         parents=[common],
-        help="compare a database on disk with what is known of it; exit code 2 where it differs",
+        help="compare a database on disk with its published counts; exit code 2 if they differ",
     )
     check.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
     check.add_argument("--root", required=True, metavar="DIR", help="folder of the database")
     add_options(check)
     check.set_defaults(verb=_check)
-    terms = parts.add_parser("terms", parents=[common], help="licence of each database, and what it says of weights")
-    terms.add_argument("dataset", nargs="?", metavar="DATASET", help="default all")
+    terms = parts.add_parser(
+        "terms", parents=[common], help="show the licence of each database, and whether trained weights may be shared"
+    )
+    terms.add_argument("dataset", nargs="?", metavar="DATASET", help="default: all")
     terms.set_defaults(verb=_terms)
-    template = parts.add_parser("template", parents=[common], help="print the table that a dataset's user has to fill")
+    template = parts.add_parser("template", parents=[common], help="print an empty table to fill in for a dataset")
     template.add_argument("dataset", metavar="DATASET", help="csv or fera")
     template.set_defaults(verb=_template)
     stores.add(parts, common)
@@ -43,23 +44,25 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     from fer_zoo.data.prepare import open_database
 
-    database = open_database(arguments.dataset, Path(arguments.root), settings(arguments.option, "--option"))
+    database = open_database(arguments.dataset, find_path(arguments.root), settings(arguments.option, "--option"))
     sources = list(database.sources())
     differences, problems = database.check(sources), getattr(database, "problems", ())
-    lines = [f"{len(sources)} labelled sources below {arguments.root}", *_figures(sources)]
+    lines = [f"{len(sources)} labelled sources in {arguments.root}", *_figures(sources)]
     for difference in differences:
         expected = "" if difference.expected is None else f", expected {difference.expected}"
         lines.append(f"differs: {difference.what}: {difference.found}{expected}")
     lines += [f"problem: {problem}" for problem in problems]
-    print(shown("\n".join(lines)))
+    print("\n".join(map(shown, lines)))
     if differences or problems:
-        differ = f"{len(differences)} counts differ from what is known of {arguments.dataset}; " * bool(differences)
+        differ = f"{len(differences)} counts differ from the published ones of {arguments.dataset}; " * bool(
+            differences
+        )
         raise InputError(
             f"{differ}{len(problems)} problem{'s' * (len(problems) != 1)}.",
             "the database as its makers give it out" if differences else f"what the reader {arguments.dataset} can use",
             "see the lines above; what a problem concerns is left out, all else can be prepared",
         )
-    print("nothing differs from what is known of it")
+    print("all counts match the published ones")
 
 
 def _figures(sources: Sequence[Source]) -> Iterator[str]:
@@ -94,8 +97,8 @@ def _template(arguments: argparse.Namespace) -> None:
     template = DATASETS.get(arguments.dataset).defaults.get("template")
     if template is None:
         raise OptionError(
-            f"Dataset {arguments.dataset!r} has no table for its user to write.",
+            f"Dataset {arguments.dataset!r} has no table to fill in.",
             ", ".join(name for name in DATASETS.names() if "template" in DATASETS.get(name).defaults),
-            "it tells its labels itself: leave this step out",
+            "its files already contain the labels: skip this step",
         )
     print(template, end="")

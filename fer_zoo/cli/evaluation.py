@@ -24,40 +24,54 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _add_evaluate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    evaluate = verbs.add_parser("evaluate", parents=[common], help="figures of trained weights on a clip store")
+    evaluate = verbs.add_parser("evaluate", parents=[common], help="evaluate trained weights on a clip store")
     evaluate.add_argument("weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), or model.tag")
     evaluate.add_argument("--store", required=True, metavar="DIR", help="clip store, or its name in the stores folder")
-    evaluate.add_argument("--split", metavar="FILE", help="a training's split.json: only its test part")
+    evaluate.add_argument("--split", metavar="FILE", help="split.json of a training run: evaluate only its test set")
     evaluate.add_argument("--out", metavar="DIR", help="write predictions.csv and figures.json there")
-    evaluate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
+    evaluate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
     evaluate.set_defaults(verb=_evaluate)
 
 
 def _add_ablate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    ablate = verbs.add_parser("ablate", parents=[common], help="train recipes on folds and databases, by several seeds")
+    ablate = verbs.add_parser(
+        "ablate", parents=[common], help="compare recipes: train them over folds, databases and seeds"
+    )
     ablate.add_argument("recipes", nargs="*", metavar="RECIPE", help="names or YAML files; the first is the baseline")
-    ablate.add_argument("--grid", metavar="FILE", help="a YAML file that says all of this, in place of recipes")
+    ablate.add_argument("--grid", metavar="FILE", help="a YAML file with all of these settings, instead of RECIPE")
     ablate.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override in all of the recipes"
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override settings in all recipes"
     )
     protocol = ablate.add_mutually_exclusive_group()
-    protocol.add_argument("--folds", type=positive, metavar="K", help="subject-independent folds, all of them")
-    protocol.add_argument("--leave-one-out", action="store_true", help="leave each subject of the store out once")
-    protocol.add_argument("--published", metavar="PATTERN", help="published splits by name, e.g. 'set_*'")
-    protocol.add_argument("--cross", nargs="+", metavar="DATABASE", help="test on each, train on all of the others")
-    ablate.add_argument("--seeds", nargs="+", type=at_least_zero, metavar="SEED", help="default the recipe's own")
-    ablate.add_argument("--out", required=True, metavar="DIR", help="folder of the trainings; goes on with a begun one")
-    ablate.add_argument("--jobs", type=positive, metavar="N", help="trainings at a time; default 1, with ray all")
-    ablate.add_argument(
-        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or a cluster: ray"
+    protocol.add_argument(
+        "--folds", type=positive, metavar="K", help="subject-independent cross-validation with K folds"
     )
-    ablate.add_argument("--cpus-per-cell", type=share, default=1.0, metavar="X", help="ray: cores a training, e.g. 2")
-    ablate.add_argument("--gpus-per-cell", type=share, default=0.0, metavar="X", help="ray: GPUs a training, e.g. 0.5")
-    ablate.add_argument("--workers", type=positive, metavar="N", help="processes of each training that render clips")
-    ablate.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
-    ablate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
-    ablate.add_argument("--dry-run", action="store_true", help="check everything and list the trainings, run none")
-    ablate.set_defaults(verb=_ablate)
+    protocol.add_argument("--leave-one-out", action="store_true", help="hold out each subject of the store once")
+    protocol.add_argument("--published", metavar="PATTERN", help="published splits by name, e.g. 'set_*'")
+    protocol.add_argument("--cross", nargs="+", metavar="DATABASE", help="test on each database, train on the others")
+    ablate.add_argument("--seeds", nargs="+", type=at_least_zero, metavar="SEED", help="default: the recipe's")
+    ablate.add_argument(
+        "--out", required=True, metavar="DIR", help="output folder; an interrupted run in it is resumed"
+    )
+    ablate.add_argument(
+        "--jobs", type=positive, metavar="N", help="training runs in parallel; default: 1, or all with ray"
+    )
+    ablate.add_argument(
+        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or ray for a cluster"
+    )
+    ablate.add_argument(
+        "--cpus-per-cell", type=share, default=1.0, metavar="X", help="ray: cores per training run, e.g. 2"
+    )
+    ablate.add_argument(
+        "--gpus-per-cell", type=share, default=0.0, metavar="X", help="ray: GPUs per training run, e.g. 0.5"
+    )
+    ablate.add_argument("--workers", type=positive, metavar="N", help="rendering processes per training run")
+    ablate.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
+    ablate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
+    ablate.add_argument(
+        "--dry-run", action="store_true", help="check the settings and list the training runs without starting them"
+    )
+    ablate.set_defaults(verb=_ablate, writes_files=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -21,31 +21,35 @@ _STAGES = ("render", "decode", "detect", "points", "crop", "write")
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `prepare`."""
-    prepare = verbs.add_parser("prepare", parents=[common], help="make the clip store of a dataset")
+    """Add the command `prepare`."""
+    prepare = verbs.add_parser("prepare", parents=[common], help="build the clip store of a dataset")
     prepare.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
-    prepare.add_argument("--root", metavar="DIR", help="folder of the database; none if the dataset makes its clips")
     prepare.add_argument(
-        "--out", metavar="STORE", help="folder of the store; goes on with a begun one; default DATASET in the stores"
+        "--root", metavar="DIR", help="folder of the database; not for datasets that render their clips"
+    )
+    prepare.add_argument(
+        "--out",
+        metavar="STORE",
+        help="folder of the store; an interrupted run in it is resumed; default: DATASET in the stores folder",
     )
     add_options(prepare)
-    prepare.add_argument("--recipe", metavar="RECIPE", help="settings that fit a recipe; --set changes them")
+    prepare.add_argument("--recipe", metavar="RECIPE", help="use the settings of a recipe; --set overrides them")
     prepare.add_argument(
         "--set",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="how clips are made, e.g. frames=16 crop.scale=1.5",
+        help="clip settings, e.g. frames=16 crop.scale=1.5",
     )
-    prepare.add_argument("--jpeg", action="store_true", help="store frames as JPEG: a tenth of the space, not lossless")
+    prepare.add_argument("--jpeg", action="store_true", help="store frames as JPEG: a tenth of the size, lossy")
     prepare.add_argument(
-        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or a cluster: ray"
+        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or ray for a cluster"
     )
     prepare.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="processes, or tasks at a time; default %(default)s"
+        "--workers", type=positive, default=1, metavar="N", help="parallel processes or Ray tasks; default: %(default)s"
     )
-    prepare.set_defaults(verb=_prepare)
+    prepare.set_defaults(verb=_prepare, writes_files=True)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -62,7 +66,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
     options = options_for(name, recipe, spec, settings(arguments.option, "--option"))
     store = recipe.data.stores.get(name, name) if recipe else name
     out = Path(arguments.out) if arguments.out else stores_root() / store
-    with _progress(f"preparing {name}") as (tell, last):
+    with _progress(f"preparing {name}") as (report, last):
         header = prepare(
             ComponentSpec(**{**options, "name": name}),
             arguments.root,
@@ -71,39 +75,39 @@ def _prepare(arguments: argparse.Namespace) -> None:
             encoding="jpeg" if arguments.jpeg else "raw",
             workers=arguments.workers,
             engine=arguments.engine,
-            progress=tell,
+            progress=report,
         )
     print(f"{header.clips} clips of {header.subjects} subjects in {len(header.shards)} shards")
     for label, count in header.labels.items():
         print(f"  {label:<14} {count}")
     if brief := header.preparation.get("brief_faces"):
-        print(f"{brief} faces were seen for less than a clip, and left out")
+        print(f"{brief} faces were visible for less than one clip and were excluded")
     if faceless := header.preparation.get("faceless_clips"):
         share = header.preparation["faces"]
-        print(f"{faceless} clips have a face in less than {share:.0%} of their frames, and are left out")
+        print(f"{faceless} clips have a face in less than {share:.0%} of their frames and were excluded")
     _print_stages(last[-1].made)
     print(out)
     if failures := open_store(out).failures():
         lost = sum(failure.is_lost for failure in failures)
         raise InputError(
             f"{_counted(lost, 'source')} gave no clip; {_counted(len(failures) - lost, 'other problem')}. "
-            "The store holds all else.",
-            "sources that can be read to their end, with a face and frames enough",
+            "The store holds the rest.",
+            "sources that can be read completely, with a face and enough frames",
             f"see {out / 'failures.csv'} for the reason of each",
         )
 
 
 @contextmanager
 def _progress(title: str) -> Iterator[tuple[Callable[[Progress], None], list[Progress]]]:
-    """A function that shows how far it is, and a list of all that it was told.
+    """Give a function that shows the progress, and a list of all progress that it was given.
 
-    On a terminal a bar on stderr, elsewhere a line a shard.
+    On a terminal it is a bar on stderr, elsewhere one line per shard.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    told: list[Progress] = []
+    reported: list[Progress] = []
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"))
     with Bar(
@@ -111,13 +115,13 @@ def _progress(title: str) -> Iterator[tuple[Callable[[Progress], None], list[Pro
     ) as bar:
         task = bar.add_task(title, total=None)
 
-        def tell(progress: Progress) -> None:
-            told.append(progress)
+        def report(progress: Progress) -> None:
+            reported.append(progress)
             bar.update(task, completed=progress.done, total=progress.shards)
             if not console.is_terminal:
                 print(f"shard {progress.done} of {progress.shards}, {progress.made.clips} clips", file=sys.stderr)
 
-        yield tell, told
+        yield report, reported
 
 
 def _counted(number: int, noun: str) -> str:
@@ -125,7 +129,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _print_stages(made: Made) -> None:
-    """What each stage took, and how many of the sources' frames a process would do a second if that was all."""
+    """Print the seconds of each stage, and the frames per second that one process would reach with this stage alone."""
     if not made.frames:
         return
     total = sum(made.seconds.values())

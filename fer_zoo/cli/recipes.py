@@ -22,30 +22,32 @@ _NARROWEST = 24
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `recipes` with verbs of its own."""
+    """Add the command `recipes` with verbs of its own."""
     recipes = verbs.add_parser("recipes", parents=[common], help="list, show, copy, validate or compare recipes")
     inner = recipes.add_subparsers(title="verbs", required=True, metavar="VERB")
 
-    ls = inner.add_parser("ls", parents=[common], help="list packaged recipes")
-    ls.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="with * and ?, e.g. 'paper/*'")
+    ls = inner.add_parser("ls", parents=[common], help="list the packaged recipes")
+    ls.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="wildcard pattern, e.g. 'paper/*'")
     ls.set_defaults(verb=_ls)
 
-    show = inner.add_parser("show", parents=[common], help="print a recipe with every default written out")
+    show = inner.add_parser("show", parents=[common], help="print a recipe with all defaults filled in")
     add_recipe(show)
     show.set_defaults(verb=_show)
 
-    copy = inner.add_parser("copy", parents=[common], help="copy a recipe as it is written, to edit it")
+    copy = inner.add_parser("copy", parents=[common], help="copy a recipe to a file for editing")
     copy.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of a packaged recipe")
-    copy.add_argument("file", metavar="FILE", help="a new file")
-    copy.set_defaults(verb=_copy)
+    copy.add_argument("file", metavar="FILE", help="the file to write")
+    copy.set_defaults(verb=_copy, writes_files=True)
 
-    validate = inner.add_parser("validate", parents=[common], help="check recipes, and that the parts fit together")
+    validate = inner.add_parser(
+        "validate", parents=[common], help="check recipes and whether their components work together"
+    )
     validate.add_argument("recipes", nargs="+", metavar="RECIPE", help="YAML files or names")
     validate.set_defaults(verb=_validate)
 
-    diff = inner.add_parser("diff", parents=[common], help="print what two recipes differ in")
+    diff = inner.add_parser("diff", parents=[common], help="show the differences between two recipes")
     diff.add_argument("one", metavar="A", help="a YAML file, or the name of a packaged recipe")
-    diff.add_argument("other", metavar="B", help="another")
+    diff.add_argument("other", metavar="B", help="the other one")
     diff.set_defaults(verb=_diff)
 
 
@@ -85,8 +87,8 @@ def _validate(arguments: argparse.Namespace) -> None:
         else:
             print(f"{name}: ok")
     if bad:
-        given = f"{bad} of {len(arguments.recipes)} recipes are not valid."
-        raise RecipeError(given, "recipes without a problem", "mend what is named above")
+        given = f"{bad} of {len(arguments.recipes)} recipes are invalid."
+        raise RecipeError(given, "recipes without a problem", "fix the problems listed above")
 
 
 def _check(name: str) -> None:
@@ -97,7 +99,7 @@ def _check(name: str) -> None:
     from fer_zoo.training.pretrain import frame_recipe
 
     recipe = load_recipe(name)
-    with torch.device("meta"):  # parts that do not fit show when they are put together; this takes no memory
+    with torch.device("meta"):  # components that do not fit fail when the network is built; this takes no memory
         build(recipe.model)
         if recipe.pretrain is not None:
             build(frame_recipe(recipe).model)
@@ -124,12 +126,12 @@ def _text(value: Any) -> str:
 
 
 def _table(rows: list[tuple[str, str, str]]) -> Iterator[str]:
-    """Rows of a key and two values; the values are broken to fit the terminal."""
+    """Yield rows of a key and two values; the values are wrapped to fit the terminal."""
     keys = max(len(key) for key, _, _ in rows)
-    room = max(_NARROWEST, (shutil.get_terminal_size((120, 24)).columns - keys - 4) // 2)
-    column = min(room, max(len(a) for _, a, _ in rows))
+    width = max(_NARROWEST, (shutil.get_terminal_size((120, 24)).columns - keys - 4) // 2)
+    column = min(width, max(len(a) for _, a, _ in rows))
     for key, a, b in rows:
-        cells = ([key], _wrapped(a, column), _wrapped(b, room))
+        cells = ([key], _wrapped(a, column), _wrapped(b, width))
         for line in zip_longest(*cells, fillvalue=""):
             yield f"{line[0]:<{keys}}  {line[1]:<{column}}  {line[2]}".rstrip()
 

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `report`."""
-    report = verbs.add_parser("report", parents=[common], help="tables and pictures of what an ablation found")
+    """Add the command `report`."""
+    report = verbs.add_parser("report", parents=[common], help="write a report with tables and figures of an ablation")
     report.add_argument("out", nargs="+", metavar="OUT", help="folders that `fer-zoo ablate` wrote")
-    report.add_argument("--baseline", metavar="RECIPE", help="what others are compared with; default the first recipe")
-    report.add_argument("--name", metavar="TEXT", help="what the report is on; default the names of the folders")
-    report.add_argument("--to", metavar="DIR", help="folder of the report; default OUT/report")
-    report.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
+    report.add_argument("--baseline", metavar="RECIPE", help="the recipe to compare with; default: the first")
+    report.add_argument("--name", metavar="TEXT", help="title of the report; default: the names of the folders")
+    report.add_argument("--to", metavar="DIR", help="output folder; default: OUT/report")
+    report.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
     report.add_argument(
-        "--faces", action="store_true", help="show faces of people among the mistakes; rendered ones are always shown"
+        "--faces", action="store_true", help="show real faces among the mistakes; rendered faces are always shown"
     )
-    report.set_defaults(verb=_report)
+    report.set_defaults(verb=_report, writes_files=True)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import at_least_zero, positive
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -17,25 +17,23 @@ if TYPE_CHECKING:
 
 def add(parts: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the verbs `split` and `verify` below `data`."""
-    split = parts.add_parser(
-        "split", parents=[common], help="write subject-independent splits of a store, for recipes to name"
-    )
+    split = parts.add_parser("split", parents=[common], help="write subject-independent splits of a store")
     split.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
     how = split.add_mutually_exclusive_group(required=True)
-    how.add_argument("--folds", type=positive, metavar="N", help="so many folds, each of which is tested once")
-    how.add_argument("--leave-one-out", action="store_true", help="a split for each subject, which is tested")
-    split.add_argument("--seed", type=at_least_zero, default=0, metavar="N", help="deals the subjects; default 0")
+    how.add_argument("--folds", type=positive, metavar="N", help="cross-validation with N folds")
+    how.add_argument("--leave-one-out", action="store_true", help="one split per subject, which is the test set")
+    split.add_argument("--seed", type=at_least_zero, default=0, metavar="N", help="random seed; default: %(default)s")
     split.add_argument(
         "--validation-folds",
         type=positive,
         default=5,
         metavar="N",
-        help="with --leave-one-out: one in so many of the others validates; default %(default)s",
+        help="with --leave-one-out: one in N of the other subjects is the validation set; default: %(default)s",
     )
-    split.add_argument("--labels", nargs="+", metavar="LABEL", help="deal the clips of these labels; default all")
+    split.add_argument("--labels", nargs="+", metavar="LABEL", help="use only clips of these labels; default: all")
     split.add_argument("--out", required=True, metavar="FILE", help="the file to write, e.g. splits.json")
-    split.set_defaults(verb=_split)
-    verify = parts.add_parser("verify", parents=[common], help="read all of a store and compare its checksums")
+    split.set_defaults(verb=_split, writes_files=True)
+    verify = parts.add_parser("verify", parents=[common], help="verify all checksums of a store")
     verify.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
     verify.set_defaults(verb=_verify)
 
@@ -64,17 +62,17 @@ def _split(arguments: argparse.Namespace) -> None:
     for split in splits:
         sizes = [f"{part} {len(getattr(split, part))}" for part in PARTS]
         print(shown(f"{split.name}: {', '.join(sizes)}"))
-    print(out)
+    print(shown(out))
 
 
 def _verify(arguments: argparse.Namespace) -> None:
     store = _opened(arguments.store)
     store.verify()
-    print(f"{len(store)} clips in {len(store.header.shards)} shards are as they were written")
+    print(f"{len(store)} clips in {len(store.header.shards)} shards match their checksums")
 
 
 def _opened(name: str) -> Store:
     from fer_zoo.data import stores_root
     from fer_zoo.data.store import open_store
 
-    return open_store(name if Path(name).is_dir() else stores_root() / name)
+    return open_store(folder if (folder := find_path(name)).is_dir() else stores_root() / name)

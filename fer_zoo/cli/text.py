@@ -1,4 +1,4 @@
-"""What is printed: tables that fit the terminal, and errors whose advice is given in verbs, not in Python."""
+"""What is printed: tables that fit the terminal, and errors whose advice names commands instead of Python calls."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from fer_zoo.errors import FerZooError
 
 _NARROWEST = 24
-# The library's advice, and the same for who has only the command line.
-_IN_VERBS = tuple(
-    (re.compile(python), verb)
-    for python, verb in (
+# Advice of the library, and the same for users of the command line.
+_AS_COMMANDS = tuple(
+    (re.compile(python), command)
+    for python, command in (
         (r"fer_zoo\.list_models\(\)", "`fer-zoo models`"),
         (r'fer_zoo\.list_models\("([^"]+)"[^)]*\)', r"`fer-zoo models '\1'`"),
         (r'fer_zoo\.list_components\("(\w+)"\)', r"`fer-zoo components \1`"),
@@ -28,18 +28,18 @@ _IN_VERBS = tuple(
 
 
 def error_text(error: FerZooError) -> str:
-    """Return an error's text with the library's advice put in words of the command line."""
+    """Return an error's text with Python calls in its advice replaced by commands."""
     text = str(error)
-    for python, verb in _IN_VERBS:
-        text = python.sub(verb, text)
+    for python, command in _AS_COMMANDS:
+        text = python.sub(command, text)
     return text
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows whose last cell is a description.
 
-    On a terminal descriptions are broken to its width; elsewhere (a pipe, a file) an item stays one line, to be
-    searched line by line.
+    On a terminal descriptions are wrapped to its width; in a pipe or file each row stays one line, for tools such as
+    grep.
     """
     widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
     for row in rows:
@@ -51,7 +51,7 @@ def _lines(head: str, description: str) -> Iterator[str]:
     if not sys.stdout.isatty():
         yield (head + description).rstrip()
         return
-    room = max(_NARROWEST, shutil.get_terminal_size().columns - len(head))
-    first, *others = textwrap.wrap(description, room, break_on_hyphens=False) or [""]
+    width = max(_NARROWEST, shutil.get_terminal_size().columns - len(head))
+    first, *others = textwrap.wrap(description, width, break_on_hyphens=False) or [""]
     yield (head + first).rstrip()
     yield from (" " * len(head) + line for line in others)

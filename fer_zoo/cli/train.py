@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verb `train`."""
-    train = verbs.add_parser("train", parents=[common], help="train by a recipe")
+    """Add the command `train`."""
+    train = verbs.add_parser("train", parents=[common], help="train a recipe")
     add_recipe(train)
-    train.add_argument("--out", metavar="DIR", help="default runs/RECIPE")
+    train.add_argument("--out", metavar="DIR", help="output folder; default: runs/RECIPE")
     train.add_argument(
-        "--resume", action="store_true", help="go on where the training in DIR stopped; starts anew if DIR holds none"
+        "--resume", action="store_true", help="resume the training run in DIR; start a new one if there is none"
     )
     train.add_argument(
-        "--tag", default="local", metavar="TAG", help="names the weights, as model.TAG; default %(default)s"
+        "--tag", default="local", metavar="TAG", help="name of the weights, model.TAG; default: %(default)s"
     )
-    train.add_argument("--workers", type=positive, metavar="N", help="processes that render clips; default one a core")
-    train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
-    train.add_argument("--max-steps", type=positive, metavar="N", help="stop early, to try a recipe")
-    train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
-    train.add_argument("--tensorboard", action="store_true", help="write curves to DIR/tensorboard")
-    train.set_defaults(verb=_train)
+    train.add_argument("--workers", type=positive, metavar="N", help="rendering processes; default: one per core")
+    train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
+    train.add_argument("--max-steps", type=positive, metavar="N", help="stop after N steps, to try a recipe")
+    train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
+    train.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs to DIR/tensorboard")
+    train.set_defaults(verb=_train, writes_files=True)
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -41,7 +41,7 @@ def _train(arguments: argparse.Namespace) -> None:
     recipe = load_recipe(arguments.recipe, arguments.set)
     out = Path(arguments.out or Path("runs") / Path(arguments.recipe).with_suffix("").name)
     if arguments.resume and not begun(out) and processes.is_first():
-        print(f"There is nothing to resume in {out}: the training starts anew.", file=sys.stderr)
+        print(f"There is nothing to resume in {out}; starting a new training run.", file=sys.stderr)
     result = train(
         recipe,
         out,

@@ -1,9 +1,10 @@
-"""Wrong arguments are told as every other error of fer_zoo is: what was given, what is accepted, what to do."""
+"""Errors of the command line in the three parts of every fer_zoo error: given, accepted, what to do."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,57 +14,68 @@ from fer_zoo.errors import OptionError
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that raises OptionError in place of leaving; the parsers of its verbs are of this class too."""
+    """An ArgumentParser that raises OptionError instead of exiting; its subcommands use this class too."""
 
     _given: Sequence[str] = ()
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse `args` and refuse what is left over: the parser of a verb knows its options, the one above does not."""
+        """Parse `args` and reject unknown ones here, where the options of the subcommand are known."""
         self._given = sys.argv[1:] if args is None else args
         found, rest = super().parse_known_args(args, namespace)
         if rest:
-            self._refuse(next((word for word in rest if word.startswith("-")), rest[0]))
+            self._reject(next((word for word in rest if word.startswith("-")), rest[0]))
         return found, rest
 
     def error(self, message: str) -> NoReturn:
-        """Called by argparse with its own one-line text.
+        """Turn the one-line text of argparse into an OptionError.
 
         Raises:
             OptionError: always.
         """
         if choice := re.match(r"argument .*: invalid choice: (.+?) \(choose from", message):
-            verb = choice[1].strip("'\"")
-            raise self._error(f"{self._me} has no verb {verb!r}.", _nearest(verb, self._verbs()))
+            command = choice[1].strip("'\"")
+            raise self._error(f"{self._me} has no command {command!r}.", _nearest(command, self._commands()))
         if missing := re.match("the following arguments are required: (.+)", message):
             raise self._missing(missing[1])
         if argument := re.match(r"argument (.+?): (.+)", message):
             raise self._error(f"{argument[1]}: {argument[2]}.", self._form(argument[1]))
         raise self._error(f"{self._me}: {message}.", self._usage())
 
-    def _refuse(self, word: str) -> NoReturn:
+    def _reject(self, word: str) -> NoReturn:
+        after_dashes = word in self._given[list(self._given).index("--") :] if "--" in self._given else False
+        if after_dashes and word.startswith("-"):
+            given = f"{self._me} got {word!r} after `--`, where everything is taken for an argument."
+            raise self._error(given, self._usage(), "write options before `--`; ")
         if not word.startswith("-"):
-            raise self._error(f"{self._me} takes no further argument {word!r}.", self._usage())
+            raise self._error(f"{self._me} got an unexpected argument {word!r}.", self._usage())
+        if os.path.lexists(word):
+            raise self._dashed(word)
         option = word.partition("=")[0]
         given = f"{self._me} has no option {option!r}."
         bare = option.lstrip("-").upper()
         if bare in (action.metavar for action in self._actions if not action.option_strings):
-            raise self._error(given, f"{bare} by itself: {self._usage()}")
+            raise self._error(given, f"{bare} without a name before it: {self._usage()}")
         known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
         raise self._error(given, _nearest(option, known))
 
     def _missing(self, names: str) -> OptionError:
-        verbs = self._verbs()
-        if verbs:
-            return self._error(f"{self._me} needs a verb.", ", ".join(verbs))
+        if commands := self._commands():
+            return self._error(f"{self._me} needs a command.", ", ".join(commands))
+        if files := [word for word in self._given if word.startswith("-") and os.path.lexists(word)]:
+            return self._dashed(files[0])
         options = (action for action in self._actions if action.option_strings and action.nargs == "+")
         greedy = [name for action in options for name in action.option_strings if name in self._given]
-        before = f"write {names} before {greedy[0]}, which takes all that follows; " if greedy else ""
+        before = f"write {names} before {greedy[0]}, which takes everything after it; " if greedy else ""
         return self._error(f"{self._me} needs {names}.", self._usage(), before)
 
+    def _dashed(self, file: str) -> OptionError:
+        given = f"{self._me} takes the file name {file!r} for an option, because it starts with a dash."
+        return self._error(given, f"./{file}", f"write ./{file}; ")
+
     def _error(self, given: str, accepted: str, do: str = "") -> OptionError:
-        return OptionError(given, accepted, f"{do}`{self.prog} --help` explains")
+        return OptionError(given, accepted, f"{do}see `{self.prog} --help`")
 
     @property
     def _me(self) -> str:
@@ -73,17 +85,17 @@ class Parser(argparse.ArgumentParser):
         return " ".join(self.format_usage().split()).removeprefix("usage: ")
 
     def _form(self, name: str) -> str:
-        """How an argument is written, with its help."""
+        """Return how an argument is written, with its help."""
         action = next((a for a in self._actions if name in ("/".join(a.option_strings), a.metavar)), None)
         if action is None:
             return self._usage()
         words = [*action.option_strings[-1:], *([str(action.metavar)] if action.metavar else [])]
-        said = (action.help or "") % {**vars(action), "prog": self.prog}
-        return " ".join(words) + (f": {said}" if said else "")
+        text = (action.help or "") % {**vars(action), "prog": self.prog}
+        return " ".join(words) + (f": {text}" if text else "")
 
-    def _verbs(self) -> list[str]:
+    def _commands(self) -> list[str]:
         groups = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
-        return [verb for group in groups for verb in group.choices]
+        return [command for group in groups for command in group.choices]
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

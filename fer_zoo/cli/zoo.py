@@ -1,4 +1,4 @@
-"""`fer-zoo models`, `components`, `info`: what there is to create."""
+"""`fer-zoo models`, `components`, `info`: list and describe what can be created."""
 
 from __future__ import annotations
 
@@ -14,27 +14,31 @@ from fer_zoo.registry import BACKBONES, REGISTRIES, Entry, Registry
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
 
-_ALL_MODELS = "`fer-zoo models` lists all of no family, `fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family"
+_ALL_MODELS = "`fer-zoo models` lists the zoo's own, `fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family"
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verbs `models`, `components` and `info`."""
+    """Add the commands `models`, `components` and `info`."""
     models = verbs.add_parser("models", parents=[common], help="list models")
     models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="e.g. '*lstm*' or 'timm/resnet18_*'")
-    models.add_argument("--pretrained", action="store_true", help="only those that have weights, as model.tag")
-    models.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="leave these out; repeatable")
-    models.add_argument("--family", metavar="NAME", help="the models of one family of backbones, e.g. timm")
+    models.add_argument("--pretrained", action="store_true", help="only models with weights, as model.tag")
+    models.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="exclude models; repeatable")
+    models.add_argument("--family", metavar="NAME", help="only models of one family of backbones, e.g. timm")
     models.set_defaults(verb=_models)
 
     components = verbs.add_parser("components", parents=[common], help="list backbones, temporal heads, fusions, ...")
     components.add_argument(
-        "kind", nargs="?", metavar="KIND", help="backbone, temporal, fusion, landmarker or dataset; default all"
+        "kind", nargs="?", metavar="KIND", help="backbone, temporal, fusion, landmarker or dataset; default: all"
     )
-    components.add_argument("pattern", nargs="?", metavar="PATTERN", help="with * and ?, e.g. 'lm*' or 'timm/*net*'")
+    components.add_argument(
+        "pattern", nargs="?", metavar="PATTERN", help="wildcard pattern, e.g. 'lm*' or 'timm/*net*'"
+    )
     components.set_defaults(verb=_components)
 
-    info = verbs.add_parser("info", parents=[common], help="print a model's parameters, GMAC, input, labels, weights")
-    info.add_argument("model", metavar="MODEL", help="a name, or model.tag")
+    info = verbs.add_parser(
+        "info", parents=[common], help="show a model's parameters, GMACs, input, labels and weights"
+    )
+    info.add_argument("model", metavar="MODEL", help="model name, or model.tag")
     info.set_defaults(verb=_info)
 
 
@@ -45,7 +49,7 @@ def _models(arguments: argparse.Namespace) -> None:
     names = list_models(pattern, pretrained=pretrained, exclude=exclude, family=arguments.family)
     if not names:
         which = "with weights " if pretrained else ""
-        but = f" without {', '.join(map(repr, exclude))}" if exclude else ""
+        but = f" excluding {', '.join(map(repr, exclude))}" if exclude else ""
         families = "".join(f", of the family {prefix} '{prefix}/NAME_*'" for prefix in BACKBONES.families())
         raise UnknownNameError(
             f"No model {which}matches {pattern!r}{but}.",
@@ -61,7 +65,7 @@ def _components(arguments: argparse.Namespace) -> None:
     kind, pattern = arguments.kind, arguments.pattern
     if kind not in REGISTRIES and pattern is None and _is_pattern(kind):
         kind, pattern = None, kind
-    kinds: list[Any] = list(REGISTRIES) if kind is None else [kind]  # list_components refuses what is no kind
+    kinds: list[Any] = list(REGISTRIES) if kind is None else [kind]  # list_components rejects unknown kinds
     found = {kind: list_components(kind, pattern or "*") for kind in kinds}
     for plugin in plugins.broken():
         print(plugin, file=sys.stderr)
@@ -75,28 +79,28 @@ def _components(arguments: argparse.Namespace) -> None:
 
 
 def _is_pattern(text: str | None) -> bool:
-    """Whether what stands in the place of a kind is a name or pattern of components."""
+    """Return whether the argument KIND is in fact a name or pattern of components."""
     return text is not None and (any(mark in text for mark in "*?[/") or any(text in r for r in REGISTRIES.values()))
 
 
 def _described(registry: Registry, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Names with their summaries; the members of a family share one, told once, with the family."""
+    """Yield names with summaries; the members of a family share one, which is given once, with the family."""
     entries, families = registry.snapshot()
-    told = set()
+    described = set()
     for name in names:
         if name in entries:
             yield name, _with_terms(entries[name])
             continue
         family = families[name.partition("/")[0]].entry
-        if family.name not in told:
+        if family.name not in described:
             yield family.name, family.summary
-            told.add(family.name)
+            described.add(family.name)
         if name != family.name:
             yield name, ""
 
 
 def _with_terms(entry: Entry) -> str:
-    """Summary of a component; of a dataset also what it says of weights, in a word."""
+    """Return the summary of a component; for a dataset also whether its terms let trained weights be shared."""
     verdict = str(entry.defaults.get("share_weights", "")).partition(" ")[0].rstrip(":,;")
     return f"{entry.summary} [sharing weights: {verdict}]" if verdict else entry.summary
 
@@ -105,5 +109,5 @@ def _info(arguments: argparse.Namespace) -> None:
     from fer_zoo import model_info
     from fer_zoo.names import parse_name, split_tag
 
-    parse_name(split_tag(arguments.model)[0])  # "no weights" would be no help where there is no such model
+    parse_name(split_tag(arguments.model)[0])  # an unknown model is a clearer error than missing weights
     print(model_info(arguments.model))

@@ -1,31 +1,46 @@
-"""Jobs spread over processes of this machine, where a killed parent leaves none behind, or over a Ray cluster."""
+"""Jobs spread over processes of this machine, none of which outlives the one that started them, or over Ray."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
-import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from typing import Literal, TypeVar
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess as Process
+from typing import Any, Literal, TypeVar
 
-from fer_zoo.errors import InputError
+from fer_zoo.errors import FerZooError, InputError
 
 J = TypeVar("J")
 R = TypeVar("R")
 
 Engine = Literal["processes", "ray"]
+# Reads process numbers until the pipe ends, as it does when the process that writes them is killed.
+_WATCHDOG = """
+import os, signal, sys
+for worker in [int(line) for line in sys.stdin]:
+    try:
+        os.kill(worker, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
+# Seconds in which a worker that is told to end can remove its temporary files.
+_GRACE = 5.0
 
 
 def spread(
     function: Callable[[J], R], jobs: Sequence[J], workers: int, engine: Engine = "processes"
 ) -> Iterator[tuple[J, R]]:
-    """Yield each job with its result as it is done; in this process if `workers` is 1 and the engine is processes.
+    """Yield each job with its result as it finishes; in this process if `workers` is 1 and the engine is processes.
 
-    The function must be a module's, and jobs and results must pickle. The first error ends it, as does closing the
-    iterator: what is running is finished, the rest is not begun.
+    The function must be defined in a module, and jobs and results must pickle. After the first error the running jobs
+    finish and no other starts; an interruption and closing the iterator end them at once.
 
     Raises:
         InputError: a process ended unexpectedly.
@@ -35,35 +50,143 @@ def spread(
         from fer_zoo.data.on_ray import spread_on_ray
 
         yield from spread_on_ray(function, jobs, workers)
-        return
-    if workers <= 1 or len(jobs) <= 1:
+    elif workers <= 1 or len(jobs) <= 1:
         for job in jobs:
             yield job, function(job)
+    else:
+        yield from _over_processes(function, jobs, workers)
+
+
+def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int) -> Iterator[tuple[J, R]]:
+    # Pipes and no queues or executors: those need semaphores, and so /dev/shm, which small containers lack.
+    team: dict[Any, Process] = {}
+    waiting, running = iter(jobs), dict[Any, J]()
+    watched = ExitStack()
+    try:
+        watch = watched.enter_context(_watchdog())
+        for job in (next(waiting) for _ in range(min(workers, len(jobs)))):
+            ours, process = _start(function)
+            team[ours], running[ours] = process, job
+            watch(process)
+            _send(ours, job)
+        while running:
+            for pipe in wait(list(running)):
+                job = running.pop(pipe)
+                succeeded, result = _received(pipe, team[pipe])  # type: ignore[arg-type]
+                if not succeeded:
+                    raise result
+                for following in waiting:
+                    running[pipe] = following
+                    _send(pipe, following)
+                    break
+                yield job, result
+    except Exception:
+        raise
+    except BaseException:  # interrupted, or the iterator was closed
+        for process in team.values():
+            process.terminate()
+        raise
+    finally:
+        for pipe in team:
+            pipe.close()  # the worker then finishes its job and ends
+        for process in team.values():
+            _join(process, sys.exc_info()[1])
+        watched.close()
+
+
+@contextmanager
+def _watchdog() -> Iterator[Callable[[Process], None]]:
+    """Start a small process that kills the workers if this process is killed; gives what names a worker to it.
+
+    The workers watch this process too, but only after they have imported everything, which can take many seconds.
+    """
+    if os.name == "nt":  # pragma: no cover
+        yield lambda _: None
         return
+    with _interrupts_held_back():
+        watchdog = subprocess.Popen([sys.executable, "-I", "-S", "-c", _WATCHDOG], stdin=subprocess.PIPE, text=True)
+    with watchdog:
+        assert watchdog.stdin is not None
+        pipe = watchdog.stdin
+        try:
+            yield lambda process: print(process.pid, file=pipe, flush=True)
+        finally:
+            watchdog.kill()
+
+
+def _start(function: Callable[[J], R]) -> tuple[Connection, Process]:
     # Spawned, not forked: torch and numba keep threads, which a fork would break.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_leave_with_parent) as pool:
-        running = {pool.submit(function, job): job for job in jobs}
-        try:
-            for done in as_completed(running):
-                yield running[done], done.result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"A worker process ended unexpectedly: {error}",
-                'enough memory, and in a script `if __name__ == "__main__":` round the call',
-                "run it again, with fewer workers if memory is short; what is done is kept",
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, function), daemon=True)
+    with _interrupts_held_back():
+        process.start()
+    theirs.close()
+    return ours, process
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start processes that never see Ctrl-C, not even while they import: the process that started them ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # pragma: no cover  (Windows)
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # or the first process would start it, which lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _send(pipe: Any, job: object) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # it has ended, which shows when its result is awaited
+        pipe.send(job)
+
+
+def _received(pipe: Any, process: Process) -> tuple[bool, Any]:
+    try:
+        outcome: tuple[bool, Any] = pipe.recv()
+        return outcome
+    except (EOFError, ConnectionResetError) as error:
+        process.join(_GRACE)
+        raise InputError(
+            f"A worker process ended unexpectedly (exit code {process.exitcode}).",
+            'enough memory, and in a script `if __name__ == "__main__":` around the call',
+            "run it again, with fewer workers if memory is short; finished work is kept",
+        ) from error
+
+
+def _join(process: Process, error: BaseException | None) -> None:
+    """Wait for a worker's end; one that was told to end and does not, e.g. deep in a library, is killed."""
+    if error is not None and not isinstance(error, Exception):
+        process.join(_GRACE)
+        process.kill()
+    process.join()
+
+
+def _work(pipe: Any, function: Callable[[Any], object]) -> None:
+    """Answer each job of the pipe with whether it succeeded and the result or the error, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # runs what removes temporary files
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            job = pipe.recv()
+            try:
+                outcome = True, function(job)
+            except Exception as error:
+                if not isinstance(error, FerZooError):
+                    error.add_note("".join(traceback.format_exception(error)))
+                outcome = False, error
+            pipe.send(outcome)
 
 
 def _leave_with_parent() -> None:
-    """End this worker when the process that started it is gone, even if it was killed outright."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
+    """End this worker when the process that started it is gone, even if it was killed before this one had begun."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
         os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -31,6 +31,7 @@ from fer_zoo.data.store.alone import alone_in
 from fer_zoo.data.store.records import FORMAT, Encoding
 from fer_zoo.errors import FerZooError, InputError, OptionError
 from fer_zoo.files import write_text
+from fer_zoo.paths import find_path
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec
 
@@ -124,7 +125,7 @@ def _plan(
         )
     if isinstance(spec, RenderSpec):
         return plan_rendering(dataset, spec, out, encoding)
-    root = Path(str(root))
+    root = find_path(str(root))
     if out.resolve().is_relative_to(root.resolve()):
         raise InputError(
             f"The store {out} would lie in the database {root}.",

@@ -20,9 +20,9 @@ from fer_zoo.data.sources import Database, Source
 from fer_zoo.data.store import ClipFacts, Failure, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
-from fer_zoo.files import shown
 from fer_zoo.landmarks import create_landmarker
 from fer_zoo.landmarks.base import Landmarker
+from fer_zoo.paths import shown
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec, CropSpec
 

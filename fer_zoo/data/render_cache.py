@@ -22,7 +22,7 @@ import numpy as np
 from fer_zoo.data.clips import ClipRequest, ClipSet, FrameFiles, Frames, Points
 from fer_zoo.data.pool import spread
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.files import write_atomically, write_text
+from fer_zoo.files import clear_leftovers, write_atomically, write_text
 from fer_zoo.registry import unknown_name
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _open_folder(folder: Path, settings: Settings) -> None:
     try:
         if not header.exists():
             write_text(header, text)
+        clear_leftovers(folder)
         found = header.read_text()
     except OSError as error:
         raise InputError(

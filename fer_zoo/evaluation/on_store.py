@@ -20,7 +20,8 @@ from fer_zoo.data.playback import central_frames
 from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.split_files import read_splits
 from fer_zoo.data.store import Store, open_store
-from fer_zoo.errors import InputError, OptionError, TrainingError
+from fer_zoo.devices import find_device
+from fer_zoo.errors import InputError, OptionError
 from fer_zoo.evaluation.statistics import estimate
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
@@ -113,7 +114,7 @@ def evaluate_on_store(
     Raises:
         WeightsError: no such weights, or damaged ones.
         InputError: no store, one that does not fit the network, no clip of its labels, or a split of other clips.
-        TrainingError: no such device.
+        OptionError: no such device.
     """
     folder = Path(name) if Path(name).is_dir() else weights.find(*_model_and_tag(str(name)))
     spec, recipe = weights.read_folder(folder).spec, load_recipe(folder / "recipe.yaml")
@@ -121,11 +122,7 @@ def evaluate_on_store(
     model = weights.load_weights(folder)
     card = model.card
     assert card is not None
-    try:
-        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
-        given = f"Device {device!r}: {str(error).splitlines()[0]}"
-        raise TrainingError(given, "cpu, cuda, cuda:1, ...", "choose another device") from error
+    model.to(find_device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
     clips = opened.as_clip_set(spec.labels)
     tested = None if split is None else _tested(Path(split), opened, clips)
     asked = [clip for clip in opened.facts if tested is None or clip.key in tested]

@@ -15,7 +15,7 @@ from fer_zoo.evaluation.report_settings import setting_of
 from fer_zoo.evaluation.report_summary import make_report
 from fer_zoo.evaluation.report_text import as_html, as_markdown
 from fer_zoo.evaluation.results import Cell, in_one_line, read_results
-from fer_zoo.files import write_atomically, write_text
+from fer_zoo.files import final_name, write_atomically, write_text
 
 MARKDOWN, HTML, JSON, PICTURES = "report.md", "report.html", "report.json", "pictures"
 
@@ -67,7 +67,7 @@ def _remove_earlier(out: Path, pictures: Collection[str]) -> None:
     """Remove what earlier reports left, whole or, where they were killed, in halves; never what they did not make."""
     folder = out / PICTURES
     old = [path for path in folder.glob("*") if is_picture_name(path.name) and path.name not in pictures]
-    halves = [path for path in out.glob(".report.*.tmp.*") if re.fullmatch(r"\.report\.\d+\.tmp\.\w+", path.name)]
+    halves = [path for path in out.glob(".report.*.tmp.*") if re.fullmatch(r"report\.\w+", final_name(path.name))]
     for path in old + halves:
         if not path.is_dir():
             path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from fer_zoo.evaluation.report_tables import (
 )
 from fer_zoo.evaluation.report_text import Block, Heading, Paragraph, Picture, Strong, Table, Warnings
 from fer_zoo.evaluation.statistics import Basis
+from fer_zoo.files import final_name
 
 # Names that are written out in a line.
 _LISTED = 12
@@ -54,7 +55,7 @@ def picture_name(kind: Literal["confusion", "curves", "mistakes"], number: int) 
 
 def is_picture_name(file: str) -> bool:
     """Whether a file of this name is a picture of some report, or the half of one, of a report that was killed."""
-    return bool(re.fullmatch(r"(confusion|curves|mistakes)-\d+\.(png|jpg)", re.sub(r"^\.(.+)\.\d+\.tmp", r"\1", file)))
+    return bool(re.fullmatch(r"(confusion|curves|mistakes)-\d+\.(png|jpg)", final_name(file)))
 
 
 def _run(report: Report) -> Iterator[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fer_zoo.inference.palette import RGB, label_colours
 from fer_zoo.inference.timeline import Timeline
 from fer_zoo.landmarks.base import UInt8
+from fer_zoo.paths import shown
 from fer_zoo.specs import CropSpec
 from fer_zoo.video.crop import clip_box, crop_clip
 from fer_zoo.video.reader import open_video
@@ -31,6 +34,20 @@ def plot_timeline(timeline: Timeline, path: str | Path) -> None:
     Raises:
         VideoError: the video cannot be read again, or the picture cannot be written.
     """
+    import matplotlib
+
+    png = Path(path).suffix.lower() == ".png"
+    with (
+        output_file(path) as temporary,
+        # A $ in a name or label is a dollar, and a script that the font lacks is shown as boxes.
+        matplotlib.rc_context({"text.parse_math": False}),
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+    ):
+        figure = _figure(timeline)
+        figure.savefig(temporary, metadata={"Source": shown(timeline.video.resolve())} if png else None)
+
+
+def _figure(timeline: Timeline) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -43,12 +60,21 @@ def plot_timeline(timeline: Timeline, path: str | Path) -> None:
     _draw_curves(curves, timeline, colours)
     _draw_strip(strip, timeline, colours)
     _draw_thumbnails(figure, curves, timeline, colours)
-    figure.text(_LEFT, 0.955, timeline.video.name, size=13, weight="bold", color=_INK)
+    figure.text(_LEFT, 0.955, shown(timeline.video.name), size=13, weight="bold", color=_INK)
     figure.text(
         _RIGHT, 0.955, f"{timeline.model}  ·  points: {timeline.landmarker}", size=9, color="#666c76", ha="right"
     )
-    with output_file(path) as temporary:
-        figure.savefig(temporary)
+    return figure
+
+
+def source_of(path: str | Path) -> str | None:
+    """Return the absolute path of the video that a picture of `plot_timeline` shows; None where it does not say."""
+    try:
+        with Image.open(path) as picture:
+            source = picture.info.get("Source")
+    except (OSError, ValueError, SyntaxError):  # missing, damaged or no picture
+        return None
+    return source if isinstance(source, str) else None
 
 
 def _draw_curves(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fer_zoo.devices import find_device
 from fer_zoo.errors import NoFaceError, OptionError, VideoError
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, Plan, check_hop, plan_windows
@@ -69,7 +70,7 @@ def predict_video(
         raise OptionError(f"batch_size={batch_size}.", "1 or more", "leave it out")
     video = open_video(path)
     if device is not None:
-        _move(model, device)
+        model.to(find_device(device))
     finder = _landmarker(model, landmarker)
     track = _track(video, finder, progress)
     if not track.found.any():
@@ -94,14 +95,6 @@ def predict_video(
     notes = _notes(video, track, plan, model, finder)
     name = model.card.name if model.card else f"{model.spec.name} (untrained)"
     return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
-
-
-def _move(model: FERModel, device: torch.device | str) -> None:
-    try:
-        model.to(device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA raises an AssertionError
-        reason = str(error).splitlines()[0]
-        raise OptionError(f"Device {device}: {reason}", '"cpu", or a device torch finds here', "use cpu") from error
 
 
 def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:

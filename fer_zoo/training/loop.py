@@ -81,8 +81,8 @@ def train(
         tensorboard: write curves under `out_dir`/tensorboard.
 
     Raises:
-        OptionError: the tag is no tag.
-        TrainingError: the folder holds another run, the device or the batch cannot be had, a file cannot be written, or
+        OptionError: the tag is invalid, or there is no such device.
+        TrainingError: the folder holds another run, the batch does not fit, a file cannot be written, or
             the loss is no longer finite.
         RecipeError, InputError: as `fer_zoo.data.load`, e.g. of a store that does not fit; a fold lacks a label.
         MissingExtraError: tensorboard is not installed.

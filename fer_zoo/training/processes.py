@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from fer_zoo.devices import find_device
 from fer_zoo.errors import TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import TrainSpec
@@ -25,7 +26,8 @@ def join(device: str | None) -> PartialState:
     """Find this process's device and join the other processes of a launch by torchrun or `accelerate launch`.
 
     Raises:
-        TrainingError: no such device, or one device named for several processes.
+        OptionError: no such device.
+        TrainingError: one device named for several processes.
     """
     from accelerate import PartialState
 
@@ -51,16 +53,10 @@ def join(device: str | None) -> PartialState:
 
 
 def _device(device: str | None) -> torch.device:
-    try:
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        # Not on the first GPU from every process: each would keep some of its memory.
-        torch.empty(1, device=f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if str(where) == "cuda" else where)
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
-        reason = str(error).splitlines()[0]
-        raise TrainingError(
-            f"Device {device!r}: {reason}", "cpu, cuda, cuda:1, ...", "choose another device"
-        ) from error
-    return where
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    # Not on the first GPU from every process: each would keep some of its memory.
+    find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device)
+    return torch.device(device)
 
 
 def is_first() -> bool:

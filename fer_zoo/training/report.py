@@ -25,7 +25,7 @@ from fer_zoo.data.split_files import fingerprint_of, write_splits
 from fer_zoo.data.splits import PARTS, Split, sharing
 from fer_zoo.data.terms import provenance
 from fer_zoo.errors import TrainingError
-from fer_zoo.files import clear_left_overs, locked, write_text
+from fer_zoo.files import clear_leftovers, locked, write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.specs import Metrics, Recipe
@@ -71,7 +71,7 @@ def tidy(out: Path) -> None:
         TrainingError: one cannot be removed.
     """
     try:
-        clear_left_overs(out)
+        clear_leftovers(out)
     except OSError as error:
         raise _unwritten(out, error) from error
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from fer_zoo.errors import VideoError
 from fer_zoo.landmarks.base import UInt8
+from fer_zoo.paths import ffmpeg_url, find_path, missing
 from fer_zoo.video.seek import Marks
 from fer_zoo.video.upright import orientation
 
@@ -139,7 +140,7 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE) -> Video:
     Raises:
         VideoError: no such file, empty, not a video, no picture in it, or not one frame that can be decoded.
     """
-    path = Path(path)
+    path = find_path(path)
     _check_file(path)
     with _open_container(path) as container:
         stream, raws = _decoding(container, path, [])
@@ -239,7 +240,7 @@ def _check_file(path: Path) -> None:
             f"{path} cannot be read: {error.strerror}.", "the path of a video file", "check the path and its rights"
         ) from error
     if not exists:
-        raise VideoError(f"There is no file {path}.", "the path of a video file", "check the spelling")
+        raise VideoError(missing(path), "the path of a video file", "check the spelling")
     if path.is_dir():
         raise VideoError(f"{path} is a folder, not a file.", "the path of a video file", "name a file in that folder")
     if not path.is_file():
@@ -254,7 +255,8 @@ def _open_container(path: Path) -> Any:
     except ImportError as error:  # pragma: no cover  (av is a core dependency)
         raise VideoError("The package 'av' cannot be imported.", "PyAV", "pip install av") from error
     try:
-        return av.open(str(path), metadata_errors="replace")
+        # Without the option a name such as a%d.jpg would stand for a row of pictures.
+        return av.open(ffmpeg_url(path), options={"pattern_type": "none"}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(
             f"{path} cannot be read as video: {_reason(error)}.",

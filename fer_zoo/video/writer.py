@@ -13,6 +13,7 @@ import numpy as np
 from fer_zoo.errors import FerZooError, InputError, VideoError
 from fer_zoo.files import atomic_file
 from fer_zoo.landmarks.base import UInt8
+from fer_zoo.paths import ffmpeg_url
 
 # H.264 first; builds of FFmpeg without it still have its own MPEG-4 encoder.
 _CODECS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -130,7 +131,7 @@ def _container(path: Path, options: dict[str, str]) -> Any:
     import av
 
     try:
-        return av.open(str(path), "w", options=options)
+        return av.open(ffmpeg_url(path), "w", options=options)
     except ValueError as error:
         given = "The ending of the video's name says no format that FFmpeg can write."
         raise VideoError(given, "a name that ends in .mp4, .mkv or .mov", "choose another name") from error

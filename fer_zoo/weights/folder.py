@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from fer_zoo.errors import WeightsError
+from fer_zoo.paths import find_path
 from fer_zoo.specs import ModelSpec, WeightsCard
 from fer_zoo.weights.config import read_config
 from fer_zoo.weights.files import (
@@ -61,7 +62,7 @@ def read_folder(folder: str | Path) -> WeightsFolder:
     Raises:
         WeightsError: a file is missing or damaged, of an unknown format, or card and config disagree.
     """
-    path = Path(folder)
+    path = find_path(folder)
     tensors = INDEX if (path / INDEX).is_file() and not (path / TENSORS).is_file() else TENSORS
     _refuse_missing(path, [CONFIG, tensors, RECIPE, CARD])
     found = read_beginning(path)

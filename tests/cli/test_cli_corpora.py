@@ -23,11 +23,11 @@ def test_data_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures(tmp_path / "neutral" / "other", 3)
     assert main(["data", "check", "folder", "--root", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"2 labelled sources below {tmp_path}",
+        f"2 labelled sources in {tmp_path}",
         "  subjects                 unknown",
         "  fear                     1",
         "  neutral                  1",
-        "nothing differs from what is known of it",
+        "all counts match the published ones",
     ]
 
 
@@ -53,7 +53,7 @@ def test_data_check_walks_once_and_shows_splits_differences_and_problems(
     told = capsys.readouterr()
     assert walks.count("Actor_01") == 2, "once for the folders of actors, once for their files"
     assert told.out.splitlines()[:6] == [
-        f"2 labelled sources below {tmp_path}",
+        f"2 labelled sources in {tmp_path}",
         "  subjects                 1",
         "  fear                     1",
         "  happiness                1",
@@ -62,7 +62,7 @@ def test_data_check_walks_once_and_shows_splits_differences_and_problems(
     ]
     assert "differs: clips: 2, expected 1440" in told.out
     assert "problem: the name is not of the form MM-VV-EE-II-SS-RR-AA: 1 left out, such as \\xff.mp4" in told.out
-    assert "16 counts differ from what is known of ravdess; 2 problems." in told.err
+    assert "16 counts differ from the published ones of ravdess; 2 problems." in told.err
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_a_template_is_a_table_that_its_reader_takes(
 def test_a_dataset_without_a_template(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "template", "ckplus"]) == 2
     assert capsys.readouterr().err == (
-        "fer-zoo: Dataset 'ckplus' has no table for its user to write.\n"
+        "fer-zoo: Dataset 'ckplus' has no table to fill in.\n"
         "  Accepted: csv, fera\n"
-        "  What to do: it tells its labels itself: leave this step out\n"
+        "  What to do: its files already contain the labels: skip this step\n"
     )
     assert main(["data", "template", "fear"]) == 2
     assert "did you mean 'fera'" in capsys.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from video_files import Squares, audio_only, dlib_or_skip, draw, encode, rendere
 
 from fer_zoo import FERModel, cli
 from fer_zoo.compose import build
+from fer_zoo.inference.plot import source_of
+from fer_zoo.paths import shown
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import LANDMARKERS
 from fer_zoo.specs import Metrics
@@ -163,7 +167,7 @@ def test_a_full_disk_is_no_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with small_disk(500):
         assert cli.main(["predict", video, "--out", str(tmp_path / "out")]) == cli.EXIT_VIDEO
     error = capsys.readouterr().err
-    assert "timeline.csv cannot be written" in error
+    assert "timeline.png cannot be written" in error
     assert "What to do: make room" in error
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -214,3 +218,74 @@ def test_a_damaged_video_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[
     path.write_bytes(data[: len(data) // 2])
     assert cli.main(["predict", str(path), "--out", str(tmp_path / "out"), "--no-video"]) == 0
     assert "note: " in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_videos_of_one_name_do_not_replace_each_others_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    videos = [face_video(Path(name), count) for name, count in (("a/x.mp4", 12), ("b/x.mp4", 14), ("a/x.mkv", 16))]
+    for _ in range(2):  # the second time each finds its own folder again
+        for video in videos:
+            assert cli.main(["predict", str(video), "--no-video", "--hop", "4"]) == 0
+            assert capsys.readouterr().err == ""
+    folders = ["x_expressions", "x_expressions_2", "x_expressions_3"]
+    assert sorted(path.name for path in tmp_path.glob("x_*")) == folders
+    assert [len((tmp_path / f / "timeline.csv").read_text().splitlines()) - 1 for f in folders] == [12, 14, 16]
+    assert [source_of(tmp_path / f / "timeline.png") for f in folders] == [str(tmp_path / video) for video in videos]
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_an_explicit_folder_is_replaced_with_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two, out = face_video(tmp_path / "a.mp4"), face_video(tmp_path / "b.mp4", 14), tmp_path / "out"
+    assert cli.main(["predict", str(one), "--out", str(out)]) == 0
+    (out / "notes.txt").touch()
+    (out / f".annotated.{2**22 + 1}.0123456789abcdef.tmp.mp4").touch()  # no process has so high a number
+    assert cli.main(["predict", str(two), "--out", str(out), "--no-video"]) == 0
+    assert capsys.readouterr().err == f"note: {out} held the results of {one}; they were replaced.\n"
+    assert sorted(file.name for file in out.iterdir()) == ["notes.txt", "timeline.csv", "timeline.png"]
+
+
+@pytest.mark.usefixtures("squares_model")
+@pytest.mark.parametrize(
+    "name", ["2024-01-01T12:30.mp4", "-x$y_1$%d.mp4", "Zo\udceb\n.mp4", "子供.mp4", "cafe\u0301.mp4"], ids=ascii
+)
+def test_any_file_name_goes_in_and_comes_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    face_video(tmp_path / "plain.mp4")
+    os.rename("plain.mp4", name)
+    given = unicodedata.normalize("NFC", name)
+    assert cli.main(["predict", "--no-video", "--out", "o", "--", given]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith(f"{shown(name)}: 12 frames")
+    assert source_of(tmp_path / "o" / "timeline.png") == shown(tmp_path / name)
+
+
+@pytest.mark.usefixtures("squares_model")
+@pytest.mark.parametrize("device", ["meta", "hpu", "xyz", "cuda:99", "mps", "cpu:x", ""])
+def test_a_device_that_cannot_compute_here(device: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = str(face_video(tmp_path / "a.mp4"))
+    assert cli.main(["predict", video, "--device", device, "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert f"Device {device!r} cannot be used: " in error
+    assert "Accepted: cpu" in error
+    assert "What to do: write " in error
+
+
+def test_a_dash_at_the_start_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-x.mp4").touch()
+    assert cli.main(["predict", "--", "-x.mp4", "--no-video"]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert "got '--no-video' after `--`" in error
+    assert "What to do: write options before `--`" in error
+    assert cli.main(["predict", "-x.mp4"]) == cli.EXIT_ERROR
+    assert "What to do: write ./-x.mp4; " in capsys.readouterr().err

@@ -56,9 +56,9 @@ def test_validate_names_every_problem_of_every_file(tmp_path: Path, capsys: pyte
     assert "train.momentum (wrong.yaml:2): 2 is wrong" in captured.err
     assert f"{impossible}: " in captured.err
     assert captured.err.endswith(
-        "fer-zoo: 2 of 4 recipes are not valid.\n"
+        "fer-zoo: 2 of 4 recipes are invalid.\n"
         "  Accepted: recipes without a problem\n"
-        "  What to do: mend what is named above\n"
+        "  What to do: fix the problems listed above\n"
     )
     assert cli.main(["recipes", "validate", "quickstart"]) == 0
 

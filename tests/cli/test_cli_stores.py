@@ -68,7 +68,7 @@ def test_splits_that_cannot_be(
 
 def test_verify_finds_a_single_changed_byte(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "verify", str(store.folder)]) == 0
-    assert capsys.readouterr().out == "36 clips in 1 shards are as they were written\n"
+    assert capsys.readouterr().out == "36 clips in 1 shards match their checksums\n"
     tar = store.folder / "shards" / "000000.tar"
     content = bytearray(tar.read_bytes())
     content[len(content) // 2] ^= 1

@@ -18,7 +18,7 @@ def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models", "*nonsense*"]) == cli.EXIT_ERROR
     assert "No model matches '*nonsense*'" in capsys.readouterr().err
     assert cli.main(["models", "*lstm*", "--exclude", "*"]) == cli.EXIT_ERROR
-    assert "No model matches '*lstm*' without '*'." in capsys.readouterr().err
+    assert "No model matches '*lstm*' excluding '*'." in capsys.readouterr().err
     assert cli.main(["models", "zzz", "--pretrained"]) == cli.EXIT_ERROR
     assert "No model with weights matches 'zzz'." in capsys.readouterr().err
 

@@ -10,12 +10,12 @@ VERBS = (
     "predict, models, components, info, recipes, prepare, data, train, evaluate, ablate, report, push, download, cache"
 )
 CASES = {
-    "foo": ("`fer-zoo` has no verb 'foo'.", VERBS, "fer-zoo"),
-    "modls": ("`fer-zoo` has no verb 'modls'.", "did you mean 'models'?", "fer-zoo"),
-    "": ("`fer-zoo` needs a verb.", VERBS, "fer-zoo"),
+    "foo": ("`fer-zoo` has no command 'foo'.", VERBS, "fer-zoo"),
+    "modls": ("`fer-zoo` has no command 'modls'.", "did you mean 'models'?", "fer-zoo"),
+    "": ("`fer-zoo` needs a command.", VERBS, "fer-zoo"),
     "--debgu models": ("`fer-zoo` has no option '--debgu'.", "did you mean '--debug'?", "fer-zoo"),
-    "recipes": ("`fer-zoo recipes` needs a verb.", "ls, show, copy, validate, diff", "fer-zoo recipes"),
-    "recipes vaidate": ("`fer-zoo recipes` has no verb 'vaidate'.", "did you mean 'validate'?", "fer-zoo recipes"),
+    "recipes": ("`fer-zoo recipes` needs a command.", "ls, show, copy, validate, diff", "fer-zoo recipes"),
+    "recipes vaidate": ("`fer-zoo recipes` has no command 'vaidate'.", "did you mean 'validate'?", "fer-zoo recipes"),
     "train quickstart --wrkers 3": (
         "`fer-zoo train` has no option '--wrkers'.",
         "did you mean '--workers'?",
@@ -29,24 +29,25 @@ CASES = {
     "info --zzz x": ("`fer-zoo info` has no option '--zzz'.", "--help, --debug", "fer-zoo info"),
     "models --pattern lstm": (
         "`fer-zoo models` has no option '--pattern'.",
-        "PATTERN by itself: fer-zoo models [-h] [--debug] [--pretrained] [--exclude PATTERN] [--family NAME] [PATTERN]",
+        "PATTERN without a name before it: "
+        "fer-zoo models [-h] [--debug] [--pretrained] [--exclude PATTERN] [--family NAME] [PATTERN]",
         "fer-zoo models",
     ),
-    "info a b": ("`fer-zoo info` takes no further argument 'b'.", "fer-zoo info [-h] [--debug] MODEL", "fer-zoo info"),
+    "info a b": ("`fer-zoo info` got an unexpected argument 'b'.", "fer-zoo info [-h] [--debug] MODEL", "fer-zoo info"),
     "info": ("`fer-zoo info` needs MODEL.", "fer-zoo info [-h] [--debug] MODEL", "fer-zoo info"),
     "predict x.mp4 --hop a": (
-        "--hop: 'a' is no whole number of 1 or more.",
-        "--hop N: sampled frames between windows; default 2",
+        "--hop: 'a' is not an integer >= 1.",
+        "--hop N: sampled frames between windows; default: 2",
         "fer-zoo predict",
     ),
     "predict x.mp4 --hop -1": (
-        "--hop: '-1' is no whole number of 1 or more.",
-        "--hop N: sampled frames between windows; default 2",
+        "--hop: '-1' is not an integer >= 1.",
+        "--hop N: sampled frames between windows; default: 2",
         "fer-zoo predict",
     ),
     "predict x.mp4 --model": (
         "--model: expected one argument.",
-        "--model NAME: or hf-hub:OWNER/NAME, or a weights folder; default incres3d_tiny_lstm_lm_in",
+        "--model NAME: model.tag, hf-hub:OWNER/NAME, or a weights folder; default: incres3d_tiny_lstm_lm_in",
         "fer-zoo predict",
     ),
 }
@@ -57,14 +58,14 @@ def test_the_whole_text(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     given, accepted, prog = CASES[line]
     assert cli.main(line.split()) == cli.EXIT_ERROR
     captured = capsys.readouterr()
-    do = f"`{prog} --help` explains"
+    do = f"see `{prog} --help`"
     assert captured.err == f"fer-zoo: {given}\n  Accepted: {accepted}\n  What to do: {do}\n"
     assert captured.out == ""
 
 
 def test_an_ambiguous_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models", "--", "a", "b"]) == cli.EXIT_ERROR
-    assert "takes no further argument 'b'" in capsys.readouterr().err
+    assert "got an unexpected argument 'b'" in capsys.readouterr().err
     assert cli.main(["predict", "x.mp4", "--d", "cpu"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
     assert "ambiguous option: --d could match --debug, --device." in error
@@ -75,7 +76,7 @@ def test_a_recipe_that_an_option_swallowed(capsys: pytest.CaptureFixture[str]) -
     assert cli.main(["recipes", "show", "--set", "seed=2", "quickstart"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
     assert "`fer-zoo recipes show` needs RECIPE." in error
-    assert "What to do: write RECIPE before --set, which takes all that follows" in error
+    assert "What to do: write RECIPE before --set, which takes everything after it" in error
     assert cli.main(["ablate", "quickstart"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
     assert "`fer-zoo ablate` needs --out." in error

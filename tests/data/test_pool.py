@@ -1,4 +1,4 @@
-"""Jobs over processes: all results, errors come home, and a killed parent leaves nobody behind."""
+"""Jobs over processes: all results and errors come back, and no process outlives the one that started it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_killed_parent_leaves_no_worker(tmp_path: Path) -> None:
     )
     parent = subprocess.Popen([sys.executable, script])
     workers: list[int] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # spawned processes import torch, on a busy machine for long
     while len(workers) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
         workers = [int(path.suffix[1:]) for path in tmp_path.glob("script.py.*")]
@@ -63,3 +63,58 @@ def test_a_killed_parent_leaves_no_worker(tmp_path: Path) -> None:
         time.sleep(0.1)
     assert len(workers) == 2
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def started(folder: Path, body: str) -> tuple[subprocess.Popen[str], set[int]]:
+    """A script that spreads two jobs over two processes, as soon as both were started, and their numbers."""
+    script = folder / "script.py"
+    script.write_text(
+        f"import time\n{body}\n"
+        "from fer_zoo.data.pool import spread\n"
+        "if __name__ == '__main__':\n"
+        "    list(spread(time.sleep, [60, 60], 2))\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 180  # spawned processes import torch, on a busy machine for long
+    while len(workers := members(parent.pid, "spawn_main")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return parent, workers
+
+
+def members(session: int, command: str) -> set[int]:
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, group = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(group) == session and state != "Z" and command in (process / "cmdline").read_text():
+                found.add(int(process.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_parent_killed_before_its_workers_have_imported_leaves_none(tmp_path: Path) -> None:
+    parent, workers = started(tmp_path, "if __name__ != '__main__':\n    time.sleep(60)  # a slow import")
+    time.sleep(0.5)
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 10
+    while members(parent.pid, "") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(workers) == 2
+    assert members(parent.pid, "") == set()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize("import_seconds", [0, 60])
+def test_an_interrupt_ends_all_without_a_traceback_of_a_worker(import_seconds: int, tmp_path: Path) -> None:
+    parent, workers = started(tmp_path, f"if __name__ != '__main__':\n    time.sleep({import_seconds})")
+    time.sleep(0.5)
+    os.killpg(parent.pid, signal.SIGINT)
+    output, _ = parent.communicate(timeout=60)
+    assert len(workers) == 2
+    assert output.count("Traceback") == output.count("KeyboardInterrupt") == 1, output
+    assert members(parent.pid, "") == set()

@@ -16,7 +16,7 @@ from fer_zoo.data import load
 from fer_zoo.data.split_files import write_splits
 from fer_zoo.data.splits import Split
 from fer_zoo.data.store import open_store
-from fer_zoo.errors import InputError, OptionError, TrainingError, WeightsError
+from fer_zoo.errors import InputError, OptionError, WeightsError
 from fer_zoo.evaluation.on_store import check_out, evaluate_on_store
 from fer_zoo.training import evaluate_clips
 from fer_zoo.training.metrics import figures
@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, folder: Path) -> None:
         evaluate_on_store(tmp_path, tmp_path / "fera")
     with pytest.raises(WeightsError, match="no weights"):
         evaluate_on_store("incres3d_lstm.big", tmp_path / "fera")
-    with pytest.raises(TrainingError, match="Device 'nonsense'"):
+    with pytest.raises(OptionError, match="Device 'nonsense'"):
         evaluate_on_store(any_rate, tmp_path / "fera", device="nonsense")
 
 

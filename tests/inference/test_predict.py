@@ -197,7 +197,7 @@ def test_what_is_refused_before_any_work(tmp_path: Path) -> None:
         predict_video(model, path, landmarker=Squares(), hop=9)
     with pytest.raises(OptionError, match="batch_size"):
         predict_video(model, path, landmarker=Squares(), batch_size=0)
-    with pytest.raises(OptionError, match="Device nonsense"):
+    with pytest.raises(OptionError, match="Device 'nonsense'"):
         predict_video(model, path, landmarker=Squares(), device="nonsense")
     with pytest.raises(InputError, match="given"):
         predict_video(model, path, landmarker="given")

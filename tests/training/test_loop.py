@@ -19,7 +19,7 @@ from store_clips import content
 from toy_store import of_stores, toy_store
 
 from fer_zoo import data
-from fer_zoo.errors import InputError, TrainingError
+from fer_zoo.errors import InputError, OptionError, TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.training import TrainResult, evaluate_clips, loop, processes, report, train
@@ -72,7 +72,7 @@ def test_what_would_stop_a_training_is_found_before_clips_are_rendered(
         raise AssertionError("clips were asked for")
 
     monkeypatch.setattr(data, "load", never)
-    with pytest.raises(TrainingError, match="Device 'nonsense'"):
+    with pytest.raises(OptionError, match="Device 'nonsense'"):
         train(toy_faces.recipe(), tmp_path, device="nonsense")
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="cannot be written"):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 
 # What systems leave in folders that somebody has looked into.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}

@@ -19,7 +19,7 @@ from fer_zoo.data.datasets._layout import (
 )
 from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".m4v")

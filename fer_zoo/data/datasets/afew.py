@@ -9,7 +9,7 @@ from pathlib import Path
 from fer_zoo.data.datasets._layout import find_folder, optional_folder, safe_key, visible_folders
 from fer_zoo.data.datasets._reading import WORDS, Walk, clips_in, unknown_word
 from fer_zoo.data.sources import Source
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
 
 # The lists of Former-DFER: train and validation.

@@ -13,7 +13,7 @@ from fer_zoo.data.datasets._reading import VIDEOS, Walk, note
 from fer_zoo.data.datasets._table import read_table, row_values
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
 
 _EMOTIONS = {

@@ -19,7 +19,7 @@ from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, pictures_of, u
 from fer_zoo.data.datasets._table import read_table, row_values
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import find_path, shown
 from fer_zoo.registry import register_dataset
 
 _REQUIRED = ("path", "label", "subject")
@@ -183,7 +183,7 @@ def _located(root: Path, folder: Path, name: str, wrong: list[str]) -> Path | No
         return None
     # Not `resolve`: links inside the root to clips elsewhere are fine.
     top = Path(os.path.abspath(root))
-    places = [Path(os.path.abspath(base / name.replace("\\", "/"))) for base in (folder, root)]
+    places = [find_path(os.path.abspath(base / name.replace("\\", "/"))) for base in (folder, root)]
     there = [place for place in places if os.path.exists(place)]  # Path.exists raises where a name is too long
     below = [place for place in there if place.is_relative_to(top) and place != top]
     if below:

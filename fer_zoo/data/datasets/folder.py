@@ -14,7 +14,7 @@ from fer_zoo.data.datasets._layout import nearest_root, visible_files, visible_f
 from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, clips_in, note, unique_key, unknown_word
 from fer_zoo.data.sources import LABELS, Source
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
 
 

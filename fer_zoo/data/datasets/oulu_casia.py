@@ -11,7 +11,7 @@ from typing import Literal
 from fer_zoo.data.datasets._layout import find_folder, visible_folders
 from fer_zoo.data.datasets._reading import WORDS, Walk, pictures_of, unknown_word
 from fer_zoo.data.sources import Source
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
 
 _BASES = ("OriginalImg/", "B_OriginalImg/OriginalImg/", "B_OriginalImg/", "Oulu_CASIA_NIR_VIS/", "")

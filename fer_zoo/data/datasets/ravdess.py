@@ -13,7 +13,7 @@ from fer_zoo.data.datasets._layout import find_folder, fold_parts, visible_files
 from fer_zoo.data.datasets._reading import Walk, note
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
 
 _MODALITIES = {"audio_video": "01", "video": "02"}

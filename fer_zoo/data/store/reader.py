@@ -26,6 +26,7 @@ from fer_zoo.data.store.records import (
     tar_path,
 )
 from fer_zoo.errors import InputError
+from fer_zoo.paths import find_path
 from fer_zoo.specs import ComponentSpec, InputSpec
 
 # Each open map holds a file handle, of which a process has some thousand.
@@ -40,7 +41,7 @@ def open_store(folder: str | Path) -> Store:
     Raises:
         InputError: no store, an unfinished or damaged one, one of another format version, or a shard is missing.
     """
-    folder = Path(folder)
+    folder = find_path(folder)
     header = read_header(folder)
     return Store(folder, header, [read_index(folder, s.number, s.index_sha256)[0] for s in header.shards])
 

@@ -35,7 +35,7 @@ from fer_zoo.data.store.records import (
     to_json,
 )
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.files import clear_left_overs, write_atomically, write_text
+from fer_zoo.files import clear_leftovers, write_atomically, write_text
 
 
 def write_shard(
@@ -129,7 +129,7 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
     with _room_in(folder):
         write_text(header_path(folder), to_json(header, indent=1))
         for place in (folder, folder / "shards"):
-            clear_left_overs(place)
+            clear_leftovers(place)
     return header
 
 

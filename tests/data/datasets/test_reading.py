@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fer_zoo.data.datasets._reading import WORDS, counts, unique_key, unknown_word
 from fer_zoo.data.sources import LABELS, Source
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 
 
 def test_words_lead_to_labels() -> None:

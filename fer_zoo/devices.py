@@ -1,0 +1,36 @@
+"""The device that a user names, if it can compute here; else an error that lists those that can."""
+
+from __future__ import annotations
+
+import torch
+
+from fer_zoo.errors import OptionError
+
+
+def find_device(name: torch.device | str) -> torch.device:
+    """Return a device after a first computation on it.
+
+    Raises:
+        OptionError: there is no such device, or this machine or this PyTorch cannot compute on it.
+    """
+    try:
+        device = torch.device(name)
+        (torch.zeros(1, device=device) + 1).item()  # also fails on "meta", whose results cannot be read
+    except Exception as error:  # PyTorch raises another type for almost every kind of device
+        lines = str(error).splitlines()
+        reason = lines[0] if lines else type(error).__name__
+        known = available()
+        raise OptionError(
+            f"Device {str(name)!r} cannot be used: {reason}",
+            f"{', '.join(known)} (the devices of this machine)",
+            f"write {known[-1]}, or leave the device out",
+        ) from error
+    return device
+
+
+def available() -> list[str]:
+    """Return the names of the devices that PyTorch can compute on here."""
+    if not torch.accelerator.is_available():
+        return ["cpu"]
+    kind, count = torch.accelerator.current_accelerator(), torch.accelerator.device_count()
+    return ["cpu", *(f"{kind.type}:{number}" for number in range(count) if kind is not None)]

@@ -1,0 +1,71 @@
+"""The one place that finds the file a user means, opens its name with FFmpeg, and makes any name printable."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+from fer_zoo.errors import printable
+
+
+def shown(name: str | Path) -> str:
+    """Return a file name on one line, as any terminal, picture, table or JSON file can hold it.
+
+    Bytes that are not UTF-8, line breaks and control characters become escapes such as `\\xeb` and `\\n`.
+    """
+    return printable(str(name), keep="")
+
+
+def find_path(path: str | Path) -> Path:
+    """Return `path`, or the existing path that is the same text in another Unicode form, if there is exactly one.
+
+    An accented letter is one character on most systems and a letter with a combining mark on others; both look the
+    same. Where nothing is found, or several are, `path` comes back unchanged.
+    """
+    path = Path(path)
+    if _exists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        if not _exists(found / part):
+            same = _same_text(found, part)
+            if len(same) != 1:
+                return path
+            part = same[0]
+        found /= part
+    return found
+
+
+def missing(path: str | Path) -> str:
+    """Return "There is no file PATH.", with the names beside it that differ in their Unicode form only."""
+    path = Path(path)
+    same = _same_text(path.parent, path.name)
+    alike = f" (names that differ in their Unicode form only: {', '.join(map(ascii, same))})" if same else ""
+    return f"There is no file {shown(path)}{alike}."
+
+
+def ffmpeg_url(path: str | Path) -> str:
+    """Return the URL under which FFmpeg opens exactly this local file.
+
+    Without the prefix FFmpeg would take what stands before a colon for a protocol, and `-` for standard input.
+    """
+    return f"file:{os.path.abspath(path)}"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a null character
+        return False
+
+
+def _same_text(folder: Path, name: str) -> list[str]:
+    if name.isascii():
+        return []
+    try:
+        names = os.listdir(folder)
+    except (OSError, ValueError):
+        return []
+    wanted = unicodedata.normalize("NFC", name)
+    return sorted(other for other in names if unicodedata.normalize("NFC", other) == wanted)
