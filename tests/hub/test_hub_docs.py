@@ -1,4 +1,4 @@
-"""The page "Publish your weights", every block exactly as it is written, each in a fresh process, against a Hub of our own."""
+"""Every block of the page "Publish your weights" exactly as it is written, each in a fresh process, with a test Hub."""
 
 from __future__ import annotations
 
