@@ -17,7 +17,8 @@ _CELLS = (
 _NAMES = (
     b"moov", b"mvhd", b"tkhd", b"mdhd", b"elst", b"stsd", b"stts", b"ctts", b"stsz", b"stco", b"stsc", b"avcC",
     b"RIFF", b"avih", b"strh", b"strf", b"idx1", b"movi", b"Exif", b"IHDR", b"acTL", b"fcTL", b"VP8X", b"ANMF",
-    b"\x1a\x45\xdf\xa3", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75", b"\x2a\xd7\xb1", b"\x44\x89", b"\xff\xc0", b"\xff\xe1",
+    b"\x1a\x45\xdf\xa3", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75", b"\x2a\xd7\xb1", b"\x44\x89", b"\xff\xc0",
+    b"\xff\xe1",
 )  # fmt: skip
 _NUMBERS = (0, 1, 2, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
