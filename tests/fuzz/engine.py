@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .targets import TARGETS
+from .worker import make_case
 
 ROOT = Path(__file__).parents[2]
 # The worker limits its processor time itself; this ends one that waits for ever.
@@ -136,7 +137,7 @@ def fuzz(
                 if wrong not in report.failures:
                     saved = out / f"{target}-{seed}-{found['number']}"
                     shutil.rmtree(saved, ignore_errors=True)
-                    shutil.copytree(case, saved / "case")
+                    make_case(target, seed, found["number"], seeds, saved / "case")  # the worker is on to the next
                     (saved / "report.txt").write_text(f"{wrong}\n\n{found['text']}", errors="replace")
                     report.failures[wrong] = saved, found["text"]
             if sum(report.counts.values()) >= MOST_FAILURES or (stop and time.monotonic() > stop):
