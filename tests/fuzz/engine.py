@@ -22,7 +22,7 @@ from .worker import make_case
 
 ROOT = Path(__file__).parents[2]
 # The worker limits its processor time itself; this ends one that waits for ever.
-WALL_SECONDS = 180
+WALL_SECONDS = 300
 STARTUP_SECONDS = 300
 # A target that goes wrong everywhere needs no further case.
 MOST_FAILURES = 40

@@ -354,6 +354,33 @@ def read_command(case: Path) -> None:
     assert (code == 0) or ("What to do" in told and "Traceback" not in told), f"exit code {code}: {told[:500]}"
 
 
+# What the harness must see, for its own test
+
+
+def seed_probe(folder: Path) -> None:
+    (folder / "0").mkdir()
+    (folder / "0" / "what").write_text("right")
+
+
+def read_probe(case: Path) -> None:
+    import faulthandler
+
+    from fer_zoo.errors import FerZooError
+
+    what = (case / "what").read_text()
+    if what == "bare":
+        raise KeyError(what)
+    if what == "vague":
+        raise FerZooError("Something is wrong.")
+    if what == "crash":
+        faulthandler._sigsegv()  # type: ignore[attr-defined]
+    if what == "memory":
+        bytearray(16 * 2**30)
+    while what == "loop":
+        pass
+
+
+PROBE = Target(seed_probe, lambda rng, case: None, read_probe, 3)
 TARGETS = {
     "recipe": Target(seed_recipes, damage_recipe, read_recipe, 500),
     "weights": Target(seed_weights, damage_weights, read_weights, 150),

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 from random import Random
 
-from .targets import TARGETS
+from .targets import PROBE, TARGETS, Target
 
 CPU_SECONDS = 20
 EXTRA_MEMORY = 2 * 2**30
@@ -39,13 +39,17 @@ def limited(target: str) -> None:
     faulthandler.register(signal.SIGPROF, chain=True)
 
 
+def _named(target: str) -> Target:
+    return {**TARGETS, "probe": PROBE}[target]
+
+
 def make_case(target: str, seed: int, number: int, seeds: Path, case: Path) -> None:
     """Copy a seed and damage it; the same for the same target, seed and number."""
     rng = Random(f"{target}:{seed}:{number}")
     shutil.rmtree(case, ignore_errors=True)
     chosen = rng.choice(sorted(seeds.iterdir()))
     shutil.copytree(chosen, case)
-    TARGETS[target].damage(rng, case)
+    _named(target).damage(rng, case)
 
 
 def outcome(target: str, case: Path) -> dict[str, str]:
@@ -56,7 +60,7 @@ def outcome(target: str, case: Path) -> dict[str, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            TARGETS[target].read(case)
+            _named(target).read(case)
     except FerZooError as error:
         parts = (error.given, error.accepted, error.do)
         if not all(parts):
