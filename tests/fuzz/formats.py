@@ -49,16 +49,16 @@ def damaged_tensors(rng: Random, data: bytes) -> bytes:
     """A safetensors file with another header (its length made right, or not) or other bytes."""
     length = int.from_bytes(data[:8], "little")
     header, body = data[8 : 8 + length], data[8 + length :]
-    kind = rng.randrange(6)
+    kind = rng.randrange(8)
     if kind < 3:
         header = damaged_json(rng, header.decode()).encode("utf-8", "surrogateescape")
-    elif kind == 3:
+    elif kind < 6:
         values = bytearray(body)
         for _ in range(rng.choice((1, 8))):
             place = rng.randrange(len(values) // 4) * 4
-            values[place : place + 4] = struct.pack("<f", rng.choice((float("nan"), float("inf"), 3e38, -0.0, 1e-45)))
+            values[place : place + 4] = struct.pack("<f", rng.choice((float("nan"), float("inf"), 1.5, -0.0, 1e-45)))
         body = bytes(values)
-    elif kind == 4:
+    elif kind == 6:
         return rng.choice((0, 1, 2**31, 2**40, 2**63 - 1, 2**64 - 1, len(data))).to_bytes(8, "little") + data[8:]
     else:
         return damaged_bytes(rng, data, reach=length + 64)
