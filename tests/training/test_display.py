@@ -88,6 +88,6 @@ def test_without_tensorboard_it_is_said_before_anything_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(MissingExtraError, match=r"fer-zoo\[tensorboard\]"):
+    with pytest.raises(MissingExtraError, match=r'pip install "\.\[tensorboard\]"'):
         train(toy_faces.recipe(), tmp_path / "run", tensorboard=True)
     assert not (tmp_path / "run").exists()
