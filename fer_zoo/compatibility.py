@@ -1,4 +1,4 @@
-"""Which registered parts fit together, and what suits them, known from their registration alone. Knows no torch."""
+"""Compatibility of registered parts, and defaults set by backbones, from their registration. Does not import torch."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from fer_zoo.registry import FUSIONS, SUITED, Entry
 
 
 def conflict(backbone: Entry | Outline, fused: Entry | Outline) -> str | None:
-    """Why a backbone and a fusion cannot work together; None if they can."""
+    """Return why a backbone and a fusion are incompatible; None if they are compatible."""
     site = fused.defaults["site"]
     if site == "residual" and "residual" not in backbone.defaults.get("sites", ()):
-        return f"fusion {fused.name!r} works on residual shortcuts; backbone {backbone.name!r} offers none"
+        return f"fusion {fused.name!r} works on residual shortcuts; backbone {backbone.name!r} has none"
     if site == "input" and "in_channels" not in backbone.injected:
-        return f"fusion {fused.name!r} adds input channels; backbone {backbone.name!r} takes three, RGB"
+        return f"fusion {fused.name!r} adds input channels; backbone {backbone.name!r} accepts only three (RGB)"
     return None
 
 
 def fusions_for(backbone: Entry) -> list[str]:
-    """Names of the fusions that a backbone can take."""
+    """Return the names of the fusions that are compatible with a backbone."""
     return [name for name in FUSIONS.names() if conflict(backbone, FUSIONS.get(name)) is None]
 
 
 def suited(backbone: Entry, temporal: Entry, fused: Entry) -> dict[tuple[str, ...], Any]:
-    """What a backbone says suits it, by key path in a ModelSpec: a small one wants a small clip, head and window.
+    """Return the defaults that a backbone sets, by key path in a ModelSpec, e.g. the clip size of a small network.
 
-    Options that the given head or fusion does not have are left out.
+    Options that the temporal head or fusion does not have are omitted.
     """
     parts = {"temporal": temporal, "fusion": fused}
     found = {path: backbone.defaults[key] for key, path in SUITED.items() if key in backbone.defaults}
@@ -35,9 +35,9 @@ def suited(backbone: Entry, temporal: Entry, fused: Entry) -> dict[tuple[str, ..
 
 
 def normalisation_conflict(backbone: Entry, given: Mapping[str, Any], default: Mapping[str, Any]) -> str | None:
-    """Why a backbone's published weights cannot take clips normalised by the `given` mean and std; None if they can."""
+    """Return why the `given` mean and std do not match a backbone's published weights; None if they do."""
     for key in ("mean", "std"):
-        wanted, have = tuple(backbone.defaults.get(key, default[key])), tuple(given[key])
-        if have != wanted:
-            return f"{key} is {have}; the published weights of {backbone.name!r} were trained with {wanted}"
+        expected, actual = tuple(backbone.defaults.get(key, default[key])), tuple(given[key])
+        if actual != expected:
+            return f"{key} is {actual}; the published weights of {backbone.name!r} were trained with {expected}"
     return None

@@ -1,4 +1,4 @@
-"""Names and options to specs, specs to networks: what fits together, and why not."""
+"""Model names and options to specs, and specs to networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MODEL_OPTIONS = ("pool", "head_norm", "dropout")
 def model_spec(
     name: str, *, labels: Sequence[str] | None = None, num_classes: int | None = None, **options: Any
 ) -> ModelSpec:
-    """Return the spec of a named model with options applied; the arguments are those of `create_model`."""
+    """Return the spec of a model from its name and options; the arguments are those of `create_model`."""
     entries = dict(zip(("backbone", "temporal", "fusion"), parse_name(name), strict=True))
     fields: dict[str, Any] = {kind: {"name": entry.name} for kind, entry in entries.items()} | {"input": {}}
     for path, value in suited(*entries.values()).items():
@@ -33,14 +33,16 @@ def model_spec(
         whole = given.model_dump() if isinstance(given, InputSpec) else given
         if not isinstance(whole, Mapping):
             raise OptionError(
-                f"input={given!r}.", f"an InputSpec, or a dict of {', '.join(_INPUT_OPTIONS)}", "correct it"
+                f"input={given!r}.", f"an InputSpec, or a dict with {', '.join(_INPUT_OPTIONS)}", "correct it"
             )
         fields["input"].update(whole)
     stated: dict[tuple[str, ...], str] = {}
     for key, value in options.items():
         path = _path(key, entries)
         if path in stated:
-            raise OptionError(f"{stated[path]!r} and {key!r} are the same option.", "each once", "drop one of them")
+            raise OptionError(
+                f"{stated[path]!r} and {key!r} are the same option.", "each option once", "remove one of them"
+            )
         stated[path] = key
         _put(fields, path, value)
     if labels is not None or num_classes is not None:
@@ -55,12 +57,12 @@ def _put(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def build(spec: ModelSpec) -> FERModel:
-    """Build the network of a spec with random weights.
+    """Build the network of a spec, with random weights.
 
     Raises:
         UnknownNameError, OptionError: a component or option does not exist.
-        IncompatibleComponentsError: the backbone does not offer the fusion's site.
-        InputError: the declared clip is too small for the backbone.
+        IncompatibleComponentsError: the backbone does not have the fusion's site.
+        InputError: the clip is too small for the backbone.
     """
     of_backbone, of_fusion = BACKBONES.get(spec.backbone.name), FUSIONS.get(spec.fusion.name)
     if reason := conflict(of_backbone, of_fusion):
@@ -93,7 +95,7 @@ def build(spec: ModelSpec) -> FERModel:
 
 
 def _path(key: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Where an option belongs in a ModelSpec: `hidden` in the one part that has it, `temporal.hidden` in that one."""
+    """Return the place of an option in a ModelSpec; `temporal.hidden` names the part, `hidden` must be unique."""
     places = [(kind, name) for kind, entry in entries.items() for name in entry.options]
     places += [("input", name) for name in _INPUT_OPTIONS] + [("model", name) for name in _MODEL_OPTIONS]
     fitting = [place for place in places if key in (place[1], ".".join(place))]
@@ -110,7 +112,7 @@ def _path(key: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     close = difflib.get_close_matches(key, [*names, *(name for _, name in places)], n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     raise OptionError(
-        f"Option {key!r} is an option of none of the parts{hint}.",
+        f"No part has an option {key!r}{hint}.",
         ", ".join([*names, "labels", "num_classes"]),
-        "use one of these; without the part's name where only one part has it",
+        "use one of these; the name of the part may be omitted if only one part has the option",
     )

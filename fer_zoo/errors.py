@@ -1,6 +1,6 @@
-"""Every exception of fer_zoo: one base class, each also a natural builtin.
+"""The exceptions of fer_zoo: one base class; each is also a builtin exception.
 
-A message has three parts: what was given, what would be accepted, what to do next.
+A message has three parts: what was given, what is accepted, what to do.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u20
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
-    """Escape what would change a terminal or cannot be written as UTF-8, except the characters in `keep`."""
+    """Escape characters that control a terminal or are not valid UTF-8, except those in `keep`."""
 
     def escaped(found: re.Match[str]) -> str:
         character = found[0]
-        if "\udc80" <= character <= "\udcff":  # how Python holds a byte of a file name that is not UTF-8
+        if "\udc80" <= character <= "\udcff":  # Python's representation of a byte that is not UTF-8 in a file name
             return f"\\x{ord(character) - 0xDC00:02x}"
         return character if character in keep else repr(character)[1:-1]
 
@@ -32,25 +32,25 @@ def _shown(text: str) -> str:
 
 
 class FerZooError(Exception):
-    """Base of all errors raised on purpose; its text is fit to be shown to a user without a traceback."""
+    """Base class of all errors of fer_zoo; the message can be shown to a user without a traceback."""
 
     def __init__(self, given: str, accepted: str = "", do: str = "") -> None:
-        # Names and texts of strangers may be long, or hold what changes a terminal.
+        # Text from outside may be long or contain control characters.
         given, accepted, do = map(_shown, (given, accepted, do))
         self.given, self.accepted, self.do = given, accepted, do
         parts = [given, f"Accepted: {accepted}" if accepted else "", f"What to do: {do}" if do else ""]
         super().__init__("\n  ".join(part for part in parts if part))
 
     def __reduce__(self) -> tuple[type[FerZooError], tuple[str, str, str]]:
-        # The default would rebuild from the joined text; worker processes send errors home by pickle.
+        # The default would call the class with the joined text; worker processes pickle errors.
         return type(self), (self.given, self.accepted, self.do)
 
-    def __str__(self) -> str:  # KeyError-like builtins would show the repr
+    def __str__(self) -> str:  # KeyError and its like would return the repr
         return str(self.args[0]) if self.args else ""
 
 
 class UnknownNameError(FerZooError, LookupError):
-    """A name that no registry entry, recipe or weights table has."""
+    """A name that is not a registered component, recipe or set of weights."""
 
 
 class DuplicateNameError(FerZooError, ValueError):
@@ -62,17 +62,17 @@ class OptionError(FerZooError, ValueError):
 
     @classmethod
     def for_heads(cls, part: str, option: str, width: int, heads: int) -> OptionError:
-        """Build the error of a `part` whose `option`, a width, cannot be divided among attention heads."""
+        """Return the error for a width that is not divisible by the number of attention heads."""
         fewer = max(divisor for divisor in range(1, heads + 1) if width % divisor == 0)
         return cls(
             f"{part} was given {option}={width} for heads={heads}.",
-            f"{option}: a multiple of heads, as each head sees an equal share",
+            f"{option}: a multiple of heads",
             f"write {option}={width + -width % heads} or heads={fewer}",
         )
 
 
 class RecipeError(FerZooError, ValueError):
-    """One or more problems of a recipe file; all of them are in the text."""
+    """One or more problems in a recipe; the message lists all of them."""
 
     def __init__(self, given: str, accepted: str = "", do: str = "", problems: Sequence[str] = ()) -> None:
         self.problems = tuple(problems)
@@ -80,19 +80,19 @@ class RecipeError(FerZooError, ValueError):
 
 
 class IncompatibleComponentsError(FerZooError, ValueError):
-    """Two components that cannot work together."""
+    """Components that are not compatible."""
 
 
 class InputError(FerZooError, ValueError):
-    """A clip, landmark array or label list that does not fit what the model declares."""
+    """A clip, landmark array or label list that does not match the model."""
 
 
 class WeightsError(FerZooError, ValueError):
-    """Weights that are missing, damaged, or made for another network."""
+    """Weights that are missing, damaged, or for a different network."""
 
 
 class HubError(FerZooError, OSError):
-    """A Hub that does not give or take weights: not there, not allowed, not reached, or not what was promised."""
+    """A download from or upload to the Hub that failed: not found, no permission, no connection, or wrong content."""
 
 
 class VideoError(FerZooError, OSError):
@@ -100,15 +100,15 @@ class VideoError(FerZooError, OSError):
 
 
 class NoFaceError(FerZooError, ValueError):
-    """A video in which no face was found, where one is needed."""
+    """A video in which no face was found."""
 
 
 class TrainingError(FerZooError, RuntimeError):
-    """Training that cannot go on: diverged, or resumed with another recipe."""
+    """Training that cannot continue: it diverged, or was resumed with a different recipe."""
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra; fer_zoo is on no package registry, so it needs a checkout."""
+    """Return the command that installs an extra from a checkout; fer_zoo is not on a package registry."""
     return f'in a checkout of fer_zoo: pip install ".[{extra}]"'
 
 
@@ -117,9 +117,9 @@ class MissingExtraError(FerZooError, ImportError):
 
     @classmethod
     def for_extra(cls, package: str, extra: str) -> MissingExtraError:
-        """Build the error that names the `pip install` line for an optional dependency."""
+        """Return the error for a missing optional dependency, with its `pip install` command."""
         return cls(
-            f"The Python package {package!r} is needed here and is not installed.",
+            f"The Python package {package!r} is required but not installed.",
             f"the extra {extra!r} of fer-zoo",
             install_command(extra),
         )

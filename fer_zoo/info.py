@@ -1,4 +1,4 @@
-"""What a model is, in figures: parameters, multiply-accumulates, input, labels, weights."""
+"""Summary of a model: parameters, multiply-accumulates, input, labels, weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fer_zoo.specs import InputSpec, ModelSpec, WeightsCard
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Figures of one network; `gmac` are 10^9 multiply-accumulates of convolutions and matrix products for one clip."""
+    """Summary of a model; `gmac` counts 10^9 multiply-accumulates of convolutions and matrix products per clip."""
 
     name: str
     parameters: int
@@ -37,7 +37,7 @@ class ModelInfo:
             self.name,
             f"  parameters  {self.parameters / 1e6:.2f} M "
             f"({', '.join(f'{part} {count / 1e6:.2f}' for part, count in self.parameters_of.items())})",
-            f"  GMAC        {self.gmac:.2f} a clip",
+            f"  GMAC        {self.gmac:.2f} per clip",
             f"  clip        {clip}; features {' x '.join(map(str, self.features))}",
             f"  landmarks   {'needed' if self.needs_landmarks else 'not used'}",
             f"  labels      {', '.join(self.labels)}",
@@ -47,9 +47,9 @@ class ModelInfo:
 
 
 def model_info(model: str | ModelSpec | FERModel, **options: Any) -> ModelInfo:
-    """Return the figures of a model, given by name with options, as `model.tag`, by spec, or as it is.
+    """Return the summary of a model: a name with options, `model.tag`, a spec, or a model.
 
-    Nothing large is computed.
+    The network is built on device "meta": no weights are allocated.
 
     Raises:
         UnknownNameError, OptionError, IncompatibleComponentsError, WeightsError: as `create_model`.
@@ -84,9 +84,9 @@ def _spec(model: str | ModelSpec | FERModel, options: Mapping[str, Any]) -> Mode
         found = model if isinstance(model, ModelSpec) else model.spec
     if options:
         raise OptionError(
-            f"Options {sorted(options)} were given for a model that has its own already.",
-            "options beside a model name only",
-            "leave them out, or give the model's name",
+            f"The options {sorted(options)} cannot be applied to an existing model.",
+            "options together with a model name only",
+            "omit them, or pass the name of the model",
         )
     return found
 
@@ -95,7 +95,7 @@ def _measure(network: FERModel) -> tuple[float, tuple[int, ...]]:
     spec = network.input_spec
     clip = torch.empty(1, 3, spec.frames, spec.size, spec.size, device="meta")
     landmarks = torch.empty(1, spec.frames, spec.landmarks.points, 2, device="meta")
-    # With gradients: without them torch's transformer takes a fused path that the counter does not know.
+    # With gradients: without them torch's transformer uses a fused kernel that the counter does not know.
     with FlopCounterMode(display=False) as counter:
         features = network.forward_features(clip, landmarks)
         network.forward_head(features, landmarks)
@@ -105,7 +105,7 @@ def _measure(network: FERModel) -> tuple[float, tuple[int, ...]]:
 def _cards(spec: ModelSpec) -> dict[str, WeightsCard]:
     from fer_zoo import weights
 
-    # Of published weights only the Hub has the card, and nobody is asked here.
-    there = weights.bundled()
-    found = {name: weights.read_folder(there[name]) for name in list_weights(spec.name) if name in there}
+    # Cards of weights on the Hub are not fetched.
+    bundled = weights.bundled()
+    found = {name: weights.read_folder(bundled[name]) for name in list_weights(spec.name) if name in bundled}
     return {name: folder.card for name, folder in found.items() if folder.spec == spec}

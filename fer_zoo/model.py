@@ -1,4 +1,4 @@
-"""FERModel: fusion at its site, backbone, pool, temporal head, classifier."""
+"""FERModel: backbone, pooling, temporal head and classifier, with a fusion at its site."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fer_zoo import stages
 from fer_zoo.errors import InputError
 from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Temporal, WeightsCard, class_labels
 
-_WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 class FERModel(nn.Module):
-    """A network for facial expressions in clips, composed of registered parts; carries its labels and input spec.
+    """A network for facial expressions in clips, built from registered parts, with its labels and input spec.
 
     `model(clip (B, 3, T, H, W), landmarks (B, T, 68, 2) in clip pixels) -> logits (B, len(labels))`.
     """
@@ -40,14 +40,14 @@ class FERModel(nn.Module):
         self.site = site
         self.backbone = backbone
         self.fusion = fusion
-        # The paper averages 3 x 3 neighbours at stride 1, so the grid stays (figure 1).
+        # The paper averages 3 x 3 neighbours with stride 1, which keeps the grid (figure 1).
         self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
         self._channels = channels or cast(Backbone, backbone).output.channels
         self.head_norm: nn.Module = nn.Identity()
         if spec.head_norm == "batch":
             self.head_norm = nn.BatchNorm2d(self._channels)
-            # Of a flattened map the head reads `cells` features a channel. At 1 each, a first step of Adam moves every
-            # unit of the head by several of its standard deviations; at this it moves it as far as on pooled features.
+            # The head reads `cells` features per channel of a flattened map. With a weight of 1, the first step of Adam
+            # would move every unit of the head by several standard deviations; this makes it equal to pooled features.
             nn.init.constant_(self.head_norm.weight, 1 / cells)
         self.dropout = nn.Dropout(spec.dropout)
         self.temporal = temporal
@@ -61,26 +61,26 @@ class FERModel(nn.Module):
 
     @property
     def input_spec(self) -> InputSpec:
-        """What a clip must be: frames, size, rate, crop, normalisation, landmarks."""
+        """Required input: frames, size, frame rate, crop, normalisation, landmarks."""
         return self.spec.input
 
     @property
     def needs_landmarks(self) -> bool:
-        """Whether `forward` must be given landmarks."""
+        """Whether `forward` needs landmarks."""
         return self.site != "none"
 
-    if TYPE_CHECKING:  # nn.Module's own takes and returns Any
+    if TYPE_CHECKING:  # nn.Module's takes and returns Any
 
         def __call__(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-            """As `forward`."""
+            """Call `forward`."""
 
     def forward(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Return logits (B, classes) of clips (B, 3, T, H, W) and their landmarks (B, T, 68, 2) in clip pixels.
 
-        `lengths` (B,), whole numbers from 1 to T, says how many frames of each clip are real where shorter ones were
-        padded at the end: time steps centred on padding do not count. A backbone whose kernels span several frames
-        still sees padding at the last real ones; repeat the last frame to pad, and it does little harm. In training
-        the statistics of batch norms take padded frames in, so pad with frames there too, never with NaN.
+        `lengths` (B,), integers from 1 to T, is the number of real frames of each clip in a batch of clips padded at
+        the end: time steps centred on padding are ignored. A backbone whose kernels span several frames still reads
+        padding next to the last real frames, so pad by repeating the last frame. In training, padding also enters the
+        statistics of batch norms, so it must never be NaN.
 
         Raises:
             InputError: clip, landmarks or lengths do not have the declared shape, or landmarks are missing.
@@ -88,7 +88,7 @@ class FERModel(nn.Module):
         return self.forward_head(self.forward_features(clip, landmarks, lengths), landmarks, lengths)
 
     def forward_features(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-        """Return features (B, D, T', H', W') of clips; landmarks are fused in if the fusion's site lies before them.
+        """Return features (B, D, T', H', W') of clips; landmarks are used by fusions at the sites up to the features.
 
         Raises:
             InputError: as `forward`.
@@ -106,7 +106,7 @@ class FERModel(nn.Module):
         return fusion(backbone(clip), points, size) if self.site == "features" else backbone(clip)
 
     def forward_head(self, features: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-        """Return logits (B, classes) of features (B, D, T', H', W'); landmarks only matter to a fusion behind them.
+        """Return logits (B, classes) of features (B, D, T', H', W'); landmarks are used by fusions of the embedding.
 
         Raises:
             InputError: landmarks are missing, or landmarks or lengths do not have the declared shape.
@@ -125,21 +125,21 @@ class FERModel(nn.Module):
         return logits
 
     def reset_classifier(self, labels: Sequence[str] | None = None, num_classes: int | None = None) -> None:
-        """Replace the classifier by a new random one for other labels; the rest of the network stays as it is.
+        """Replace the classifier with a randomly initialised one for other labels; the other weights are kept.
 
         Raises:
-            OptionError: both or none of labels and num_classes, fewer than two labels, or a label twice.
+            OptionError: both or none of labels and num_classes, fewer than two labels, or a duplicate label.
         """
         self.spec = ModelSpec.checked({**self.spec.model_dump(), "labels": class_labels(labels, num_classes)})
         old = self.classifier
         self.classifier = nn.Linear(old.in_features, len(self.labels), device=old.weight.device, dtype=old.weight.dtype)
         self._frozen -= {"classifier"}
-        self.card = None  # its figures are those of the old classifier
+        self.card = None  # its metrics are those of the old classifier
 
     def channels_last(self) -> Self:
-        """Lay the weights out with channels last, which is faster for convolutions; clips may come in either layout.
+        """Convert the weights to channels-last layout, which is faster for convolutions; clips may have either layout.
 
-        Unlike `.to(memory_format=torch.channels_last_3d)` it works where 2D and 3D convolutions stand side by side.
+        Unlike `.to(memory_format=torch.channels_last_3d)` it works for networks with both 2D and 3D convolutions.
         """
         layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
         for parameter in self.parameters():
@@ -148,13 +148,13 @@ class FERModel(nn.Module):
         return self
 
     def stages(self) -> dict[str, tuple[str, ...]]:
-        """Stages from input to output and the names of their parameters: the backbone's, then fusion, temporal, ..."""
+        """Return the parameter names of each stage, from input to output: the backbone's, then fusion, temporal, ..."""
         return stages.stage_parameters(self)
 
     def freeze(self, *names: str) -> None:
-        """Exclude stages from training (all, if none is named), their batch-norm statistics and dropout included.
+        """Freeze stages (all, if none is named), including their batch-norm statistics and dropout.
 
-        Names may be patterns ("unit_*"); "backbone" stands for all its stages.
+        Names may be patterns ("unit_*"); "backbone" stands for all stages of the backbone.
 
         Raises:
             UnknownNameError: there is no such stage.
@@ -164,7 +164,7 @@ class FERModel(nn.Module):
         stages.set_trained(self, chosen, trained=False)
 
     def unfreeze(self, *names: str) -> None:
-        """Take stages (all, if none is named) back into training.
+        """Unfreeze stages (all, if none is named).
 
         Raises:
             UnknownNameError: there is no such stage.
@@ -174,7 +174,7 @@ class FERModel(nn.Module):
         stages.set_trained(self, chosen, trained=True)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training or evaluation; frozen stages stay in evaluation."""
+        """Switch to training or evaluation mode; frozen stages stay in evaluation mode."""
         super().train(mode)
         stages.keep_frozen(self, self._frozen)
         return self
@@ -187,51 +187,51 @@ class FERModel(nn.Module):
         if lengths is None:
             return
         frames, batch = self.input_spec.frames, beside.shape[0]
-        fits = isinstance(lengths, Tensor) and lengths.dtype in _WHOLE and lengths.shape == (batch,)
-        # The values are not looked at while a graph is traced: it could not depend on them.
+        fits = isinstance(lengths, Tensor) and lengths.dtype in _INTEGERS and lengths.shape == (batch,)
+        # Values are not checked while a graph is traced, because it cannot depend on them.
         if fits and not torch.compiler.is_compiling():
             fits = bool(((lengths >= 1) & (lengths <= frames)).all()) and lengths.device == beside.device
         if not fits:
             raise InputError(
-                f"The lengths {_told(lengths, values=True)} were given.",
-                f"{batch} whole numbers on {beside.device}, each from 1 to {frames}: how many of its frames are real",
-                "leave `lengths` out where no clip was padded",
+                f"The lengths {_described(lengths, values=True)} were given.",
+                f"{batch} integers on {beside.device}, each from 1 to {frames}: the number of real frames of each clip",
+                "omit `lengths` if no clip is padded",
             )
 
     def _mask(self, lengths: Tensor, steps: int) -> Tensor:
-        """Which time steps (B, T') are centred on a real frame; step 0 always is."""
+        """Return which time steps (B, T') are centred on a real frame; step 0 always counts as one."""
         centres = torch.tensor(cast(Backbone, self.backbone).output.centres(steps), device=lengths.device)
         centres[0] = 0
         return centres < lengths[:, None]
 
     def _points(self, landmarks: Tensor | None, lengths: Tensor | None, beside: Tensor) -> Tensor:
-        """The landmarks, checked, NaN in padded frames."""
-        wanted = (beside.shape[0], self.input_spec.frames, self.input_spec.landmarks.points, 2)
-        if not isinstance(landmarks, Tensor) or tuple(landmarks.shape) != wanted:
-            given = "no landmarks" if landmarks is None else f"landmarks {_told(landmarks)}"
+        """Check the landmarks, and set those of padded frames to NaN."""
+        expected = (beside.shape[0], self.input_spec.frames, self.input_spec.landmarks.points, 2)
+        if not isinstance(landmarks, Tensor) or tuple(landmarks.shape) != expected:
+            given = "no landmarks" if landmarks is None else f"landmarks {_described(landmarks)}"
             raise InputError(
                 f"{self.spec.name} was given {given}.",
-                f"{wanted}: batch, frame, point, (x, y) in clip pixels; NaN where no face was found",
+                f"{expected}: batch, frame, landmark, (x, y) in clip pixels; NaN where no face was found",
                 "pass `model(clip, landmarks)`, or use a model without landmark fusion",
             )
         if landmarks.dtype not in (torch.float32, torch.float64) or landmarks.device != beside.device:
             raise InputError(
                 f"{self.spec.name} was given landmarks of {landmarks.dtype} on {landmarks.device}.",
-                f"float32 (half precision would move points by pixels), on {beside.device} as the clip",
+                f"float32 (half precision would move landmarks by pixels) on {beside.device}, like the clip",
                 f'pass landmarks.float().to("{beside.device}")',
             )
         if lengths is None:
             return landmarks
-        real = torch.arange(wanted[1], device=landmarks.device) < lengths.to(landmarks.device)[:, None]
+        real = torch.arange(expected[1], device=landmarks.device) < lengths.to(landmarks.device)[:, None]
         return landmarks.masked_fill(~real[..., None, None], torch.nan)
 
     def _check_clip(self, clip: Tensor) -> None:
-        wanted = (3, self.input_spec.frames, self.input_spec.size, self.input_spec.size)
-        if not isinstance(clip, Tensor) or clip.ndim != 5 or tuple(clip.shape[1:]) != wanted:
+        expected = (3, self.input_spec.frames, self.input_spec.size, self.input_spec.size)
+        if not isinstance(clip, Tensor) or clip.ndim != 5 or tuple(clip.shape[1:]) != expected:
             raise InputError(
-                f"A clip {_told(clip)} was given.",
-                f"(batch, {', '.join(map(str, wanted))}): batch, channel, frame, height, width",
-                "cut and resize by `model.input_spec`, or create the model with other `frames` and `size`",
+                f"A clip {_described(clip)} was given.",
+                f"(batch, {', '.join(map(str, expected))}): batch, channel, frame, height, width",
+                "crop and resize as in `model.input_spec`, or create the model with other `frames` and `size`",
             )
         weight = self.classifier.weight
         fits = clip.device == weight.device
@@ -240,21 +240,21 @@ class FERModel(nn.Module):
         if not fits:
             raise InputError(
                 f"A clip of {clip.dtype} on {clip.device} was given.",
-                f"{weight.dtype} on {weight.device}, as the weights: (pixel / 255 - mean) / std of `model.input_spec`",
+                f"{weight.dtype} on {weight.device}, like the weights, normalised as in `model.input_spec`",
                 "use `fer_zoo.video.crop.normalise` for uint8 frames, and `.to(...)` for the clip or the model",
             )
 
     def _check_features(self, features: Tensor) -> None:
         if not isinstance(features, Tensor) or features.ndim != 5 or features.shape[1] != self._channels:
             raise InputError(
-                f"Features {_told(features)} were given.",
-                f"(batch, {self._channels}, T', H', W'), as forward_features gives them",
-                "pass what `model.forward_features(clip, ...)` returns",
+                f"Features {_described(features)} were given.",
+                f"(batch, {self._channels}, T', H', W'), as returned by forward_features",
+                "pass the result of `model.forward_features(clip, ...)`",
             )
 
 
-def _told(given: object, *, values: bool = False) -> str:
-    """Words for what was given in place of a tensor that fits."""
+def _described(given: object, *, values: bool = False) -> str:
+    """Describe an invalid tensor argument in an error."""
     if not isinstance(given, Tensor):
         return f"of type {type(given).__name__}"
     return str(given.tolist()) if values and given.numel() <= 32 else f"of shape {tuple(given.shape)}"

@@ -1,4 +1,4 @@
-"""Model names, `<backbone>_<temporal>[_<fusion>][.<tag>]`: which there are, and what one is made of. Knows no torch."""
+"""Model names, `<backbone>_<temporal>[_<fusion>][.<tag>]`: listing and parsing. Does not import torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
 
 
 def model_names(family: str | None = None) -> list[str]:
-    """All names that compose from registered parts and fit together, sorted; of one family if given."""
+    """Return the sorted names of all valid combinations of registered parts, or those of one family of backbones."""
     backbones: Sequence[Entry | Outline] = (
         BACKBONES.outlines() if family is None else [BACKBONES.get(name) for name in BACKBONES.names(family)]
     )
@@ -24,26 +24,28 @@ def parse_name(name: str) -> tuple[Entry, Entry, Entry]:
     """Split a model name into the entries of its backbone, temporal head and fusion.
 
     Raises:
-        UnknownNameError: the name is no combination of registered parts.
-        OptionError: it is more than one.
+        UnknownNameError: the name is not a combination of registered parts.
+        OptionError: the name is ambiguous.
     """
     found = []
     for temporal_name, fusion_name in itertools.product(TEMPORALS.names(), FUSIONS.names()):
         backbone = name.removesuffix(_joined("", temporal_name, fusion_name))
         if backbone != name and backbone in BACKBONES:
             found.append((BACKBONES.get(backbone), TEMPORALS.get(temporal_name), FUSIONS.get(fusion_name)))
-    if len(found) > 1:  # a plug-in's name must not make a built-in model unusable
+    if len(found) > 1:  # a plug-in must not make the name of a built-in model ambiguous
         found = [entries for entries in found if all(e.module.startswith("fer_zoo.") for e in entries)] or found
     if len(found) > 1:
-        readings = [" + ".join(entry.name for entry in entries) for entries in found]
-        raise OptionError(f"{name!r} can be read as {' or '.join(readings)}.", "one reading", "write a recipe instead")
+        meanings = [" + ".join(entry.name for entry in entries) for entries in found]
+        raise OptionError(
+            f"{name!r} is ambiguous: {' or '.join(meanings)}.", "an unambiguous name", "write a recipe instead"
+        )
     if found:
         return found[0]
     raise _unknown_model(name)
 
 
 def split_tag(name: str) -> tuple[str, str]:
-    """Split `model.tag`; a name that is a model as it stands (timm's names have dots of their own) has no tag."""
+    """Split `model.tag`; the tag is empty if the whole name is a model (timm's names may contain dots)."""
     architecture, _, tag = name.rpartition(".")
     if not (architecture and tag):
         return name, ""
@@ -63,7 +65,7 @@ def _unknown_model(name: str) -> UnknownNameError:
     family, slash, rest = name.partition("/")
     if not slash or family not in BACKBONES.families():
         return unknown_name("model", name, model_names(), "fer_zoo.list_models() lists them")
-    # A family's backbones are many and times all heads more: look for the backbone alone, by what precedes a head.
+    # A family has too many models to compare with: find the backbone's name, which is followed by that of a head.
     heads = [f"_{temporal_name}" for temporal_name in TEMPORALS.names()]
     cut = min((at for head in heads if (at := rest.find(head)) > 0), default=len(rest))
     backbone = f"{family}/{rest[:cut]}"

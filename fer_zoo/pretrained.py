@@ -1,4 +1,4 @@
-"""Published weights of a model's backbone: loaded on demand, and only where the clips are prepared as they need it."""
+"""Loading of a backbone's published weights, with a check of the clip normalisation."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from fer_zoo.specs import InputSpec
 
 
 def load_backbone_weights(model: FERModel) -> None:
-    """Load the published weights of the model's backbone; the other parts stay as they are.
+    """Load the published weights of the model's backbone; the other parts are not changed.
 
-    The library that publishes them fetches them, or finds them in its cache.
+    The library that publishes the weights downloads and caches them.
 
     Raises:
-        WeightsError: the backbone has no published weights, they cannot be fetched or do not fit, or the model
-            normalises its clips otherwise than they were trained with.
+        WeightsError: the backbone has no published weights, they cannot be downloaded or do not match, or they were
+            trained with a different clip normalisation.
     """
     name = model.spec.backbone.name
     load = getattr(model.backbone, "load_pretrained", None)
     if load is None:
         raise WeightsError(
             f"Backbone {name!r} has no published weights.",
-            "backbones with a method load_pretrained, e.g. 'r3d_18', 'incres3d_v2' and timm's models ('timm/resnet18')",
+            "backbones with published weights, e.g. 'r3d_18', 'incres3d_v2' and timm's models ('timm/resnet18')",
             "choose one of them, or start from random weights",
         )
     given = model.input_spec.model_dump()
     if reason := normalisation_conflict(BACKBONES.get(name), given, InputSpec().model_dump()):
         raise WeightsError(
-            f"The clips of {model.spec.name} are not normalised as its backbone needs it: {reason}.",
-            "the mean and std of the published weights; size, frames and fps are free",
-            "leave mean and std out: the backbone brings its own",
+            f"The clip normalisation of {model.spec.name} does not match its backbone weights: {reason}.",
+            "the mean and std of the published weights (size, frames and fps may differ)",
+            "omit mean and std to use those of the backbone",
         )
     load()

@@ -1,4 +1,4 @@
-"""The shape of a backbone's features, without computing what is large."""
+"""The shape of a backbone's features, computed on device "meta" unless network and clip are small."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from torch import nn
 from fer_zoo.errors import InputError
 from fer_zoo.specs import InputSpec
 
-# Large enough for any backbone: where even this does not pass, size is not what is wrong.
+# Large enough for any backbone: if this fails, the size is not the problem.
 _AMPLE_FRAMES, _AMPLE_SIZE = 64, 512
-# Up to these a run takes less (0.05 s) than the first use of the meta device, which imports torch's compiler (1.3 s).
+# Below these, a forward pass (0.05 s) is faster than the first use of the meta device, which imports torch's compiler
+# (1.3 s).
 _SMALL_NETWORK, _SMALL_CLIP = 4_000_000, 3 * 10 * 112 * 112
 
 
 def feature_shape(backbone: nn.Module, spec: InputSpec, in_channels: int = 3) -> tuple[int, ...]:
-    """Return the shape (D, T', H', W') of the backbone's features; what is large is not computed.
+    """Return the shape (D, T', H', W') of the backbone's features.
 
     Raises:
-        InputError: the declared clip is too small for the backbone.
+        InputError: the clip is too small for the backbone.
     """
 
     def shape(frames: int, size: int) -> tuple[int, ...]:
@@ -31,7 +32,7 @@ def feature_shape(backbone: nn.Module, spec: InputSpec, in_channels: int = 3) ->
     try:
         return shape(spec.frames, spec.size)
     except RuntimeError as error:
-        given = f"A clip of {spec.frames} frames of {spec.size} x {spec.size} cannot pass through this backbone"
+        given = f"A clip of {spec.frames} frames of {spec.size} x {spec.size} does not fit this backbone"
         least_frames = _least(lambda frames: shape(frames, _AMPLE_SIZE), _AMPLE_FRAMES)
         least_size = _least(lambda size: shape(_AMPLE_FRAMES, size), _AMPLE_SIZE)
         if least_frames is None or least_size is None:
@@ -51,7 +52,7 @@ def _is_small(backbone: nn.Module, clip: tuple[int, ...]) -> bool:
 @torch.no_grad()
 def _computed(backbone: nn.Module, clip: tuple[int, ...]) -> tuple[int, ...]:
     modes = [(module, module.training) for module in backbone.modules()]
-    backbone.eval()  # no statistics of the zeros are kept
+    backbone.eval()  # keep batch-norm statistics unchanged
     try:
         return tuple(backbone(torch.zeros(1, *clip)).shape[1:])
     finally:
@@ -66,7 +67,7 @@ def _on_meta(backbone: nn.Module, clip: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _least(attempt: Callable[[int], object], ample: int) -> int | None:
-    """The least number from which on `attempt` raises no RuntimeError, up to `ample`; None if that does not work."""
+    """Return the smallest number up to `ample` for which `attempt` raises no RuntimeError; None if there is none."""
     low, high = 0, ample + 1
     while high - low > 1:
         middle = (low + high) // 2 if high <= ample else ample

@@ -1,4 +1,4 @@
-"""Stages of a network: freezing them, and groups of parameters with layer-wise rates."""
+"""Stages of a network: freezing, and parameter groups with layer-wise learning rates."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fer_zoo.errors import OptionError
 from fer_zoo.registry import unknown_name
 from fer_zoo.specs import Backbone, ModelSpec
 
-# Behind the backbone's own stages, from input to output.
+# After the stages of the backbone, from input to output.
 _HEAD = {"fusion": ("fusion",), "temporal": ("head_norm", "temporal"), "classifier": ("classifier",)}
 
 
 def stage_parameters(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Names of the parameters of each stage, from input to output; stages without parameters are left out."""
+    """Return the parameter names of each stage, from input to output; stages without parameters are omitted."""
     of_backbone = cast(Backbone, model.backbone).stages
     prefixes: dict[str, Sequence[str]] = {
         name: [f"backbone.{prefix}" for prefix in stage] for name, stage in of_backbone.items()
@@ -29,10 +29,10 @@ def stage_parameters(model: nn.Module) -> dict[str, tuple[str, ...]]:
 
 
 def chosen(model: nn.Module, names: Iterable[str]) -> frozenset[str]:
-    """The stages that match the names or patterns; all, if there are none.
+    """Return the stages that match the names or patterns; all, if none are given.
 
     Raises:
-        UnknownNameError: nothing matches.
+        UnknownNameError: a name or pattern matches no stage.
     """
     known, found = stage_parameters(model), set()
     of_backbone = [stage for stage in cast(Backbone, model.backbone).stages if stage in known]
@@ -50,7 +50,7 @@ def chosen(model: nn.Module, names: Iterable[str]) -> frozenset[str]:
 
 
 def set_trained(model: nn.Module, stages: frozenset[str], *, trained: bool) -> None:
-    """Take the parameters of stages into training or out of it, and set the modules' modes."""
+    """Freeze or unfreeze the parameters of stages, and set the modules' modes."""
     named = _parameters_of(model, stages)
     for name, parameter in model.named_parameters():
         if name in named:
@@ -59,32 +59,32 @@ def set_trained(model: nn.Module, stages: frozenset[str], *, trained: bool) -> N
 
 
 def keep_frozen(model: nn.Module, frozen: frozenset[str]) -> None:
-    """Put into evaluation what is frozen as a whole: batch-norm statistics stay, dropout within it is off."""
+    """Set modules that are completely frozen to evaluation mode: fixed batch-norm statistics, no dropout."""
     if not frozen:
         return
-    stopped = _parameters_of(model, frozen)
+    fixed = _parameters_of(model, frozen)
     for path, module in model.named_modules():
         below = [f"{path}.{name}" for name, _ in module.named_parameters()]
-        if path and below and all(name in stopped for name in below):
+        if path and below and all(name in fixed for name in below):
             module.eval()
 
 
 def parameter_groups(
     model: nn.Module, lr: float, *, decay: float = 1.0, weight_decay: float = 0.0
 ) -> list[dict[str, Any]]:
-    """Groups for a torch optimizer, one a stage: the rate falls by `decay` per stage from the classifier to the input.
+    """Return one parameter group per stage; the learning rate decreases by `decay` from the classifier to the input.
 
-    Frozen parameters are left out. Each group has `params`, `lr`, `weight_decay` and its stage as `name`.
+    Frozen parameters are omitted. Each group has `params`, `lr`, `weight_decay` and its stage as `name`.
 
     Raises:
-        OptionError: a value is no number in its range, or nothing is left to train.
+        OptionError: a value is out of range, or all stages are frozen.
     """
     numbers = all(isinstance(value, int | float) for value in (lr, decay, weight_decay))
     if not (numbers and 0 < lr < math.inf and 0 < decay <= 1 and 0 <= weight_decay < math.inf):
         raise OptionError(
             f"lr={lr!r}, decay={decay!r}, weight_decay={weight_decay!r}.",
-            "lr above 0, decay above 0 and at most 1, weight_decay 0 or more",
-            "correct the value that is out of its range",
+            "lr > 0, 0 < decay <= 1, weight_decay >= 0",
+            "correct the value that is out of range",
         )
     parameters: Mapping[str, nn.Parameter] = dict(model.named_parameters())
     stages = stage_parameters(model)
@@ -95,9 +95,7 @@ def parameter_groups(
             rate = lr * decay**depth
             groups.append({"params": trained, "lr": rate, "weight_decay": weight_decay, "name": stage})
     if not groups:
-        raise OptionError(
-            "Every stage is frozen.", "at least one to train", "model.unfreeze(...), then make the groups"
-        )
+        raise OptionError("Every stage is frozen.", "at least one stage to train", "call model.unfreeze(...) first")
     return groups[::-1]
 
 

@@ -1,4 +1,4 @@
-"""How long the stages of a job take: `stage(NAME)` is a name for what is done in it, and costs nothing unasked."""
+"""Timing of the stages of a job: `stage(NAME)` marks a stage, at no cost unless `measured()` is active."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _END = object()
 
 
 class Stopwatch:
-    """Seconds of each stage; a stage within another counts for itself alone."""
+    """Seconds of each stage; time in a nested stage is not counted for the outer one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -22,12 +22,12 @@ class Stopwatch:
         self._since = 0.0
 
     def enter(self, name: str) -> None:
-        """Begin a stage; the one around it pauses."""
+        """Begin a stage and pause the outer one."""
         self._count()
         self._open.append(name)
 
     def leave(self) -> None:
-        """End the stage that was begun last; the one around it goes on."""
+        """End the innermost stage and resume the outer one."""
         self._count()
         self._open.pop()
 
@@ -43,7 +43,7 @@ _running: ContextVar[Stopwatch | None] = ContextVar("stopwatch", default=None)
 
 @contextmanager
 def measured() -> Iterator[Stopwatch]:
-    """Measure the stages of what is done in this block."""
+    """Measure the stages in this block."""
     watch = Stopwatch()
     before = _running.set(watch)
     try:
@@ -54,7 +54,7 @@ def measured() -> Iterator[Stopwatch]:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Count this block, or as a decorator each call of a function, for stage `name` of whoever measures."""
+    """Count the time of this block (or, as a decorator, of each call) as stage `name`."""
     watch = _running.get()
     if watch is None:
         yield
@@ -67,11 +67,11 @@ def stage(name: str) -> Iterator[None]:
 
 
 def staged(name: str, items: Iterable[T]) -> Iterator[T]:
-    """Yield the items; the time that making each takes counts for stage `name`."""
+    """Yield the items, and count the time to produce them as stage `name`."""
     iterator = iter(items)
     while True:
         with stage(name):
             item = next(iterator, _END)
         if item is _END:
             return
-        yield item  # type: ignore[misc]  # _END is the only item that is no T
+        yield item  # type: ignore[misc]  # _END is the only item that is not a T

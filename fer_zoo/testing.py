@@ -1,4 +1,4 @@
-"""The contract of components as checks that a plug-in's tests can call: each raises AssertionError and says why.
+"""Contract tests of components, also for plug-ins; each raises AssertionError with the reason.
 
 from fer_zoo.testing import check_backbone
 
@@ -28,8 +28,8 @@ _FRAMES, _SIZE = 10, 64
 def check_backbone(name: str, *, size: int = _SIZE, frames: int = _FRAMES, **options: Any) -> None:
     """Check a registered backbone on clips of `frames` frames of `size` x `size` pixels.
 
-    Declared `output`, `residual_sites` and `stages` are what forward shows; a clip of a batch does not depend on its
-    neighbours in evaluation; every parameter gets a gradient; bf16 autocast works; input channels are as injected.
+    `output`, `residual_sites` and `stages` match what forward does; in evaluation a clip does not depend on the other
+    clips in the batch; every parameter has a gradient; bf16 autocast works; the number of input channels is respected.
     """
     entry = _documented(BACKBONES.get(name))
     spec = InputSpec(frames=frames, size=size)
@@ -37,15 +37,17 @@ def check_backbone(name: str, *, size: int = _SIZE, frames: int = _FRAMES, **opt
         backbone = _seeded(entry, options, in_channels=in_channels, input=spec)
         clip = _clip(in_channels, spec)
         features = cast(Backbone, backbone)(clip)
-        _require(features.ndim == 5, f"features have the shape {tuple(features.shape)}, not (B, D, T', H', W')")
+        _require(features.ndim == 5, f"features have shape {tuple(features.shape)}, expected (B, D, T', H', W')")
         _require(features.isfinite().all(), "features are not finite")
         declared = cast(Backbone, backbone).output
         _require(
-            features.shape[1] == declared.channels, f"output has {declared.channels} channels, not {features.shape[1]}"
+            features.shape[1] == declared.channels,
+            f"output declares {declared.channels} channels, but forward returns {features.shape[1]}",
         )
         _check_centres(declared, features.shape[2], frames, "output")
         _require(
-            feature_shape(backbone, spec, in_channels) == tuple(features.shape[1:]), "the shape on meta is another"
+            feature_shape(backbone, spec, in_channels) == tuple(features.shape[1:]),
+            "the shape on device meta is different",
         )
         _check_alone(lambda x, net=backbone: net(x), clip, features)
         _check_gradients(backbone, features)
@@ -58,8 +60,8 @@ def check_backbone(name: str, *, size: int = _SIZE, frames: int = _FRAMES, **opt
 def check_temporal(name: str, *, in_features: int = 12, **options: Any) -> None:
     """Check a registered temporal head on sequences of 1, 2 and 6 steps.
 
-    The embedding has `out_features`; a sequence does not depend on its neighbours in evaluation; padded steps change
-    nothing; every parameter gets a gradient.
+    The embedding has `out_features`; in evaluation a sequence does not depend on the others in the batch; padded steps
+    are ignored; every parameter has a gradient.
     """
     entry = _documented(TEMPORALS.get(name))
     head = _seeded(entry, options, in_features=in_features)
@@ -68,7 +70,7 @@ def check_temporal(name: str, *, in_features: int = 12, **options: Any) -> None:
         embedding = cast(Temporal, head)(sequence)
         wanted = (3, cast(Temporal, head).out_features)
         _require(
-            tuple(embedding.shape) == wanted, f"the embedding has the shape {tuple(embedding.shape)}, not {wanted}"
+            tuple(embedding.shape) == wanted, f"the embedding has shape {tuple(embedding.shape)}, expected {wanted}"
         )
         _check_alone(lambda x: head(x), sequence, embedding)
         full = torch.ones(3, steps, dtype=torch.bool)
@@ -85,8 +87,8 @@ def check_temporal(name: str, *, in_features: int = 12, **options: Any) -> None:
 def check_fusion(name: str, **options: Any) -> None:
     """Check a registered fusion in a small network with the paper's backbone.
 
-    Landmarks reach the result or at least get a gradient path; frames without a face (NaN), and points outside the
-    frame, give finite results and gradients; logits under bf16 autocast are finite; it saves and loads.
+    Frames without a face (NaN) and landmarks outside the frame give finite logits and gradients; logits under bf16
+    autocast are finite; the network can be saved and loaded.
     """
     entry = _documented(FUSIONS.get(name))
     _require("site" in entry.defaults, "register it with site=..., see fer_zoo.specs.Fusion")
@@ -99,36 +101,36 @@ def check_fusion(name: str, **options: Any) -> None:
 
 
 def check_model(spec: ModelSpec) -> FERModel:
-    """Check a whole network: forward, backward, save, load, identical logits; returns the network.
+    """Check a whole network and return it: forward, backward, identical logits after saving and loading.
 
-    Clips with landmarks, with a frame without a face, and without any face give finite logits and gradients.
+    Clips with a face, with a frame without a face, and without any face give finite logits and gradients.
     """
     torch.manual_seed(0)
     model = build(spec)
     clip, landmarks = _clip(3, spec.input), _landmarks(spec.input)
     logits = model.train()(clip, landmarks)
     wanted = (len(clip), len(spec.labels))
-    _require(tuple(logits.shape) == wanted, f"the logits have the shape {tuple(logits.shape)}, not {wanted}")
+    _require(tuple(logits.shape) == wanted, f"the logits have shape {tuple(logits.shape)}, expected {wanted}")
     _check_gradients(model, logits)
-    again = build(spec)
-    again.load_state_dict(load(save({key: value.contiguous() for key, value in model.state_dict().items()})))
+    copy = build(spec)
+    copy.load_state_dict(load(save({key: value.contiguous() for key, value in model.state_dict().items()})))
     with torch.no_grad():
         _require(
-            torch.equal(model.eval()(clip, landmarks), again.eval()(clip, landmarks)),
-            "the network gives other logits after saving and loading",
+            torch.equal(model.eval()(clip, landmarks), copy.eval()(clip, landmarks)),
+            "the logits change after saving and loading",
         )
     return model
 
 
 def check_recipe(path: str | Path) -> None:
-    """Check that a recipe is valid, round-trips through YAML, and that its network can be built (without memory)."""
+    """Check that a recipe is valid, survives a round trip through YAML, and that its network can be built."""
     from fer_zoo.recipes import dump_recipe, load_recipe
 
     recipe = load_recipe(path)
     with TemporaryDirectory() as folder:
         written = Path(folder, "recipe.yaml")
         written.write_text(dump_recipe(recipe), encoding="utf-8")
-        _require(load_recipe(written) == recipe, "the recipe is another after writing and reading")
+        _require(load_recipe(written) == recipe, "the recipe changes after writing and reading")
     with torch.device("meta"):
         build(recipe.model)
 
@@ -147,7 +149,7 @@ def _clip(channels: int, spec: InputSpec) -> Tensor:
 
 
 def _landmarks(spec: InputSpec) -> Tensor:
-    """Points in the frame, one outside, one frame of the first clip without a face, the second clip without any."""
+    """Landmarks with one outside the frame, one frame of the first clip without a face, the second clip without any."""
     shape = (2, spec.frames, spec.landmarks.points, 2)
     landmarks = torch.rand(shape, generator=torch.Generator().manual_seed(2)) * (spec.size - 1)
     landmarks[0, 0, 30] = -50.0
@@ -157,12 +159,12 @@ def _landmarks(spec: InputSpec) -> Tensor:
 
 
 def _documented(entry: Entry) -> Entry:
-    _require(entry.summary, f"{entry.kind} {entry.name!r} has no docstring: its first line is shown in the lists")
+    _require(entry.summary, f"{entry.kind} {entry.name!r} has no docstring, whose first line is shown in lists")
     return entry
 
 
 def _check_alone(forward: Any, batch: Tensor, out: Tensor) -> None:
-    _same(forward(batch[1:2]), out[1:2], "a result depends on its neighbours in the batch")
+    _same(forward(batch[1:2]), out[1:2], "a result depends on other items in the batch")
 
 
 def _check_gradients(module: nn.Module, out: Tensor) -> None:
@@ -189,7 +191,7 @@ def _check_stages(backbone: nn.Module) -> None:
     prefixes = [prefix for stage in cast(Backbone, backbone).stages.values() for prefix in stage]
     for name, _ in backbone.named_parameters():
         owners = sum(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
-        _require(owners == 1, f"parameter {name} is in {owners} stages, not in one")
+        _require(owners == 1, f"parameter {name} is in {owners} stages, expected 1")
 
 
 def _check_residual_sites(entry: Entry, backbone: nn.Module, clip: Tensor, frames: int) -> None:
@@ -199,13 +201,19 @@ def _check_residual_sites(entry: Entry, backbone: nn.Module, clip: Tensor, frame
         seen[site] = (shortcut.shape[1], shortcut.shape[2])
         return shortcut
 
-    says = "residual" in entry.defaults.get("sites", ())
-    _require(says == bool(sites), "register it with sites=(..., 'residual') if and only if it has residual_sites")
+    registered = "residual" in entry.defaults.get("sites", ())
+    _require(registered == bool(sites), "register it with sites=(..., 'residual') if and only if it has residual_sites")
     if sites:
         cast(Backbone, backbone)(clip, spy)
-    _require(set(seen) == set(sites), f"shortcuts of {sorted(seen)} were shown, {sorted(sites)} are declared")
+    _require(
+        set(seen) == set(sites),
+        f"forward calls the shortcut for {sorted(seen)}, but residual_sites are {sorted(sites)}",
+    )
     for name, (channels, steps) in seen.items():
-        _require(channels == sites[name].channels, f"site {name}: {sites[name].channels} channels, not {channels}")
+        _require(
+            channels == sites[name].channels,
+            f"site {name} declares {sites[name].channels} channels, but the shortcut has {channels}",
+        )
         _check_centres(sites[name], steps, frames, f"site {name}")
 
 

@@ -73,9 +73,9 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
     "option misspelt": (
         create("incres3d_tiny_lstm_lm", widht=1.0),
         OptionError,
-        "Option 'widht' is an option of none of the parts (did you mean 'width'?).\n"
+        "No part has an option 'widht' (did you mean 'width'?).\n"
         f"  Accepted: {OPTIONS}\n"
-        "  What to do: use one of these; without the part's name where only one part has it",
+        "  What to do: use one of these; the name of the part may be omitted if only one part has the option",
     ),
     "option of two parts": (
         create("incres3d_tiny_transformer_lm_attn", heads=2),
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
     "impossible pair": (
         create("r3d_18_lstm_lm"),
         IncompatibleComponentsError,
-        "r3d_18_lstm_lm cannot be built: fusion 'lm' works on residual shortcuts; backbone 'r3d_18' offers none.\n"
+        "r3d_18_lstm_lm cannot be built: fusion 'lm' works on residual shortcuts; backbone 'r3d_18' has none.\n"
         "  Accepted: with 'r3d_18': lm_attn, lm_in, lm_traj, none\n"
         "  What to do: choose another backbone or fusion",
     ),
@@ -115,7 +115,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
     "frames too small": (
         create("incres3d_tiny_lstm", size=16),
         InputError,
-        "A clip of 10 frames of 16 x 16 cannot pass through this backbone.\n"
+        "A clip of 10 frames of 16 x 16 does not fit this backbone.\n"
         "  Accepted: at least 5 frames of 25 x 25\n"
         "  What to do: raise `frames` or `size` (input.frames, input.size)",
     ),
@@ -132,27 +132,27 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         InputError,
         "A clip of shape (3, 10, 80, 80) was given.\n"
         "  Accepted: (batch, 3, 10, 80, 80): batch, channel, frame, height, width\n"
-        "  What to do: cut and resize by `model.input_spec`, or create the model with other `frames` and `size`",
+        "  What to do: crop and resize as in `model.input_spec`, or create the model with other `frames` and `size`",
     ),
     "clip of the wrong frame count": (
         run((1, 3, 16, 80, 80), None),
         InputError,
         "A clip of shape (1, 3, 16, 80, 80) was given.\n"
         "  Accepted: (batch, 3, 10, 80, 80): batch, channel, frame, height, width\n"
-        "  What to do: cut and resize by `model.input_spec`, or create the model with other `frames` and `size`",
+        "  What to do: crop and resize as in `model.input_spec`, or create the model with other `frames` and `size`",
     ),
     "landmarks missing": (
         run((1, 3, 10, 80, 80), None),
         InputError,
         "incres3d_tiny_lstm_lm was given no landmarks.\n"
-        "  Accepted: (1, 10, 68, 2): batch, frame, point, (x, y) in clip pixels; NaN where no face was found\n"
+        "  Accepted: (1, 10, 68, 2): batch, frame, landmark, (x, y) in clip pixels; NaN where no face was found\n"
         "  What to do: pass `model(clip, landmarks)`, or use a model without landmark fusion",
     ),
     "landmarks of the wrong count": (
         run((1, 3, 10, 80, 80), (1, 10, 5, 2)),
         InputError,
         "incres3d_tiny_lstm_lm was given landmarks of shape (1, 10, 5, 2).\n"
-        "  Accepted: (1, 10, 68, 2): batch, frame, point, (x, y) in clip pixels; NaN where no face was found\n"
+        "  Accepted: (1, 10, 68, 2): batch, frame, landmark, (x, y) in clip pixels; NaN where no face was found\n"
         "  What to do: pass `model(clip, landmarks)`, or use a model without landmark fusion",
     ),
     "unknown recipe": (
@@ -180,4 +180,4 @@ def test_a_recipe_with_a_pair_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load_recipe(path)
     assert str(caught.value).startswith(f"Recipe '{path}' has 1 problem:\n    - model.fusion")
-    assert "fusion 'lm' works on residual shortcuts; backbone 'r3d_18' offers none" in str(caught.value)
+    assert "fusion 'lm' works on residual shortcuts; backbone 'r3d_18' has none" in str(caught.value)

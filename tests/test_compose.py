@@ -1,4 +1,4 @@
-"""Composer: names are read one way, impossible pairs are refused with the reason, before anything is built."""
+"""Composing models: names are unambiguous; incompatible parts are an error, before anything is built."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_zoo.specs import InputSpec, Site
 
 
 class Bare(nn.Module):
-    """A backbone that takes RGB only and has no residual units."""
+    """A backbone that accepts RGB only and has no residual units."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,14 +39,14 @@ def bare() -> Iterator[None]:
     BACKBONES.restore(before)
 
 
-def test_every_listed_name_is_read_as_its_parts() -> None:
+def test_every_listed_name_is_parsed_into_its_parts() -> None:
     for name in model_names():
         backbone, temporal, fusion = parse_name(name)
         suffix = "" if fusion.name == "none" else f"_{fusion.name}"
         assert f"{backbone.name}_{temporal.name}{suffix}" == name
 
 
-def test_the_list_holds_all_that_fits_and_nothing_else(bare: None) -> None:
+def test_the_list_has_exactly_the_compatible_combinations(bare: None) -> None:
     names = set(fer_zoo.list_models())
     site = {name: FUSIONS.get(name).defaults["site"] for name in FUSIONS.names()}
     assert {name for name in names if name.startswith("bare_lstm")} == {
@@ -62,11 +62,11 @@ def test_the_list_holds_all_that_fits_and_nothing_else(bare: None) -> None:
 @pytest.mark.parametrize(
     ("fusion", "reason"),
     [
-        ("lm", "fusion 'lm' works on residual shortcuts; backbone 'bare' offers none"),
-        ("lm_in", "fusion 'lm_in' adds input channels; backbone 'bare' takes three, RGB"),
+        ("lm", "fusion 'lm' works on residual shortcuts; backbone 'bare' has none"),
+        ("lm_in", "fusion 'lm_in' adds input channels; backbone 'bare' accepts only three (RGB)"),
     ],
 )
-def test_an_impossible_pair_is_refused_with_the_reason(bare: None, fusion: str, reason: str) -> None:
+def test_an_incompatible_pair_is_an_error_with_the_reason(bare: None, fusion: str, reason: str) -> None:
     with pytest.raises(IncompatibleComponentsError) as caught:
         fer_zoo.create_model(f"bare_lstm_{fusion}")
     assert str(caught.value) == (
@@ -81,7 +81,7 @@ def test_a_bare_backbone_composes_with_the_rest(bare: None) -> None:
     assert not build(model_spec("bare_mean")).needs_landmarks
 
 
-def test_a_name_that_can_be_read_in_two_ways() -> None:
+def test_an_ambiguous_name() -> None:
     backbones, temporals = BACKBONES.snapshot(), TEMPORALS.snapshot()
     try:
         BACKBONES.register("incres3d_bi")(Bare)
@@ -91,18 +91,18 @@ def test_a_name_that_can_be_read_in_two_ways() -> None:
     finally:
         BACKBONES.restore(backbones)
         TEMPORALS.restore(temporals)
-    said = str(caught.value)
-    assert "incres3d + bi_lstm + none" in said
-    assert "incres3d_bi + lstm + none" in said
+    message = str(caught.value)
+    assert "incres3d + bi_lstm + none" in message
+    assert "incres3d_bi + lstm + none" in message
 
 
-def test_an_unknown_name_lists_the_closest() -> None:
+def test_an_unknown_name_suggests_the_closest() -> None:
     with pytest.raises(UnknownNameError) as caught:
         fer_zoo.create_model("incres3d_lstn_lm")
     assert "did you mean 'incres3d_lstm_lm'" in str(caught.value)
 
 
-def test_a_plugin_cannot_make_a_built_in_name_unreadable() -> None:
+def test_a_plugin_cannot_make_a_built_in_name_ambiguous() -> None:
     before = TEMPORALS.snapshot()
     try:
         TEMPORALS.register("lstm_lm")(type("Theirs", (Bare,), {}))
@@ -112,7 +112,7 @@ def test_a_plugin_cannot_make_a_built_in_name_unreadable() -> None:
 
 
 class Hidden(nn.Module):
-    """A fusion with an option of the temporal head's name."""
+    """A fusion with an option that the temporal head has too."""
 
     extra_channels = 0
 
@@ -121,7 +121,7 @@ class Hidden(nn.Module):
         self.hidden = hidden
 
 
-def test_what_suits_the_head_does_not_reach_a_fusion() -> None:
+def test_defaults_for_the_head_do_not_reach_a_fusion() -> None:
     before = FUSIONS.snapshot()
     try:
         FUSIONS.register("theirs", site="input")(Hidden)
@@ -133,11 +133,11 @@ def test_what_suits_the_head_does_not_reach_a_fusion() -> None:
         FUSIONS.restore(before)
 
 
-def test_single_options_come_over_input_and_that_over_what_suits() -> None:
+def test_options_override_input_which_overrides_backbone_defaults() -> None:
     spec = model_spec("r3d_18_lstm", input={"size": 64, "frames": 8}, frames=12).input
     assert (spec.size, spec.frames, spec.fps, spec.mean[0]) == (64, 12, 15.0, 0.43216)
     assert model_spec("r3d_18_lstm", input=InputSpec(size=64)).input == InputSpec(size=64), (
-        "a whole spec is taken whole"
+        "a complete spec replaces all defaults"
     )
     assert model_spec("r3d_18_lstm", crop={"scale": 1.5}).input.crop.scale == 1.5
 
@@ -146,20 +146,20 @@ def test_single_options_come_over_input_and_that_over_what_suits() -> None:
     ("options", "says"),
     [
         ({"hidden": 50, "temporal.hidden": 60}, "'hidden' and 'temporal.hidden' are the same option."),
-        ({"backbone.name": "x"}, "Option 'backbone.name' is an option of none of the parts"),
+        ({"backbone.name": "x"}, "No part has an option 'backbone.name'"),
         ({"input": 5}, "input=5."),
         ({"size": "80"}, "size: '80' is wrong: Input should be a valid integer"),
         ({"frames": True}, "frames: True is wrong"),
         ({"std": (0.0, 1.0, 1.0)}, "std.0: 0.0 is wrong: Input should be greater than 0"),
     ],
 )
-def test_options_that_cannot_be(options: dict[str, object], says: str) -> None:
+def test_invalid_options(options: dict[str, object], says: str) -> None:
     with pytest.raises(OptionError) as caught:
         model_spec("incres3d_tiny_lstm", **options)  # type: ignore[arg-type]
     assert str(caught.value).startswith(says)
 
 
-def test_dropout_of_a_transformer_and_of_the_model_are_told_apart() -> None:
+def test_dropout_of_a_transformer_and_of_the_model_are_distinguished() -> None:
     with pytest.raises(OptionError, match="Option 'dropout' is an option of temporal and model"):
         model_spec("incres3d_tiny_transformer", dropout=0.5)
     spec = model_spec("incres3d_tiny_transformer", **{"model.dropout": 0.5, "temporal.dropout": 0.3})

@@ -1,4 +1,4 @@
-"""create_model and list_models: names compose, options reach their component, mistakes are explained."""
+"""create_model and the lists: names, options, and error messages."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_name_or_a_recipe(given: dict[str, Any], says: str) -> None:
     assert str(caught.value).startswith(says)
 
 
-def test_a_tiny_model_is_made_within_a_second() -> None:
+def test_a_tiny_model_is_created_within_a_second() -> None:
     """In a new process: the first model must not wait for half of torch to be imported."""
     code = "import time, fer_zoo; make = fer_zoo.create_model; t = time.process_time(); make({!r}); "
     code += "print(time.process_time() - t)"
@@ -104,19 +104,19 @@ def test_options_reach_their_component() -> None:
 
 
 def test_a_name_gives_the_network_of_its_release_recipe() -> None:
-    """Else `create_model(name)` and `create_model(name, pretrained=True)` would be two networks."""
+    """Otherwise `create_model(name)` and `create_model(name, pretrained=True)` would differ."""
     for recipe in (name for name in list_recipes() if name.startswith("release/")):
         assert model_spec(recipe.removeprefix("release/")) == load_recipe(recipe).model
 
 
-def test_suggested_options_yield_to_given_ones() -> None:
+def test_given_options_override_defaults() -> None:
     assert model_spec("incres3d_tiny_lstm").temporal.options == {"hidden": 40}
     assert model_spec("incres3d_tiny_lstm", hidden=7).temporal.options == {"hidden": 7}
     assert model_spec("incres3d_tiny_mean").temporal.options == {}
     assert model_spec("incres3d_lstm_lm").fusion.options == {}, "the paper's network has the paper's defaults"
 
 
-def test_two_tags_are_refused() -> None:
+def test_two_tags_are_an_error() -> None:
     with pytest.raises(OptionError, match="one tag"):
         fer_zoo.create_model("incres3d_tiny_lstm_lm.a", pretrained="b")
 
@@ -132,17 +132,17 @@ def test_num_classes_and_labels() -> None:
     [
         ("incres3d_lstm_ln", {}, UnknownNameError, "did you mean 'incres3d_lstm_lm'"),
         ("incres3d", {}, UnknownNameError, "fer_zoo.list_models() lists them"),
-        ("incres3d_tiny_lstm", {"widht": 1}, OptionError, "Option 'widht' is an option of none of the parts"),
+        ("incres3d_tiny_lstm", {"widht": 1}, OptionError, "No part has an option 'widht'"),
         ("incres3d_tiny_lstm", {"hidden": "many"}, OptionError, "'many' is wrong for temporal 'lstm'"),
         ("incres3d_tiny_lstm", {"width": -1.0}, OptionError, "-1.0 is wrong for backbone"),
         ("incres3d_tiny_lstm", {"labels": ["a", "a"]}, OptionError, "stand twice"),
         ("incres3d_tiny_lstm", {"pool": "max"}, OptionError, "pool"),
-        ("incres3d_tiny_lstm", {"size": 16}, InputError, "cannot pass through"),
-        ("incres3d_tiny_lstm", {"frames": 4}, InputError, "cannot pass through"),
+        ("incres3d_tiny_lstm", {"size": 16}, InputError, "does not fit this backbone"),
+        ("incres3d_tiny_lstm", {"frames": 4}, InputError, "does not fit this backbone"),
         ("incres3d_tiny_lstm", {"frames": 0}, OptionError, "frames"),
     ],
 )
-def test_mistakes_are_explained(name: str, options: dict[str, Any], error: type[Exception], says: str) -> None:
+def test_errors_name_the_problem(name: str, options: dict[str, Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error) as caught:
         fer_zoo.create_model(name, **options)
     assert says in str(caught.value)
@@ -150,18 +150,18 @@ def test_mistakes_are_explained(name: str, options: dict[str, Any], error: type[
 
 
 @pytest.mark.parametrize("pretrained", [None, 0, 1, ""])
-def test_pretrained_is_a_yes_a_no_or_a_tag(pretrained: Any) -> None:
+def test_pretrained_is_a_bool_or_a_tag(pretrained: Any) -> None:
     with pytest.raises(OptionError, match="for pretrained False, True or a tag"):
         fer_zoo.create_model("incres3d_tiny_lstm_lm", pretrained)
 
 
 @pytest.mark.parametrize(("name", "error"), [(5, OptionError), ("incres3d_tiny_lstm_lm.", UnknownNameError)])
-def test_names_that_are_none(name: Any, error: type[Exception]) -> None:
+def test_invalid_names(name: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         fer_zoo.create_model(name)
 
 
-def test_a_pattern_that_begins_with_a_family_lists_it() -> None:
+def test_a_pattern_that_starts_with_a_family_lists_it() -> None:
     assert fer_zoo.list_models("timm/resnet18_lstm*") == fer_zoo.list_models("timm/resnet18_lstm*", family="timm") != []
     assert "incres3d_mean" in fer_zoo.list_models(["timm/resnet18_mean", "incres3d_*"])
     assert fer_zoo.list_models("timm/resnet18", family="timm") == []

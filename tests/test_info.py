@@ -1,4 +1,4 @@
-"""model_info against sums done by hand."""
+"""model_info against values computed by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_papers_network() -> None:
     assert info.cards == {}
 
 
-def test_a_network_counts_as_it_is_built() -> None:
+def test_counts_match_the_built_network() -> None:
     model = fer_zoo.create_model("incres3d_tiny_mean", labels=["a", "b"], pool="mean")
     info = fer_zoo.model_info(model)
     assert info == fer_zoo.model_info(model.spec)
@@ -35,13 +35,13 @@ def test_a_network_counts_as_it_is_built() -> None:
 def test_weights_and_the_printed_form() -> None:
     info = fer_zoo.model_info("incres3d_tiny_lstm_lm")
     assert list(info.cards) == fer_zoo.list_weights("incres3d_tiny_lstm_lm")
-    said = str(info)
+    text = str(info)
     for part in ("parameters  1.41 M", "10 x 80 x 80 at 25 frames/s", "landmarks   needed", "synth7", "neutral, anger"):
-        assert part in said
+        assert part in text
 
 
 def test_nothing_large_is_allocated() -> None:
-    """On the meta device the 69 M parameters of the paper's network take no memory and no time."""
+    """On the meta device the 69 M parameters of the paper's network need no memory."""
     import time
 
     began = time.process_time()
@@ -49,15 +49,15 @@ def test_nothing_large_is_allocated() -> None:
     assert time.process_time() - began < 2
 
 
-def test_by_tag_it_is_the_network_of_the_weights() -> None:
+def test_info_by_tag_is_that_of_the_weights() -> None:
     assert fer_zoo.model_info("incres3d_tiny_lstm_lm.synth7") == fer_zoo.model_info("incres3d_tiny_lstm_lm")
 
 
-def test_weights_of_another_network_of_that_name_are_not_its_own() -> None:
+def test_weights_of_a_network_with_other_options_are_not_listed() -> None:
     assert fer_zoo.model_info("incres3d_tiny_lstm_lm", hidden=64).cards == {}
 
 
-def test_options_beside_a_finished_model_are_refused() -> None:
+def test_options_with_an_existing_model_are_an_error() -> None:
     for finished in (fer_zoo.create_model("incres3d_tiny_mean"), "incres3d_tiny_lstm_lm.synth7"):
-        with pytest.raises(OptionError, match=r"Options \['size'\] were given for a model that has its own already"):
+        with pytest.raises(OptionError, match=r"The options \['size'\] cannot be applied to an existing model"):
             fer_zoo.model_info(finished, size=64)

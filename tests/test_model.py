@@ -1,4 +1,4 @@
-"""FERModel: shapes are checked, landmarks are required where they are used, pooling is as named."""
+"""FERModel: checks of shapes and landmarks, pooling, lengths, classifier."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clip() -> torch.Tensor:
 @pytest.mark.parametrize(
     "shape", [(2, 3, 9, SIZE, SIZE), (2, 3, 10, SIZE, 47), (3, 10, SIZE, SIZE), (2, 1, 10, SIZE, SIZE)]
 )
-def test_refuses_other_clips(model: fer_zoo.FERModel, shape: tuple[int, ...]) -> None:
+def test_clips_of_the_wrong_shape_are_an_error(model: fer_zoo.FERModel, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError) as caught:
         model(torch.zeros(shape), None)
     assert f"A clip of shape {shape} was given." in str(caught.value)
@@ -38,7 +38,9 @@ def test_refuses_other_clips(model: fer_zoo.FERModel, shape: tuple[int, ...]) ->
 
 
 @pytest.mark.parametrize("points", [None, (2, 10, 66, 2), (1, 10, 68, 2), (2, 10, 68, 3)])
-def test_refuses_other_landmarks(model: fer_zoo.FERModel, clip: torch.Tensor, points: tuple[int, ...] | None) -> None:
+def test_landmarks_of_the_wrong_shape_are_an_error(
+    model: fer_zoo.FERModel, clip: torch.Tensor, points: tuple[int, ...] | None
+) -> None:
     with pytest.raises(InputError, match="landmarks"):
         model(clip, None if points is None else torch.zeros(points))
 
@@ -50,7 +52,7 @@ def test_features_then_head_is_forward(model: fer_zoo.FERModel, clip: torch.Tens
     torch.testing.assert_close(model.forward_head(features), model(clip, landmarks))
 
 
-def test_landmarks_change_the_answer(model: fer_zoo.FERModel, clip: torch.Tensor) -> None:
+def test_landmarks_change_the_logits(model: fer_zoo.FERModel, clip: torch.Tensor) -> None:
     landmarks = torch.rand(2, 10, 68, 2) * SIZE
     assert not torch.allclose(model(clip, landmarks), model(clip, landmarks * 0.5))
 
@@ -70,14 +72,14 @@ def test_pool_grid() -> None:
     torch.testing.assert_close(pool_grid(features, "mean")[1, 2], features[1, 2].mean((1, 2)))
 
 
-def test_feature_shape_leaves_the_backbone_alone(model: fer_zoo.FERModel) -> None:
+def test_feature_shape_does_not_change_the_backbone(model: fer_zoo.FERModel) -> None:
     before = {key: value.clone() for key, value in model.backbone.state_dict().items()}
     feature_shape(model.backbone, model.input_spec)
     assert all(torch.equal(before[key], value) for key, value in model.backbone.state_dict().items())
 
 
 @pytest.mark.parametrize("head", ["lstm", "gru", "mean", "attn", "transformer", "tcn"])
-def test_padded_frames_change_nothing_where_frames_stand_alone(head: str) -> None:
+def test_padded_frames_are_ignored_by_per_frame_backbones(head: str) -> None:
     torch.manual_seed(0)
     long = fer_zoo.create_model(f"incres2d_tiny_{head}_lm", size=SIZE).eval()
     short = fer_zoo.create_model(f"incres2d_tiny_{head}_lm", size=SIZE, frames=6).eval()
@@ -88,7 +90,7 @@ def test_padded_frames_change_nothing_where_frames_stand_alone(head: str) -> Non
     torch.testing.assert_close(got[1], long(clip, landmarks)[1], atol=1e-4, rtol=1e-4)
 
 
-def test_landmarks_of_padded_frames_do_not_count() -> None:
+def test_landmarks_of_padded_frames_are_ignored() -> None:
     torch.manual_seed(0)
     model = fer_zoo.create_model("incres3d_tiny_mean_lm_traj", size=SIZE).eval()
     clip, landmarks = torch.randn(1, 3, 10, SIZE, SIZE), torch.rand(1, 10, 68, 2) * SIZE
@@ -100,13 +102,13 @@ def test_landmarks_of_padded_frames_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("lengths", [[6], [0, 10], [3, 11], [1.0, 2.0], [[1], [2]]])
-def test_refuses_other_lengths(model: fer_zoo.FERModel, clip: torch.Tensor, lengths: list[object]) -> None:
+def test_wrong_lengths_are_an_error(model: fer_zoo.FERModel, clip: torch.Tensor, lengths: list[object]) -> None:
     with pytest.raises(InputError) as caught:
         model(clip, torch.rand(2, 10, 68, 2) * SIZE, torch.tensor(lengths))
     assert str(caught.value) == (
         f"The lengths {torch.tensor(lengths).tolist()} were given.\n"
-        "  Accepted: 2 whole numbers on cpu, each from 1 to 10: how many of its frames are real\n"
-        "  What to do: leave `lengths` out where no clip was padded"
+        "  Accepted: 2 integers on cpu, each from 1 to 10: the number of real frames of each clip\n"
+        "  What to do: omit `lengths` if no clip is padded"
     )
 
 
@@ -138,7 +140,7 @@ def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
         ({"num_classes": -3}, "num_classes=-3."),
     ],
 )
-def test_reset_classifier_refuses(wrong: dict[str, object], says: str) -> None:
+def test_reset_classifier_errors(wrong: dict[str, object], says: str) -> None:
     model = fer_zoo.create_model("incres3d_tiny_mean", size=SIZE)
     with pytest.raises(OptionError) as caught:
         model.reset_classifier(**wrong)  # type: ignore[arg-type]
@@ -167,7 +169,7 @@ POINTS = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(1)) * 
         (lambda clip, points: (clip, points, 5), "The lengths of type int were given."),
     ],
 )
-def test_refuses_what_is_no_tensor_of_the_right_kind(
+def test_arguments_of_the_wrong_type_are_an_error(
     model: fer_zoo.FERModel, clip: torch.Tensor, change: Callable[..., tuple[Any, ...]], says: str
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -178,12 +180,12 @@ def test_refuses_what_is_no_tensor_of_the_right_kind(
 
 
 @pytest.mark.parametrize("features", [torch.zeros(2, 3), torch.zeros(2, 5, 6, 2, 2), None])
-def test_the_head_refuses_other_features(model: fer_zoo.FERModel, features: Any) -> None:
-    with pytest.raises(InputError, match=r"\(batch, 268, T', H', W'\), as forward_features gives them"):
+def test_features_of_the_wrong_shape_are_an_error(model: fer_zoo.FERModel, features: Any) -> None:
+    with pytest.raises(InputError, match=r"\(batch, 268, T', H', W'\), as returned by forward_features"):
         model.forward_head(features)
 
 
-def test_half_precision_takes_clips_of_its_kind_and_exact_landmarks(clip: torch.Tensor) -> None:
+def test_half_precision_takes_half_precision_clips_and_float32_landmarks(clip: torch.Tensor) -> None:
     torch.manual_seed(0)
     exact = fer_zoo.create_model("incres3d_tiny_lstm_lm", size=SIZE).eval()
     wanted = exact(clip, POINTS)
@@ -194,7 +196,7 @@ def test_half_precision_takes_clips_of_its_kind_and_exact_landmarks(clip: torch.
 
 
 @pytest.mark.parametrize(("pool", "start"), [("flatten", 1 / 16), ("mean", 1.0)])
-def test_the_norm_before_the_head_starts_by_the_cells_that_the_head_reads(pool: str, start: float) -> None:
+def test_initial_weight_of_the_norm_before_the_head(pool: str, start: float) -> None:
     model = fer_zoo.create_model("incres3d_tiny_lstm", pool=pool)  # 4 x 4 cells
     weight = model.head_norm.weight
     assert weight.tolist() == [start] * len(weight)

@@ -1,4 +1,4 @@
-"""Published backbone weights in a model: loaded on demand, refused where clips are prepared otherwise."""
+"""Published backbone weights in a model: loaded on demand, with a check of the clip normalisation."""
 
 from __future__ import annotations
 
@@ -44,15 +44,17 @@ def test_a_backbone_without_published_weights() -> None:
 
 
 @pytest.mark.parametrize(("key", "wanted"), [("mean", r"\(0.43216, 0.394666, 0.37645\)"), ("std", r"\(0.22803, .*\)")])
-def test_clips_normalised_otherwise_are_refused(key: str, wanted: str) -> None:
+def test_a_different_normalisation_is_an_error(key: str, wanted: str) -> None:
     model = create_model("r3d_18_mean", size=32, **{key: (0.5, 0.5, 0.5)})
     reason = rf"{key} is \(0.5, 0.5, 0.5\); the published weights of 'r3d_18' were trained with {wanted}"
-    with pytest.raises(WeightsError, match=f"not normalised as its backbone needs it: {reason}.{PARTS}"):
+    with pytest.raises(
+        WeightsError, match=f"clip normalisation of r3d_18_mean does not match its backbone weights: {reason}.{PARTS}"
+    ):
         load_backbone_weights(model)
 
 
 def test_a_backbone_that_registers_only_one_of_mean_and_std() -> None:
-    """incres3d_v2 is registered with std and the usual mean; the mean is checked all the same."""
+    """incres3d_v2 is registered with a std and the default mean; the mean is checked too."""
     with torch.device("meta"):
         model = create_model("incres3d_v2_mean", size=80, mean=(0.4, 0.4, 0.4))
     with pytest.raises(WeightsError, match=r"mean is \(0.4, .*\); .* trained with \(0.5, 0.5, 0.5\)"):
@@ -62,7 +64,7 @@ def test_a_backbone_that_registers_only_one_of_mean_and_std() -> None:
 @pytest.mark.parametrize(
     "asked", [{"pretrained": True}, {"name": "incres3d_tiny_lstm_lm.synth7"}, {"pretrained": "synth7"}]
 )
-def test_trained_weights_and_backbone_weights_are_two_things(asked: dict[str, bool | str]) -> None:
+def test_trained_weights_and_backbone_weights_exclude_each_other(asked: dict[str, bool | str]) -> None:
     with pytest.raises(OptionError, match=f"trained weights and with backbone_weights.{PARTS}"):
         create_model(**{"name": "incres3d_tiny_lstm_lm", **asked}, backbone_weights=True)  # type: ignore[arg-type]
 

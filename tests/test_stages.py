@@ -1,4 +1,4 @@
-"""Stages: every parameter in one, frozen ones stay as they are, rates fall towards the input."""
+"""Stages: every parameter is in one, frozen ones do not change, learning rates decrease towards the input."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_parameter_is_in_one_stage_from_input_to_output(model: FERModel) -
     assert sorted(names) == sorted(name for name, _ in model.named_parameters())
 
 
-def test_a_frozen_stage_does_not_move_not_even_its_statistics(model: FERModel) -> None:
+def test_a_frozen_stage_does_not_change_including_its_statistics(model: FERModel) -> None:
     model.freeze("stem", "unit_a")
     changed = train_a_step(model)
     assert not {name for name in changed if name.startswith(("backbone.stem.", "backbone.unit_a."))}
@@ -48,7 +48,7 @@ def test_a_frozen_stage_does_not_move_not_even_its_statistics(model: FERModel) -
     assert "backbone.reduction_a.branches.1.1.running_mean" in changed
 
 
-def test_train_does_not_wake_a_frozen_stage_and_unfreeze_does(model: FERModel) -> None:
+def test_train_does_not_unfreeze_a_stage(model: FERModel) -> None:
     norm = model.backbone.get_submodule("stem.0.1")
     model.freeze("stem")
     assert not model.train().backbone.get_submodule("stem.0.1").training
@@ -64,7 +64,7 @@ def test_freeze_all_but_the_classifier(model: FERModel) -> None:
     assert train_a_step(model) == {"classifier.weight", "classifier.bias"}
 
 
-def test_rates_fall_from_the_classifier_to_the_input(model: FERModel) -> None:
+def test_rates_decrease_from_the_classifier_to_the_input(model: FERModel) -> None:
     model.freeze("stem")
     groups = parameter_groups(model, 0.1, decay=0.5, weight_decay=0.01)
     assert [group["name"] for group in groups] == STAGES[1:]
@@ -82,7 +82,7 @@ WRONG = [{"lr": 0.0}, {"lr": math.nan}, {"lr": "0.1"}, {"lr": 0.1, "decay": 1.5}
 def test_rates_out_of_range(model: FERModel, wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as caught:
         parameter_groups(model, **wrong)
-    assert "Accepted: lr above 0, decay above 0 and at most 1, weight_decay 0 or more" in str(caught.value)
+    assert "Accepted: lr > 0, 0 < decay <= 1, weight_decay >= 0" in str(caught.value)
 
 
 @pytest.mark.parametrize("verb", ["freeze", "unfreeze"])
@@ -121,7 +121,7 @@ def test_a_new_classifier_is_trained_even_if_the_old_one_was_frozen(model: FERMo
     assert {"classifier.weight", "classifier.bias"} <= train_a_step(model)
 
 
-def test_only_the_stages_named_are_touched(model: FERModel) -> None:
+def test_only_the_named_stages_change(model: FERModel) -> None:
     model.backbone.requires_grad_(False)
     model.freeze("classifier")
     assert not any(parameter.requires_grad for parameter in model.backbone.parameters())

@@ -1,4 +1,4 @@
-"""Stages of a job: each counts for itself, within others and over generators, and nothing is kept unasked."""
+"""Stages of a job: nested stages, generators, errors, and no measurement outside `measured()`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def slow(clock: Clock) -> Iterator[int]:
         yield number
 
 
-def test_each_stage_counts_for_itself(clock: Clock) -> None:
+def test_nested_stages_are_counted_separately(clock: Clock) -> None:
     with measured() as watch:
         with stage("outer"):
             clock.sleep(2)
@@ -58,7 +58,7 @@ def test_an_error_ends_its_stage(clock: Clock) -> None:
     assert watch.seconds == {"failing": 0}
 
 
-def test_unasked_nothing_is_measured(clock: Clock) -> None:
+def test_nothing_is_measured_outside_measured(clock: Clock) -> None:
     with measured() as watch:
         pass
     inner(clock)

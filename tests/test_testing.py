@@ -36,7 +36,7 @@ def forget() -> Iterator[None]:
 
 
 class Good(nn.Module):
-    """A backbone that keeps the contract."""
+    """A valid backbone."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class WrongCentres(Good):
         self.output = Site(4, first_frame=2)
 
 
-class LooksAtNeighbours(Good):
+class DependsOnTheBatch(Good):
     def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
         return super().forward(clip - clip.mean(0), shortcut)
 
@@ -74,7 +74,7 @@ class IdleLayer(Good):
         self.idle = nn.Linear(2, 2)
 
 
-class StageForgotten(Good):
+class MissingStage(Good):
     def __init__(self, in_channels: int) -> None:
         super().__init__(in_channels)
         self.stages = {"all": ("con",)}
@@ -95,13 +95,13 @@ class WrongSite(Good):
 @pytest.mark.parametrize(
     ("backbone", "says"),
     [
-        (WrongChannels, "output has 5 channels, not 4"),
+        (WrongChannels, "output declares 5 channels, but forward returns 4"),
         (WrongCentres, "output: 10 steps are centred on frames 2 to 11 of 10"),
-        (LooksAtNeighbours, "a result depends on its neighbours in the batch"),
+        (DependsOnTheBatch, "a result depends on other items in the batch"),
         (IdleLayer, "no gradient reaches idle.weight, idle.bias"),
-        (StageForgotten, "parameter conv.weight is in 0 stages, not in one"),
+        (MissingStage, "parameter conv.weight is in 0 stages, expected 1"),
         (HiddenSite, "register it with sites="),
-        (WrongSite, "site unit: 3 channels, not 4"),
+        (WrongSite, "site unit declares 3 channels, but the shortcut has 4"),
     ],
 )
 def test_a_backbone_that_breaks_a_rule(forget: None, backbone: type[Good], says: str) -> None:
@@ -121,7 +121,7 @@ class LastStep(nn.Module):
         self.out_features = in_features
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the last step, real or not."""
+        """Return the last step, even if it is padding."""
         return sequence[:, -1]
 
 
@@ -132,7 +132,7 @@ def test_a_temporal_head_that_reads_padding(forget: None) -> None:
 
 
 class Dazzled(nn.Module):
-    """A fusion that passes NaN on."""
+    """A fusion that propagates NaN."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class Dazzled(nn.Module):
         return clip + landmarks.mean()
 
 
-def test_a_fusion_that_passes_nan_on(forget: None) -> None:
+def test_a_fusion_that_propagates_nan(forget: None) -> None:
     FUSIONS.register("dazzled", site="input")(Dazzled)
     with pytest.raises(AssertionError, match="is not finite"):
         testing.check_fusion("dazzled")

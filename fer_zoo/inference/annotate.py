@@ -1,4 +1,4 @@
-"""The video again, with box, points, and a bar chart of the probabilities in a strip beside the picture."""
+"""Annotated video: face box and landmarks, with a bar chart of the probabilities next to the frame."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from fer_zoo.landmarks.base import Box, UInt8
 from fer_zoo.video.reader import open_video
 from fer_zoo.video.writer import write_video
 
-# Larger videos are written smaller, and small ones larger so that the names can be read.
+# Large videos are reduced, and small ones enlarged so that label names are readable.
 _LARGEST, _SMALLEST_HEIGHT = 1280, 360
 _GROUND, _INK, _FAINT, _TROUGH = (24, 27, 32), (238, 240, 243), (140, 146, 156), (48, 53, 61)
 
 
 def annotate_video(timeline: Timeline, path: str | Path, progress: Callable[[int], None] | None = None) -> None:
-    """Write the video with what was found in it; times of the frames stay as they are, sound is left out.
+    """Write the annotated video; frame times are kept, audio is dropped.
 
     Args:
         path: .mp4, .mkv or .mov.
-        progress: called with the number of frames done.
+        progress: called with the number of frames written.
 
     Raises:
-        VideoError: the video cannot be read again, or the new one cannot be written.
+        VideoError: the video cannot be read, or the new one cannot be written.
     """
     video = open_video(timeline.video, max_side=_LARGEST)
     enlarge = max(1.0, min(4.0, _SMALLEST_HEIGHT / video.image_size[1]))
@@ -36,20 +36,20 @@ def annotate_video(timeline: Timeline, path: str | Path, progress: Callable[[int
     with write_video(path, timeline.rate) as writer, closing(video.frames()) as frames:
         for frame in frames:
             if frame.index >= len(timeline):
-                break  # a damaged file may give more frames the second time
+                break  # a damaged file may return more frames the second time
             writer.add(painter.paint(frame.image, timeline.rows[frame.index], enlarge), frame.time_s)
             if progress is not None:
                 progress(frame.index + 1)
 
 
 class _Painter:
-    """Draws one video's frames; `scale` is the side of a painted picture / the side of the video as shown."""
+    """Draws the frames of one video; `scale` is the size of a drawn frame relative to the video."""
 
     def __init__(self, timeline: Timeline, scale: float) -> None:
         self._labels, self._scale = timeline.labels, scale
         self._colours = label_colours(timeline.labels)
         height = timeline.height * scale
-        # Two lines of text and a row for each label must fit into the height of the picture.
+        # Two lines of text and one row per label must fit into the height of the frame.
         self._line = int(np.clip(height / (len(self._labels) + 4), 14, 44))
         self._font = ImageFont.load_default(size=self._line * 0.52)
         self._bold = ImageFont.load_default(size=self._line * 0.72)
@@ -65,7 +65,7 @@ class _Painter:
         canvas = Image.new("RGB", (picture.width + self._strip, picture.height), _GROUND)
         canvas.paste(picture, (0, 0))
         if row.box is not None and row.points is not None:
-            # Drawn on the picture alone, so that a face at the edge does not spill into the strip.
+            # Drawn on the frame only, so that a face at its edge does not cover the strip.
             self._draw_face(picture, row.box.scaled(self._scale), row)
             canvas.paste(picture, (0, 0))
         self._draw_strip(ImageDraw.Draw(canvas), picture.width, picture.height, row)
@@ -84,7 +84,7 @@ class _Painter:
             self._tag(draw, box, row.label, colour)
 
     def _tag(self, draw: ImageDraw.ImageDraw, box: Box, text: str, colour: RGB) -> None:
-        """The label on a small plate over the box; below its top edge where there is no room above."""
+        """Draw the label above the box, or inside it if there is no space above."""
         pad = self._line * 0.15
         width, height = self._font.getlength(text) + 2 * pad, self._line * 0.75
         top = box.y0 - height if box.y0 >= height else max(0.0, box.y0)

@@ -1,4 +1,4 @@
-"""One colour a label, the same in every picture."""
+"""One colour per label, the same in every figure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 RGB = tuple[int, int, int]
 
-# Chosen to differ in lightness as well as in hue, so that colour-blind readers and grey prints keep them apart.
+# Different in lightness as well as in hue, for colour-blind readers and greyscale prints.
 _KNOWN: dict[str, RGB] = {
     "neutral": (150, 155, 165),
     "anger": (214, 49, 49),
@@ -21,7 +21,7 @@ _KNOWN: dict[str, RGB] = {
 
 
 def label_colours(labels: Sequence[str]) -> dict[str, RGB]:
-    """Colour (0 to 255) of each label: fixed for the usual emotions, spread round the hue circle for others."""
+    """Return a colour (0 to 255) per label: fixed for the usual emotions, spread over the hues for others."""
     others = [label for label in labels if label not in _KNOWN]
     spread = {}
     for index, label in enumerate(others):

@@ -1,4 +1,4 @@
-"""The timeline as a picture: faces on top, probabilities over time, the likeliest label below."""
+"""The timeline as a figure: faces on top, probabilities over time, predicted labels below."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _INK, _FAINT = "#22262c", "#b9bec7"
 
 
 def plot_timeline(timeline: Timeline, path: str | Path) -> None:
-    """Draw the timeline to an image file (the suffix says which kind); reads the video again for the thumbnails.
+    """Plot the timeline to an image file, in the format of its suffix; reads the video again for the thumbnails.
 
     Raises:
-        VideoError: the video cannot be read again, or the picture cannot be written.
+        VideoError: the video cannot be read, or the figure cannot be written.
     """
     import matplotlib
 
     png = Path(path).suffix.lower() == ".png"
     with (
         output_file(path) as temporary,
-        # A $ in a name or label is a dollar, and a script that the font lacks is shown as boxes.
+        # A $ in a name or label is not math; characters missing in the font are drawn as boxes.
         matplotlib.rc_context({"text.parse_math": False}),
         warnings.catch_warnings(action="ignore", category=UserWarning),
     ):
@@ -51,7 +51,7 @@ def _figure(timeline: Timeline) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # Figure and canvas by hand: pyplot would keep a global list of figures and may ask for a display.
+    # Without pyplot, which keeps a global list of figures and may need a display.
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
     colours = {label: _css(colour) for label, colour in label_colours(timeline.labels).items()}
@@ -68,11 +68,11 @@ def _figure(timeline: Timeline) -> Any:
 
 
 def source_of(path: str | Path) -> str | None:
-    """Return the absolute path of the video that a picture of `plot_timeline` shows; None where it does not say."""
+    """Return the absolute path of the video in a figure of `plot_timeline`; None if it is not recorded."""
     try:
         with Image.open(path) as picture:
             source = picture.info.get("Source")
-    except (OSError, ValueError, SyntaxError):  # missing, damaged or no picture
+    except (OSError, ValueError, SyntaxError):  # missing, damaged or not an image
         return None
     return source if isinstance(source, str) else None
 
@@ -82,7 +82,7 @@ def _draw_curves(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None
     step = float(1 / timeline.rate)
     axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
     axes.set_ylim(0, 1.02)
-    # The strongest label is drawn last, on top of the flat ones.
+    # The label with the highest peak is drawn last, on top.
     peak = np.nan_to_num(shares).max(axis=0)
     for index in np.argsort(peak):
         label = timeline.labels[index]
@@ -103,16 +103,16 @@ def _draw_curves(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None
 
 
 def _unlabelled(timeline: Timeline) -> Iterator[tuple[str, float, float]]:
-    """Runs of frames without a label: why there is none, and the times of the first and the last frame in seconds."""
-    for (label, seen), group in itertools.groupby(timeline.rows, key=lambda row: (row.label, row.face != "none")):
+    """Yield runs of frames without a label: the reason, and the times of the first and last frame in seconds."""
+    for (label, has_face), group in itertools.groupby(timeline.rows, key=lambda row: (row.label, row.face != "none")):
         if label is None:
             rows = list(group)
-            # On two lines: such a run is short by its nature.
-            yield "face too\nbriefly seen" if seen else "no face", rows[0].time_s, rows[-1].time_s
+            # On two lines, because such runs are short.
+            yield "face too\nbriefly seen" if has_face else "no face", rows[0].time_s, rows[-1].time_s
 
 
 def _draw_names(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
-    """Every label's name in its colour, right of the curves, with its share of the frames that have a label."""
+    """Draw the label names to the right of the curves, with their share of the labelled frames."""
     named = [row.label for row in timeline.rows if row.label is not None]
     count = len(timeline.labels)
     axes.text(1.018, 1.045, "share of frames", size=9.5, va="center", color="#666c76", transform=axes.transAxes)
@@ -155,13 +155,13 @@ class _Thumbnail:
 
 
 def _draw_thumbnails(figure: Any, curves: Any, timeline: Timeline, colours: dict[str, str]) -> None:
-    shown = _thumbnails(timeline, _evenly(len(timeline), _THUMBNAILS))
-    # All as high as wide on paper, side by side over the curves, each tied to its moment by a thin line.
-    slot = (_RIGHT - _LEFT) / max(len(shown), 1)
+    thumbnails = _thumbnails(timeline, _evenly(len(timeline), _THUMBNAILS))
+    # Square, side by side above the curves, each connected to its time by a thin line.
+    slot = (_RIGHT - _LEFT) / max(len(thumbnails), 1)
     width = min(slot * 0.92, 0.2 * _HEIGHT / _WIDTH)
     height = width * _WIDTH / _HEIGHT
     first, last = curves.get_xlim()
-    for index, thumbnail in enumerate(shown):
+    for index, thumbnail in enumerate(thumbnails):
         centre = _LEFT + slot * (index + 0.5)
         axes = figure.add_axes((centre - width / 2, 0.755, width, height))
         axes.set_xticks([])
@@ -187,7 +187,7 @@ def _line(figure: Any, x: list[float], y: list[float], colour: str) -> Any:
 
 
 def _evenly(count: int, wanted: int) -> list[int]:
-    """Up to `wanted` frame numbers, in the middle of equal parts of the video."""
+    """Return up to `wanted` frame numbers, at the centres of equal parts of the video."""
     parts = min(count, wanted)
     return [int((part + 0.5) * count / parts) for part in range(parts)]
 

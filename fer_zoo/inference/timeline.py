@@ -1,4 +1,4 @@
-"""The result of watching a video: one row a frame."""
+"""The result of predicting on a video: one row per frame."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Row:
     Attributes:
         frame: number of the frame, from 0.
         time_s: seconds since the first frame.
-        face: "tracked", "interpolated" (over a gap of at most a fifth of a second) or "none".
-        box: face box in pixels of the video as shown; None without a face.
+        face: "tracked", "interpolated" (over a gap of at most 0.2 s) or "none".
+        box: face box in pixels of the displayed video; None without a face.
         points: float32 (68, 2) in the same pixels; None without a face.
-        label: the likeliest label; None without a face, or where too few frames around had one.
-        probabilities: one for each label, summing to 1; None where `label` is None.
+        label: the predicted label; None without a face, or if too few neighbouring frames have one.
+        probabilities: one per label, summing to 1; None if `label` is None.
     """
 
     frame: int
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Span:
-    """Consecutive frames of one label (None: no label), both ends included, with their times in seconds."""
+    """Consecutive frames with one label (None: no label), including both ends, with their times in seconds."""
 
     label: str | None
     first: int
@@ -53,13 +53,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Expression of the main face of a video over time.
+    """The expression of the main face of a video over time.
 
     Attributes:
-        video: the file that was watched; width, height in pixels as shown; rate in frames a second.
+        video: the file; width, height in displayed pixels; rate in frames per second.
         labels: in the order of the probabilities.
-        model, landmarker: what was used, with version.
-        notes: what a reader of the result should know (a damaged file, more than one face, a very short video, ...).
+        model, landmarker: names and versions.
+        notes: warnings about the result (a damaged file, more than one face, a very short video, ...).
     """
 
     video: Path
@@ -82,20 +82,20 @@ class Timeline:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """Probabilities (N, labels), NaN rows where there are none."""
+        """Probabilities (N, labels); rows of NaN where there are none."""
         empty = (float("nan"),) * len(self.labels)
         return np.array([row.probabilities or empty for row in self.rows]).reshape(len(self.rows), len(self.labels))
 
     def spans(self) -> Iterator[Span]:
-        """The timeline as runs of one label."""
+        """Yield the runs of consecutive frames with the same label."""
         for label, group in itertools.groupby(self.rows, key=lambda row: row.label):
             rows = list(group)
             yield Span(label, rows[0].frame, rows[-1].frame, rows[0].time_s, rows[-1].time_s)
 
     def to_csv(self, path: str | Path) -> None:
-        """Write one line a frame: frame, time_s, face, x0, y0, x1, y1, label, and p_<label> for each label.
+        """Write one line per frame: frame, time_s, face, x0, y0, x1, y1, label, and p_<label> for each label.
 
-        What does not exist (box, label, probabilities of a frame without a face) is an empty field.
+        Missing values (box, label, probabilities of a frame without a face) are empty fields.
 
         Raises:
             VideoError: the file cannot be written.

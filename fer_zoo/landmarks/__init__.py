@@ -1,6 +1,6 @@
-"""Detectors of faces and their 68 points (one file per engine), and landmark maps.
+"""Landmark detectors (one file per engine) and landmark maps.
 
-Importing this registers the engines; what an engine needs is imported when one is created.
+Importing this package registers the engines; the packages they need are imported when one is created.
 """
 
 from fer_zoo.landmarks import dlib, face_alignment, given  # noqa: F401  (importing registers the engines)
@@ -12,7 +12,7 @@ __all__ = ["Box", "Face", "Landmarker", "create_landmarker"]
 
 
 def create_landmarker(spec: ComponentSpec | str) -> Landmarker:
-    """Create a registered landmark detector, by name or with options.
+    """Create a registered landmark detector from its name, or from a spec with options.
 
     Raises:
         UnknownNameError, OptionError: there is no such detector or option.

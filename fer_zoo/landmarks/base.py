@@ -1,4 +1,4 @@
-"""What a landmark detector is: box, face, and the protocol of every engine. Stateless: tracks live in `video`."""
+"""Box, face, and the protocol of landmark detectors. Detectors are stateless; tracking is in `fer_zoo.video`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 
 class Box(NamedTuple):
-    """Axis-parallel box in pixels: left, top, right and bottom edge. Pixel i spans [i - 0.5, i + 0.5]."""
+    """Axis-aligned box in pixels: left, top, right and bottom edge. Pixel i spans [i - 0.5, i + 0.5]."""
 
     x0: float
     y0: float
@@ -37,16 +37,16 @@ class Box(NamedTuple):
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Middle of the box (x, y)."""
+        """Centre of the box (x, y)."""
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
     def scaled(self, factor: float) -> Box:
-        """The box in a frame whose sides are `factor` times as long."""
-        # A resize keeps edges in place, not centres, and the frame's left edge is at -0.5.
+        """Return the box in the image resized by `factor`."""
+        # Resizing maps edges to edges, and the left edge of the image is at -0.5.
         return Box(*((edge + 0.5) * factor - 0.5 for edge in self))
 
     def overlap(self, other: Box) -> float:
-        """Intersection over union, 0 to 1."""
+        """Return the intersection over union, 0 to 1."""
         width = min(self.x1, other.x1) - max(self.x0, other.x0)
         height = min(self.y1, other.y1) - max(self.y0, other.y0)
         if width <= 0 or height <= 0:
@@ -56,53 +56,53 @@ class Box(NamedTuple):
 
     @classmethod
     def of_points(cls, points: Floats) -> Box:
-        """Bounding box of points (L, 2)."""
+        """Return the bounding box of points (L, 2)."""
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         return cls(float(x0), float(y0), float(x1), float(y1))
 
 
 @dataclass(frozen=True)
 class Face:
-    """One face in one image: box, the engine's own confidence (higher is surer), points float32 (68, 2) in pixels."""
+    """A face in an image: box, confidence of the engine (higher is better), landmarks float32 (68, 2) in pixels."""
 
     box: Box
     score: float
     points: Floats
 
     def scaled(self, factor: float) -> Face:
-        """The face in an image whose sides are `factor` times as long."""
+        """Return the face in the image resized by `factor`."""
         points = np.asarray((self.points + 0.5) * factor - 0.5, np.float32)
         return Face(self.box.scaled(factor), self.score, points)
 
 
 @runtime_checkable
 class Landmarker(Protocol):
-    """A detector of faces and their 68 iBUG points. It holds no state between images."""
+    """A detector of faces and their 68 iBUG landmarks, without state between images."""
 
     name: str
     version: str
-    # A search of the whole image is the slow part; a track asks for one every so many frames, and follows in between.
+    # Searching the whole image is slow: tracking does it every `detect_every` frames and follows in between.
     detect_every: int
 
     def detect(self, image: UInt8) -> list[Face]:
-        """Find all faces in an RGB image uint8 (H, W, 3), the largest first; an empty list when there is none."""
+        """Find all faces in an RGB image uint8 (H, W, 3), largest first; an empty list if there is none."""
         ...
 
     def follow(self, image: UInt8, last: Face) -> Face | None:
-        """Find again, near its last place, a face of the image before; None when it is not there."""
+        """Find a face of the previous image near its last position; None if it is not there."""
         ...
 
 
-def keep_likely(found: list[Face], last: Face) -> Face | None:
-    """Choose of several finds the one that can be `last` one frame later: overlapping it, and of a similar size."""
+def keep_likely(candidates: list[Face], last: Face) -> Face | None:
+    """Choose the candidate that can be `last` one frame later: the most overlapping one of a similar size."""
     likely = [
         (overlap, face)
-        for face in found
+        for face in candidates
         if (overlap := face.box.overlap(last.box)) > 0.25 and 0.6 < face.box.side / last.box.side < 1.6
     ]
     return max(likely, key=lambda pair: pair[0])[1] if likely else None
 
 
 def largest_first(faces: list[Face], limit: int) -> list[Face]:
-    """At most `limit` faces, by size of their box."""
+    """Return at most `limit` faces, largest box first."""
     return sorted(faces, key=lambda face: -face.box.side)[:limit]

@@ -1,7 +1,7 @@
-"""dlib: HOG face detector and the 68-point shape predictor. Works offline, on the CPU.
+"""dlib's HOG face detector and 68-point shape predictor. Works offline, on the CPU.
 
-The predictor file comes in the PyPI package `face-recognition-models`, which says CC0; it was trained on the 300-W
-pictures, whose terms forbid commercial use. Check both before you use it in a product.
+The predictor file is in the PyPI package `face-recognition-models`, licensed CC0, but it was trained on the images of
+300-W, whose terms forbid commercial use. Check both before you use it in a product.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from fer_zoo.stopwatch import stage
 PREDICTOR_FILE = "shape_predictor_68_face_landmarks.dat"
 PREDICTOR_VARIABLE = "FER_ZOO_DLIB_PREDICTOR"
 
-# Where the predictor expects the detector's box, as measured on 864 detections in four films: a square as wide as the
-# points' bounding square, centred a little above their mean.
+# The detector's box relative to the landmarks, measured on 864 detections in four videos: as wide as their bounding
+# square, centred slightly above their mean.
 _BOX_RISE = 0.045
-# The HOG detector sees faces of 80 pixels and more. Faces are brought to these sides (pixels) before searching a face
-# again, and before placing points: dlib rounds points to whole pixels, which is coarse on a small face.
+# The HOG detector finds faces of at least 80 pixels. Faces are resized to these sides (pixels) before following a face,
+# and before predicting landmarks: dlib rounds landmarks to integer pixels, which is coarse on a small face.
 _SEARCH_FACE, _FIT_FACE = 100, 200
 _SEARCH_REGION, _FIT_REGION = 2.0, 1.7
-# Following already knows where the face is, so it can believe a response that is this much weaker.
+# When following, the position of the face is known, so the threshold can be this much lower.
 _FOLLOW_EASE = 0.3
 _MOST_FACES = 6
 
@@ -42,13 +42,13 @@ class Dlib:
     """dlib's frontal face detector (HOG) and its 68-point regression trees.
 
     Args:
-        predictor: file of the shape predictor; by default the environment's FER_ZOO_DLIB_PREDICTOR, else the one in
-            the package `face-recognition-models`.
-        work_side: longer side in pixels of the image in which faces are searched first.
-        upsample: how many times the search may double that size when it has found nothing. The image itself is never
-            enlarged more than twice.
-        threshold: response of the detector above which it is a face. dlib's own 0 misses dark faces in poor light
-            (a rendered one stood at -0.1); at -0.2 films without a face still gave none.
+        predictor: file of the shape predictor; by default that of the environment variable FER_ZOO_DLIB_PREDICTOR, or
+            of the package `face-recognition-models`.
+        work_side: longer side in pixels to which the image is resized for the first search.
+        upsample: how many times this size may be doubled if no face was found. The image is never enlarged more than
+            twice.
+        threshold: detector response above which a detection is a face. dlib's default of 0 misses dark faces in poor
+            light; at -0.2 there were no false detections in videos without a face.
         detect_every: frames between two searches of the whole image.
 
     Raises:
@@ -76,14 +76,9 @@ class Dlib:
         self._detector = self._dlib.get_frontal_face_detector()
 
     def detect(self, image: UInt8) -> list[Face]:
-        """Find all faces in an RGB image uint8 (H, W, 3), the largest first; coarse image first, then finer ones."""
+        """Find all faces in an RGB image uint8 (H, W, 3), largest first, searching coarse to fine."""
         longer = max(image.shape[:2])
-        tried = set()
-        for side in self._scales:
-            scale = min(side / longer, 2.0)
-            if scale in tried:
-                continue
-            tried.add(scale)
+        for scale in dict.fromkeys(min(side / longer, 2.0) for side in self._scales):
             whole = _Patch.cut(image, Box(-0.5, -0.5, image.shape[1] - 0.5, image.shape[0] - 0.5), scale)
             if found := self._search(whole, self._threshold):
                 faces = [self._face(image, box, score) for box, score in found]
@@ -91,7 +86,7 @@ class Dlib:
         return []
 
     def follow(self, image: UInt8, last: Face) -> Face | None:
-        """Search round the last box, at a size at which the face is some 100 pixels wide."""
+        """Search around the last box, resized so that the face is about 100 pixels wide."""
         expected = box_for_predictor(last.points)
         region = _square(expected.centre, _SEARCH_REGION * expected.side)
         found = self._search(_Patch.cut(image, region, _SEARCH_FACE / expected.side), self._threshold - _FOLLOW_EASE)
@@ -103,13 +98,13 @@ class Dlib:
 
     def _search(self, patch: _Patch, threshold: float) -> list[tuple[Box, float]]:
         rectangles, scores, _ = self._detector.run(patch.pixels, 0, threshold)
-        # dlib's right and bottom are the last pixel that belongs to the box.
+        # dlib's right and bottom are the last pixels inside the box.
         boxes = (Box(r.left() - 0.5, r.top() - 0.5, r.right() + 0.5, r.bottom() + 0.5) for r in rectangles)
         return [(patch.to_image(box), float(score)) for box, score in zip(boxes, scores, strict=True)]
 
     def _face(self, image: UInt8, box: Box, score: float) -> Face:
-        # The detector's box jumps in steps of an eighth of the face. Placing the points twice, the second time in the
-        # box that the first points ask for, takes some of that out of them, and all of it out of the box.
+        # The detector's box is quantised to an eighth of the face. Predicting the landmarks a second time, from the box
+        # that the first landmarks imply, removes some of that jitter from the landmarks and all of it from the box.
         first = self._place(image, box)
         points = self._place(image, box_for_predictor(first))
         return Face(box_for_predictor(points), score, points)
@@ -136,25 +131,25 @@ class Dlib:
 
 
 def box_for_predictor(points: Floats) -> Box:
-    """The face box that dlib's detector would have given for these points (68, 2)."""
+    """Return the face box that corresponds to landmarks (68, 2), as dlib's detector would return it."""
     side = Box.of_points(points).side
     x, y = points.mean(axis=0, dtype=np.float64)
     return _square((float(x), float(y) - _BOX_RISE * side), side)
 
 
 def find_predictor(path: str | None = None) -> Path:
-    """Find the 68-point predictor file: `path`, else FER_ZOO_DLIB_PREDICTOR, else the installed package's.
+    """Return the predictor file: `path`, else FER_ZOO_DLIB_PREDICTOR, else that of the installed package.
 
     Raises:
-        WeightsError: a file was named and is not there.
-        MissingExtraError: none was named and the package is not installed.
+        WeightsError: the named file does not exist.
+        MissingExtraError: no file was named and the package is not installed.
     """
     named = path or os.environ.get(PREDICTOR_VARIABLE)
     if named:
         if Path(named).is_file():
             return Path(named)
         raise WeightsError(f"There is no file {named}.", f"a copy of {PREDICTOR_FILE}", "correct the path")
-    # Found, not imported: the package's __init__ asks for pkg_resources, which newer setuptools no longer have.
+    # Located without importing it: its __init__ needs pkg_resources, which newer setuptools no longer have.
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         file = Path(folder) / "models" / PREDICTOR_FILE
@@ -178,7 +173,7 @@ def _square(centre: tuple[float, float], side: float) -> Box:
 
 @dataclass(frozen=True)
 class _Patch:
-    """A grey region of an image, resampled; black outside the image, as dlib itself assumes."""
+    """A resized greyscale region of an image; black outside the image, as dlib assumes."""
 
     pixels: NDArray[np.uint8]
     left: int

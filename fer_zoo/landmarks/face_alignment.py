@@ -1,6 +1,6 @@
-"""The package `face-alignment`: a face detector of its choice and the 2D FAN for the 68 points.
+"""The package `face-alignment`: one of its face detectors, and the 2D FAN for the 68 landmarks.
 
-Its weights (FAN about 90 MB, YuNet 0.2 MB) are downloaded by the package at the first use, from addresses it holds.
+The package downloads its weights (FAN about 90 MB, YuNet 0.2 MB) at the first use.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _MOST_FACES = 6
 
 @register_landmarker("face_alignment")
 class FaceAlignment:
-    """FAN of the `face-alignment` package, with a fast detector in place of its slow default (SFD).
+    """2D FAN of the `face-alignment` package, by default with a fast detector instead of the package's slow SFD.
 
     Args:
-        detector: the package's face detector; "yunet" runs on the CPU whatever `device` says.
+        detector: face detector of the package; "yunet" always runs on the CPU.
         device: torch device of FAN (and of the other detectors): "cpu", "cuda", "cuda:1", "mps".
-        compile: compile FAN with torch.compile: about 25 s at the first call, worth it for long videos only.
-        flip_input: also run on the mirrored face and add the heat maps: a little better, twice as slow.
-        batch_size: faces that go through FAN together.
-        min_score: mean peak of the heat maps (0 to 1) below which followed points are taken for no face.
+        compile: compile FAN with torch.compile, which takes about 25 s at the first call; for long videos only.
+        flip_input: also run on the mirrored face and add the heat maps; slightly more accurate, twice as slow.
+        batch_size: number of faces per FAN batch.
+        min_score: mean peak of the heat maps (0 to 1) below which a followed face counts as lost.
         detect_every: frames between two searches of the whole image.
     """
 
@@ -63,17 +63,17 @@ class FaceAlignment:
             "flip_input": flip_input,
             "max_batch_size": batch_size,
         }
-        # The package adds the mirrored heat map to the straight one without halving.
+        # The package adds the heat maps of the original and the mirrored face without averaging.
         self._full_score = 2.0 if flip_input else 1.0
         self._min_score = min_score
         self.detect_every = detect_every
         self.version = f"face-alignment {getattr(face_alignment, '__version__', '?')} {detector}"
 
     def detect(self, image: UInt8) -> list[Face]:
-        """Find all faces in an RGB image uint8 (H, W, 3), the largest first.
+        """Find all faces in an RGB image uint8 (H, W, 3), largest first.
 
         Raises:
-            WeightsError: the package could not load or download its weights.
+            WeightsError: the package cannot load or download its weights.
         """
         found = self._engine.face_detector.detect_from_image(image.copy())
         boxes = [(Box(*(float(v) for v in row[:4])), float(row[4])) for row in found]
@@ -83,7 +83,7 @@ class FaceAlignment:
         return largest_first(faces, _MOST_FACES)
 
     def follow(self, image: UInt8, last: Face) -> Face | None:
-        """Place the points in the last box; None when FAN's heat maps stay flat or the points run away."""
+        """Predict the landmarks in the last box; None if FAN's heat maps are flat or the landmarks move too far."""
         points, score = self._place(image, [last.box])[0]
         if score < self._min_score:
             return None
@@ -109,19 +109,19 @@ class FaceAlignment:
         kind = self._package.LandmarksType.TWO_D
         try:
             with warnings.catch_warnings():
-                # YuNet warns that it ignores a device other than the CPU; our docstring says so.
+                # YuNet warns that it always runs on the CPU, as documented above.
                 warnings.filterwarnings("ignore", message="YuNet detector runs on CPU")
                 return self._package.FaceAlignment(kind, **self._settings)
         except OSError as error:  # urllib's errors are OSErrors
             raise WeightsError(
-                f"The package face-alignment could not get its weights: {error}",
+                f"The package face-alignment could not load its weights: {error}",
                 "a network connection at the first use, or weights in torch's cache folder",
-                'connect once, or use the landmarker "dlib", which works offline',
+                'connect and re-run, or use the landmarker "dlib", which works offline',
             ) from error
 
 
 def _carried(box: Box, old: Box, new: Box) -> Box:
-    """Move and scale `box` as the points' box went from `old` to `new`."""
+    """Move and scale `box` like the bounding box of the landmarks, from `old` to `new`."""
     factor = new.side / old.side
     x = new.centre[0] + (box.centre[0] - old.centre[0]) * factor
     y = new.centre[1] + (box.centre[1] - old.centre[1]) * factor

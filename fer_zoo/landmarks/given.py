@@ -1,4 +1,4 @@
-"""Landmarks that come with the data: no detector at all."""
+"""Landmarks that are part of a dataset; not a detector."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from fer_zoo.registry import register_landmarker
 
 @register_landmarker("given")
 class Given:
-    """Points are part of the data set (drawn by hand, or known because the faces are rendered)."""
+    """Landmarks that are part of the dataset (annotated by hand, or known because the faces are rendered)."""
 
     name = "given"
     version = "1"
     detect_every = 1
 
     def detect(self, image: UInt8) -> list[Face]:
-        """Refuse: there is nothing to detect with.
+        """Always an error, because this landmarker cannot detect faces.
 
         Raises:
             InputError: always.
         """
-        self._refuse()
+        self._no_detector()
 
     def follow(self, image: UInt8, last: Face) -> Face | None:
-        """Refuse, as `detect` does."""
-        self._refuse()
+        """Always an error, as `detect`."""
+        self._no_detector()
 
     @staticmethod
-    def _refuse() -> NoReturn:
+    def _no_detector() -> NoReturn:
         raise InputError(
-            "Landmarker 'given' takes its points from a data set and cannot look for a face in a picture.",
-            "a landmarker with a detector, such as 'dlib' or 'face_alignment'",
-            'name one: `--landmarker dlib`, or landmarker="dlib" in the library call',
+            "The landmarker 'given' has no detector; it stands for landmarks that are part of a dataset.",
+            "a landmarker that detects faces, e.g. 'dlib' or 'face_alignment'",
+            'choose one: `--landmarker dlib`, or landmarker="dlib" in Python',
         )

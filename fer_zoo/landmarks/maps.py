@@ -1,4 +1,4 @@
-"""Landmark maps: facial points of each frame drawn as weights on a feature grid (paper, section 3.2)."""
+"""Landmark maps: the landmarks of each frame as weights on a feature grid (paper, section 3.2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PointSet = Literal["all", "inner"]
 Kernel = Literal["manhattan7", "gaussian"]
 Radius = Annotated[int, Field(ge=0, le=16)]
 
-# 68 iBUG points without the two inner mouth corners (60, 64): the paper's 66. "inner" also drops the jaw line (0-16).
+# The 68 iBUG landmarks without the inner mouth corners (60, 64): the paper's 66. "inner" also omits the jaw (0-16).
 POINT_SETS: dict[PointSet, tuple[int, ...]] = {
     "all": tuple(i for i in range(68) if i not in (60, 64)),
     "inner": tuple(i for i in range(17, 68) if i not in (60, 64)),
@@ -25,7 +25,7 @@ CORNER_WEIGHT = 0.4
 
 @dataclass(frozen=True)
 class MapStyle:
-    """How points are drawn, see `landmark_map`; the fields' defaults are those of every fusion that draws a map."""
+    """Options of `landmark_map`, with the defaults of every fusion that uses a map."""
 
     points: PointSet = "all"
     kernel: Kernel = "manhattan7"
@@ -33,18 +33,18 @@ class MapStyle:
 
 
 class LandmarkMap(NamedTuple):
-    """Weights (B, 1, T, H, W) in 0..1, and found (B, T): False where a frame had no usable point and got ones."""
+    """Weights (B, 1, T, H, W) in 0..1, and found (B, T): False for frames without usable landmarks (weights 1)."""
 
     weights: Tensor
     found: Tensor
 
     def or_zero(self) -> Tensor:
-        """Weights with zeros, not ones, in frames without a usable point: for fusions that add."""
+        """Return the weights with 0 instead of 1 in frames without usable landmarks, for fusions that add."""
         return self.weights * self.found[:, None, :, None, None]
 
 
 def usable_points(landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
-    """Which points lie inside the frame: bool (..., L) for landmarks (..., L, 2) in pixels; NaN points do not."""
+    """Return which landmarks (..., L, 2), in pixels, are inside the frame: bool (..., L), False for NaN."""
     height, width = clip_size
     x, y = landmarks[..., 0], landmarks[..., 1]
     # Pixel i covers [i - 0.5, i + 0.5); comparisons with NaN are False.
@@ -56,8 +56,8 @@ def at_steps(landmarks: Tensor, site: Site, steps: int) -> Tensor:
 
     Args:
         landmarks: (B, T, L, 2).
-        site: where the feature map's steps lie in the clip; a centre between two frames takes the earlier one.
-        steps: number of the feature map's time steps.
+        site: the centres of the steps in the clip; a centre between two frames means the earlier one.
+        steps: number of time steps of the feature map.
     """
     last = landmarks.shape[1] - 1
     return landmarks[:, [min(last, int(centre)) for centre in site.centres(steps)]]
@@ -72,31 +72,30 @@ def landmark_map(
     kernel: Kernel = MapStyle.kernel,
     radius: int = MapStyle.radius,
 ) -> LandmarkMap:
-    """Draw landmarks on a grid: each weighs the window round it, and the larger weight wins where windows overlap.
+    """Draw a window of weights around each landmark on a grid; where windows overlap, the largest weight is used.
 
-    The window is the (2 radius + 1)^2 grid pixels round the one that holds the point. A pixel in no window gets 0.
-    Points outside the frame or NaN draw nothing; a frame left without any point gets ones, which is a plain shortcut,
-    and is False in `found`. Kernels, with distances in grid pixels:
+    The window is the (2 radius + 1)^2 grid pixels around the landmark's pixel; pixels in no window are 0. Landmarks
+    that are NaN or outside the frame are ignored; a frame without any other has weights of 1, which leave a shortcut
+    unchanged, and is False in `found`. Kernels, with distances in grid pixels:
 
-    - "manhattan7", the paper's: `w = 1 - slope * d`, d the Manhattan distance from the pixel that holds the point.
-      With the paper's window of 7 x 7 (`radius=3`) the slope is 0.1; for other windows it is scaled so that the corner
-      stays at 0.4.
-    - "gaussian": `w = exp(-d^2 / (2 sigma^2))`, d the Euclidean distance from the point's exact position, sigma half
-      the radius. It moves with the point by less than a pixel, where the paper's jumps from pixel to pixel.
+    - "manhattan7", as in the paper: `w = 1 - slope * d`, d the Manhattan distance from the landmark's pixel. With the
+      paper's 7 x 7 window (`radius=3`) the slope is 0.1; for other radii it is scaled so that the corner weight is 0.4.
+    - "gaussian": `w = exp(-d^2 / (2 sigma^2))`, d the Euclidean distance from the exact landmark, sigma half the
+      radius. It follows subpixel motion, while the paper's kernel jumps from pixel to pixel.
 
-    A radius of 0 marks the pixel that holds the point with 1, whatever the kernel.
+    With a radius of 0 the landmark's pixel is 1 for both kernels.
 
-    The grid's pixels share the clip equally, as the paper scales its points. A backbone's own are centred elsewhere,
-    where it pads other than by halves of its strides: in `incres3d` by less than half of a grid pixel at site "a", and
-    by up to 0.6 of one at "b" (10 of 299 pixels, at the lower right).
+    The grid divides the clip equally, as in the paper. The cells of a backbone are centred elsewhere if its padding is
+    not half its stride: in `incres3d` the error is less than half a grid pixel at site "a", and up to 0.6 at "b" (10 of
+    299 pixels, at the lower right).
 
     Args:
-        landmarks: (B, T, 68, 2), x then y, in pixels of the clip with pixel centres at integers.
+        landmarks: (B, T, 68, 2), (x, y) in clip pixels with pixel centres at integers.
         clip_size: height and width of the clip in pixels.
         grid: height and width of the map.
-        points: "all" 66 points of the paper or the "inner" 49 without the jaw line.
+        points: "all" for the 66 landmarks of the paper, "inner" for the 49 without the jaw line.
         kernel: "manhattan7" or "gaussian".
-        radius: half window in grid pixels; 3 is the paper's.
+        radius: half window in grid pixels; 3 in the paper.
 
     Source: Hasani & Mahoor 2017, section 3.2.
     """
@@ -127,8 +126,8 @@ def landmark_map(
     return LandmarkMap(weights.reshape(*landmarks.shape[:2], *grid).unsqueeze(1), found)
 
 
-def _gaussian(away: Tensor, radius: int) -> Tensor:
-    return torch.exp(-2 * (away / radius).square().sum(-1))
+def _gaussian(offset: Tensor, radius: int) -> Tensor:
+    return torch.exp(-2 * (offset / radius).square().sum(-1))
 
 
 def _manhattan(distance: Tensor, radius: int) -> Tensor:

@@ -138,6 +138,6 @@ def test_refuses_heads_that_do_not_divide() -> None:
         FUSIONS.get("lm_attn").build(options={"attn_hidden": 50, "heads": 4}, features=SITE)
     assert str(caught.value) == (
         "fusion 'lm_attn' was given attn_hidden=50 for heads=4.\n"
-        "  Accepted: attn_hidden: a multiple of heads, as each head sees an equal share\n"
+        "  Accepted: attn_hidden: a multiple of heads\n"
         "  What to do: write attn_hidden=52 or heads=2"
     )

@@ -1,4 +1,4 @@
-"""timeline.png and annotated.mp4: right size, right colours in the right places, whole or not there."""
+"""timeline.png and annotated.mp4: size, colours at expected positions, and atomic writes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_annotated_video(timeline: Timeline, tmp_path: Path) -> None:
     label = timeline.rows[5].label
     assert label is not None
     colour = label_colours(timeline.labels)[label]
-    # Box round the face: its colour along the top edge, at three times the source's coordinates.
+    # Box around the face: its colour along the top edge, at three times the source's coordinates.
     box = timeline.rows[5].box
     assert box is not None
     top = round(3 * (box.y0 + 0.5))
@@ -81,7 +81,7 @@ def test_annotated_video(timeline: Timeline, tmp_path: Path) -> None:
     without_face = frames[15].image[:, 480:]
     for colour in label_colours(timeline.labels).values():
         assert share_of(without_face, colour, 30) < 0.004
-    # The picture itself is not touched where there is no face.
+    # A frame without a face is not changed.
     assert np.median(np.abs(frames[15].image[:, :480].astype(int) - 90)) < 6
 
 
@@ -99,7 +99,7 @@ def test_annotated_video_of_any_shape(tmp_path: Path, width: int, height: int) -
     assert video.width <= 1280 + 400
 
 
-def test_pictures_are_whole_or_not_there(timeline: Timeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_written_atomically(timeline: Timeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(VideoError, match="cannot be written"):
         plot_timeline(timeline, tmp_path / "nowhere" / "t.png")
 
@@ -111,7 +111,7 @@ def test_pictures_are_whole_or_not_there(timeline: Timeline, tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_has_a_text(timeline: Timeline, tmp_path: Path) -> None:
+def test_a_full_disk_is_a_clear_error(timeline: Timeline, tmp_path: Path) -> None:
     with small_disk(500):
         with pytest.raises(VideoError, match=r"t\.png cannot be written"):
             plot_timeline(timeline, tmp_path / "t.png")
@@ -122,14 +122,14 @@ def test_a_full_disk_has_a_text(timeline: Timeline, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_video_that_gives_more_frames_the_second_time(timeline: Timeline, tmp_path: Path) -> None:
+def test_a_video_that_returns_more_frames_the_second_time(timeline: Timeline, tmp_path: Path) -> None:
     shorter = replace(timeline, rows=timeline.rows[:7])
     annotate_video(shorter, tmp_path / "out.mp4")
     plot_timeline(shorter, tmp_path / "out.png")
     assert len(list(open_video(tmp_path / "out.mp4").frames())) == 7
 
 
-def test_the_plot_tells_no_face_from_a_face_too_briefly_seen(timeline: Timeline, tmp_path: Path) -> None:
+def test_the_plot_distinguishes_no_face_from_a_face_too_briefly_seen(timeline: Timeline, tmp_path: Path) -> None:
     brief = [replace(row, label=None, probabilities=None) if 20 <= row.frame < 25 else row for row in timeline.rows]
     texts = []
     for name, rows in (("all", timeline.rows), ("brief", tuple(brief))):

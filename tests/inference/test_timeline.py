@@ -1,4 +1,4 @@
-"""The typed result and its table."""
+"""The timeline and its CSV file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_csv(tmp_path: Path) -> None:
     assert rows[3]["p_calm"] == ""
 
 
-def test_csv_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_csv_is_written_atomically(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="cannot be written"):
         timeline().to_csv(tmp_path / "nowhere" / "t.csv")
     broken = Row(0, 0.0, "tracked", None, None, None, probabilities=("x", "y"))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""dlib on rendered faces, whose points are known exactly; and what happens where it is not installed."""
+"""dlib on rendered faces, whose landmarks are known exactly; and errors if it is not installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def on_grey(face: np.ndarray, width: int, height: int, left: int, top: int) -> n
     return image
 
 
-def test_points_of_rendered_faces(landmarker: Landmarker) -> None:
+def test_landmarks_of_rendered_faces(landmarker: Landmarker) -> None:
     from fer_zoo.synth import render_clip
 
     errors = []
@@ -41,12 +41,12 @@ def test_points_of_rendered_faces(landmarker: Landmarker) -> None:
             true, found = clip.landmarks[1], faces[0].points
             assert (found.shape, found.dtype) == ((68, 2), np.float32)
             errors.append(np.linalg.norm(found - true, axis=1).mean() / np.ptp(true, axis=0).max())
-    # Measured 2.6 % of the face's side on average; a swapped axis or a shifted patch would be far beyond.
+    # Measured 2.6 % of the face's side on average; swapped axes or a shifted patch would be far above.
     assert np.mean(errors) < 0.045
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (37, 11), (448, 168)])
-def test_points_move_with_the_face(landmarker: Landmarker, left: int, top: int) -> None:
+def test_landmarks_move_with_the_face(landmarker: Landmarker, left: int, top: int) -> None:
     face = rendered_face()[0]
     here = landmarker.detect(on_grey(face, 640, 360, left, top))[0]
     there = landmarker.detect(on_grey(face, 640, 360, 224, 84))[0]
@@ -62,7 +62,7 @@ def test_small_faces_are_found_at_a_finer_size(landmarker: Landmarker) -> None:
     assert create_landmarker(ComponentSpec(name="dlib", upsample=0)).detect(on_grey(face, 1280, 720, 200, 100)) == []
 
 
-def test_large_pictures_are_searched_small(landmarker: Landmarker) -> None:
+def test_large_images_are_searched_at_a_reduced_size(landmarker: Landmarker) -> None:
     face = np.repeat(np.repeat(rendered_face()[0], 6, axis=0), 6, axis=1)
     found = landmarker.detect(on_grey(face, 2400, 1350, 600, 100))
     plain = landmarker.detect(rendered_face()[0])[0]
@@ -89,7 +89,7 @@ def test_no_face(landmarker: Landmarker) -> None:
     assert landmarker.detect(np.zeros((1, 1, 3), np.uint8)) == []
 
 
-def test_a_find_elsewhere_or_of_another_size_is_not_the_same_face() -> None:
+def test_a_detection_elsewhere_or_with_another_size_is_not_the_same_face() -> None:
     def face(x: float, side: float) -> Face:
         return Face(Box(x, 0, x + side, side), 1.0, np.zeros((68, 2), np.float32))
 
@@ -110,7 +110,7 @@ def test_options_are_checked() -> None:
         create_landmarker(ComponentSpec(name="dlib", upsampling=1))
 
 
-def test_a_named_predictor_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_predictor_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(WeightsError, match="There is no file"):
         module.find_predictor(str(tmp_path / "nowhere.dat"))
     monkeypatch.setenv(module.PREDICTOR_VARIABLE, str(tmp_path / "nowhere.dat"))
@@ -128,7 +128,7 @@ def test_a_damaged_predictor(tmp_path: Path, landmarker: Landmarker) -> None:
         broken.detect(rendered_face()[0])
 
 
-def test_without_the_extra_the_install_line_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_names_the_install_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(module.PREDICTOR_VARIABLE, raising=False)
 
     def nothing(name: str, package: str | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""The face-alignment adapter through that package's own classes, its two networks replaced: they need a download."""
+"""The face-alignment adapter with that package's own classes; its two networks, which need a download, are replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRID = [(8 + 6 * (i % 9), 8 + 6 * (i // 9)) for i in range(68)]  # heat map pixe
 
 
 class StandInFan(nn.Module):
-    """Heat maps with one peak a point, on a fixed grid; as high as the crop is bright."""
+    """Heat maps with one peak per landmark on a fixed grid; the height is the brightness of the crop."""
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         maps = torch.zeros(len(crops), 68, 64, 64)
@@ -30,7 +30,7 @@ class StandInFan(nn.Module):
 
 
 class StandInDetector:
-    """Finds the boxes that the test put there."""
+    """Returns the boxes that the test set."""
 
     boxes: list[list[float]]
     reference_scale = 195
@@ -46,7 +46,7 @@ class StandInDetector:
 def landmarker(monkeypatch: pytest.MonkeyPatch) -> Landmarker:
     monkeypatch.setattr("face_alignment.detection.yunet.FaceDetector", StandInDetector)
     monkeypatch.setattr(face_alignment.FaceAlignment, "_load_native", lambda *_: StandInFan())
-    # The package compiles two small functions at the first call, for some 10 s; as plain Python they do the same.
+    # The package compiles two small functions at the first call, for about 10 s; plain Python gives the same results.
     for name, function in vars(face_alignment.utils).items():
         if hasattr(function, "py_func"):
             monkeypatch.setattr(face_alignment.utils, name, function.py_func)
@@ -58,26 +58,26 @@ def white(value: int = 220) -> np.ndarray:
     return np.full((200, 300, 3), value, np.uint8)
 
 
-def test_detect_gives_boxes_scores_and_points_in_pixels(landmarker: Landmarker) -> None:
+def test_detect_returns_boxes_scores_and_landmarks_in_pixels(landmarker: Landmarker) -> None:
     (face,) = landmarker.detect(white())
     assert face.box == Box(40, 30, 140, 150)
     assert face.score == pytest.approx(0.9)
     assert (face.points.shape, face.points.dtype) == ((68, 2), np.float32)
-    # The package's crop: a square of 200 x scale pixels round the box's centre, raised by 0.12 of its height.
+    # The package's crop: a square of 200 x scale pixels around the centre of the box, raised by 0.12 of its height.
     side = 200 * (100 + 120) / 195
     left, top = 90 - side / 2, 90 - 0.12 * 120 - side / 2
     expected = (np.array(GRID) + 0.5) / 64 * side + (left, top)
     assert np.abs(face.points - expected).max() < 0.03 * side
 
 
-def test_several_faces_come_largest_first(landmarker: Landmarker) -> None:
+def test_faces_are_returned_largest_first(landmarker: Landmarker) -> None:
     StandInDetector.boxes = [[10, 10, 50, 60, 0.99], [100, 20, 220, 160, 0.5]]
     assert [round(face.box.width) for face in landmarker.detect(white())] == [120, 40]
     StandInDetector.boxes = []
     assert landmarker.detect(white()) == []
 
 
-def test_follow_needs_no_detector_and_gives_up_on_flat_heat_maps(landmarker: Landmarker) -> None:
+def test_follow_needs_no_detector_and_loses_the_face_on_flat_heat_maps(landmarker: Landmarker) -> None:
     (face,) = landmarker.detect(white())
     StandInDetector.boxes = []
     again = landmarker.follow(white(), face)

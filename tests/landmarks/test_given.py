@@ -1,4 +1,4 @@
-"""Landmarks that come with the data cannot be found in a picture."""
+"""The landmarker `given` has no detector."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_zoo.landmarks import create_landmarker
 from fer_zoo.landmarks.base import Box, Face
 
 
-def test_it_refuses_and_names_a_way_out() -> None:
+def test_the_error_names_an_alternative() -> None:
     given = create_landmarker("given")
     image = np.zeros((20, 20, 3), np.uint8)
     face = Face(Box(0, 0, 10, 10), 1.0, np.zeros((68, 2), np.float32))

@@ -1,4 +1,4 @@
-"""The landmark map against a slow evaluation of the paper's formula, written without looking at the fast one."""
+"""The landmark map against a slow, independent implementation of the paper's formula."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def slow_map(
         x, y = float(points[k, 0]), float(points[k, 1])
         if math.isnan(x) or math.isnan(y):
             continue
-        # Position as a fraction of the picture: pixel centres are at half-integers of the extent.
+        # Position as a fraction of the image: pixel centres are at half-integers of the extent.
         u, v = (x + 0.5) / clip[1], (y + 0.5) / clip[0]
         if 0 <= u < 1 and 0 <= v < 1:
             places.append((v * grid[0], u * grid[1]))
@@ -117,7 +117,7 @@ def test_window_of_one_point() -> None:
     assert int((drawn > 0).sum()) == 49
 
 
-def test_window_is_cut_at_the_edge() -> None:
+def test_window_is_clipped_at_the_edge() -> None:
     drawn = one_point(0, 18)
     assert drawn[18, 0] == 1
     assert int((drawn > 0).sum()) == 16
@@ -144,7 +144,7 @@ def test_gaussian_moves_with_the_point_inside_its_pixel() -> None:
 
 
 @pytest.mark.parametrize("kernel", ["manhattan7", "gaussian"])
-def test_wild_points_leave_no_trace_nor_a_gradient_that_is_not_finite(kernel: Any) -> None:
+def test_invalid_landmarks_affect_neither_map_nor_gradients(kernel: Any) -> None:
     landmarks = torch.rand(1, 3, 68, 2) * 38
     clean = landmark_map(landmarks, CLIP, (10, 14), kernel=kernel)
     wild = landmarks.clone()
@@ -180,7 +180,7 @@ def test_at_steps_takes_the_centre_frames() -> None:
         assert at_steps(landmarks, site, steps)[0, :, 0, 0].tolist() == frames
 
 
-def test_frames_without_usable_points_get_ones_and_say_so() -> None:
+def test_frames_without_usable_landmarks_have_ones_and_are_marked() -> None:
     landmarks = torch.rand(2, 4, 68, 2) * 38
     landmarks[0, 1] = torch.nan
     landmarks[1, 2] = 1e9
@@ -192,13 +192,13 @@ def test_frames_without_usable_points_get_ones_and_say_so() -> None:
     assert (drawn.weights[0, 0, 0] == 0).any()
 
 
-def test_only_unused_points_found_counts_as_no_point() -> None:
+def test_a_frame_with_unused_landmarks_only_counts_as_without_landmarks() -> None:
     landmarks = torch.full((1, 1, 68, 2), torch.nan)
     landmarks[0, 0, [60, 64]] = 5.0
     assert not landmark_map(landmarks, CLIP, (10, 14)).found.any()
 
 
-def test_point_sets_are_the_papers() -> None:
+def test_point_sets_match_the_paper() -> None:
     assert len(POINT_SETS["all"]) == 66
     assert len(POINT_SETS["inner"]) == 49
 

@@ -73,6 +73,6 @@ def test_refuses_heads_that_do_not_divide_hidden() -> None:
         TEMPORALS.get("transformer").build(options={"hidden": 50, "heads": 4}, in_features=7)
     assert str(caught.value) == (
         "temporal 'transformer' was given hidden=50 for heads=4.\n"
-        "  Accepted: hidden: a multiple of heads, as each head sees an equal share\n"
+        "  Accepted: hidden: a multiple of heads\n"
         "  What to do: write hidden=52 or heads=2"
     )
