@@ -42,6 +42,9 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--hop", type=positive, default=2, metavar="N", help="sampled frames between windows; default 2"
     )
     predict.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cpu")
+    predict.add_argument(
+        "--fps", type=float, metavar="N", help="frames per second, where the video's own times are wrong or missing"
+    )
     predict.add_argument("--no-video", dest="with_video", action="store_false", help="leave out annotated.mp4")
     predict.set_defaults(verb=_predict)
 
@@ -52,7 +55,9 @@ def _predict(arguments: argparse.Namespace) -> None:
     from fer_zoo.inference.plot import plot_timeline
     from fer_zoo.video.reader import open_video
 
-    video = open_video(arguments.video)  # before the network is loaded: the likeliest thing to be wrong
+    video = open_video(
+        arguments.video, fps=arguments.fps
+    )  # before the network is loaded: the likeliest thing to be wrong
     out = Path(arguments.out or f"{video.path.stem}_expressions")
     _check_folder(out)
     model = _load(arguments.model)
@@ -63,6 +68,7 @@ def _predict(arguments: argparse.Namespace) -> None:
             landmarker=arguments.landmarker,
             hop=arguments.hop,
             device=arguments.device,
+            fps=arguments.fps,
             progress=progress,
         )
         # Only now: where nothing could be done, nothing is left behind.

@@ -19,6 +19,7 @@ class Decoding:
 
     Attributes:
         container, stream: PyAV's.
+        aspect: width of a pixel / its height, of the frame that `frames` gave last.
         problems: what the demuxer and the decoder reported, so far as the frames were read.
     """
 
@@ -28,6 +29,7 @@ class Decoding:
         self.stream.thread_type = "AUTO"
         self.problems: list[str] = []
         self._first_aspect = self.stream.codec_context and self.stream.codec_context.sample_aspect_ratio
+        self.aspect = self._aspect() if self.stream.codec_context else 1.0
         self._running: Generator[Any, None, None] | None = None
 
     def __enter__(self) -> Self:
@@ -48,9 +50,7 @@ class Decoding:
 
         return bool(self.container.format.flags & Flags.no_timestamps.value)
 
-    @property
-    def aspect(self) -> float:
-        """Width of a pixel / its height, of the frame decoded last."""
+    def _aspect(self) -> float:
         coded = self.stream.codec_context.sample_aspect_ratio
         # The container's value comes first, as in FFmpeg, but cannot follow a change within the stream.
         aspect = coded if coded != self._first_aspect and coded else self.stream.sample_aspect_ratio
@@ -66,6 +66,7 @@ class Decoding:
         from av.error import FFmpegError
 
         packets, packet, complete = self.container.demux(self.stream), None, True
+        size: tuple[int, int] | None = None
         try:
             while True:
                 try:
@@ -82,7 +83,14 @@ class Decoding:
                 except FFmpegError as error:
                     self.problems.append(reason(error))
                     continue
-                yield from decoded
+                aspect, before = self._aspect(), self.aspect
+                for raw in decoded:
+                    # A decoder that meets a new aspect first gives the frames that it still held, of the old one.
+                    size, last = (raw.width, raw.height), size
+                    self.aspect = before if size == last else aspect
+                    before = self.aspect
+                    yield raw
+                self.aspect = aspect
             if not complete and not self.problems:
                 self.problems.append("the file ends within a frame")
         finally:

@@ -24,11 +24,15 @@ _DO = "check the file with a video player"
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One frame: its number, its time in seconds since the first frame, and its image uint8 (H, W, 3), RGB."""
+    """One frame: its number, its time in seconds since the first frame, and its image uint8 (H, W, 3), RGB.
+
+    `reshaped`: the picture has another shape than the frame before, so that what it shows is at another place.
+    """
 
     index: int
     time_s: float
     image: UInt8
+    reshaped: bool = False
 
 
 @dataclass
@@ -105,9 +109,9 @@ class Video:
             elif marks:
                 marks.add(number, raw, time)
             if number >= start:
-                image = screen.image(raw, decoding.aspect, time)
+                image, reshaped = screen.image(raw, decoding.aspect, time)
                 self.notes = tuple(screen.notes)
-                yield VideoFrame(number, time, image)
+                yield VideoFrame(number, time, image, reshaped)
             number += 1
         self.damage = _damage(decoding.problems, missing_bytes(self.path), number)
         if not number:

@@ -35,8 +35,9 @@ def orientation(raw: Any) -> Orientation:
     """How a decoded frame is to be turned, by its display matrix, to the nearest right angle."""
     from av.sidedata.sidedata import SideDataContainer
 
+    matrix = _side_data_types().DISPLAYMATRIX
     # Not `raw.side_data`: the frame would keep it, and the two would wait for the garbage collector together.
-    data = SideDataContainer(raw).get(_side_data_types().DISPLAYMATRIX)
+    data = SideDataContainer(raw).get(matrix)
     if data is None:
         return Orientation()
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(float)
@@ -82,23 +83,27 @@ class Screen:
         self.size = size
         self.notes: list[str] = []
         self._reformatter = VideoReformatter()
+        self._inner: tuple[int, int] | None = None
 
-    def image(self, raw: Any, aspect: float, time_s: float) -> UInt8:
-        """The image of a decoded frame, uint8 (H, W, 3), RGB."""
+    def image(self, raw: Any, aspect: float, time_s: float) -> tuple[UInt8, bool]:
+        """The image of a decoded frame, uint8 (H, W, 3), RGB, and whether its shape differs from the one before."""
         (width, height), shown = self.size, shown_size(raw, aspect)
         scale = min(width / shown[0], height / shown[1])
-        inner = round(shown[0] * scale), round(shown[1] * scale)
-        if width - inner[0] <= 1 and height - inner[1] <= 1:  # the rest is rounding
-            return self._scaled(raw, self.size)
+        inner = max(1, round(shown[0] * scale)), max(1, round(shown[1] * scale))
+        if width - inner[0] <= max(1, width / 100) and height - inner[1] <= max(1, height / 100):  # rounding
+            inner = self.size
+        reshaped, self._inner = inner != (self._inner or inner), inner
+        image = self._scaled(raw, inner)
+        if inner == self.size:
+            return image, reshaped
         self._note(
             f"The shape of the picture changes at {time_s:.2f} s, to {shown[0]} x {shown[1]} pixels. Pictures of "
-            f"another shape than the first are shown whole, between black bars; positions are in pixels of the first."
+            "another shape than the first are shown whole, between black bars; positions are in pixels of the first."
         )
-        image = np.zeros((height, width, 3), np.uint8)
-        inner = max(1, inner[0]), max(1, inner[1])
+        canvas = np.zeros((height, width, 3), np.uint8)
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-        image[top : top + inner[1], left : left + inner[0]] = self._scaled(raw, inner)
-        return image
+        canvas[top : top + inner[1], left : left + inner[0]] = image
+        return canvas, reshaped
 
     def _scaled(self, raw: Any, size: tuple[int, int]) -> UInt8:
         turn = orientation(raw)

@@ -162,12 +162,34 @@ def test_sound_that_is_longer_than_the_picture_is_no_damage(tmp_path: Path, name
     assert video.damage is None
 
 
-def test_where_the_frame_count_agrees_the_length_does_not_matter(tmp_path: Path) -> None:
-    video = replace(open_video(encode(tmp_path / "a.mp4", moving(20))), duration_s=60.0)
+def test_a_count_in_a_header_is_no_evidence_of_damage(tmp_path: Path) -> None:
+    video = replace(open_video(encode(tmp_path / "a.mp4", moving(20))), frame_count=90)
     assert (len(list(video.frames())), video.damage) == (20, None)
-    unknown = replace(video, frame_count=None)
-    assert len(list(unknown.frames())) == 20
-    assert unknown.damage == "The file ends early: 0.8 of 60.0 s."
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "container"),
+    [
+        ("a.mp4", "libx264", {"movflags": "+faststart"}),
+        ("a.mp4", "libx264", {"movflags": "+frag_keyframe+empty_moov"}),
+        ("a.avi", "mpeg4", {}),
+        ("a.webm", "libvpx", {}),
+        ("a.flv", "libx264", {}),
+        ("a.wmv", "wmv2", {}),
+    ],
+)
+def test_a_file_that_was_cut_off_is_damaged_and_the_whole_one_is_not(
+    tmp_path: Path, name: str, codec: str, container: dict[str, str]
+) -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (64, 96, 3), dtype=np.uint8) for _ in range(40)]
+    path = encode(tmp_path / name, noise, codec=codec, container=container)
+    video = open_video(path)
+    assert (len(list(video.frames())), video.damage) == (40, None)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    video = open_video(path)
+    assert len(list(video.frames())) < 40
+    assert video.damage
 
 
 def test_an_end_that_only_the_time_stamps_show_is_seen_despite_sound(tmp_path: Path) -> None:
