@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -99,20 +100,20 @@ class Video:
         leapt = number > 0
         start_s = marks.frames[number].time_s if leapt and marks else 0.0
         clock = Clock(decoding, self.rate, counted=self.counted, start_s=start_s)
-        screen = Screen(self.image_size)
-        for raw in raws:
-            if leapt and marks and marks.contradict(number, raw):
-                return max(number, start)
-            time = clock.seconds(number, raw)
-            if decoding.problems:  # reported at once: a caller that stops early would miss it
-                self.damage = _damage(decoding.problems, 0, number)
-            elif marks:
-                marks.add(number, raw, time)
-            if number >= start:
-                image, reshaped = screen.image(raw, decoding.aspect, time)
-                self.notes = tuple(screen.notes)
-                yield VideoFrame(number, time, image, reshaped)
-            number += 1
+        with closing(Screen(self.image_size)) as screen:
+            for raw in raws:
+                if leapt and marks and marks.contradict(number, raw):
+                    return max(number, start)
+                time = clock.seconds(number, raw)
+                if decoding.problems:  # reported at once: a caller that stops early would miss it
+                    self.damage = _damage(decoding.problems, 0, number)
+                elif marks:
+                    marks.add(number, raw, time)
+                if number >= start:
+                    image, reshaped = screen.image(raw, decoding.aspect, time)
+                    self.notes = tuple(screen.notes)
+                    yield VideoFrame(number, time, image, reshaped)
+                number += 1
         self.damage = _damage(decoding.problems, missing_bytes(self.path), number)
         if not number:
             raise _no_frame(self.path)

@@ -82,8 +82,12 @@ class Screen:
 
         self.size = size
         self.notes: list[str] = []
-        self._reformatter = VideoReformatter()
+        self._reformatter: Any = VideoReformatter()
         self._inner: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """End the scaler's threads, as `Decoding` does the decoder's."""
+        self._reformatter = None
 
     def image(self, raw: Any, aspect: float, time_s: float) -> tuple[UInt8, bool]:
         """The image of a decoded frame, uint8 (H, W, 3), RGB, and whether its shape differs from the one before."""
