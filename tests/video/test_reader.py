@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from video_files import audio_only, draw, encode, song_with_cover, sounding
 
 from fer_zoo.errors import VideoError
@@ -240,3 +241,32 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     ):
         with pytest.raises(VideoError, match=message):
             open_video(path)
+
+
+@pytest.mark.parametrize(("default", "expected"), [((True, False), 60), ((False, True), 200)])
+def test_the_default_stream_is_decoded(tmp_path: Path, default: tuple[bool, bool], expected: int) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in default]
+        for stream, flag in zip(streams, default, strict=True):
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.disposition = Disposition.default if flag else Disposition(0)
+        for stream, grey in zip(streams, (60, 200), strict=True):
+            for _ in range(5):
+                picture = np.full((48, 64, 3), grey, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            out.mux(stream.encode(None))
+    assert next(open_video(tmp_path / "a.mkv").frames()).image.mean() == pytest.approx(expected, abs=4)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_thumbnail_before_the_video_is_not_the_video(tmp_path: Path, name: str) -> None:
+    with av.open(str(tmp_path / name), "w") as out:
+        still, video = out.add_stream("mjpeg", rate=25), out.add_stream("libx264", rate=25)
+        still.width, still.height, still.pix_fmt = 128, 96, "yuvj420p"
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for stream, count in ((still, 1), (video, 9)):
+            for _ in range(count):
+                picture = np.full((stream.height, stream.width, 3), 90, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            out.mux(stream.encode(None))
+    assert len(list(open_video(tmp_path / name).frames())) == 9
