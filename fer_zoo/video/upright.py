@@ -33,11 +33,12 @@ class Orientation:
 
 def orientation(raw: Any) -> Orientation:
     """How a decoded frame is to be turned, by its display matrix, to the nearest right angle."""
-    from av.sidedata.sidedata import SideDataContainer
+    from av.sidedata import sidedata
 
+    container: Any = sidedata.SideDataContainer
     matrix = _side_data_types().DISPLAYMATRIX
     # Not `raw.side_data`: the frame would keep it, and the two would wait for the garbage collector together.
-    data = SideDataContainer(raw).get(matrix)
+    data = container(raw).get(matrix)
     if data is None:
         return Orientation()
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(float)
@@ -57,7 +58,7 @@ def _side_data_types() -> Any:
         member._name_, member._value_ = f"TYPE_{value}", value
         return member
 
-    Type._missing_ = classmethod(unnamed)
+    setattr(Type, "_missing_", classmethod(unnamed))  # noqa: B010  (mypy takes it for a method)
     return Type
 
 
