@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -67,7 +67,7 @@ class Timeline:
     height: int
     rate: Fraction
     labels: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     model: str
     landmarker: str
     notes: tuple[str, ...] = ()
