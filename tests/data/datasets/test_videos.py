@@ -34,7 +34,8 @@ KINDS = [
     ("a.3gp", "3gp", "mpeg4"), ("a.ogv", "ogg", "libvpx"), ("a.gif", "gif", "gif"), ("a.wmv", "asf", "wmv2"),
     ("a.FLV", "flv", "flv1"), ("a.mpg", "mpeg", "mpeg1video"), ("a.vob", "vob", "mpeg2video"), ("a", "mp4", "mpeg4"),
     ("a.recording", "matroska", "mpeg4"), ("a.dat", "avi", "mpeg4"), ("a.apng", "apng", "apng"),
-    ("a b.MOV", "mov", "mpeg4"), ("a.mxf", "mxf", "mpeg2video"), ("a.ogg", "ogg", "libvpx"), ("a:b.txt", "avi", "mpeg4"),
+    ("a b.MOV", "mov", "mpeg4"), ("a.mxf", "mxf", "mpeg2video"), ("a.ogg", "ogg", "libvpx"),
+    ("a:b.txt", "avi", "mpeg4"),
 ]  # fmt: skip
 
 
