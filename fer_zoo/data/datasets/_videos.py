@@ -82,7 +82,7 @@ def _holds_video(path: Path) -> bool:
         return False
     try:
         # An open file, not a name: FFmpeg would read some names as addresses.
-        with path.open("rb") as stream, av.open(stream) as container:
+        with path.open("rb") as stream, av.open(stream, "r") as container:
             name = container.format.name
             if name in _NO_VIDEO or name.endswith("_pipe"):
                 return False

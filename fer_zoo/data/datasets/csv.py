@@ -179,7 +179,7 @@ def _source(context: _Context, row: Mapping[str, str], wrong: list[str]) -> Sour
         wrong.append(row[""])
     if (label := context.labels.of(row["label"])) is None:
         wrong.append(context.labels.reason(row["label"]))
-    path = _located(root, context.folder, row["path"], nowhere := [])
+    path = _located(root, context.folder, row["path"], nowhere := list[str]())
     frames = _frames(context, row, root / path if path else None, wrong)
     wrong += nowhere
     if path is None:
