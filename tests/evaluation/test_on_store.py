@@ -97,7 +97,9 @@ def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path
     assert "trained on mmi, also on the people of" in everybody
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     (parts,) = split["splits"]
-    parts["test"].append(next(key for key in parts["train"] if key.startswith("mmi:")))
+    moved = next(key for key in parts["train"] if key.startswith("mmi:"))
+    parts["train"].remove(moved)
+    parts["test"].append(moved)
     (tmp_path / "run" / "split.json").write_text(json.dumps(split))
     with pytest.raises(InputError, match="is in train and in test"):
         evaluate_on_store(folder, tmp_path / "mmi", split=tmp_path / "run" / "split.json")
@@ -165,7 +167,7 @@ def test_a_split_of_other_clips_is_refused(tmp_path: Path, folder: Path) -> None
     overlapping = noted(tmp_path, keys[:10], (), keys[10:], store=store.header.fingerprint)
     with pytest.raises(InputError, match="subject 'S4' is in train and in test"):
         evaluate_on_store(folder, tmp_path / "ckplus", split=overlapping)
-    two = [Split("one", tuple(keys[:9]), (), tuple(keys[9:]))] * 2
+    two = [Split(name, tuple(keys[:9]), (), tuple(keys[9:])) for name in ("one", "two")]
     write_splits(tmp_path / "split.json", two, store=store.header.fingerprint, seed=1)
     with pytest.raises(OptionError, match="holds 2 splits"):
         evaluate_on_store(folder, tmp_path / "ckplus", split=tmp_path / "split.json")

@@ -17,12 +17,12 @@ from fer_zoo.data.datasets._layout import (
     visible_files,
     visible_folders,
 )
+from fer_zoo.data.datasets._videos import hidden_videos, is_text, is_video, visible_videos
 from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".m4v")
 
 # Every spelling of an emotion that folders and lists use for it; what is not here is never guessed.
 WORDS: Mapping[str, str] = {
@@ -122,15 +122,37 @@ def lines_of(root: Path, file: Path, problems: list[str]) -> list[str]:
     return text.split("\n") if text.strip() else []
 
 
-def clips_in(root: Path, folder: Path, problems: list[str]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
-    """Yield each clip of a folder with its files below `root`: videos, and folders of pictures; empty ones are odd."""
-    for file in visible_files(folder, VIDEOS):
-        yield file, (file.relative_to(root),)
+def clips_in(root: Path, folder: Path, problems: list[str]) -> list[tuple[Path, tuple[Path, ...]]]:
+    """Each clip of a folder with its files below `root`: videos, and folders of pictures; the rest is noted."""
+    found: list[tuple[Path, tuple[Path, ...]]] = []
+    pictures, others = list[str](), list[str]()
+    for file in visible_files(folder):
+        if file.name.lower().endswith(PICTURES):
+            pictures.append(shown(file.relative_to(root)))
+        elif is_video(file):
+            found.append((file, (file.relative_to(root),)))
+        elif not is_text(file):
+            others.append(shown(file.relative_to(root)))
     for sequence in visible_folders(folder):
         if files := pictures_of(root, sequence):
-            yield sequence, files
+            found.append((sequence, files))
+            note_others(root, sequence, problems)
         else:
-            problems.append(f"{shown(sequence.relative_to(root))}: no picture; left out")
+            inner = len(visible_videos(sequence))
+            holds = f" ({inner} videos: move them up into {shown(folder.name)})" if inner else ""
+            problems.append(f"{shown(sequence.relative_to(root))}: no picture; left out{holds}")
+    name = shown(folder.relative_to(root))
+    note(problems, f"{name}: single pictures are not clips (put the pictures of one clip into a folder)", pictures)
+    note(problems, f"{name}: files that FFmpeg does not read as video", others)
+    note(problems, f"{name}: hidden videos", [shown(file.relative_to(root)) for file in hidden_videos(folder)])
+    return found
+
+
+def note_others(root: Path, sequence: Path, problems: list[str]) -> None:
+    """Note files of a sequence of pictures that are not pictures of a kind that is read, text aside."""
+    others = [f for f in visible_files(sequence) if not f.name.lower().endswith(PICTURES) and not is_text(f)]
+    reason = f"{shown(sequence.relative_to(root))}: files other than {', '.join(PICTURES)}"
+    note(problems, reason, [shown(file.name) for file in others])
 
 
 def joined(rows: Iterable[tuple[str, str, str, str]], problems: list[str]) -> dict[str, tuple[str, dict[str, str]]]:

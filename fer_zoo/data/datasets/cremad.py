@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder, visible_files
-from fer_zoo.data.datasets._reading import VIDEOS, Walk, note
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder
+from fer_zoo.data.datasets._reading import Walk, note
 from fer_zoo.data.datasets._table import read_table, row_values
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
+from fer_zoo.data.subjects import subject_key
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
@@ -92,13 +94,14 @@ def _groups(root: Path) -> dict[str, dict[str, str]]:
         raise InputError(
             f"{file} has the columns {', '.join(table.columns)}.",
             f"{', '.join(_COLUMNS)}",
-            "copy the table anew, or take it away: clips then have no groups",
+            "copy the table again, or remove it: clips then have no groups",
         )
     rows = [row_values(table.columns, cells) for _, cells in table.rows]
-    return {
-        row["actorid"]: {"age": _decade(row["age"]), "sex": row["sex"].lower(), "race": row["race"].lower()}
-        for row in rows
-    }
+    found = {}
+    for row in rows:
+        age = _decade(row["age"])
+        found[subject_key(row["actorid"])] = {"age": age, "sex": row["sex"].lower(), "race": row["race"].lower()}
+    return found
 
 
 def _decade(age: str) -> str:
@@ -107,9 +110,9 @@ def _decade(age: str) -> str:
 
 def _videos(root: Path) -> list[Path]:
     folder = optional_folder(root, _FOLDERS)
-    if folder is None and root.is_dir() and (files := visible_files(root, VIDEOS)):
+    if folder is None and root.is_dir() and (files := visible_videos(root)):
         return files
-    return visible_files(folder or find_folder(root, _FOLDERS, "videos of CREMA-D"), VIDEOS)
+    return visible_videos(folder or find_folder(root, _FOLDERS, "videos of CREMA-D"))
 
 
 def _is_pointer(file: Path) -> bool:

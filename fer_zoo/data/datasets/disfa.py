@@ -24,6 +24,7 @@ from fer_zoo.data.datasets._layout import (
     visible_files,
     visible_folders,
 )
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import register_dataset
@@ -38,7 +39,6 @@ FOLDS = {
     3: (3, 4, 5, 7, 8, 17, 23, 25, 29),
 }
 _ROWS = {f"SN{number:03d}": 4845 - (number == 10) for fold in FOLDS.values() for number in fold}
-_VIDEOS = (".avi", ".mp4", ".mkv", ".mov")
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Disfa:
         spellings = [f"{video}_{side}{rest}" for video in ("Video", "Videos") for rest in ("Camera", "_Camera", "")]
         folder = find_folder(self.root, spellings, f"videos of DISFA's {self.camera} camera")
         found: dict[str, list[Path]] = {}
-        for file in visible_files(folder, _VIDEOS):
+        for file in visible_videos(folder):
             if named := re.match(rf"{side}Video_?(SN\d+)", file.stem, re.IGNORECASE):
                 found.setdefault(named[1].upper(), []).append(file)
         return found

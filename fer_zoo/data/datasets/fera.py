@@ -14,6 +14,7 @@ from pathlib import Path
 from fer_zoo.data.datasets._content import Named, without_doubles
 from fer_zoo.data.datasets._layout import in_order, natural, nearest_root, safe_key
 from fer_zoo.data.datasets._table import read_table, row_values
+from fer_zoo.data.datasets._videos import is_video
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -30,7 +31,6 @@ clip,emotion,subject
 """
 LABELS = ("anger", "fear", "happiness", "relief", "sadness")
 _WORDS = {**dict(zip(LABELS, LABELS, strict=True)), "joy": "happiness"}
-_VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg")
 # Videos to train with, and with those to test with; general knowledge, not confirmed by a file.
 _TRAINING, _ALL, _ACTORS = 155, 155 + 134, 7
 
@@ -78,7 +78,7 @@ class Fera:
             given = f"The table of labels {path} is not there."
             raise InputError(given, f"a CSV table {','.join(COLUMNS)}", meant or make)
         accepted = f"a CSV table with the columns {', '.join(COLUMNS)}"
-        columns, rows = read_table(path, accepted, comment="#")
+        columns, rows, _ = read_table(path, accepted, comment="#")
         if lacking := [column for column in COLUMNS if column not in columns]:
             given = f"The columns of {path} are {', '.join(columns)[:80]!r}: no {', '.join(lacking)}."
             raise InputError(given, accepted, make)
@@ -110,7 +110,8 @@ def _videos(root: Path) -> list[Path]:
     found = []
     for folder, inner, names in os.walk(root):
         inner[:] = [name for name in inner if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if not name.startswith(".") and name.lower().endswith(_VIDEOS)]
+        paths = (Path(folder, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if is_video(path)]
     return sorted(found, key=lambda path: natural(path.as_posix()))
 
 

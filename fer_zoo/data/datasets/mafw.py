@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, optional_folder, visible_files
-from fer_zoo.data.datasets._reading import VIDEOS, WORDS, Walk, joined, lines_of, note, pictures_of, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, Walk, joined, lines_of, note, pictures_of, unknown_word
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -68,7 +69,7 @@ def mafw(root: Path, *, pictures: str = "clips") -> Walk:
 
 def _read(root: Path, pictures: str, problems: list[str]) -> Iterator[Source]:
     folder = find_folder(root, [f"data/{pictures}", pictures], "clips of MAFW")
-    videos = {file.stem: file for file in visible_files(folder, VIDEOS)}
+    videos = {file.stem: file for file in visible_videos(folder)}
     missing = []
     for clip, (label, split) in joined(_rows(root, problems), problems).items():
         if clip in videos:

@@ -18,6 +18,7 @@ from fer_zoo.data.datasets._layout import (
     visible_files,
     visible_folders,
 )
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -71,7 +72,7 @@ class Mmi:
     def _walk(self, sessions: list[Path]) -> Iterator[Source]:
         left_out: Counter[str] = Counter()
         for session in sessions:
-            for video in visible_files(session, [".avi"]):
+            for video in visible_videos(session):
                 try:
                     label = _emotion(session, video)
                     view, upright = _view(session) if label in CODES else ("", True)

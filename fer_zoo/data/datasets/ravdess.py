@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from fer_zoo.data.datasets._layout import find_folder, fold_parts, visible_files, visible_folders
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, visible_folders
 from fer_zoo.data.datasets._reading import Walk, note
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
@@ -64,7 +65,7 @@ def ravdess(
 
 def _read(root: Path, modality: str, channel: str, problems: list[str]) -> Iterator[Source]:
     odd: dict[str, list[str]] = defaultdict(list)
-    files = [file for folder in _actor_folders(root) for file in visible_files(folder, (".mp4",))]
+    files = [file for folder in _actor_folders(root) for file in visible_videos(folder)]
     others = read = 0
     for file in files:
         match = re.fullmatch(r"(\d\d)-(\d\d)-(\d\d)-\d\d-\d\d-\d\d-(\d\d)", file.stem)

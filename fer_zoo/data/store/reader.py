@@ -14,7 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from fer_zoo.data.clips import NO_SUBJECT, ClipSet, Frames, Index, Points
-from fer_zoo.data.store.files import check_length, damaged, missing_shard, read_failures, read_header, read_index
+from fer_zoo.data.store.files import (
+    check_header,
+    check_length,
+    damaged,
+    damaged_header,
+    missing_shard,
+    read_failures,
+    read_header,
+    read_index,
+)
 from fer_zoo.data.store.fits import EXACT, differences
 from fer_zoo.data.store.members import FRAMES, POINTS, SCORES, array_forms, from_jpeg, jpeg_suffixes
 from fer_zoo.data.store.records import (
@@ -23,6 +32,7 @@ from fer_zoo.data.store.records import (
     ShardIndex,
     StoredClip,
     StoreHeader,
+    header_path,
     tar_path,
 )
 from fer_zoo.errors import InputError
@@ -36,14 +46,16 @@ _SHUFFLED = 256
 
 
 def open_store(folder: str | Path) -> Store:
-    """Open a finished clip store; reads its indexes, checks that every shard is there, and reads no clip.
+    """Open a finished clip store; reads its indexes, checks that store.json matches them, and reads no clip.
 
     Raises:
         InputError: no store, an unfinished or damaged one, one of another format version, or a shard is missing.
     """
     folder = find_path(folder)
     header = read_header(folder)
-    return Store(folder, header, [read_index(folder, s.number, s.index_sha256)[0] for s in header.shards])
+    shards = [read_index(folder, entry.number, entry.index_sha256) for entry in header.shards]
+    check_header(folder, header, shards)
+    return Store(folder, header, [index for index, _ in shards])
 
 
 class Store:
@@ -145,11 +157,14 @@ class Store:
         return differences(self.header, spec, detector)
 
     def verify(self) -> None:
-        """Read every shard and compare its sha256.
+        """Read every shard and compare its sha256; compare the lines of failures.csv with store.json.
 
         Raises:
-            InputError: a shard is damaged or missing.
+            InputError: a shard is damaged or missing, or failures.csv does not match.
         """
+        if (failures := len(self.failures())) != self.header.failures:
+            reason = f"it states {self.header.failures} failures, failures.csv has {failures}"
+            raise damaged_header(header_path(self.folder), reason)
         for shard in self._shards:
             check_length(self.folder, shard)
             path = tar_path(self.folder, shard.number)

@@ -22,7 +22,9 @@ from fer_zoo.specs.base import AboveZero, Positive, Spec
 FORMAT: Final = 1
 
 Encoding = Literal["raw", "jpeg"]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+# A damaged index must not make a reader allocate memory without limit.
+Few = Annotated[int, Field(ge=0, le=100_000, strict=True)]
 
 # Bytes that a stream reads at once. A clip that is kept keeps all of its run in memory.
 _RUN = 2**20
@@ -108,8 +110,8 @@ class ShardIndex(Spec):
     format: Literal[1] = FORMAT
     number: Count
     encoding: Encoding
-    frames: Count
-    size: Count
+    frames: Few
+    size: Few
     tar_bytes: Count
     tar_sha256: str
     clips: tuple[ClipRecord, ...]
@@ -190,7 +192,7 @@ class StoreHeader(StoreFacts):
     fer_zoo: str
     """Version that wrote it."""
     clips: Count
-    labels: dict[str, int]
+    labels: dict[str, Count]
     """Clips of each label."""
     subjects: Count
     failures: Count

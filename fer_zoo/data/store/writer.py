@@ -16,14 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 import fer_zoo
-from fer_zoo.data.store.files import read_failures, read_index
+from fer_zoo.data.store.files import counted, read_failures, read_index
 from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
 from fer_zoo.data.store.records import (
     ClipRecord,
     Encoding,
     Failure,
     ScoreSummary,
-    ShardEntry,
     ShardIndex,
     StoredClip,
     StoreFacts,
@@ -119,12 +118,8 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
     header = StoreHeader(
         **facts.model_dump(),
         fer_zoo=fer_zoo.__version__,
-        clips=len(every),
-        labels=dict(sorted(Counter(clip.label for clip in every).items())),
-        subjects=len({clip.subject for clip in every} - {None}),
         failures=len(read_failures(folder)),
-        shards=tuple(ShardEntry(number=s.number, clips=len(s.clips), index_sha256=sha) for s, sha in shards),
-        fingerprint=hashlib.sha256("".join(sha for _, sha in shards).encode()).hexdigest(),
+        **counted(shards),
     )
     with _room_in(folder):
         write_text(header_path(folder), to_json(header, indent=1))
