@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
+from fer_zoo.documents import dump_yaml
 from fer_zoo.specs import Metrics, ModelSpec, WeightsCard
 
 # Where the weights lie is known only when they are published.
@@ -43,7 +42,7 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
         "fer_zoo": _record(card),
     }
     # Innermost lists on one line each: a confusion matrix is then a line a row.
-    matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    matter = dump_yaml(front, allow_unicode=True, default_flow_style=None)
     return fill_card(f"---\n{matter}---\n\n{_body(card, spec)}", repo)
 
 

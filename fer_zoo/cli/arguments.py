@@ -7,8 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from fer_zoo.documents import DocumentError, parse_yaml
 from fer_zoo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -55,8 +54,8 @@ def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            found[key] = parse_yaml(value)
+        except DocumentError:
             equals = ""
         if not (key and equals):
             raise OptionError(f"{option} {text}", "KEY=VALUE", f"write e.g. {option} KEY=VALUE")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_zoo.data.splits import PARTS, LabelledClip, Split
+from fer_zoo.documents import read_json
 from fer_zoo.errors import InputError
 from fer_zoo.files import write_text
 
@@ -49,7 +50,7 @@ def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], d
         InputError: they do not.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         form, own = data["format"], str(data["store"])
         several = database and store in data.get("stores", ())
         found = form, store if several else own

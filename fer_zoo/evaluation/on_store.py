@@ -20,6 +20,7 @@ from fer_zoo.data.playback import central_frames
 from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.split_files import read_splits
 from fer_zoo.data.store import Store, open_store
+from fer_zoo.documents import read_json
 from fer_zoo.errors import InputError, OptionError, TrainingError
 from fer_zoo.evaluation.statistics import estimate
 from fer_zoo.files import write_text
@@ -187,7 +188,7 @@ def _tested(path: Path, store: Store, clips: ClipSet) -> frozenset[str]:
     """Keys of the clips in the test part of a split file, which may be of other databases too."""
     # A training notes the fingerprint of what it took of the store, by its labels; others that of the store.
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["store"]
+        found = read_json(path)["store"]
     except (OSError, ValueError, KeyError, TypeError):
         found = None
     own = found if found == clips.fingerprint else store.header.fingerprint
@@ -224,7 +225,7 @@ def _seen(recipe: Recipe, folder: Path, store: Store) -> set[str] | None:
         numbers = {who for part in (recipe.split.train, recipe.split.validation) for who in range(*part)}
         return {clip.key for clip in store.facts if clip.subject is not None and int(clip.subject) in numbers}
     try:
-        (noted,) = json.loads((folder.parent / "split.json").read_text(encoding="utf-8"))["splits"]
+        (noted,) = read_json(folder.parent / "split.json")["splits"]
         keys = {key.removeprefix(f"{name}:") for key in (*noted["train"], *noted["validation"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None

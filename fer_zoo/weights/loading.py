@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from fer_zoo import documents
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec
@@ -98,7 +99,7 @@ def read_facts(found: WeightsFolder) -> tuple[dict[str, Any], list[TensorFile]]:
     path, texts = files[0].path, files[0].texts
     try:
         if found.format == 1:
-            facts = {**texts, "labels": json.loads(texts["labels"])}
+            facts = {**texts, "labels": documents.parse_json(texts["labels"])}
         else:
             facts = parse_json(texts["fer_zoo"])
             if InputSpec.model_validate(facts["input"]) != found.spec.input:

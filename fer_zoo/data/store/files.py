@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from pathlib import Path
 
 from fer_zoo.data.store.records import (
@@ -17,6 +16,7 @@ from fer_zoo.data.store.records import (
     index_path,
     tar_path,
 )
+from fer_zoo.documents import parse_json
 from fer_zoo.errors import InputError
 
 
@@ -47,7 +47,7 @@ def read_header(folder: Path) -> StoreHeader:
             "check the path, or prepare the dataset into it",
         ) from error
     try:
-        version = json.loads(text)["format"]
+        version = parse_json(text)["format"]
         if version == FORMAT:
             return StoreHeader.model_validate_json(text)
     except (ValueError, KeyError, TypeError) as error:
