@@ -25,7 +25,6 @@ from fer_zoo.errors import InputError, OptionError, TrainingError
 from fer_zoo.evaluation.statistics import estimate
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
-from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe, SplitSpec
 from fer_zoo.training.evaluate import as_predictions, crop_clips, predict_cropped
 from fer_zoo.training.metrics import figures
@@ -117,7 +116,7 @@ def evaluate_on_store(
         TrainingError: no such device.
     """
     folder = Path(name) if Path(name).is_dir() else weights.find(*_model_and_tag(str(name)))
-    spec, recipe = weights.read_folder(folder).spec, load_recipe(folder / "recipe.yaml")
+    spec, recipe = weights.read_folder(folder).spec, weights.read_recipe(folder)
     opened = _fitting(open_store(_store_folder(store)), recipe)
     model = weights.load_weights(folder)
     card = model.card

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_zoo.errors import NoFaceError, OptionError, VideoError
+from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, Plan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
@@ -62,6 +62,7 @@ def predict_video(
     Raises:
         VideoError: the file cannot be read. NoFaceError: no face, or never long enough for one window.
         MissingExtraError: the detector is not installed. OptionError: hop, batch_size or device cannot be.
+        WeightsError: the network gives NaN or infinity.
     """
     spec = model.input_spec
     check_hop(hop, spec.frames)
@@ -163,6 +164,12 @@ def _run(
                 images = normalise(torch.from_numpy(np.stack([c.frames for c in batch])).to(place), model.input_spec)
                 points = torch.from_numpy(np.stack([c.landmarks for c in batch])).to(place)
                 logits = model(images, points if model.needs_landmarks else None)
+                if not bool(logits.isfinite().all()):
+                    raise WeightsError(
+                        f"The network {model.spec.name} gives NaN or infinity for clip {len(out) + 1} or later.",
+                        "a network whose outputs are finite",
+                        "load other weights, or train it again with a lower learning rate",
+                    )
                 out.extend(logits.double().softmax(dim=1).cpu().numpy())
                 if progress is not None:
                     progress("network", len(out), total)

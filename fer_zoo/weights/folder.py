@@ -11,8 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from fer_zoo.documents import parse_yaml
-from fer_zoo.errors import WeightsError
-from fer_zoo.specs import ModelSpec, WeightsCard
+from fer_zoo.errors import FerZooError, WeightsError
+from fer_zoo.recipe_documents import parse
+from fer_zoo.recipes import load_recipe
+from fer_zoo.specs import ModelSpec, Recipe, WeightsCard
 from fer_zoo.weights.config import read_config
 from fer_zoo.weights.files import (
     CARD,
@@ -93,7 +95,7 @@ def read_card(path: str | Path) -> WeightsCard:
     path = Path(path)
     text = read_text(path)
     try:
-        matter = _front_matter(text)
+        matter = front_matter(text)
         if "fer_zoo" not in matter:
             raise ValueError("it has no record of fer_zoo's, so these are no weights of fer_zoo")
         card = WeightsCard.model_validate(matter["fer_zoo"])
@@ -112,6 +114,28 @@ def read_card(path: str | Path) -> WeightsCard:
     if not card.beside.keys() <= {CONFIG, CHECK, RECIPE, PICTURE}:
         raise damaged(path, "it names files that no weights folder has")
     return card
+
+
+def read_recipe(folder: str | Path) -> Recipe:
+    """Read the recipe of a weights folder, which a stranger may have written.
+
+    Raises:
+        WeightsError: it is missing, damaged, not a recipe of this version, or extends another one.
+    """
+    path = Path(folder) / RECIPE
+    try:
+        # Only recipes that extend nothing are written; one that does would read files beside it.
+        if "extends" in parse(path).data:
+            raise WeightsError(f"{path} extends another recipe.", "a recipe without `extends`", "write it in full")
+        return load_recipe(path)
+    except WeightsError:
+        raise
+    except (FerZooError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path} cannot be read: {error}",
+            "a recipe of this version of fer_zoo",
+            "get the folder again, or update fer_zoo",
+        ) from error
 
 
 def shard_names(count: int) -> list[str]:
@@ -136,7 +160,12 @@ _ONE_LINE = ("name", "licence", "share_weights", "terms_source", "protocol", "co
 _LONGEST_MATTER = 2**19
 
 
-def _front_matter(text: str) -> Any:
+def front_matter(text: str) -> dict[str, Any]:
+    """The YAML at the beginning of a card.
+
+    Raises:
+        ValueError: there is none, or it is not a mapping.
+    """
     text = text.replace("\r\n", "\n")
     if not text.startswith("---\n") or "\n---\n" not in text[4:]:
         raise ValueError("README.md has no front matter between lines of ---")
