@@ -5,6 +5,7 @@ A message has three parts: what was given, what would be accepted, what to do ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _LONGEST = 20_000
@@ -23,7 +24,7 @@ class FerZooError(Exception):
 
     def __init__(self, given: str, accepted: str = "", do: str = "") -> None:
         # Names and texts of strangers may be long, or hold what changes a terminal.
-        given, accepted, do = map(_shown, (given, accepted, do))
+        given, accepted, do = map(_shown, map(hide_secrets, (given, accepted, do)))
         self.given, self.accepted, self.do = given, accepted, do
         parts = [given, f"Accepted: {accepted}" if accepted else "", f"What to do: {do}" if do else ""]
         super().__init__("\n  ".join(part for part in parts if part))
@@ -105,3 +106,14 @@ class MissingExtraError(FerZooError, ImportError):
             f"the extra {extra!r} of fer-zoo",
             f'pip install "fer-zoo[{extra}]"',
         )
+
+
+_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#'\"<>]*@")
+_SECRET = re.compile(
+    r"(?i)([?&;][\w.-]*(?:token|key|secret|passw|pwd|auth|signature|credential)[\w.-]*=)[^\s&;#'\"<>]+"
+)
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text without the user names, passwords and tokens of the URLs in it; all that shows a URL uses this."""
+    return _SECRET.sub(r"\1***", _USER.sub(r"\1", text))

@@ -32,15 +32,16 @@ ARROWS = {
     "recipe_documents": {"documents", "specs", "errors"},
     "synth": {"errors"},
     "video": {*BASE, "files", "landmarks"},
-    "data": {*BASE, "stopwatch", "files", "landmarks", "synth", "video"},
+    "data": {*BASE, "csv_cells", "stopwatch", "files", "landmarks", "synth", "video"},
     "model": {*BASE, "stages"},
     "stages": {*BASE, "model"},
     "shapes": {"specs", "errors"},
     "card": {"documents", "specs"},
+    "csv_cells": set(),
     # The arrow that matters: evaluation runs trainings, and training knows nothing of it.
     "training": {
-        *BASE, "backbones", "card", "compose", "data", "factory", "files", "landmarks", "model", "pretrained",
-        "recipes", "stages", "stopwatch", "video", "weights",
+        *BASE, "backbones", "card", "csv_cells", "compose", "data", "factory", "files", "landmarks", "model",
+        "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
         *BASE, "compose", "data", "factory", "files", "inference", "landmarks", "model", "recipe_documents", "recipes",

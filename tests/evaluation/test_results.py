@@ -74,8 +74,8 @@ def test_an_old_failure_of_a_training_that_was_done_since_does_not_count(tmp_pat
     [
         ("predictions/best/test.csv", "key\n", "test.csv cannot be read as predictions"),
         ("cell.yaml", "model: 3\n", "problem"),
-        ("cell.yaml", "a: [", "cell.yaml is no YAML"),
-        ("recipe.yaml", "", "recipe.yaml holds no mapping"),
+        ("cell.yaml", "a: [", "cell.yaml cannot be read as YAML"),
+        ("recipe.yaml", "", "recipe.yaml is not a YAML mapping"),
         ("run.json", "{", "run.json cannot be read: Expecting property name"),
         ("run.json", "[]", "run.json cannot be read: [] stands where a mapping should"),
         ("run.json", '{"data": 3}', "run.json cannot be read: 3 stands where a mapping should"),

@@ -6,6 +6,7 @@ import csv
 import hashlib
 from pathlib import Path
 
+from fer_zoo.csv_cells import from_cell
 from fer_zoo.data.store.records import (
     FORMAT,
     Failure,
@@ -97,7 +98,7 @@ def read_failures(folder: Path) -> list[Failure]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.reader(stream))
-        return [Failure(source, reason, int(clips)) for source, reason, clips in rows[1:]]
+        return [Failure(from_cell(source), from_cell(reason), int(clips)) for source, reason, clips in rows[1:]]
     except ValueError as error:
         raise InputError(
             f"{path} is damaged: {error}.", f"lines of {', '.join(Failure._fields)}", "delete it and prepare again"
