@@ -59,9 +59,11 @@ def read_text(path: str | Path, most: int = LARGEST_YAML) -> str:
     """
     # Opening a pipe that nobody writes to would wait for ever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise DocumentError("it is not a regular file")
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DocumentError("it is not a regular file")
+    with open(descriptor, "rb") as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise DocumentError(f"it is larger than {most} bytes")
