@@ -151,7 +151,7 @@ class _Builder:
     """Builds values from the parser's events, so that a limit stops it before the rest of the text is looked at."""
 
     def __init__(self, text: str, values: int, depth: int) -> None:
-        self.left, self.depth, self.parsed = values, depth, Parsed()
+        self.values, self.depth, self.parsed, self.seen = values, depth, Parsed(), 0
         # The parser in C, where PyYAML has it, is ten times faster.
         self.events: Iterator[Any] = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
@@ -194,9 +194,9 @@ class _Builder:
             raise DocumentError(f"line {_line(event)}: anchors and aliases (&NAME, *NAME) are not read")
         if event.tag is not None:
             raise DocumentError(f"line {_line(event)}: tags ({event.tag[:40]}) are not read")
-        self.left -= 1
-        if self.left < 0:
-            raise DocumentError(f"line {_line(event)}: there are too many values")
+        self.seen += 1
+        if self.seen > self.values:
+            raise DocumentError(f"line {_line(event)}: there are more than {self.values} values")
         if len(key) > self.depth:
             raise DocumentError(f"line {_line(event)}: it is nested more than {self.depth} deep")
 
@@ -228,9 +228,9 @@ def _scalar(event: Any) -> Any:
 
 
 def _plain(text: str, line: int | None = None) -> str:
-    if found := _UNPRINTABLE.search(text):
+    if _UNPRINTABLE.search(text):
         where = f"line {line}: " if line else ""
-        raise DocumentError(f"{where}{text[:40]!r} has the control character {found.group()!r}")
+        raise DocumentError(f"{where}it has control characters: {text[:80]!r}")
     return text
 
 

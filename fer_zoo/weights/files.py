@@ -32,7 +32,8 @@ def sha256(path: str | Path) -> str:
 
 def damaged(path: Path, why: object, do: str = "get the folder again") -> WeightsError:
     """Build the error for a file that is not as it was written."""
-    problem = f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why
+    named = isinstance(why, Exception) and not isinstance(why, documents.DocumentError)
+    problem = f"{type(why).__name__}: {why}" if named else why
     return WeightsError(f"{path} is damaged: {problem}", "the file as it was written", do)
 
 

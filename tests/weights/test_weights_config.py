@@ -103,7 +103,7 @@ def test_what_no_config_says_is_refused(folder: Path, change: Callable[[dict[str
 BAD_TEXTS = {
     "empty": ("", "damaged"),
     "cut short": ('{"format": 2, "library": "fer', "damaged"),
-    "a list": ("[]", "no JSON object"),
+    "a list": ("[]", "not a JSON object"),
     "NaN": ('{"format": NaN}', "NaN is not a finite number"),
     "infinity": ('{"format": Infinity}', "Infinity is not a finite number"),
     "a key twice": ('{"format": 2, "format": 1}', "'format' is given twice"),
