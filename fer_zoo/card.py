@@ -122,7 +122,7 @@ def _body(card: WeightsCard, spec: ModelSpec) -> str:
 
 
 def _made(card: WeightsCard) -> str:
-    commit = _UNSEEN.sub("\ufffd", card.commit).replace("`", "'").replace("<", "\ufffd")
+    commit = re.sub(r"[^\w .,;:+-]", "\ufffd", card.commit)
     return f"Commit `{commit}`, {card.hours:.2f} hours on {inline(card.hardware)}; `recipe.yaml`"
 
 
