@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from fer_zoo.compatibility import suited
-from fer_zoo.documents import dump_yaml, read_text
+from fer_zoo.documents import Key, dump_yaml, read_text
 from fer_zoo.errors import RecipeError, UnknownNameError
-from fer_zoo.recipe_documents import Document, Key, extended, override, parse, section
+from fer_zoo.recipe_documents import Document, extended, override, parse, section
 from fer_zoo.recipe_problems import COMPONENTS, PARTS, entries_of, fill_suited, validated
 from fer_zoo.registry import unknown_name
 from fer_zoo.specs import ComponentSpec, Recipe

@@ -25,7 +25,7 @@ def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms:
     card = found.card
     if card.commit.endswith("-dirty") and not allow_dirty:
         raise HubError(
-            f"{found.path} was trained from a working tree with changes ({card.commit}), which others cannot repeat.",
+            f"{found.path} was trained from a changed tree ({card.commit}), which others cannot repeat.",
             "weights of a clean commit",
             "commit and train again, or allow it with --allow-dirty",
         )
