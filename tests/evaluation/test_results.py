@@ -81,7 +81,7 @@ def test_an_old_failure_of_a_training_that_was_done_since_does_not_count(tmp_pat
         ("run.json", '{"data": 3}', "run.json cannot be read: 3 stands where a mapping should"),
         ("run.json", '{"data": {"test": {}}}', "run.json cannot be read: it says no 'fingerprint'"),
         ("run.json", '{"seconds": null}', "run.json cannot be read: null stands where a mapping should"),
-        ("run.json", '{"seconds": {"training": NaN}}', "run.json cannot be read: seconds are"),
+        ("run.json", '{"seconds": {"training": NaN}}', "run.json cannot be read: NaN is not a finite number"),
         ("run.json", '{"commit": 3}', "run.json cannot be read"),
         ("run.json", '{"commit": "a", "resumed": 3}', "run.json cannot be read"),
         ("failed.json", "[]", ""),
