@@ -1,15 +1,18 @@
-"""The README.md of a weights folder: front matter for programs, text for people."""
+"""The README.md of a weights folder: front matter for programs, text for readers."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-import yaml
-
+from fer_zoo.documents import dump_yaml
 from fer_zoo.specs import Metrics, ModelSpec, WeightsCard
 
-# Where the weights lie is known only when they are published.
+# Control characters, and those that hide or reorder what stands around them.
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+# The repository is known only when the weights are published.
 PLACEHOLDER = "OWNER/NAME"
 # The licences that the Hub knows by a word.
 HUB_LICENCES = frozenset(
@@ -43,7 +46,7 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
         "fer_zoo": _record(card),
     }
     # Innermost lists on one line each: a confusion matrix is then a line a row.
-    matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    matter = dump_yaml(front, allow_unicode=True, default_flow_style=None)
     return fill_card(f"---\n{matter}---\n\n{_body(card, spec)}", repo)
 
 
@@ -88,16 +91,16 @@ def _record(card: WeightsCard) -> dict[str, Any]:
 
 def _body(card: WeightsCard, spec: ModelSpec) -> str:
     lines = [
-        f"# {card.name}",
+        f"# {inline(card.name)}",
         "",
-        f"Facial expression in video: {len(card.labels)} classes ({', '.join(card.labels)}).",
+        f"Facial expression in video: {len(card.labels)} classes ({', '.join(map(inline, card.labels))}).",
         f"A clip is {spec.input.frames} frames of {spec.input.size} x {spec.input.size} pixels at "
         f"{spec.input.fps:g} frames a second.",
         "",
         *_usage(spec),
         "## Trained on",
         "",
-        card.training_data,
+        inline(card.training_data),
         "",
     ]
     if card.synthetic:
@@ -107,14 +110,29 @@ def _body(card: WeightsCard, spec: ModelSpec) -> str:
             "CK+, MMI, FERA or DISFA, and say nothing about fairness between groups of people.",
             "",
         ]
-    lines += ["## Terms", "", f"Licence: {card.licence}. {card.terms}", ""]
-    lines += [f"- Who may use the data that these weights were trained on: {card.may_use}."]
-    lines += [f"- May the weights be shared: {card.share_weights}.", f"- Source: {card.terms_source}.", ""]
+    lines += ["## Terms", "", f"Licence: {inline(card.licence)}. {inline(card.terms)}", ""]
+    lines += [f"- Who may use the data that these weights were trained on: {inline(card.may_use)}."]
+    lines += [f"- May the weights be shared: {inline(card.share_weights)}."]
+    lines += [f"- Source: {inline(card.terms_source)}.", ""]
     lines += ["An expression is not a feeling: do not judge people by these labels.", ""]
     lines += _figures(card)
-    lines += ["", "## Made by", "", f"Commit `{card.commit}`, {card.hours:.2f} hours on {card.hardware}; `recipe.yaml`"]
+    lines += ["", "## Made by", "", _made(card)]
     lines += ["makes it again. `check.safetensors` holds a rendered face and the logits for it."]
     return "\n".join(lines) + "\n"
+
+
+def _made(card: WeightsCard) -> str:
+    commit = re.sub(r"[^\w .,;:+-]", "\ufffd", card.commit)
+    return f"Commit `{commit}`, {card.hours:.2f} hours on {inline(card.hardware)}; `recipe.yaml`"
+
+
+def inline(text: str) -> str:
+    """Text of a user or a stranger as Markdown that shows it as it is: in a line, at its beginning or in a table."""
+    text = _UNSEEN.sub("\ufffd", re.sub(r"[\n\r\t\x0b\x0c\x85\u2028\u2029]+", " ", text))
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;")
+    text = re.sub(r"\\(?=[!-/:-@\[-`{-~])|[`*|$]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[]", r"\\\g<0>", text)
+    # A heading, list, quotation, rule or definition of a link.
+    return re.sub(r"^(\s*)([-+#=>]|\[(?=[^]]*\]:))", r"\1\\\2", re.sub(r"^(\s*\d+)([.)])(?=\s|$)", r"\1\\\2", text))
 
 
 def _usage(spec: ModelSpec) -> list[str]:
@@ -141,17 +159,22 @@ def _usage(spec: ModelSpec) -> list[str]:
 
 
 def _figures(card: WeightsCard) -> list[str]:
-    lines = ["## Figures", "", f"Protocol: {card.protocol}. WAR is accuracy, UAR the mean recall of the classes.", ""]
+    lines = [
+        "## Figures",
+        "",
+        f"Protocol: {inline(card.protocol)}. WAR is accuracy, UAR the mean recall of the classes.",
+        "",
+    ]
     lines += ["| part | clips | subjects | WAR | UAR |", "|---|---|---|---|---|"]
     lines += [
-        f"| {part} | {m.clips} | {m.subjects or 'unknown'} | {m.war:.1%} | {m.uar:.1%} |"
+        f"| {inline(part)} | {m.clips} | {m.subjects or 'unknown'} | {m.war:.1%} | {m.uar:.1%} |"
         for part, m in card.metrics.items()
     ]
     lines += ["", "![Confusion matrix](confusion.png)"] if card.metrics else []
     for part, metrics in card.metrics.items():
         lines += [
             "",
-            f"Confusion on {part} (rows: true, columns: predicted):",
+            f"Confusion on {inline(part)} (rows: true, columns: predicted):",
             "",
             *confusion_table(metrics, card.labels),
         ]
@@ -160,6 +183,7 @@ def _figures(card: WeightsCard) -> list[str]:
 
 def confusion_table(metrics: Metrics, labels: tuple[str, ...]) -> list[str]:
     """Confusion matrix as lines of a Markdown table; rows are true labels, columns predicted ones."""
+    labels = tuple(map(inline, labels))
     head = [f"| | {' | '.join(labels)} |", "|---" * (len(labels) + 1) + "|"]
     rows = [f"| {label} | {' | '.join(map(str, row))} |" for label, row in zip(labels, metrics.confusion, strict=True)]
     return [*head, *rows]

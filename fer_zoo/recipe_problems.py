@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from fer_zoo.compatibility import conflict, fusions_for, normalisation_conflict, suited
-from fer_zoo.recipe_documents import Document, Key, section
+from fer_zoo.documents import Key
+from fer_zoo.recipe_documents import Document, section
 from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Entry, Registry, unknown_name
 from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, FoldSplit, InputSpec, Recipe
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli.arguments import add_recipe
 from fer_zoo.cli.text import error_text, print_table
+from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import FerZooError, RecipeError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -117,12 +118,9 @@ def _diff(arguments: argparse.Namespace) -> None:
 
 
 def _text(value: Any) -> str:
-    import yaml
-
     if isinstance(value, dict) and value.keys() == {"name"}:
         return str(value["name"])
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
-    return str(text).removesuffix("...\n").strip()
+    return dump_yaml(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
 def _table(rows: list[tuple[str, str, str]]) -> Iterator[str]:

@@ -29,6 +29,7 @@ from fer_zoo.data.store import (
 )
 from fer_zoo.data.store.alone import alone_in
 from fer_zoo.data.store.records import FORMAT, Encoding
+from fer_zoo.documents import parse_json
 from fer_zoo.errors import FerZooError, InputError, OptionError
 from fer_zoo.files import write_text
 from fer_zoo.paths import find_path
@@ -172,7 +173,7 @@ def _claim(out: Path, facts: StoreFacts) -> None:
     if found == text.encode():
         return
     try:
-        changed = list(_changes(json.loads(found), json.loads(text)))
+        changed = list(_changes(parse_json(found), json.loads(text)))
     except (ValueError, AttributeError):
         changed = [f"{path.name} is damaged"]
     raise InputError(

@@ -13,6 +13,7 @@ from typing import Any
 
 from fer_zoo.data.splits import PARTS, LabelledClip, Split
 from fer_zoo.data.subjects import subject_key
+from fer_zoo.documents import read_json
 from fer_zoo.errors import InputError
 from fer_zoo.files import write_text
 
@@ -53,7 +54,7 @@ def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], d
         InputError: the file cannot be read, or a check failed.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         form, own = data["format"], str(data["store"])
         several = database and store in data.get("stores", ())
         found = form, store if several else own

@@ -22,6 +22,7 @@ from threading import Event
 import torch
 
 from fer_zoo.data.pool import Engine
+from fer_zoo.documents import read_json
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done
 from fer_zoo.evaluation.grid import CellPlan
@@ -251,7 +252,7 @@ def _earlier(out: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         if data["format"] != FORMAT:
             raise ValueError(f"it is of format {data['format']}")
         return [{**cell, "folder": str(cell["folder"])} for cell in data["cells"]]

@@ -132,7 +132,10 @@ def _variants(grid: Grid) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
         yield (
             name,
             [
-                (f"{key}={value if isinstance(value, str) else json.dumps(value)}", len(grid.set[key]) > 1)
+                (
+                    f"{key}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}",
+                    len(grid.set[key]) > 1,
+                )
                 for key, value in zip(keys, values, strict=True)
             ],
         )

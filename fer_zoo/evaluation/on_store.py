@@ -21,11 +21,11 @@ from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.split_files import read_splits
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.devices import find_device
+from fer_zoo.documents import read_json
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.evaluation.statistics import estimate
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
-from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe, SplitSpec
 from fer_zoo.training.evaluate import as_predictions, crop_clips, predict_cropped
 from fer_zoo.training.metrics import figures
@@ -117,7 +117,7 @@ def evaluate_on_store(
         OptionError: no such device.
     """
     folder = Path(name) if Path(name).is_dir() else weights.find(*_model_and_tag(str(name)))
-    spec, recipe = weights.read_folder(folder).spec, load_recipe(folder / "recipe.yaml")
+    spec, recipe = weights.read_folder(folder).spec, weights.read_recipe(folder)
     opened = _fitting(open_store(_store_folder(store)), recipe)
     model = weights.load_weights(folder)
     card = model.card
@@ -184,7 +184,7 @@ def _tested(path: Path, store: Store, clips: ClipSet) -> frozenset[str]:
     """Keys of the clips in the test part of a split file, which may be of other databases too."""
     # A training notes the fingerprint of what it took of the store, by its labels; others that of the store.
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["store"]
+        found = read_json(path)["store"]
     except (OSError, ValueError, KeyError, TypeError):
         found = None
     own = found if found == clips.fingerprint else store.header.fingerprint
@@ -221,7 +221,7 @@ def _seen(recipe: Recipe, folder: Path, store: Store) -> set[str] | None:
         numbers = {who for part in (recipe.split.train, recipe.split.validation) for who in range(*part)}
         return {clip.key for clip in store.facts if clip.subject is not None and int(clip.subject) in numbers}
     try:
-        (noted,) = json.loads((folder.parent / "split.json").read_text(encoding="utf-8"))["splits"]
+        (noted,) = read_json(folder.parent / "split.json")["splits"]
         keys = {key.removeprefix(f"{name}:") for key in (*noted["train"], *noted["validation"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None

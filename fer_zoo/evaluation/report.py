@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from fer_zoo.documents import LARGEST_JSON, read_text
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.report_faces import strips
 from fer_zoo.evaluation.report_numbers import Report, Setting, has_epochs
@@ -87,7 +88,7 @@ def read_report(path: str | Path) -> Report:
         InputError: it is not there, damaged, or of another version.
     """
     try:
-        return Report.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        return Report.model_validate_json(read_text(path, LARGEST_JSON))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as a report: {str(error).splitlines()[0]}", "a report.json that fer_zoo wrote",

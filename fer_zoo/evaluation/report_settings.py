@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fer_zoo.data import databases, trained_on
+from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.recipes import diff_recipes
@@ -103,7 +102,7 @@ def as_yaml(value: Any) -> str:
     """A value of a recipe in one line; a component without options by its name."""
     if isinstance(value, dict) and value.keys() == {"name"}:
         return str(value["name"])
-    text = str(yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6))
+    text = dump_yaml(value, default_flow_style=True, width=10**6)
     return text.removesuffix("...\n").strip()
 
 

@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
+from fer_zoo.documents import read_json
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.attempt import LEFT, TAKEN, is_done
 from fer_zoo.recipes import load_recipe, training_changes
@@ -84,7 +85,7 @@ def read_results(folders: Sequence[str | Path]) -> list[Cell]:
 
 def _grid(root: Path) -> list[dict[str, Any]]:
     try:
-        data = json.loads((root / "grid.json").read_text(encoding="utf-8"))
+        data = read_json(root / "grid.json")
         if data["format"] != FORMAT:
             raise ValueError(f"it is of format {data['format']}")
         keys = (("recipe", str), ("split", str), ("seed", int), ("folder", str))
@@ -187,7 +188,7 @@ def _end(folder: Path, state: State, problem: str) -> dict[str, Any]:
     if not failure.is_file():
         return {"state": state, "problem": problem}
     try:
-        data = json.loads(failure.read_text(encoding="utf-8"))
+        data = read_json(failure)
         reason = f"{data['reason']} (exit code {data['returncode']})"
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"failed.json cannot be read: {error}"
@@ -239,7 +240,7 @@ def _facts(path: Path) -> tuple[dict[str, str], dict[str, float]]:
     if not path.exists():
         return {}, {}
     try:
-        data = _mapping(json.loads(path.read_text(encoding="utf-8")))
+        data = _mapping(read_json(path))
         facts: dict[str, str] = {key: str(data[key]) for key in _FACTS if key in data}
         if "commit" in data:
             facts["commit"] = commits_of(data)

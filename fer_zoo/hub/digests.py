@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from fer_zoo.errors import HubError
 from fer_zoo.weights import sha256
 
 _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -34,10 +35,18 @@ def etag_of(path: Path) -> str:
 
 
 def forget(path: Path) -> None:
-    """Take a file out of the cache, with all that its links lead to, so that it is fetched anew."""
+    """Remove a file from the cache, with all that its links lead to, so that it is downloaded again.
+
+    Raises:
+        HubError: it cannot be removed.
+    """
     while True:
         onwards = path.parent / os.readlink(path) if path.is_symlink() else None
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            given = f"{path} is wrong and cannot be removed: {error.strerror}."
+            raise HubError(given, "a writable cache", "remove it, or set HF_HOME to another folder") from error
         if onwards is None:
             return
         path = onwards

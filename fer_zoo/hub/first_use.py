@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from fer_zoo.documents import read_json
 from fer_zoo.errors import HubError
 from fer_zoo.files import write_text
 
@@ -22,7 +23,7 @@ def recorded(endpoint: str, repo: str, commit: str) -> Mapping[str, str]:
     """
     path = record_path(endpoint, repo, commit)
     try:
-        files = json.loads(path.read_text())["files"]
+        files = read_json(path)["files"]
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -88,7 +88,7 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
     """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-    with told(client.endpoint, repo, branch):
+    with told(client.address, repo, branch):
         try:
             info = client.api.model_info(repo)
         except RepositoryNotFoundError:
@@ -100,7 +100,7 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
             except RevisionNotFoundError:
                 has_branch = False
         if head is None:
-            raise HubError(f"{client.endpoint} does not say at which commit {repo} is.", "a Hub", "check HF_ENDPOINT")
+            raise HubError(f"{client.address} does not say at which commit {repo} is.", "a Hub", "check HF_ENDPOINT")
         tags = {tag.name: tag.target_commit for tag in client.api.list_repo_refs(repo).tags}
         ids = {}
         for entry in client.api.list_repo_tree(repo, revision=head):
@@ -121,7 +121,7 @@ def card_is_ours_to_replace(client: Client, plan: Plan) -> bool:
 
     with (
         tempfile.TemporaryDirectory() as apart,  # what is on its way out has no place in the cache
-        told(client.endpoint, plan.repo, there.head, CARD),
+        told(client.address, plan.repo, there.head, CARD),
     ):
         token = client.settings.token
         path = hf_hub_download(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from fer_zoo.documents import read_json
 from fer_zoo.files import write_text
 from fer_zoo.hub.names import HubName, parse_repo
 from fer_zoo.hub.pulling import pull
@@ -33,7 +34,7 @@ class Published(Spec):
 
 def published(path: Path | None = None) -> dict[str, Published]:
     """The table, by `<model>.<tag>`; it is in the package, so nobody is asked."""
-    return TypeAdapter(dict[str, Published]).validate_python(json.loads((path or TABLE).read_text()))
+    return TypeAdapter(dict[str, Published]).validate_python(read_json(path or TABLE))
 
 
 def write_table(table: Mapping[str, Published], path: Path) -> None:

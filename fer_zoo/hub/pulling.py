@@ -61,6 +61,6 @@ def _resolve(client: Client, repo: str, revision: str) -> tuple[str, Seen | None
         if commit is None:
             raise
         silent = "%s is not asked, or does not answer: %s (%s) is what it last was, %s."
-        _log.warning(silent, client.endpoint, repo, revision, commit)
+        _log.warning(silent, client.address, repo, revision, commit)
         return commit, None
     return seen.commit, seen

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.errors import HubError, OptionError
+from fer_zoo.errors import HubError, OptionError, hide_secrets
 from fer_zoo.hub.client import LIBRARY, Client, Settings
 from fer_zoo.hub.contents import CARD
 from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
@@ -89,12 +89,12 @@ def push(
     client = Client(Settings(token, endpoint))
     plan = make_plan(client, found, repo, branch)
     _refuse(client, plan, private=private, tag=tag, pull_request=pull_request, overwrite_card=overwrite_card)
-    there, url = plan.there, f"{client.endpoint}/{repo}"
+    there, url = plan.there, f"{client.address}/{repo}"
     commit: str | None = None
     if not dry_run:
         commit, url = _send(client, plan, private, pull_request, message or f"Weights {found.card.name}")
         if tag is not None and (there is None or tag not in there.tags):
-            with told(client.endpoint, repo, tag):
+            with told(client.address, repo, tag):
                 client.api.create_tag(repo, tag=tag, revision=commit)
     return Pushed(
         repo=repo,
@@ -113,7 +113,7 @@ def _refuse(
     client: Client, plan: Plan, *, private: bool, tag: str | None, pull_request: bool, overwrite_card: bool
 ) -> None:
     """Refuse what would go wrong half-way, or would take something away from somebody."""
-    there, where = plan.there, f"{client.endpoint}/{plan.repo}"
+    there, where = plan.there, f"{client.address}/{plan.repo}"
     if pull_request and (there is None or not there.has_branch):
         what = "no such repository that you may see" if there is None else f"no branch {plan.branch}"
         raise HubError(f"{where}: {what}.", "what is there, for a pull request", "check the name, or push your own")
@@ -143,18 +143,18 @@ def _send(client: Client, plan: Plan, private: bool, pull_request: bool, message
     """Make what is missing and commit; returns the commit and where it can be seen."""
     there, api = plan.there, client.api
     if plan.unchanged and there is not None and there.has_branch:
-        return there.head, f"{client.endpoint}/{plan.repo}/tree/{there.head}"
-    with told(client.endpoint, plan.repo, plan.branch):
+        return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
+    with told(client.address, plan.repo, plan.branch):
         if there is None:
             api.create_repo(plan.repo, private=private)
     there = there or look_at(client, plan.repo, plan.branch)
     if there is None:
         raise HubError(f"{plan.repo} was made and is not there.", "a Hub that keeps what it makes", "try again")
-    with told(client.endpoint, plan.repo, plan.branch):
+    with told(client.address, plan.repo, plan.branch):
         if not there.has_branch:
             api.create_branch(plan.repo, branch=plan.branch, revision=there.head)
         if plan.unchanged:
-            return there.head, f"{client.endpoint}/{plan.repo}/tree/{there.head}"
+            return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
         done: CommitInfo = api.create_commit(
             plan.repo,
             operations=list(_operations(plan)),
@@ -164,7 +164,7 @@ def _send(client: Client, plan: Plan, private: bool, pull_request: bool, message
             create_pr=pull_request,
             parent_commit=there.head,
         )
-    return done.oid, done.pr_url or f"{client.endpoint}/{plan.repo}/tree/{done.oid}"
+    return done.oid, (done.pr_url and hide_secrets(done.pr_url)) or f"{client.address}/{plan.repo}/tree/{done.oid}"
 
 
 def _operations(plan: Plan) -> Iterator[CommitOperationAdd | CommitOperationDelete]:

@@ -1,15 +1,24 @@
-"""What the Hub's client raises, told as our errors: what happened, and what to do about it."""
+"""What the Hub's client raises, as our errors: what happened, and what to do about it."""
 
 from __future__ import annotations
 
 import errno
+import logging
+import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from fer_zoo import weights
-from fer_zoo.errors import FerZooError, HubError
+from fer_zoo.errors import FerZooError, HubError, hide_secrets
 from fer_zoo.specs import ModelSpec
 
+_LOGGERS = ("huggingface_hub", "httpx", "httpx2", "httpcore", "urllib3", "requests")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_IN_WORDS = re.compile(
+    r"(?i)no space left on device|disk quota exceeded|not enough space on the disk|os error (28|122)\b"
+)
 _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token that may"
 
 
@@ -35,9 +44,29 @@ def refuse_local(spec: ModelSpec, where: str) -> None:
         )
 
 
+def _without_secrets(record: logging.LogRecord) -> bool:
+    record.msg, record.args = hide_secrets(record.getMessage()), ()
+    return True
+
+
+def hide_secrets_in_logs() -> None:
+    """Keep passwords of URLs out of what the client and its HTTP library log."""
+    import huggingface_hub.file_download  # noqa: F401  so that its loggers are there
+
+    for name in list(logging.root.manager.loggerDict):
+        # The filters of a logger do not apply to those below it.
+        if name.partition(".")[0] in _LOGGERS:
+            logging.getLogger(name).addFilter(_without_secrets)
+
+
 @contextmanager
-def told(endpoint: str, repo: str, revision: str | None = None, file: str | None = None) -> Iterator[None]:
+def told(
+    endpoint: str, repo: str, revision: str | None = None, file: str | None = None, *, cache: Path | None = None
+) -> Iterator[None]:
     """Turn what the client raises inside the `with` into HubError.
+
+    Args:
+        endpoint: as it may be shown. cache: where files are written to.
 
     Raises:
         HubError: the client raised; the text says what to do.
@@ -51,7 +80,29 @@ def told(endpoint: str, repo: str, revision: str | None = None, file: str | None
     except FerZooError:
         raise
     except (network, OSError, ValueError, RuntimeError, errors.EntryNotFoundError) as error:
-        raise _as_ours(error, endpoint, repo, revision, file) from error
+        ours = _full_disk(error, cache) or _as_ours(error, endpoint, repo, revision, file)
+        whole = "".join(traceback.format_exception(error))
+        # A traceback would print the cause, and with it the password of a URL.
+        raise ours from (error if hide_secrets(whole) == whole else None)
+
+
+def _full_disk(error: BaseException | None, cache: Path | None) -> HubError | None:
+    """The error of a full disk, which Xet tells in words only; None if it is none."""
+    from huggingface_hub import errors
+
+    while error is not None and not isinstance(
+        error, errors.HfHubHTTPError
+    ):  # of which the Hub's own disk may be the cause
+        number = error.errno if isinstance(error, OSError) else None
+        if number in _FULL or _FULL_IN_WORDS.search(str(error)):
+            place = getattr(error, "filename", None) or cache or "of the cache (HF_HOME)"
+            ours = HubError(
+                f"The disk is full: {place}.", "free space for the weights", "free some, or set HF_HOME to another disk"
+            )
+            ours.errno = number or errno.ENOSPC  # by which the command line knows a fault of the environment
+            return ours
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _as_ours(error: Exception, endpoint: str, repo: str, revision: str | None, file: str | None) -> HubError:
@@ -93,15 +144,9 @@ def _as_ours(error: Exception, endpoint: str, repo: str, revision: str | None, f
         )
     if isinstance(error, errors.HfHubHTTPError):
         return _of_status(error, endpoint, repo, what)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return HubError(
-            f"The disk is full: {error.filename or error}.",
-            "room for the weights",
-            "free some space, or set HF_HOME to another disk",
-        )
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
         given = f"The cache cannot be written: {error.strerror}: {error.filename}."
-        return HubError(given, "a folder one may write to", "set HF_HOME to another folder")
+        return HubError(given, "a writable folder", "set HF_HOME to another folder")
     if "Consistency check failed" in str(error):
         return HubError(
             f"{file} of {what} came in another size than {endpoint} announced.",

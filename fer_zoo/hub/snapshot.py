@@ -83,7 +83,7 @@ class Snapshot:
             for file in error.files:
                 forget(self.folder / file)
             raise
-        first_use.record(self.client.endpoint, self.repo, self.commit, found)
+        first_use.record(self.client.address, self.repo, self.commit, found)
 
     def check(self, pinned: str | None = None) -> dict[str, str]:
         """Hash everything and compare it with what was said of it; changes nothing, returns sha256 by file.
@@ -98,7 +98,7 @@ class Snapshot:
             said.append((TENSORS, pinned, "the table of fer_zoo says"))
         beside = weights.read_card(self.folder / CARD).beside
         said += [(file, digest, "the card says") for file, digest in beside.items() if file in found]
-        first = first_use.recorded(self.client.endpoint, self.repo, self.commit)
+        first = first_use.recorded(self.client.address, self.repo, self.commit)
         # Tensors first: they are what the others speak of.
         for file in sorted(first, key=lambda file: (file not in promised, file)):
             said.append((file, first[file], "when this commit was first pulled it was"))
@@ -133,7 +133,7 @@ class Snapshot:
     def _accept(self, file: str, seen: Seen, room: int, digest: str | None) -> None:
         if seen.commit != self.commit:
             raise HubError(
-                f"{self.client.endpoint} was asked for {self.repo} at {self.commit} and answers with {seen.commit}.",
+                f"{self.client.address} was asked for {self.repo} at {self.commit} and answers with {seen.commit}.",
                 "the commit that was asked for",
                 "try again; if it happens again, do not trust this endpoint",
             )

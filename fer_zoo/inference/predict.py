@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from fer_zoo.devices import find_device
-from fer_zoo.errors import NoFaceError, OptionError, VideoError
+from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, Plan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
@@ -65,6 +65,7 @@ def predict_video(
     Raises:
         VideoError: the file cannot be read. NoFaceError: no face, or never long enough for one window.
         MissingExtraError: the detector is not installed. OptionError: hop, batch_size, device or fps is not valid.
+        WeightsError: the network gives NaN or infinity.
     """
     spec = model.input_spec
     check_hop(hop, spec.frames)
@@ -159,6 +160,12 @@ def _run(
                 images = normalise(frames, model.input_spec).to(weight.dtype)
                 points = torch.from_numpy(np.stack([c.landmarks for c in batch])).to(weight.device)
                 logits = model(images, points if model.needs_landmarks else None)
+                if not bool(logits.isfinite().all()):
+                    raise WeightsError(
+                        f"The network {model.spec.name} gives NaN or infinity for clip {done + 1} or later.",
+                        "a network whose outputs are finite",
+                        "load other weights, or train it again with a lower learning rate",
+                    )
                 out.append(logits.double().softmax(dim=1).cpu().numpy())
                 done += len(batch)
                 if progress is not None:

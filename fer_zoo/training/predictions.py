@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_zoo.csv_cells import from_cell, to_cell
 from fer_zoo.errors import InputError
 from fer_zoo.files import write_text
 
@@ -180,7 +181,7 @@ class Predictions:
         for row in range(len(self)):
             names = [self.keys[row], self.subjects[row], self.videos[row], self.labels[int(self.truth[row])]]
             names += [column[row] for column in self.groups.values()]
-            table.writerow([*map(str, names), *self.probabilities[row].tolist()])
+            table.writerow([*(to_cell(str(name)) for name in names), *self.probabilities[row].tolist()])
         write_text(Path(path), text.getvalue())
 
     @classmethod
@@ -193,7 +194,7 @@ class Predictions:
         try:
             with Path(path).open(encoding="utf-8", newline="") as stream:
                 header, *rows = list(csv.reader(stream, strict=True)) or [[]]
-            return cls._of_rows(header, rows)
+            return cls._of_rows(header, [[from_cell(cell) for cell in row] for row in rows])
         except (OSError, ValueError, csv.Error) as error:
             reason = error.given if isinstance(error, InputError) else error
             raise InputError(

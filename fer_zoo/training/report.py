@@ -24,6 +24,7 @@ from fer_zoo.data.load import keys_name_databases, trained_on
 from fer_zoo.data.split_files import fingerprint_of, write_splits
 from fer_zoo.data.splits import PARTS, Split, sharing
 from fer_zoo.data.terms import provenance
+from fer_zoo.documents import read_json
 from fer_zoo.errors import TrainingError
 from fer_zoo.files import clear_leftovers, locked, write_text
 from fer_zoo.model import FERModel
@@ -111,7 +112,7 @@ def add_to_run(out: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) ->
 def _read_run(out: Path) -> dict[str, Any]:
     path = out / "run.json"
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        run = read_json(path)
         if absent := {"commit", "hardware"} - set(run):
             raise ValueError(f"it does not say {' and '.join(sorted(absent))}")
     except (OSError, ValueError, TypeError) as error:

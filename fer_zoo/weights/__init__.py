@@ -9,7 +9,7 @@ from fer_zoo.weights.building import check_size
 from fer_zoo.weights.checking import check_folder
 from fer_zoo.weights.config import FORMAT, FORMATS, Config, local_options, read_config
 from fer_zoo.weights.files import sha256
-from fer_zoo.weights.folder import WeightsFolder, known_files, read_beginning, read_card, read_folder
+from fer_zoo.weights.folder import WeightsFolder, known_files, read_beginning, read_card, read_folder, read_recipe
 from fer_zoo.weights.loading import load_into, load_weights
 from fer_zoo.weights.lookup import bundled, find
 from fer_zoo.weights.writing import MAX_SHARD, rewrite, write_weights
@@ -32,6 +32,7 @@ __all__ = [
     "read_card",
     "read_config",
     "read_folder",
+    "read_recipe",
     "rewrite",
     "sha256",
     "write_weights",

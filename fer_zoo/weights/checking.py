@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import math
-import re
 from contextlib import suppress
 from pathlib import Path
 
-from fer_zoo.errors import FerZooError, WeightsError
+from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
-from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Metrics
 from fer_zoo.weights.building import build_to_fill
 from fer_zoo.weights.config import FORMAT
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, damaged, other_file, sha256
-from fer_zoo.weights.folder import WeightsFolder, read_folder
+from fer_zoo.weights.folder import WeightsFolder, read_folder, read_recipe
 from fer_zoo.weights.loading import read_facts, read_features, read_head
 from fer_zoo.weights.proof import check_proof
 
@@ -106,17 +104,7 @@ def _check_recipe(found: WeightsFolder) -> None:
             "the recipe as it was written",
             "get the folder again",
         )
-    try:
-        # Only a recipe that stands alone is written: it must not pull in files beside it.
-        if re.search(r"^\s*[\"']?extends\b", path.read_text(encoding="utf-8"), re.MULTILINE):
-            raise WeightsError(f"{path} extends another recipe.", "a recipe that stands alone", "write it in full")
-        recipe = load_recipe(path)
-    except WeightsError:
-        raise
-    except (FerZooError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} is no recipe: {error}", "a recipe of this version of fer_zoo", "update fer_zoo"
-        ) from error
+    recipe = read_recipe(found.path)
     if recipe.protocol != found.card.protocol:
         raise WeightsError(
             f"The card says the protocol {found.card.protocol!r}; the recipe {recipe.protocol!r}.",

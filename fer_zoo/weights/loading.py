@@ -12,20 +12,21 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from fer_zoo import documents
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec
 from fer_zoo.weights.building import build_to_fill
 from fer_zoo.weights.files import INDEX, damaged, other_file, parse_json, read_text
 from fer_zoo.weights.folder import WeightsFolder, read_folder
-from fer_zoo.weights.tensors import TensorFile, read_data, read_header
+from fer_zoo.weights.tensors import TensorFile, read_data, read_header, refuse_not_finite
 
 
 def load_weights(folder: str | Path) -> FERModel:
     """Build the network of a weights folder and load it, in evaluation mode, its card attached.
 
     Raises:
-        WeightsError: the folder is incomplete or damaged, or its tensors do not fit its own config.
+        WeightsError: the folder is incomplete or damaged, or its tensors do not fit its own config or are not finite.
     """
     found = read_folder(folder)
     model = build_to_fill(found.spec)
@@ -44,16 +45,12 @@ def read_into(model: FERModel, found: WeightsFolder) -> None:
 
 
 def read_features(model: FERModel, found: WeightsFolder) -> None:
-    """Read, unverified, the tensors that `forward_features` needs: all but those of the temporal head.
+    """Read the tensors that `forward_features` needs: all but those of the temporal head.
 
     Raises:
-        WeightsError: tensors do not fit, or cannot be read.
+        WeightsError: tensors do not fit, cannot be read, or are not those that the card describes.
     """
-    _, files = read_facts(found)
-    _check_tensors(model, files, found.path)
-    targets = {name: value for name, value in model.state_dict().items() if not name.startswith("temporal.")}
-    for file in files:
-        read_data(file, targets)
+    _read(model, found, {name: value for name, value in model.state_dict().items() if not name.startswith("temporal.")})
 
 
 def read_head(model: FERModel, found: WeightsFolder) -> None:
@@ -98,7 +95,7 @@ def read_facts(found: WeightsFolder) -> tuple[dict[str, Any], list[TensorFile]]:
     path, texts = files[0].path, files[0].texts
     try:
         if found.format == 1:
-            facts = {**texts, "labels": json.loads(texts["labels"])}
+            facts = {**texts, "labels": documents.parse_json(texts["labels"])}
         else:
             facts = parse_json(texts["fer_zoo"])
             if InputSpec.model_validate(facts["input"]) != found.spec.input:
@@ -143,6 +140,7 @@ def _read(model: FERModel, found: WeightsFolder, targets: Mapping[str, Tensor]) 
         wanted = found.tensor_files[file.path.name]
         if (digest := read_data(file, targets)) != wanted:
             raise other_file(file.path, digest, wanted)
+    refuse_not_finite(targets, str(found.path), "do not use it: it was written by a training that diverged")
 
 
 def _check_tensors(model: FERModel, files: list[TensorFile], path: Path) -> None:

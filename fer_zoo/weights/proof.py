@@ -16,15 +16,20 @@ from torch import Tensor, nn
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec
-from fer_zoo.weights.tensors import read_data, read_header
+from fer_zoo.weights.tensors import read_data, read_header, refuse_not_finite
 
 TOLERANCE = 1e-4
 
 
 def write_proof(path: Path, model: FERModel) -> None:
-    """Render a face as the network is to see it, and write it with the network's logits, computed in float32 on CPU."""
+    """Render a face as the network is to see it, and write it with the network's logits, computed in float32 on CPU.
+
+    Raises:
+        WeightsError: a logit is not finite.
+    """
     frames, landmarks = _face(model.input_spec.model_dump_json())
     logits = logits_of(model, frames, landmarks)
+    refuse_not_finite({"logits": logits}, f"What {model.spec.name} predicts for a rendered face", "train it again")
     save_file({"frames": frames, "landmarks": landmarks, "logits": logits}, path)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fer_zoo.errors import WeightsError
 from fer_zoo.weights.files import damaged, parse_json
 
 DTYPES = {
@@ -103,6 +104,25 @@ def read_data(file: TensorFile, targets: Mapping[str, Tensor]) -> str:
     except (OSError, ValueError) as error:
         raise damaged(file.path, error) from error
     return digest.hexdigest()
+
+
+def refuse_not_finite(tensors: Mapping[str, Tensor], what: str, do: str) -> None:
+    """Refuse tensors with NaN or infinity, with which a network predicts nothing.
+
+    Raises:
+        WeightsError: there are some; the text names the first of them.
+    """
+    bad = sorted(name for name, tensor in tensors.items() if not _is_finite(tensor))
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise WeightsError(f"{what} has NaN or infinity in {', '.join(bad[:3])}{more}.", "finite numbers", do)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.numel() or not tensor.is_floating_point():
+        return True
+    # Smallest and largest carry NaN on, and need no memory of the tensor's size.
+    return all(math.isfinite(edge.item()) for edge in torch.aminmax(tensor.detach()))
 
 
 def _pass(stream: RawIOBase, left: int, digest: Any) -> None:

@@ -19,17 +19,18 @@ from torch import Tensor
 from fer_zoo.card import card_text
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
-from fer_zoo.recipes import dump_recipe, load_recipe
+from fer_zoo.recipes import dump_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import DatabaseSplit, Recipe, WeightsCard
 from fer_zoo.weights.building import build_to_fill
 from fer_zoo.weights.config import config_fields, read_config
-from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, PICTURE, RECIPE, TENSORS, sha256
-from fer_zoo.weights.folder import read_card, read_folder, shard_names
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, PICTURE, RECIPE, TENSORS, read_text, sha256
+from fer_zoo.weights.folder import read_card, read_folder, read_recipe, shard_names
 from fer_zoo.weights.loading import load_weights
+from fer_zoo.weights.local_paths import portable
 from fer_zoo.weights.picture import confusion_picture
 from fer_zoo.weights.proof import write_proof
-from fer_zoo.weights.tensors import header_text, read_data, read_header
+from fer_zoo.weights.tensors import header_text, read_data, read_header, refuse_not_finite
 
 MAX_SHARD = 5 * 10**9
 KEPT_CARD = "README.edited.md"
@@ -56,17 +57,21 @@ def write_weights(
             are those of the recipe if not said.
         detector_version: of the landmarks that were trained on, where they are not a renderer's own.
         max_shard: bytes of tensors up to which they lie in one file.
-        recipe_text: the recipe as it was written once; default: as this version writes it.
+        recipe_text: the recipe as it was written once; default: as this version writes it, with base names in place of
+            the paths of this machine.
 
     Raises:
         WeightsError: the folder exists and `overwrite` is not set, the card is incomplete or of other labels than the
-            network, or the disk is full.
+            network, a weight is not finite, or the disk is full.
     """
     folder = Path(folder)
     if folder.exists() and not overwrite:
         raise WeightsError(f"{folder} exists.", "a folder that does not exist yet", "choose another, or overwrite it")
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("tmp", "old"))
-    text = recipe_text or dump_recipe(recipe)
+    refuse_not_finite(
+        model.state_dict(), f"The network {model.spec.name}", "train it again, e.g. with a lower train.lr"
+    )
+    text = recipe_text or dump_recipe(portable(recipe))
     fields = {**_datasets(recipe), **card}
     try:
         # Judged before anything is written: the card's own words are what is wrong most often.
@@ -104,13 +109,11 @@ def rewrite(folder: str | Path, out: str | Path, *, detector_version: str | None
         WeightsError: the folder is damaged, or `out` exists.
     """
     found = read_folder(folder)
-    model = load_weights(folder)
+    model, recipe = load_weights(folder), read_recipe(folder)
+    text = read_text(found.path / RECIPE) if portable(recipe) == recipe else None
     fields = found.card.model_dump(mode="json", exclude={"sha256", "files", "beside"}, exclude_defaults=True)
-    path = found.path / RECIPE
     version = detector_version or (found.detector_version if found.format > 1 else None)
-    return write_weights(
-        out, model, load_recipe(path), fields, detector_version=version, recipe_text=path.read_text(encoding="utf-8")
-    )
+    return write_weights(out, model, recipe, fields, detector_version=version, recipe_text=text)
 
 
 def _facts(model: FERModel, name: str, recipe_text: str) -> dict[str, Any]:

@@ -70,10 +70,13 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no header": (b"\x10\0\0\0\0\0\0\0", "cut short"),
     "a header of exabytes": (struct.pack("<Q", 2**62) + b"{}", "cut short or no safetensors file"),
     "a pickle": (b"\x80\x04\x95" + b"a" * 40, "cut short or no safetensors file"),
-    "header is a list": (file_of(b"[]"), "no JSON object"),
+    "header is a list": (file_of(b"[]"), "not a JSON object"),
     "header is no text": (file_of(b"\xff\xff"), "damaged"),
     "header is cut": (file_of(described()[:-3]), "damaged"),
-    "a tensor twice": (file_of(b'{"a": {%s: [0, 8]}, "a": {%s: [0, 8]}}' % ((TWO.encode(),) * 2)), "'a' stands twice"),
+    "a tensor twice": (
+        file_of(b'{"a": {%s: [0, 8]}, "a": {%s: [0, 8]}}' % ((TWO.encode(),) * 2)),
+        "'a' is given twice",
+    ),
     "data cut short": (file_of(described(), b"\0" * 7), "describes 8 bytes of data; it has 7"),
     "data too long": (file_of(described(), b"\0" * 9), "describes 8 bytes of data; it has 9"),
     "overlap": (

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fer_zoo.documents import parse_json
 from fer_zoo.errors import InputError
 from fer_zoo.files import take_lock
 
@@ -77,7 +78,7 @@ def _holder(descriptor: int) -> dict[str, object]:
     """What the lock file says; nothing where its writer was killed before it said anything."""
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
-        found = json.loads(os.read(descriptor, 4096))
+        found = parse_json(os.read(descriptor, 4096))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fer_zoo.csv_cells import from_cell
 from fer_zoo.data.store.records import (
     FORMAT,
     Failure,
@@ -21,6 +21,7 @@ from fer_zoo.data.store.records import (
     index_path,
     tar_path,
 )
+from fer_zoo.documents import parse_json
 from fer_zoo.errors import InputError
 
 
@@ -51,7 +52,7 @@ def read_header(folder: Path) -> StoreHeader:
             "check the path, or prepare the dataset into it",
         ) from error
     try:
-        version = json.loads(text)["format"]
+        version = parse_json(text)["format"]
         if version == FORMAT:
             return StoreHeader.model_validate_json(text)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -133,7 +134,7 @@ def read_failures(folder: Path) -> list[Failure]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.reader(stream))
-        return [Failure(source, reason, int(clips)) for source, reason, clips in rows[1:]]
+        return [Failure(from_cell(source), from_cell(reason), int(clips)) for source, reason, clips in rows[1:]]
     except (ValueError, OSError, csv.Error) as error:
         raise InputError(
             f"{path} is damaged: {error}.", f"lines of {', '.join(Failure._fields)}", "delete it and prepare again"

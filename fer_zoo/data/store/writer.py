@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fer_zoo
+from fer_zoo.csv_cells import to_cell
 from fer_zoo.data.store.files import counted, read_failures, read_index
 from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
 from fer_zoo.data.store.records import (
@@ -137,7 +138,7 @@ def write_failures(folder: str | Path, failures: Iterable[Failure]) -> None:
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(Failure._fields)
-    table.writerows(sorted(failures))
+    table.writerows((to_cell(source), to_cell(reason), clips) for source, reason, clips in sorted(failures))
     with _room_in(Path(folder)):
         path = failures_path(Path(folder))
         write_atomically(path, lambda stream: stream.write(text.getvalue().encode("utf-8", "backslashreplace")))
