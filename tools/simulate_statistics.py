@@ -117,10 +117,10 @@ def rates(world: World, repeats: int, bootstraps: int = 0) -> Rates:
     """Simulate a world: `repeats` data sets of equal recipes and of one, half as many of unequal recipes."""
     seed = [world.subjects, world.seeds, world.folds, *world.name.encode()]
     equal = np.array(
-        [tests(world, np.random.default_rng([*seed, n]), 0.0, n < bootstraps) for n in range(repeats)]
+        [p_values(world, np.random.default_rng([*seed, n]), 0.0, n < bootstraps) for n in range(repeats)]
     )  # fmt: skip
     unequal = np.array(
-        [tests(world, np.random.default_rng([*seed, n, 1]), world.difference, False) for n in range(repeats // 2)]
+        [p_values(world, np.random.default_rng([*seed, n, 1]), world.difference, False) for n in range(repeats // 2)]
     )
     truth = world.truth()
     covered = [covers(world, np.random.default_rng([*seed, n, 2]), truth) for n in range(repeats)]
@@ -139,7 +139,7 @@ def covers(world: World, rng: Generator, truth: Floats) -> list[bool]:
     return [low <= value <= high for (low, high), value in zip(intervals, truth, strict=True)]
 
 
-def tests(world: World, rng: Generator, difference: float, bootstrap: bool) -> list[float]:
+def p_values(world: World, rng: Generator, difference: float, bootstrap: bool) -> list[float]:
     """p-values of one data set: ours for WAR and UAR, Satterthwaite's for both, Welch's and the bootstrap's for WAR."""
     who, labels = world.draw(rng)
     skill = rng.normal(0, SUBJECT_SD, world.subjects)

@@ -86,8 +86,8 @@ def uncertainties(
     cell = subjects * shape[1] + truth
     counts, sums = (np.bincount(cell, of, shape[0] * shape[1]).reshape(shape) for of in (None, right))
     present = counts.any(axis=0)
-    whole = [table.sum(axis=1, keepdims=True) for table in (counts, sums)]
-    tables = (whole, [counts[:, present], sums[:, present]])
+    whole = counts.sum(axis=1, keepdims=True), sums.sum(axis=1, keepdims=True)
+    tables = (whole, (counts[:, present], sums[:, present]))
     return [
         _uncertainty(*table, [(n.run[m], n.shared[m], n.freedom) for n in noises]) for m, table in enumerate(tables)
     ]
@@ -112,10 +112,12 @@ def _uncertainty(counts: Floats, sums: Floats, noises: Sequence[tuple[float, flo
     # Without any deviation: half of a subject differs. No interval has zero width.
     between = found if varies else one_more / 4
     run, shared, freedom = (sum(column) for column in zip(*noises, strict=True))
+    # A single degree of freedom: the variance between seeds is often small by chance, so their tail has more weight.
+    rest = max(0.0, between - float(shared)) if freedom == 1 else between
     return Uncertainty(
         variance=between + max(0.0, float(run - shared)), subject_freedom=_freedom(counts, correction, weight),
-        seed_freedom=freedom, seed_share=float(run / (run + between)), subjects=float(1 / (share**2).sum()),
-        varies=varies,
+        seed_freedom=freedom, seed_share=float(run / (run + rest)) if run else 0.0,
+        subjects=float(1 / (share**2).sum()), varies=varies,
     )  # fmt: skip
 
 

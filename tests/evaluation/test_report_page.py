@@ -114,7 +114,9 @@ def test_notes_on_some_comparisons_name_them(tmp_path: Path) -> None:
     seeds = {("base", 1): {}, ("base", 2): {}, ("mine", 1): {}, ("third", 1): {}, ("third", 2): {}}
     blocks = page(report_of(tmp_path / "x", seeds))
     (table,) = tables(blocks, "pairs of trainings")
-    assert "mine: One seed per fold: intervals and p-values do not cover other seeds." in sentences(blocks[blocks.index(table) :])
+    assert "mine: One seed per fold: intervals and p-values do not cover other seeds." in sentences(
+        blocks[blocks.index(table) :]
+    )
 
 
 def test_no_table_of_deviations_where_there_are_none(tmp_path: Path) -> None:
