@@ -35,6 +35,13 @@ _PAPER_TABLES = {
 }
 
 
+_METHODS = {
+    "t": "Interval and p are of one t-test, paired by subject, which covers other seeds where there are several. ",
+    "bootstrap": "Interval and p were made by an earlier method, a bootstrap and a sign-flip test over subjects; with "
+    'several seeds both were far too careful, so "not significant" says little here. ',
+}
+
+
 def page(report: Report) -> tuple[Block, ...]:
     """All blocks of the page."""
     blocks: list[Block] = [Heading(1, f"Report on {report.name}")]
@@ -179,13 +186,13 @@ def _differences(setting: Setting, baseline: str) -> Iterator[Block]:
         return
     why = "" if setting.baseline == baseline else f" {baseline} has no training here."
     yield Heading(3, f"Differences ({setting.title})")
+    compared = [(delta, delta.comparison) for delta in setting.deltas if delta.comparison]
+    methods = "".join(_METHODS[method] for method in sorted({found.basis.method for _, found in compared}))
     yield Paragraph(
-        f"Each recipe less {setting.baseline}, in points, on the same clips, folds and seeds; best epoch. The interval "
-        "draws subjects with both answers; p is of a paired sign-flip test over subjects, adjusted over the "
-        f"comparisons of this table (Holm).{why}"
+        f"Each recipe less {setting.baseline}, in points, on the same clips, folds and seeds; best epoch. {methods}"
+        f"The second p is adjusted over the comparisons of this table (Holm).{why}"
     )
     yield delta_table(setting)
-    compared = [(delta, delta.comparison) for delta in setting.deltas if delta.comparison]
     for note in _notes([(delta.recipe, found.basis) for delta, found in compared]):
         yield Paragraph(note)
     said = {
@@ -194,14 +201,14 @@ def _differences(setting: Setting, baseline: str) -> Iterator[Block]:
     }  # fmt: skip
     if FOR_THESE in said:
         yield Paragraph(
-            f"{FOR_THESE.capitalize()}: not by luck of who was tested, but perhaps by luck of these trainings; "
-            "several seeds would tell."
+            f"{FOR_THESE.capitalize()}: the difference holds for other subjects, but may be due to the seeds of these "
+            "training runs; train with several seeds to find out."
         )
     open_ones = [delta.recipe for delta, _ in compared if delta.uar_holm is not None and delta.uar_holm >= SIGNIFICANT]
     if open_ones:
         yield Paragraph(
-            (Strong("Not significant"), f" in UAR at {SIGNIFICANT}: {', '.join(open_ones)}. That is no proof of "
-             "equality: the interval says how great the difference may yet be.")
+            (Strong("Not significant"), f" in UAR at {SIGNIFICANT}: {', '.join(open_ones)}. This does not show "
+             "that the recipes are equal: the interval shows how large the difference may be.")
         )  # fmt: skip
     for delta in setting.deltas:
         yield from _about(delta)

@@ -9,6 +9,7 @@ import torch
 
 from fer_zoo.compose import build
 from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.evaluation.outcomes import by_fold
 from fer_zoo.evaluation.report_numbers import (
     FORMAT,
     Change,
@@ -27,7 +28,6 @@ from fer_zoo.evaluation.report_numbers import (
 from fer_zoo.evaluation.report_published import published_rows
 from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes, grouped
 from fer_zoo.evaluation.report_warnings import of_clips, of_curves, of_names, of_trainings, said_of
-from fer_zoo.evaluation.resampling import by_fold
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell
 from fer_zoo.evaluation.statistics import Comparison, FoldSpread, compare, estimate, holm, over_folds, spread
 from fer_zoo.specs import Recipe

@@ -84,7 +84,7 @@ def test_one_baseline_is_named_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seeds", "verdict"), [((1,), "significant for these networks"), ((1, 2), "significant")])
 def test_one_training_each_says_nothing_of_other_seeds(tmp_path: Path, seeds: tuple[int, ...], verdict: str) -> None:
-    """All six people are worse: of 2^6 exchanges two are as great, p = 0.03."""
+    """All six subjects are worse."""
     changes: dict[str, dict[str, Any]] = {"base": {}, "mine": {"train": {"epochs": 4}}}
     blocks = page(report_of(tmp_path / "x", {(name, seed): of for name, of in changes.items() for seed in seeds}))
     (table,) = tables(blocks, "pairs of trainings")
@@ -92,8 +92,8 @@ def test_one_training_each_says_nothing_of_other_seeds(tmp_path: Path, seeds: tu
     assert [row[4], row[8]] == [verdict, verdict]
     assert all(isinstance(cell, Strong) == (len(seeds) > 1) for cell in (row[4], row[8]))
     under = sentences(blocks[blocks.index(table) :])
-    assert under.count("One training a fold: nothing is said of other seeds.") == (len(seeds) == 1)
-    assert under.count("Fewer than 30 subjects: the intervals come out too narrow.") == 1
+    assert under.count("One seed per fold: intervals and p-values do not cover other seeds.") == (len(seeds) == 1)
+    assert under.count("Fewer than 10 subjects: intervals and p-values are rough.") == 1
     assert any(text.startswith("Significant for these networks: ") for text in under) == (len(seeds) == 1)
     assert not any(text.startswith("Not significant") for text in under)
 
@@ -114,7 +114,9 @@ def test_notes_on_some_comparisons_name_them(tmp_path: Path) -> None:
     seeds = {("base", 1): {}, ("base", 2): {}, ("mine", 1): {}, ("third", 1): {}, ("third", 2): {}}
     blocks = page(report_of(tmp_path / "x", seeds))
     (table,) = tables(blocks, "pairs of trainings")
-    assert "mine: One training a fold: nothing is said of other seeds." in sentences(blocks[blocks.index(table) :])
+    assert "mine: One seed per fold: intervals and p-values do not cover other seeds." in sentences(
+        blocks[blocks.index(table) :]
+    )
 
 
 def test_no_table_of_deviations_where_there_are_none(tmp_path: Path) -> None:
