@@ -10,6 +10,9 @@ from fer_zoo.registry import (
     register_dataset,
     register_fusion,
     register_landmarker,
+    register_loss,
+    register_optimizer,
+    register_schedule,
     register_temporal,
 )
 from fer_zoo.stages import parameter_groups
@@ -30,5 +33,8 @@ __all__ = [
     "register_dataset",
     "register_fusion",
     "register_landmarker",
+    "register_loss",
+    "register_optimizer",
+    "register_schedule",
     "register_temporal",
 ]

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from fer_zoo import optim  # noqa: F401  (importing registers optimizers, schedules and losses)
 from fer_zoo.compose import build, model_names, model_spec, parse_name
 from fer_zoo.errors import OptionError, UnknownNameError
 from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
@@ -15,7 +16,7 @@ from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.registry import BACKBONES, REGISTRIES, Registry, unknown_name
 
 Patterns: TypeAlias = str | Sequence[str]
-Kind: TypeAlias = Literal["backbone", "temporal", "fusion", "landmarker", "dataset"]
+Kind: TypeAlias = Literal["backbone", "temporal", "fusion", "landmarker", "dataset", "optimizer", "schedule", "loss"]
 
 
 def create_model(
@@ -120,7 +121,9 @@ def list_weights(model: str = "*") -> list[str]:
 
 
 def list_components(kind: Kind, pattern: Patterns = "*", *, exclude: Patterns = ()) -> list[str]:
-    """List the registered names of a kind: "backbone", "temporal", "fusion", "landmarker" or "dataset".
+    """List the registered names of a kind.
+
+    Kinds are "backbone", "temporal", "fusion", "landmarker", "dataset", "optimizer", "schedule" and "loss".
 
     A family of names is listed as one, e.g. "timm/NAME"; its members are listed by a pattern that names the family,
     e.g. "timm/resnet*".

@@ -66,14 +66,18 @@ class Entry:
         ]
         return found + [f"{name}: required option of {self.kind} {self.name!r} is missing" for name in missing]
 
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise OptionError unless `options` fits the factory's keyword-only parameters."""
+        if problems := self.problems(options):
+            raise OptionError("; ".join(problems), _listed(self.options), "correct the options named above")
+
     def build(self, *, options: Mapping[str, Any], **offered: Any) -> Any:
         """Call the factory with checked options and with those of the `offered` values that it takes.
 
         Raises:
             OptionError: an option is unknown or of the wrong type.
         """
-        if problems := self.problems(options):
-            raise OptionError("; ".join(problems), _listed(self.options), "correct the options named above")
+        self.check(options)
         return self.factory(*(offered[name] for name in self.injected), **options)
 
 
@@ -339,11 +343,20 @@ FUSIONS = Registry("fusion", ("sites", "features", "in_features"), facts={"site"
 LANDMARKERS = Registry("landmarker")
 # `request`: it makes its clips itself; `root`: it reads a database below that folder.
 DATASETS = Registry("dataset", ("request", "root"), facts=_DATASET_FACTS, required=TERMS)
+OPTIMIZERS = Registry("optimizer", ("parameters", "lr"), facts={})
+SCHEDULES = Registry("schedule", ("steps",), facts={})
+LOSSES = Registry("loss", ("class_counts",), facts={})
 
-REGISTRIES = {registry.kind: registry for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS)}
+REGISTRIES = {
+    registry.kind: registry
+    for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS, OPTIMIZERS, SCHEDULES, LOSSES)
+}
 
 register_backbone = BACKBONES.register
 register_temporal = TEMPORALS.register
 register_fusion = FUSIONS.register
 register_landmarker = LANDMARKERS.register
 register_dataset = DATASETS.register
+register_optimizer = OPTIMIZERS.register
+register_schedule = SCHEDULES.register
+register_loss = LOSSES.register

@@ -21,12 +21,14 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     add_recipe(train)
     train.add_argument("--out", metavar="DIR", help="default runs/RECIPE")
     train.add_argument(
-        "--resume", action="store_true", help="go on where the training in DIR stopped; starts anew if DIR holds none"
+        "--resume", action="store_true", help="continue the training in DIR from its checkpoint; without one, start"
     )
     train.add_argument(
         "--tag", default="local", metavar="TAG", help="names the weights, as model.TAG; default %(default)s"
     )
-    train.add_argument("--workers", type=positive, metavar="N", help="processes that render clips; default one a core")
+    train.add_argument(
+        "--workers", type=positive, metavar="N", help="processes that render clips; default one per core"
+    )
     train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default FER_ZOO_STORES")
     train.add_argument("--max-steps", type=positive, metavar="N", help="stop early, to try a recipe")
     train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default cuda where there is one")
@@ -36,12 +38,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from fer_zoo.recipes import load_recipe
-    from fer_zoo.training import begun, processes, train
+    from fer_zoo.training import begun, distributed, train
 
     recipe = load_recipe(arguments.recipe, arguments.set)
     out = Path(arguments.out or Path("runs") / Path(arguments.recipe).with_suffix("").name)
-    if arguments.resume and not begun(out) and processes.is_first():
-        print(f"There is nothing to resume in {out}: the training starts anew.", file=sys.stderr)
+    if arguments.resume and not begun(out) and distributed.is_first():
+        print(f"There is nothing to resume in {out}: the training starts from the beginning.", file=sys.stderr)
     result = train(
         recipe,
         out,
@@ -53,19 +55,19 @@ def _train(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         tensorboard=arguments.tensorboard,
     )
-    processes.leave()
-    if not processes.is_first():
+    distributed.leave()
+    if not distributed.is_first():
         return
     print(f"{result.epochs} epochs, {result.hours:.2f} hours")
     for part, metrics in (("validation", result.validation), ("test", result.test)):
-        print(_figures(part, metrics) + _absent(recipe.model.labels, metrics))
+        print(_line(part, metrics) + _missing(recipe.model.labels, metrics))
     print(result.weights)
 
 
-def _absent(labels: Sequence[str], metrics: Metrics) -> str:
-    absent = [label for label, row in zip(labels, metrics.confusion, strict=True) if not sum(row)]
-    return f"; no clip of {', '.join(absent)}: UAR is over the others" if absent else ""
+def _missing(labels: Sequence[str], metrics: Metrics) -> str:
+    missing = [label for label, row in zip(labels, metrics.confusion, strict=True) if not sum(row)]
+    return f"; no clip of {', '.join(missing)}: UAR is over the others" if missing else ""
 
 
-def _figures(part: str, metrics: Metrics) -> str:
+def _line(part: str, metrics: Metrics) -> str:
     return f"{part}: WAR {metrics.war:.1%}, UAR {metrics.uar:.1%} ({metrics.clips} clips, {metrics.subjects} subjects)"

@@ -27,9 +27,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     models.set_defaults(verb=_models)
 
     components = verbs.add_parser("components", parents=[common], help="list backbones, temporal heads, fusions, ...")
-    components.add_argument(
-        "kind", nargs="?", metavar="KIND", help="backbone, temporal, fusion, landmarker or dataset; default all"
-    )
+    components.add_argument("kind", nargs="?", metavar="KIND", help=f"{', '.join(REGISTRIES)}; default all")
     components.add_argument("pattern", nargs="?", metavar="PATTERN", help="with * and ?, e.g. 'lm*' or 'timm/*net*'")
     components.set_defaults(verb=_components)
 

@@ -56,7 +56,7 @@ class Batches:
         self.recipe, self.clips = recipe, clips
         # Whole batches only: a small rest would disturb the batch norm.
         self.per_epoch = len(clips) // spec.batch_size
-        self.pieces = pieces_a_process(spec, processes)
+        self.pieces = pieces_per_process(spec, processes)
         bounds = [part[[0, -1]] for part in np.array_split(np.arange(spec.batch_size), processes * self.pieces)]
         mine = bounds[process * self.pieces : (process + 1) * self.pieces]
         self._shares = [range(int(first), int(last) + 1) for first, last in mine]
@@ -112,7 +112,7 @@ class Batches:
                 thread.shutdown(cancel_futures=True)
 
 
-def pieces_a_process(spec: TrainSpec, processes: int) -> int:
+def pieces_per_process(spec: TrainSpec, processes: int) -> int:
     """In how many pieces each process takes its share of a batch: the same number in all, as they call each other."""
     share = -(-spec.batch_size // processes)
     return -(-share // (spec.micro_batch or share))

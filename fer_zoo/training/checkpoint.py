@@ -1,4 +1,4 @@
-"""The state of a training in one file: all tensors in safetensors, the rest as JSON in its header. No pickle."""
+"""Checkpoints: the state of a training in one safetensors file, what is no tensor as JSON in its header. No pickle."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from fer_zoo.errors import TrainingError
 from fer_zoo.files import write_atomically
+from fer_zoo.training.run_folder import unwritable
 
 
 @dataclass
 class Progress:
     """How far a training has come, apart from tensors.
 
-    seconds: of training and validation; validation_seconds: of these, validation. history: a row of figures per
+    seconds: of training and validation; validation_seconds: of these, validation. history: one row of metrics per
     finished epoch. scaler: state of the fp16 gradient scaler.
     """
 
@@ -39,7 +40,7 @@ class Progress:
 def save_checkpoint(
     path: Path, progress: Progress, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write everything a run needs to go on; the file at `path` is whole at any moment.
+    """Write everything that a run needs to resume; the file at `path` is complete at any moment.
 
     Raises:
         TrainingError: the file cannot be written; the previous one is kept.
@@ -82,7 +83,7 @@ def read_progress(path: Path) -> Progress:
         return Progress(**json.loads(header["progress"]))
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(
-            f"{path} is no checkpoint: {error}", "a checkpoint of this version", "start anew"
+            f"{path} is not a checkpoint: {error}", "a checkpoint of this version", "start again in another folder"
         ) from error
 
 
@@ -92,9 +93,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]
     try:
         write_atomically(path, lambda stream: stream.write(save(plain, header)))
     except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be written: {error}.", "room on the disk", "free some space and resume; nothing is lost"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -108,7 +107,9 @@ def _opened(path: Path) -> Any:
         return safe_open(path, framework="pt")
     except (OSError, RuntimeError, SafetensorError) as error:  # torch's own error for a file that is cut short
         raise TrainingError(
-            f"{path} cannot be read: {error}.", "a whole checkpoint", "restore it from a copy, or start anew"
+            f"{path} cannot be read: {error}.",
+            "a complete checkpoint",
+            "restore it from a copy, or start again in another folder",
         ) from error
 
 

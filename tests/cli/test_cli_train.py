@@ -95,7 +95,7 @@ def test_nothing_to_resume_is_said(
 
     monkeypatch.setattr("fer_zoo.training.train", stopped)
     arguments = ["train", "quickstart", "--out", str(tmp_path)]
-    said = f"There is nothing to resume in {tmp_path}: the training starts anew.\n"
+    said = f"There is nothing to resume in {tmp_path}: the training starts from the beginning.\n"
     assert cli.main([*arguments, "--resume"]) == cli.EXIT_ERROR
     assert capsys.readouterr().err.startswith(said)
     assert cli.main(arguments) == cli.EXIT_ERROR

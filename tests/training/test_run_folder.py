@@ -21,7 +21,7 @@ from fer_zoo.errors import HubError, TrainingError
 from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
-from fer_zoo.training import TrainResult, evaluate_clips, loop, report, train
+from fer_zoo.training import TrainResult, evaluate_clips, run_folder, train, trainer
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.seed import kernels
@@ -56,14 +56,14 @@ def test_a_resumed_run_says_so_and_keeps_its_start(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_on_other_code_and_hardware_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    surroundings = report.surroundings
+    surroundings = run_folder.surroundings
 
     def go_on(folder: Path, **options: object) -> None:
         for step, (commit, hardware) in enumerate(
             [("a" * 40, "abacus"), ("b" * 40 + "-dirty", "quill"), ("a" * 40, "abacus")], 1
         ):
             found = {"commit": commit, "hardware": hardware, "torch": f"2.{step}"}
-            monkeypatch.setattr(report, "surroundings", lambda state, found=found: surroundings(state) | found)
+            monkeypatch.setattr(run_folder, "surroundings", lambda state, found=found: surroundings(state) | found)
             result = train(toy_faces.recipe(**options), folder, max_steps=step, resume=step > 1, device="cpu")
             card = read_folder(result.weights).card
             if step == 1:
@@ -135,31 +135,31 @@ def test_deterministic_training_is_judged_so_too(tmp_path: Path, monkeypatch: py
     seen: list[tuple[str, bool]] = []
 
     def watched(name: str) -> None:
-        own = getattr(loop, name)
+        own = getattr(trainer, name)
 
         def watch(*arguments: Any) -> Any:
             seen.append((name, torch.are_deterministic_algorithms_enabled()))
             return own(*arguments)
 
-        monkeypatch.setattr(loop, name, watch)
+        monkeypatch.setattr(trainer, name, watch)
 
-    for name in ("train_step", "judge"):
+    for name in ("train_step", "evaluate_run"):
         watched(name)
     for wanted in (True, False):
         seen.clear()
         recipe = toy_faces.recipe(deterministic=wanted)
         train(recipe, tmp_path / str(wanted), max_steps=1, device="cpu")
-        assert seen == [("train_step", wanted), ("judge", wanted)]
+        assert seen == [("train_step", wanted), ("evaluate_run", wanted)]
 
 
-@pytest.mark.parametrize("where", ["train_step", "judge"])
+@pytest.mark.parametrize("where", ["train_step", "evaluate_run"])
 def test_a_part_without_a_deterministic_kernel_is_named(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("avg_pool3d_backward_cuda does not have a deterministic implementation.\nMore words.")
 
-    monkeypatch.setattr(loop, where, refuse)
+    monkeypatch.setattr(trainer, where, refuse)
     with pytest.raises(TrainingError, match=r"train\.deterministic: avg_pool3d_backward_cuda does not") as caught:
         train(toy_faces.recipe(deterministic=True), tmp_path / "wanted", max_steps=1, device="cpu")
     assert "More words" not in str(caught.value)

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from fer_zoo.compose import build
 from fer_zoo.training import train
+from fer_zoo.training.distributed import with_joint_batch_norm
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.processes import with_joint_batch_norm
 
 # Sums of two processes are in another order; so are dropout's draws and batch norm's clips, which are left out.
 PLAIN = {"norm": "none", "dropout": 0.0, "epochs": 2}
