@@ -300,8 +300,8 @@ class TrainSpec(Spec):
             if key in ("decay", "decay_every") and component.name in ("constant", "cosine", "onecycle"):
                 continue  # recipes of earlier versions have it with every schedule
             option = "beta1" if key == "momentum" and component.name in ("adam", "adamw") else key
-            if component.options.get(option, value) != value:
-                raise ValueError(f"{key} is {value!r}, and option {option!r} of the {kind} another value; keep one")
+            if (other := component.options.get(option, value)) != value:
+                raise ValueError(f"{key} is {value!r}, and the {kind}'s option {option} is {other!r}; keep one of them")
             object.__setattr__(self, kind, ComponentSpec(**{**component.model_dump(), option: value}))
         return self
 
