@@ -1,4 +1,7 @@
-"""Checkpoints: the state of a training in one safetensors file, what is no tensor as JSON in its header. No pickle."""
+"""Checkpoints: the state of a training in one safetensors file, other values as JSON in its header. No pickle.
+
+All functions raise TrainingError if a file is damaged, belongs to a different network, or cannot be written.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,7 @@ class Progress:
 def save_checkpoint(
     path: Path, progress: Progress, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write everything that a run needs to resume; the file at `path` is complete at any moment.
-
-    Raises:
-        TrainingError: the file cannot be written; the previous one is kept.
-    """
+    """Write everything that a run needs to resume; the file at `path` is complete at any moment."""
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items() if value is not None}
@@ -52,11 +51,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
-    """Restore modules and optimizer in place, exactly.
-
-    Raises:
-        TrainingError: the file is damaged or was written for another network.
-    """
+    """Restore modules and optimizer in place, exactly."""
     tensors, header = read_tensors(path)
     try:
         for name, module in modules.items():
@@ -72,11 +67,7 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.
 
 
 def read_progress(path: Path) -> Progress:
-    """Read only how far the run of a checkpoint has come.
-
-    Raises:
-        TrainingError: the file is damaged.
-    """
+    """Read only how far the run of a checkpoint has come."""
     with _opened(path) as file:
         header = file.metadata() or {}
     try:

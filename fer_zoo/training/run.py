@@ -45,12 +45,7 @@ class Stage:
         return self.folder / LAST
 
     def network(self) -> FERModel:
-        """Build its network with random weights, or with published ones of the backbone if it starts from them.
-
-        Raises:
-            UnknownNameError, OptionError, IncompatibleComponentsError: as `fer_zoo.compose.build`.
-            WeightsError: the published weights cannot be loaded.
-        """
+        """Build its network with random weights, or with published ones of the backbone if it starts from them."""
         seed_torch(self.recipe.seed, "weights")
         model = build(self.recipe.model)
         if self.recipe.backbone_weights == "pretrained" and not self.last.exists():
@@ -92,22 +87,14 @@ class Run:
         return {"model": self.model} if self.average is self.model else {"model": self.model, "average": self.average}
 
     def save(self, path: Path | None = None) -> None:
-        """Write a checkpoint, in the main process; by default the one that is resumed.
-
-        Raises:
-            TrainingError: it cannot be written; the previous one is kept.
-        """
+        """Write a checkpoint, in the main process; by default the one that is resumed."""
         scaler = self.accelerator.scaler
         self.progress.scaler = {} if scaler is None else scaler.state_dict()
         if self.accelerator.is_main_process:
             save_checkpoint(path or self.stage.last, self.progress, self.modules(), self.optimizer)
 
     def load(self) -> None:
-        """Continue from the checkpoint.
-
-        Raises:
-            TrainingError: it is damaged, or belongs to a different network.
-        """
+        """Continue from the checkpoint."""
         self.progress = load_checkpoint(self.stage.last, self.modules(), self.optimizer)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(self.progress.scaler)
@@ -127,10 +114,6 @@ def start(
     Args:
         model: `stage.network()`.
         twin: the trained 2D twin, which a new network's backbone starts from.
-
-    Raises:
-        TrainingError: the checkpoint is damaged, or belongs to a different network.
-        OptionError: an optimizer, schedule or loss refuses its options.
     """
     recipe, spec, train = stage.recipe, stage.recipe.train, clips["train"]
     accelerator = make_accelerator(spec, state)

@@ -1,4 +1,7 @@
-"""The folder of a training: its lock, recipe.yaml, run.json, split.json, log.csv, leftover files and weights."""
+"""The folder of a training: its lock, recipe.yaml, run.json, split.json, log.csv, leftover files and weights.
+
+All functions raise TrainingError if a file is damaged or cannot be written; a file that is replaced is kept then.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +45,7 @@ def begun(out: Path) -> bool:
 
 @contextmanager
 def locked_folder(out: Path, *, main: bool) -> Iterator[None]:
-    """Keep every other training out of a folder while the block runs; the lock of a killed process ends with it.
-
-    Raises:
-        TrainingError: another process trains there, or the folder cannot be written.
-    """
+    """Keep every other training out of a folder while the block runs; the lock of a killed process ends with it."""
     with ExitStack() as held:
         if main:
             try:
@@ -64,11 +63,7 @@ def locked_folder(out: Path, *, main: bool) -> Iterator[None]:
 
 
 def clear(out: Path) -> None:
-    """Remove the half-written files that a killed training left, in the folder and all folders below it.
-
-    Raises:
-        TrainingError: one cannot be removed.
-    """
+    """Remove the half-written files that a killed training left, in the folder and all folders below it."""
     try:
         for folder in [out, *sorted(path for path in out.rglob("*") if path.is_dir())]:
             clear_left_overs(folder)
@@ -77,11 +72,7 @@ def clear(out: Path) -> None:
 
 
 def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
-    """Write recipe.yaml and run.json: what is trained, and on what.
-
-    Raises:
-        TrainingError: the folder cannot be written.
-    """
+    """Write recipe.yaml and run.json: what is trained, and on what."""
     text = dump_recipe(recipe)
     facts = {
         **surroundings(state),
@@ -95,11 +86,7 @@ def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
 
 
 def add_resume(out: Path, state: PartialState) -> None:
-    """Add to run.json when the training was resumed, and what differs from where it was started.
-
-    Raises:
-        TrainingError: run.json is damaged or cannot be written.
-    """
+    """Add to run.json when the training was resumed, and what differs from where it was started."""
     run = _read_run(out)
     differs = {fact: value for fact, value in surroundings(state).items() if run.get(fact) != value}
     _update(out, {"resumed": [*run.get("resumed", []), {"when": _now(), **differs}]})
@@ -110,9 +97,6 @@ def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, detectors:
 
     Args:
         detectors: versions of the detectors that found the clips' landmarks; none where the landmarks are rendered.
-
-    Raises:
-        TrainingError: run.json is damaged or cannot be written.
     """
     before = _read_run(out).get("seconds", {}).get("clips", 0.0)
     facts = {"data": {part: _clip_facts(own) for part, own in clips.items()}}
@@ -122,11 +106,7 @@ def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, detectors:
 
 
 def add_end(out: Path, seconds: Mapping[str, float]) -> None:
-    """Add to run.json when the training ended, and the seconds of its stages without breaks.
-
-    Raises:
-        TrainingError: run.json is damaged or cannot be written.
-    """
+    """Add to run.json when the training ended, and the seconds of its stages without breaks."""
     _update(out, {"ended": _now()}, seconds=seconds)
 
 
@@ -134,9 +114,6 @@ def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None
     """Write split.json: which clips of a store are in which part. Clips made on demand have no keys, and no split.json.
 
     Another recipe may name the file as its split.
-
-    Raises:
-        TrainingError: the folder cannot be written.
     """
     if not clips["test"].keys:
         return
@@ -155,11 +132,7 @@ def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None
 
 
 def write_log(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write log.csv, one row per epoch.
-
-    Raises:
-        TrainingError: the file cannot be written; the previous one is kept.
-    """
+    """Write log.csv, one row per epoch."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
     writer.writeheader()
@@ -170,11 +143,7 @@ def write_log(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 def write_weights(
     out: Path, model: FERModel, recipe: Recipe, metrics: Mapping[str, Metrics], *, tag: str, hours: float
 ) -> Path:
-    """Write the weights folder with its card; returns the folder.
-
-    Raises:
-        TrainingError: run.json is damaged.
-    """
+    """Write the weights folder with its card; returns the folder."""
     run = _read_run(out)
     card = {
         "name": f"{recipe.model.name}.{tag}",
@@ -191,11 +160,7 @@ def write_weights(
 
 
 def write(path: Path, text: str) -> None:
-    """Write a text file atomically.
-
-    Raises:
-        TrainingError: it cannot be written; the previous one is kept.
-    """
+    """Write a text file atomically."""
     try:
         write_text(path, text)
     except OSError as error:
