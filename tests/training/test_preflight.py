@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import toy_faces
-from accelerate import PartialState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_zoo import data
 from fer_zoo.errors import RecipeError, TrainingError
 from fer_zoo.specs import Recipe
-from fer_zoo.training import distributed, train
+from fer_zoo.training import train
 from fer_zoo.training.preflight import check_folds, check_shares, missing_labels
 
 
@@ -132,29 +130,3 @@ def test_a_part_that_lacks_a_label_is_recorded(tmp_path: Path, monkeypatch: pyte
     }
     recalls = [row[label] / 4 for label, row in enumerate(result.test.confusion) if label != 1]
     assert result.test.uar == pytest.approx(np.mean(recalls))
-
-
-def test_a_device_with_a_number_is_one_processs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(TrainingError, match="for 2 processes"):
-        distributed.join("cpu:0")
-    monkeypatch.delenv("WORLD_SIZE")
-    assert isinstance(distributed.join("cpu"), PartialState)
-
-
-def test_a_launcher_that_shards_the_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    accelerator = distributed.make_accelerator(toy_faces.recipe().train, distributed.join("cpu"))
-    kind = type(accelerator.distributed_type)
-    monkeypatch.setattr("accelerate.Accelerator.distributed_type", kind.FSDP)
-    with pytest.raises(TrainingError, match="asks for FSDP"):
-        distributed.make_accelerator(toy_faces.recipe().train, distributed.join("cpu"))
-
-
-def test_fields_of_a_clip_set_stay_when_it_is_cropped() -> None:
-    from fer_zoo.training.evaluate import crop_clips
-
-    clips = data.load(toy_faces.recipe())["test"]
-    named = dataclasses.replace(clips, videos=tuple(f"v{n}" for n in range(12)), people={20: "Ann"})
-    cropped = crop_clips(named, toy_faces.recipe().model.input)
-    assert (cropped.videos, cropped.people, cropped.person(0)) == (named.videos, named.people, "Ann")
-    assert cropped.read(np.array([0])).shape == (1, 6, 32, 32, 3)
