@@ -65,7 +65,7 @@ def _components(arguments: argparse.Namespace) -> None:
         print(plugin, file=sys.stderr)
     if not any(found.values()):
         raise UnknownNameError(
-            f"No {' or '.join(kinds)} matches {pattern!r}.",
+            f"No {kind or 'component'} matches {pattern!r}.",
             "a pattern such as 'lm*', of a family's members such as 'timm/resnet*'",
             "`fer-zoo components` lists all",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ def check_start(
     stages = [(stage, stage.network()) for stage in stages_of(recipe, out)]
     for stage, model in stages:
         _check_components(stage.recipe.train)
-        _check_batch(stage, lambda model=model: model, state.num_processes, joint=joint_batch_norm(state))
+        _check_batch(stage, model, state.num_processes, joint=joint_batch_norm(state))
         make_accelerator(stage.recipe.train, state)
         if stage.last.exists():
             _check_recipe(read_progress(stage.last), stage)
@@ -90,10 +90,11 @@ def check_shares(recipe: Recipe, processes: int = 1, *, joint: bool = False) -> 
         TrainingError: they do not, or the backbone has no 2D twin for the stage of single frames.
     """
     for stage in stages_of(recipe, Path()):
-        _check_batch(stage, lambda stage=stage: build(stage.recipe.model), processes, joint=joint)
+        _check_batch(stage, None, processes, joint=joint)
 
 
-def _check_batch(stage: Stage, network: Callable[[], nn.Module], processes: int, *, joint: bool) -> None:
+def _check_batch(stage: Stage, model: nn.Module | None, processes: int, *, joint: bool) -> None:
+    """As `check_shares`, for one stage; its network is built here if it is needed and not given."""
     spec, block, pieces = stage.recipe.train, stage.block, pieces_per_process(stage.recipe.train, processes)
     shared = f"{block}.batch_size {spec.batch_size}, in {pieces} pieces on each of {processes} devices: " * (
         processes * pieces > 1
@@ -104,7 +105,7 @@ def _check_batch(stage: Stage, network: Callable[[], nn.Module], processes: int,
             "at least one clip in every piece",
             f"raise {block}.batch_size to {processes * pieces}, raise {block}.micro_batch, or use fewer devices",
         )
-    if _compares(spec, processes, joint) or not has_batch_norm(network()):
+    if _compares(spec, processes, joint) or not has_batch_norm(model or build(stage.recipe.model)):
         return
     raise TrainingError(
         f"{shared}pieces of one clip, and the network has batch norm."

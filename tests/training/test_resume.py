@@ -79,8 +79,8 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path, step: int, o
     assert not (killed / "weights").exists(), "killed too late"
     for folder in {killed, last.parent, killed / "predictions" / "last", last.parent / "broken"}:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("last.71.tmp.safetensors", "best.71.tmp.safetensors", "run.71.tmp.json"):
-            (folder / f".{name}").write_bytes(b"what a kill in the middle of writing leaves")
+        for name in ("last.{}.tmp.safetensors", "best.{}.tmp.safetensors", "run.{}.tmp.json"):
+            (folder / f".{name.format(process.pid)}").write_bytes(b"what a kill in the middle of writing leaves")
         (folder / ".mine.tmp").write_bytes(b"somebody else's")
     train(recipe, killed, resume=True, device="cpu")
     train(recipe, tmp_path / "whole", device="cpu")
