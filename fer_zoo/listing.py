@@ -11,7 +11,7 @@ from fer_zoo.names import model_names
 from fer_zoo.registry import BACKBONES, REGISTRIES, Registry, unknown_name
 
 Patterns: TypeAlias = str | Sequence[str]
-Kind: TypeAlias = Literal["backbone", "temporal", "fusion", "landmarker", "dataset"]
+Kind: TypeAlias = Literal["backbone", "temporal", "fusion", "landmarker", "dataset", "optimizer", "schedule", "loss"]
 
 
 def list_models(
@@ -54,7 +54,9 @@ def list_weights(model: str = "*") -> list[str]:
 
 
 def list_components(kind: Kind, pattern: Patterns = "*", *, exclude: Patterns = ()) -> list[str]:
-    """List the registered names of a kind: "backbone", "temporal", "fusion", "landmarker" or "dataset".
+    """List the registered names of a kind.
+
+    Kinds are "backbone", "temporal", "fusion", "landmarker", "dataset", "optimizer", "schedule" and "loss".
 
     A family of names is listed as one, e.g. "timm/NAME"; its members are listed by a pattern that names the family,
     e.g. "timm/resnet*".

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from fer_zoo.documents import DEEPEST, DocumentError, Key, parse_yaml, parse_yaml_with_lines, read_text
 from fer_zoo.errors import RecipeError
-from fer_zoo.specs import SPLITS, ComponentSpec, Recipe, split_form
+from fer_zoo.specs import SHORT_KEYS, SPLITS, ComponentSpec, Recipe, split_form
 
 
 @dataclass
@@ -83,6 +83,8 @@ def override(document: Document, text: str) -> str | None:
     except DocumentError as error:
         return f"--set {text}: the value cannot be read as YAML: {error}"
     *above, last = keys
+    if len(keys) in (2, 3) and isinstance(block := document.data.get(keys[0]), dict):
+        _drop_restated(block, {keys[1]: value if len(keys) == 2 else {last: value}})
     if last == "name" and section(tuple(above)) is ComponentSpec and target.get("name") != value:
         _drop_options(document, target, tuple(above))
     target[last] = value
@@ -122,11 +124,24 @@ def _off_by_default(key: Key) -> bool:
     return field is not None and field.default is None
 
 
+def _drop_restated(base: dict[str, Any], change: Mapping[str, Any]) -> None:
+    """Of a short key of training and the option that it is short for, drop the one that the change overrides."""
+    for short, kind in SHORT_KEYS.items():
+        component = change.get(kind)
+        if isinstance(component, dict) and short in component:
+            base.pop(short, None)
+        if short in change and isinstance(base.get(kind), dict):
+            base[kind].pop(short, None)
+
+
 def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> None:
+    _drop_restated(base, change)
     for key, value in change.items():
         old = base.get(key)
         if isinstance(value, dict) and isinstance(old, dict) and not _replaces(key, value, old):
             _merge(old, value)
+        elif isinstance(value, dict) and isinstance(old, str) and "name" not in value:
+            base[key] = {"name": old, **value}  # options of a component given by its name alone
         else:
             base[key] = value
 

@@ -35,6 +35,7 @@ ARROWS = {
     "temporal": BASE,
     "fusion": {*BASE, "landmarks"},
     "landmarks": {*BASE, "stopwatch"},
+    "optim": BASE,
     "recipes": {*BASE, "compatibility", "paths", "recipe_documents", "recipe_problems"},
     "recipe_problems": {*BASE, "compatibility", "recipe_documents"},
     "recipe_documents": {"documents", "specs", "errors"},

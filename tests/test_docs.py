@@ -17,7 +17,16 @@ import component_tables  # noqa: E402
 import model_zoo  # noqa: E402
 import recipe_reference  # noqa: E402
 
-from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Registry  # noqa: E402
+from fer_zoo.registry import (  # noqa: E402
+    BACKBONES,
+    FUSIONS,
+    LANDMARKERS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    TEMPORALS,
+    Registry,
+)
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
@@ -50,6 +59,13 @@ def test_every_component_has_a_line_of_its_own_besides_the_tables(registry: Regi
     names = [entry.name.removesuffix("_tiny") for entry in component_tables.described(registry)]
     assert names
     assert [name for name in names if not re.search(rf"\b{name}\b", typed)] == []
+
+
+@pytest.mark.parametrize("registry", [OPTIMIZERS, SCHEDULES, LOSSES], ids=lambda registry: registry.kind)
+def test_the_training_page_lists_optimizers_schedules_and_losses(registry: Registry) -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", (DOCS / "training.md").read_text(), re.MULTILINE)
+    ours = [name for name in registry.names() if registry.get(name).module.startswith("fer_zoo.")]
+    assert set(ours) <= set(listed)
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -89,7 +89,7 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
             kind = "[ranges, folds, a subject, a published split, databases or a file](#split)"
             inner.append("\n## split\n\nOne of six forms.\n" + "".join(map(_form, SPLITS.values())))
         elif nested is ComponentSpec:
-            kind = f"a [{_kind(name)}](#{_kind(name)})"
+            kind = f"{'an' if name[0] in 'aeiou' else 'a'} [{_kind(name)}](#{_kind(name)})"
         elif nested and name == "pretrain":
             kind = "settings as [train](#train), or `null`"
         elif nested:

@@ -32,7 +32,7 @@ from fer_zoo.recipes import dump_recipe, load_recipe, training_changes
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.pretrain import frame_recipe
-from fer_zoo.training.report import LOCK
+from fer_zoo.training.run_folder import LOCK
 
 # What runs a cell; the test of the runner puts another program here.
 TRAIN = ("fer_zoo.cli", "train")

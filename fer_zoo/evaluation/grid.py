@@ -22,7 +22,7 @@ from fer_zoo.recipe_documents import parse
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.specs.base import Spec
-from fer_zoo.training.checks import check_batches, check_folds, check_shares
+from fer_zoo.training.preflight import check_batches, check_folds, check_shares
 
 # Longer names are cut: most file systems take 255 bytes.
 _LONGEST = 120
@@ -170,7 +170,7 @@ def _data_problem(recipe: Recipe, stores: Path | None) -> FerZooError | None:
     try:
         opened = open_stores(recipe, stores)
         if opened:  # else clips are made on demand, which may take hours
-            parts = load(recipe, stores=stores)
+            parts = load(recipe, opened=opened)
             check_apart(recipe, parts, opened)
             check_folds(recipe, parts)
             check_batches(recipe, parts)

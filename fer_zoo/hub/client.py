@@ -58,7 +58,7 @@ class Client:
         """The client's own methods, with our name in their user agent."""
         from huggingface_hub import HfApi
 
-        from fer_zoo import __version__
+        from fer_zoo._version import __version__
 
         return HfApi(
             endpoint=self.endpoint, token=self.settings.token, library_name=LIBRARY, library_version=__version__
@@ -91,7 +91,7 @@ class Client:
         """
         from huggingface_hub import hf_hub_download
 
-        from fer_zoo import __version__
+        from fer_zoo._version import __version__
 
         with told(self.address, repo, commit, file, cache=self.cache):
             path = hf_hub_download(

@@ -183,6 +183,6 @@ def _operations(plan: Plan) -> Iterator[CommitOperationAdd | CommitOperationDele
 
 
 def _description() -> str:
-    from fer_zoo import __version__
+    from fer_zoo._version import __version__
 
     return f"Pushed by {LIBRARY} {__version__}"

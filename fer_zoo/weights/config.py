@@ -50,12 +50,12 @@ class _Format2(Spec):
 
 def config_fields(spec: ModelSpec, detector_version: str) -> dict[str, Any]:
     """What is written to config.json, in the newest format."""
-    import fer_zoo
+    from fer_zoo._version import __version__
 
     made = _Format2(
         format=FORMAT,
         library="fer-zoo",
-        version=fer_zoo.__version__,
+        version=__version__,
         model=spec,
         detector_version=detector_version,
     )

@@ -20,7 +20,7 @@ from fer_zoo.errors import FerZooError, InputError, RecipeError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import TERMS, ComponentSpec, CropSpec, Recipe
-from fer_zoo.training.report import write_split
+from fer_zoo.training.run_folder import write_split
 
 PAPER = ("ckplus", "disfa", "fera", "mmi")
 SUBJECTS, PER_SUBJECT = 10, 6

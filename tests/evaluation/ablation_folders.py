@@ -12,7 +12,7 @@ import numpy as np
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 LABELS = ("anger", "fear", "happiness")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -21,7 +21,7 @@ from fer_zoo.evaluation.on_store import check_out, evaluate_on_store
 from fer_zoo.training import evaluate_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.report import write_split
+from fer_zoo.training.run_folder import write_split
 
 
 def noted(

@@ -34,7 +34,7 @@ from fer_zoo.evaluation.report_text import (
     as_markdown,
 )
 from fer_zoo.evaluation.results import read_results
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 VOID = {"meta", "img", "br"}
 

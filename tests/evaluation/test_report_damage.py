@@ -16,7 +16,7 @@ from fer_zoo.evaluation.report_page import page
 from fer_zoo.evaluation.report_summary import make_report
 from fer_zoo.evaluation.report_text import as_markdown
 from fer_zoo.evaluation.results import Cell, read_results
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 FILES = (
     "cell.yaml", "recipe.yaml", "run.json", "log.csv", "frames/log.csv", "predictions/best/test.csv",

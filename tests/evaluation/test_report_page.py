@@ -17,7 +17,7 @@ from fer_zoo.evaluation.report_tables import group_table, short
 from fer_zoo.evaluation.report_text import Block, Code, Heading, Paragraph, Picture, Strong, Table
 from fer_zoo.evaluation.results import read_results
 from fer_zoo.recipes import load_recipe
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 SYNTHICT = {"data": {"dataset": "synthict"}}
 SOURCE = "Hasani & Mahoor 2017, Table 1, CK+, 3D Inception-ResNet"

@@ -10,7 +10,7 @@ from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said
 
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, in_one_line, read_results
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 
 def test_a_training_that_is_done(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 import torch
 import toy_faces
+from accelerate import PartialState
 from safetensors.torch import load_file
 
 from fer_zoo.compose import build
-from fer_zoo.training import train
+from fer_zoo.errors import TrainingError
+from fer_zoo.training import distributed, train
+from fer_zoo.training.distributed import with_joint_batch_norm
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.processes import with_joint_batch_norm
 
 # Sums of two processes are in another order; so are dropout's draws and batch norm's clips, which are left out.
 PLAIN = {"norm": "none", "dropout": 0.0, "epochs": 2}
@@ -94,3 +96,19 @@ def test_batch_norm_of_two_processes_keeps_one_network(tmp_path: Path) -> None:
     model = load_weights(tmp_path / "run" / "weights")
     said = Predictions.read(tmp_path / "run" / "predictions" / "best" / "test.csv")
     assert evaluate_clips(model, data.load(toy_faces.recipe())["test"]) == figures(said).card()
+
+
+def test_a_numbered_device_is_for_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="for 2 processes"):
+        distributed.join("cpu:0")
+    monkeypatch.delenv("WORLD_SIZE")
+    assert isinstance(distributed.join("cpu"), PartialState)
+
+
+def test_a_launcher_that_shards_the_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    accelerator = distributed.make_accelerator(toy_faces.recipe().train, distributed.join("cpu"))
+    kind = type(accelerator.distributed_type)
+    monkeypatch.setattr("accelerate.Accelerator.distributed_type", kind.FSDP)
+    with pytest.raises(TrainingError, match="asks for FSDP"):
+        distributed.make_accelerator(toy_faces.recipe().train, distributed.join("cpu"))

@@ -22,11 +22,12 @@ from fer_zoo import data
 from fer_zoo.errors import InputError, OptionError, TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
-from fer_zoo.training import TrainResult, evaluate_clips, loop, processes, report, train
+from fer_zoo.specs import ComponentSpec
+from fer_zoo.training import TrainResult, distributed, evaluate_clips, run_folder, train, trainer
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import read_progress
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.run import start
+from fer_zoo.training.run import Stage, start
 from fer_zoo.training.step import train_step
 from fer_zoo.weights import load_weights, read_folder
 
@@ -43,7 +44,7 @@ def test_it_learns(tmp_path: Path) -> None:
 def test_the_run_folder(whole: tuple[Path, TrainResult]) -> None:
     out, result = whole
     names = {"best.safetensors", "last.safetensors", "log.csv", "recipe.yaml", "run.json", "weights", "predictions"}
-    assert {file.name for file in out.iterdir()} - {report.LOCK} == names
+    assert {file.name for file in out.iterdir()} - {run_folder.LOCK} == names
     assert load_recipe(out / "recipe.yaml") == toy_faces.recipe()
     assert json.loads((out / "run.json").read_text())["torch"] == torch.__version__
     rows = list(csv.DictReader((out / "log.csv").open()))
@@ -98,7 +99,7 @@ def test_a_second_training_in_the_folder_is_refused_and_harms_nothing(tmp_path: 
         "import sys, time; from pathlib import Path; from fer_zoo.files import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", hold, tmp_path / report.LOCK], stdout=subprocess.PIPE) as other:
+    with subprocess.Popen([sys.executable, "-c", hold, tmp_path / run_folder.LOCK], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(TrainingError, match="Another process trains in"):
@@ -115,7 +116,7 @@ def test_a_device_without_memory_left(
     def full(*_: object) -> float:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
-    monkeypatch.setattr(loop, "train_step", full)
+    monkeypatch.setattr(trainer, "train_step", full)
     with pytest.raises(TrainingError, match=rf"(?s)Step 1: cpu has no memory left for {micro_batch or 4} clips.*{do}"):
         train(toy_faces.recipe(micro_batch=micro_batch, norm="none"), tmp_path, device="cpu")
 
@@ -169,7 +170,7 @@ def test_a_diverging_frames_stage_is_advised_by_its_block(tmp_path: Path) -> Non
     """The recipe's own `pretrain`, which the stage itself has as `train`."""
     recipe = toy_faces.recipe(pretrain=True)
     assert recipe.pretrain is not None
-    wild = recipe.pretrain.model_copy(update={"optimizer": "sgd", "lr": 1e30, "ema": None})
+    wild = recipe.pretrain.model_copy(update={"optimizer": ComponentSpec(name="sgd"), "lr": 1e30, "ema": None})
     with pytest.raises(TrainingError) as caught:
         train(recipe.model_copy(update={"pretrain": wild}), tmp_path, device="cpu")
     assert caught.value.do.startswith("lower pretrain.lr, set pretrain.clip_grad or lengthen pretrain.warmup, in")
@@ -228,9 +229,10 @@ def test_a_store_that_does_not_fit_starts_nothing(tmp_path: Path) -> None:
 
 def test_validation_is_of_the_averaged_weights(tmp_path: Path) -> None:
     clips = data.load(toy_faces.recipe())
-    run = start(toy_faces.recipe(), clips, tmp_path, processes.join("cpu"))
+    stage = Stage(toy_faces.recipe(), tmp_path)
+    run = start(stage, stage.network(), clips, distributed.join("cpu"))
     before = run.average.classifier.weight.clone()
     first = run.model.classifier.weight.clone()
-    train_step(run, Batches(toy_faces.recipe(), clips["train"]).ahead(0, 1), clips["train"], 18)
+    train_step(run, Batches(toy_faces.recipe(), clips["train"]).ahead(0, 1))
     moved = run.model.classifier.weight
     torch.testing.assert_close(run.average.classifier.weight, before + 0.9 * (moved - first))

@@ -1,8 +1,7 @@
-"""What is wrong with a training is said before it begins: shares of one clip, shares of none, folds without a label."""
+"""What would stop a training is found before it begins: pieces of one clip, of none, folds without a label."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import toy_faces
-from accelerate import PartialState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_zoo import data
 from fer_zoo.errors import RecipeError, TrainingError
 from fer_zoo.specs import Recipe
-from fer_zoo.training import processes, train
-from fer_zoo.training.checks import absent_labels, check_folds, check_shares
+from fer_zoo.training import train
+from fer_zoo.training.preflight import check_folds, check_shares, missing_labels
 
 
 @pytest.mark.parametrize(
@@ -110,7 +108,7 @@ def test_folds_without_a_label() -> None:
     folds = toy_faces.recipe().model_dump() | {"split": {"folds": 3, "fold": 2}}
     check_folds(Recipe.model_validate(folds), clips)
     lacking = clips | {"test": clips["test"].take(np.flatnonzero(clips["test"].labels != 1))}
-    assert absent_labels(lacking["test"]) == ["green"]
+    assert missing_labels(lacking["test"]) == ["green"]
     with pytest.raises(RecipeError, match=r"(?s)Fold 2 of 3 has no test clip of green.*another split\.seed"):
         check_folds(Recipe.model_validate(folds), lacking)
     check_folds(toy_faces.recipe(), lacking)
@@ -132,29 +130,3 @@ def test_a_part_that_lacks_a_label_is_recorded(tmp_path: Path, monkeypatch: pyte
     }
     recalls = [row[label] / 4 for label, row in enumerate(result.test.confusion) if label != 1]
     assert result.test.uar == pytest.approx(np.mean(recalls))
-
-
-def test_a_device_with_a_number_is_one_processs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(TrainingError, match="for 2 processes"):
-        processes.join("cpu:0")
-    monkeypatch.delenv("WORLD_SIZE")
-    assert isinstance(processes.join("cpu"), PartialState)
-
-
-def test_a_launcher_that_shards_the_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    accelerator = processes.make_accelerator(toy_faces.recipe().train, processes.join("cpu"))
-    kind = type(accelerator.distributed_type)
-    monkeypatch.setattr("accelerate.Accelerator.distributed_type", kind.FSDP)
-    with pytest.raises(TrainingError, match="asks for FSDP"):
-        processes.make_accelerator(toy_faces.recipe().train, processes.join("cpu"))
-
-
-def test_fields_of_a_clip_set_stay_when_it_is_cropped() -> None:
-    from fer_zoo.training.evaluate import crop_clips
-
-    clips = data.load(toy_faces.recipe())["test"]
-    named = dataclasses.replace(clips, videos=tuple(f"v{n}" for n in range(12)), people={20: "Ann"})
-    cropped = crop_clips(named, toy_faces.recipe().model.input)
-    assert (cropped.videos, cropped.people, cropped.person(0)) == (named.videos, named.people, "Ann")
-    assert cropped.read(np.array([0])).shape == (1, 6, 32, 32, 3)

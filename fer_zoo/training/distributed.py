@@ -1,4 +1,4 @@
-"""Which device a process trains on and which other processes train with it, by accelerate."""
+"""The device of a process, the other processes that train with it, and what they share, through accelerate."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from fer_zoo.specs import TrainSpec
 if TYPE_CHECKING:
     from accelerate import Accelerator, PartialState
 
-# The first process may make the clips while the others wait for it.
-_PATIENCE = timedelta(hours=6)
+# The first process may render the clips while the others wait for it.
+_TIMEOUT = timedelta(hours=6)
 
 
 def join(device: str | None) -> PartialState:
@@ -45,7 +45,7 @@ def join(device: str | None) -> PartialState:
     try:
         if not others:
             os.environ["ACCELERATE_TORCH_DEVICE"] = str(where)
-        return PartialState(cpu=where.type == "cpu", **({"timeout": _PATIENCE} if others else {}))
+        return PartialState(cpu=where.type == "cpu", **({"timeout": _TIMEOUT} if others else {}))
     finally:
         if not others:
             os.environ.pop("ACCELERATE_TORCH_DEVICE")
@@ -60,12 +60,12 @@ def _device(device: str | None) -> torch.device:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and speaks, of all that were launched together."""
+    """Whether this process is the one that writes and prints, of all that were launched together."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def leave() -> None:
-    """Take leave of the other processes, where there are any."""
+    """End the communication with other processes, if there are any."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -90,10 +90,10 @@ def make_accelerator(spec: TrainSpec, state: PartialState) -> Accelerator:
         mixed_precision="no" if spec.precision == "fp32" else spec.precision,
         cpu=state.device.type == "cpu",
         dynamo_backend="inductor" if spec.compile else "no",
-        # `share_statistics` does it once a step rather than at every call of the network.
+        # `share_statistics` does it once per step rather than at every call of the network.
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
-    # The recipe says it, not the launcher.
+    # Micro batches are the recipe's, not the launcher's.
     accelerator.gradient_accumulation_steps = 1
     if accelerator.distributed_type.value not in ("NO", "MULTI_CPU", "MULTI_GPU"):
         raise TrainingError(
@@ -104,10 +104,10 @@ def make_accelerator(spec: TrainSpec, state: PartialState) -> Accelerator:
     return accelerator
 
 
-def called(model: FERModel, accelerator: Accelerator) -> nn.Module:
-    """The network as it is called in training: with the recipe's precision, compiled, gradients shared.
+def wrapped(model: FERModel, accelerator: Accelerator) -> nn.Module:
+    """The network as training calls it: in the recipe's precision, compiled, with gradients shared.
 
-    What does so wraps another module round it, as the network itself is judged and saved as it is.
+    It is wrapped in another module, as the network itself is evaluated and saved as it is.
     """
     if accelerator.num_processes > 1:
         # The strides of a 1 x 1 x 1 kernel can be written in two ways that mean the same.
@@ -115,11 +115,11 @@ def called(model: FERModel, accelerator: Accelerator) -> nn.Module:
     with warnings.catch_warnings():
         # Newer versions of torch have another name for `broadcast_buffers`, which accelerate does not know.
         warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-        wrapped: nn.Module = accelerator.prepare_model(_Called(model))
-    return wrapped
+        whole: nn.Module = accelerator.prepare_model(_Wrapper(model))
+    return whole
 
 
-class _Called(nn.Module):
+class _Wrapper(nn.Module):
     def __init__(self, model: FERModel) -> None:
         super().__init__()
         self.model = model
@@ -134,7 +134,7 @@ def has_batch_norm(model: nn.Module) -> bool:
 
 
 def with_joint_batch_norm(model: FERModel, state: PartialState) -> FERModel:
-    """Let batch norms take the statistics of all processes' clips together, which torch can do on GPUs only."""
+    """Let batch norms use the statistics of all processes' clips together, which torch can do on GPUs only."""
     if not joint_batch_norm(state):
         return model
     # timm's, as torch's own would drop the activations that are built into timm's norms.
