@@ -67,6 +67,12 @@ def write_weights(
     folder = Path(folder)
     if folder.exists() and not overwrite:
         raise WeightsError(f"{folder} exists.", "a folder that does not exist yet", "choose another, or overwrite it")
+    if model.classifier_is_untrained or not model.labels:
+        raise WeightsError(
+            f"{model.spec.name} has {'an untrained' if model.labels else 'no'} classifier, which can have no metrics.",
+            "a trained network with labels",
+            "train it first; torch.save(model.state_dict(), PATH) keeps tensors without a card",
+        )
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("tmp", "old"))
     refuse_not_finite(
         model.state_dict(), f"The network {model.spec.name}", "train it again, e.g. with a lower train.lr"

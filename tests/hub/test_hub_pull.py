@@ -87,10 +87,12 @@ def test_create_model_by_name(hub: Hub, made: Path, here: str, caplog: pytest.Lo
     commit = publish(hub, made)
     model = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", pretrained=True)
     wanted = weights.load_weights(made)
-    assert model.card == wanted.card
+    assert model.card == wanted.card is not None
     assert not model.training
     clip, landmarks = torch.rand(1, 3, 6, 32, 32), torch.rand(1, 6, 68, 2) * 32
     torch.testing.assert_close(model(clip, landmarks), wanted(clip, landmarks), rtol=0, atol=0)
+    own = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", labels=["bored", "interested"])
+    assert (own.labels, own.started_from, own.card) == (("bored", "interested"), wanted.card.name, None)
     with pytest.raises(OptionError, match="no options"):
         fer_zoo.create_model(f"hf-hub:alice/m@{commit}", width=2)
     assert not caplog.records
