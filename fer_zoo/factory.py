@@ -13,6 +13,8 @@ from fer_zoo.model import FERModel
 from fer_zoo.names import parse_name, split_tag
 from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.specs import class_labels
+from fer_zoo.weights.loading import load_weights
+from fer_zoo.weights_table import find
 
 
 def create_model(
@@ -108,18 +110,15 @@ def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
 
 
 def _load(name: str, tag: str | None) -> FERModel:
-    """The one way to trained weights, wherever they lie: find their folder, then load it."""
-    from fer_zoo import weights
-    from fer_zoo.hub.published import find
-
+    """The one way to trained weights, wherever they are: find their folder, then load it."""
     if name.startswith(HUB):
         from fer_zoo.hub.pulling import pull
 
-        return weights.load_weights(pull(name))
+        return load_weights(pull(name))
     if name.startswith(FOLDER):
-        return weights.load_weights(parse_folder(name))
+        return load_weights(parse_folder(name))
     parse_name(name)
-    return weights.load_weights(find(name, tag))
+    return load_weights(find(name, tag))
 
 
 def _of_recipe(recipe: str | Path, *, pretrained: bool | str, changed: bool) -> FERModel:

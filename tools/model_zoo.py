@@ -14,8 +14,8 @@ from fer_zoo import weights
 from fer_zoo.card import confusion_table
 from fer_zoo.cli.predict import DEFAULT_MODEL
 from fer_zoo.evaluation.report_tables import short
-from fer_zoo.hub.published import Published, published
 from fer_zoo.specs import WeightsCard
+from fer_zoo.weights_table import Published, published
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "model-zoo.md"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_zoo.errors import HubError
-from fer_zoo.hub.refusals import refuse_local
-from fer_zoo.weights import WeightsFolder, check_folder, read_recipe
+from fer_zoo.hub.pulling import refuse_local
+from fer_zoo.weights.checking import check_folder
 from fer_zoo.weights.files import CARD, RECIPE
+from fer_zoo.weights.folder import WeightsFolder, read_recipe
 from fer_zoo.weights.local_paths import local_paths, portable
 
 

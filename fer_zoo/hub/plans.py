@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_zoo.card import fill_card
 from fer_zoo.errors import HubError
-from fer_zoo.hub.cards import card_to_send, is_as_sent
 from fer_zoo.hub.client import Client
-from fer_zoo.hub.contents import CARD, LIMITS, MIB, is_ours
-from fer_zoo.hub.digests import git_id
+from fer_zoo.hub.pulling import CARD, LIMITS, MIB, git_id, is_ours
 from fer_zoo.hub.refusals import told
-from fer_zoo.weights import WeightsFolder, known_files, sha256
+from fer_zoo.weights.files import sha256
+from fer_zoo.weights.folder import WeightsFolder, known_files
 
 # What a Hub keeps apart from git, unless its .gitattributes say otherwise.
 _LARGE_NAMES, _LARGE = (".safetensors",), 10 * MIB
+# The end of a card that was pushed: by it, a card that was edited on the Hub is known, and kept.
+_MARK = re.compile(
+    r"\n<!-- Written by fer-zoo push for (?P<repo>[\w./-]+); the text above had the sha256 (?P<sha256>[0-9a-f]{64})"
+    r" -->\n?\Z"
+)
 
 
 @dataclass(frozen=True)
@@ -138,3 +144,22 @@ def _compared(path: Path, content: bytes | None, known: dict[str, str]) -> Sent:
         ids.add(git_id(path.read_bytes() if content is None else content))
     large = path.suffix in _LARGE_NAMES or size > _LARGE
     return Sent(path.name, size, digest, large, known.get(path.name) in ids)
+
+
+def card_to_send(text: str, repo: str) -> str:
+    """The card of a folder as it goes to a repository: its example names that, and its end says what was sent."""
+    if mark := _MARK.search(text):  # pulled from a repository, perhaps another one
+        old = re.compile(rf"(hf-hub:|huggingface\.co/){re.escape(mark['repo'])}(?![\w.-])")
+        text = old.sub(lambda found: found[1] + repo, text[: mark.start()])
+    text = fill_card(text, repo).rstrip("\n") + "\n"
+    return f"{text}\n<!-- Written by fer-zoo push for {repo}; the text above had the sha256 {_digest(text)} -->\n"
+
+
+def is_as_sent(text: str) -> bool:
+    """Whether a card is one that `card_to_send` made, and nobody has changed it since."""
+    mark = _MARK.search(text)
+    return mark is not None and _digest(text[: mark.start()]) == mark["sha256"]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

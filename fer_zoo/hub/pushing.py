@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from fer_zoo.errors import HubError, OptionError, hide_secrets
 from fer_zoo.hub.client import LIBRARY, Client, Settings
-from fer_zoo.hub.contents import CARD
+from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
 from fer_zoo.hub.plans import Plan, Sent, card_is_ours_to_replace, look_at, make_plan
 from fer_zoo.hub.refusals import told
+from fer_zoo.weights.files import CARD
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
@@ -75,8 +76,6 @@ def push(
         HubError: the folder is not fit to be passed on, or the Hub does not take it.
         OptionError: a name is none, or options contradict each other.
     """
-    from fer_zoo.hub.fitness import fit_to_push
-
     repo = parse_repo(repo)
     branch = parse_revision(revision) if revision else "main"
     if tag is not None:

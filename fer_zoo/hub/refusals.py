@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fer_zoo import weights
 from fer_zoo.errors import FerZooError, HubError, hide_secrets
-from fer_zoo.specs import ModelSpec
 
 _LOGGERS = ("huggingface_hub", "httpx", "httpx2", "httpcore", "urllib3", "requests")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -28,20 +26,6 @@ class UnreachableError(HubError):
 
 class MissingFileError(HubError):
     """A file that a repository does not have at a commit."""
-
-
-def refuse_local(spec: ModelSpec, where: str) -> None:
-    """Refuse a network whose options name files of one machine.
-
-    Raises:
-        HubError: it does.
-    """
-    if named := weights.local_options(spec):
-        raise HubError(
-            f"{where} names files of one machine: {', '.join(named)}.",
-            "a network that is the same on any machine",
-            "train it without these options; a landmarker takes them where it is used",
-        )
 
 
 def _without_secrets(record: logging.LogRecord) -> bool:

@@ -136,7 +136,7 @@ def test_shorter_than_a_window(tmp_path: Path) -> None:
 
 def test_an_untrained_classifier_is_noted(tmp_path: Path) -> None:
     model = create_model("incres3d_tiny_lstm_lm_in", pretrained=True, labels=["bored", "interested"])
-    path = encode(tmp_path / "a.mp4", [square(120)] * 12, options={"crf": "8"}, pix_fmt="yuv444p")
+    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40)])] * 12, options={"crf": "8"}, pix_fmt="yuv444p")
     untrained = predict_video(model, path, landmarker=Squares())
     assert untrained.model == "incres3d_tiny_lstm_lm_in.synth7 (untrained classifier)"
     assert any(note.startswith("The classifier is untrained: its labels mean nothing.") for note in untrained.notes)
