@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fer_zoo.errors import FerZooError, WeightsError
 from fer_zoo.hub.client import Client, Settings
-from fer_zoo.hub.pulling import CONFIG, Snapshot, etag_of, fits_etag, forget, is_ours
-from fer_zoo.weights.files import parse_json, read_text
+from fer_zoo.hub.pulling import Snapshot, etag_of, fits_etag, forget, is_ours
+from fer_zoo.weights.files import CONFIG, parse_json, read_text
 from fer_zoo.weights.folder import read_folder
 
 

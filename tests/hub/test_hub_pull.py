@@ -147,7 +147,7 @@ def test_a_gated_repository_and_a_bad_token(hub: Hub, made: Path, home: Path) ->
         at(hub, "hf-hub:alice/m", BOB)
     hub.grant("alice/m", "bob")
     assert contents(at(hub, "hf-hub:alice/m", BOB)) == contents(made)
-    with pytest.raises(HubError, match=r"does not take your token(.|\n)*HF_TOKEN"):
+    with pytest.raises(HubError, match=r"does not accept your token(.|\n)*HF_TOKEN"):
         at(hub, "hf-hub:alice/m", "hf_nonsense_token_that_nobody_gave")
 
 

@@ -210,8 +210,8 @@ def test_a_pull_request_on_somebodys_repository(hub: Hub, made: Path, other: Pat
 
 def test_who_may_not_write(hub: Hub, made: Path, here: str) -> None:
     for token, said in (
-        (ALICE_READS, "You may not do this"), (BOB, "You may not do this"), (False, "does not take your token"),
-        ("hf_nonsense_token_that_nobody_gave", "does not take your token"),
+        (ALICE_READS, "You may not do this"), (BOB, "You may not do this"), (False, "does not accept your token"),
+        ("hf_nonsense_token_that_nobody_gave", "does not accept your token"),
     ):  # fmt: skip
         with pytest.raises(HubError, match=said):
             push(made, "alice/m", token=token)
@@ -219,7 +219,7 @@ def test_who_may_not_write(hub: Hub, made: Path, here: str) -> None:
     push(made, "alice/m")
     with pytest.raises(HubError, match="You may not do this with alice/m"):
         push(made, "alice/m", token=BOB)  # private: for Bob it is not there, and not to be made
-    with pytest.raises(HubError, match=r"is private, and --public was said"):
+    with pytest.raises(HubError, match=r"is private, and --public was given"):
         push(made, "alice/m", private=False)
 
 
@@ -234,7 +234,7 @@ def test_somebody_was_faster(hub: Hub, made: Path, other: Path, here: str, monke
         hub.commit_behind_back("alice/m", {"LICENSE": "theirs"})
 
     monkeypatch.setattr(pushing, "_refuse", meanwhile)
-    with pytest.raises(HubError, match=r"Somebody else has changed alice/m(.|\n)*push again"):
+    with pytest.raises(HubError, match=r"alice/m was changed by someone else(.|\n)*push again"):
         push(other, "alice/m")
     assert hub.read("alice/m", "model.safetensors") == (made / "model.safetensors").read_bytes()
 
