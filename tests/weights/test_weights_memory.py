@@ -1,4 +1,4 @@
-"""Weights of a few hundred MB: writing and loading hold little more than the tensors themselves."""
+"""Weights of a few hundred MB: the most memory that writing, loading and checking them takes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# The network is built with random numbers before its file, which is mapped, is copied into it.
-MOST = 2.5
+# Times the size of the file: the network, what drawing its random numbers takes, and the mapped file itself.
+MOST_WRITTEN, MOST_READ = 1.3, 3.5
 
 # 68 M numbers, nearly all in the LSTM as in the paper's network; a small clip, so that the tensors are what counts.
 SETUP = """
@@ -77,6 +77,6 @@ def test_what_they_take_at_the_most(tmp_path: Path) -> None:
 
     shares = {"write": measured(WRITE), "read": measured(READ), "check": measured(CHECK)}
     print(shares)
-    assert max(shares["write"]) < MOST - 1, "the model itself was there before"
-    assert 0.9 < shares["read"][0] < MOST
-    assert 0.9 < shares["check"][0] < MOST
+    assert max(shares["write"]) < MOST_WRITTEN, "the model itself was there before"
+    assert 0.9 < shares["read"][0] < MOST_READ
+    assert 0.9 < shares["check"][0] < MOST_READ
