@@ -30,8 +30,8 @@ def create_model(
     """Create a model by name, `<backbone>_<temporal>[_<fusion>]`, e.g. "incres3d_lstm_lm" (the paper's network).
 
     Args:
-        name: model name, or `model.tag` for given weights: those of the package, or published ones, which are pulled.
-            `hf-hub:OWNER/NAME[@REVISION]` pulls weights from the Hugging Face Hub, `local-dir:PATH` takes a folder's.
+        name: model name, or `model.tag` for its weights: those of the package, or published ones, which are downloaded.
+            `hf-hub:OWNER/NAME[@REVISION]` downloads weights from the Hugging Face Hub, `local-dir:PATH` is a folder.
         pretrained: False for random weights; True or a tag loads them strictly, sha256 checked, or raises. A tag or an
             address in the name loads them in any case.
         backbone_weights: start the backbone from the weights published for it (ImageNet, Kinetics) and the rest from
@@ -48,7 +48,7 @@ def create_model(
         UnknownNameError: no such model. OptionError: no such option, or a wrong value.
         IncompatibleComponentsError: the parts exist but do not fit together.
         WeightsError: no such weights, weights that do not fit, or published ones that cannot be fetched.
-        HubError: weights on a Hub that cannot be had, or are not what was promised.
+        HubError: weights on a Hub that cannot be downloaded, or are not what their card says.
     """
     if (name is None) == (recipe is None):
         both = f"The model {name!r} and the recipe {str(recipe)!r} were both given."
@@ -72,7 +72,7 @@ def create_model(
         return model
     if backbone_weights:
         raise OptionError(
-            f"{name!r} was asked for with trained weights and with backbone_weights.",
+            f"{name!r} was given with trained weights and with backbone_weights.",
             "one of them: trained weights include the backbone's",
             "leave backbone_weights out, or pretrained and the tag",
         )
@@ -92,7 +92,7 @@ def create_model(
 
 
 def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
-    """The model's name without a tag, and the weights asked for: False, True or a tag."""
+    """Return the model's name without a tag, and the requested weights: False, True or a tag."""
     if not isinstance(name, str) or not (isinstance(pretrained, bool) or (isinstance(pretrained, str) and pretrained)):
         raise OptionError(
             f"name={name!r} with pretrained={pretrained!r}.",
@@ -110,7 +110,7 @@ def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
 
 
 def _load(name: str, tag: str | None) -> FERModel:
-    """The one way to trained weights, wherever they are: find their folder, then load it."""
+    """Load trained weights, wherever they are: find their folder, then load it strictly."""
     if name.startswith(HUB):
         from fer_zoo.hub.pulling import pull
 

@@ -1,4 +1,4 @@
-"""What a model is, in figures: parameters, multiply-accumulates, input, labels, weights."""
+"""What a model is, in numbers: parameters, multiply-accumulates, input, labels, weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fer_zoo.weights_table import bundled, find
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Figures of one network; `gmac` are 10^9 multiply-accumulates of convolutions and matrix products for one clip."""
+    """Numbers of one network; `gmac` are 10^9 multiply-accumulates of convolutions and matrix products for one clip."""
 
     name: str
     parameters: int
@@ -49,7 +49,7 @@ class ModelInfo:
 
 
 def model_info(model: str | ModelSpec | FERModel, **options: Any) -> ModelInfo:
-    """Return the figures of a model, given by name with options, as `model.tag`, by spec, or as it is.
+    """Return the numbers of a model, given by name with options, as `model.tag`, as a spec or as a model.
 
     Nothing large is computed.
 
