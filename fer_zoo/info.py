@@ -1,4 +1,4 @@
-"""What a model is, in figures: parameters, multiply-accumulates, input, labels, weights."""
+"""What a model is, in numbers: parameters, multiply-accumulates, input, labels, weights."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from fer_zoo.listing import list_weights
 from fer_zoo.model import FERModel
 from fer_zoo.names import split_tag
 from fer_zoo.specs import InputSpec, ModelSpec, WeightsCard
+from fer_zoo.weights.folder import read_folder
+from fer_zoo.weights_table import bundled, find
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Figures of one network; `gmac` are 10^9 multiply-accumulates of convolutions and matrix products for one clip."""
+    """Numbers of one network; `gmac` are 10^9 multiply-accumulates of convolutions and matrix products for one clip."""
 
     name: str
     parameters: int
@@ -47,7 +49,7 @@ class ModelInfo:
 
 
 def model_info(model: str | ModelSpec | FERModel, **options: Any) -> ModelInfo:
-    """Return the figures of a model, given by name with options, as `model.tag`, by spec, or as it is.
+    """Return the numbers of a model, given by name with options, as `model.tag`, as a spec or as a model.
 
     Nothing large is computed.
 
@@ -77,9 +79,7 @@ def _spec(model: str | ModelSpec | FERModel, options: Mapping[str, Any]) -> Mode
         architecture, tag = split_tag(model)
         if not tag:
             return model_spec(model, **options)
-        from fer_zoo import weights
-
-        found = weights.read_folder(weights.find(architecture, tag)).spec
+        found = read_folder(find(architecture, tag)).spec
     else:
         found = model if isinstance(model, ModelSpec) else model.spec
     if options:
@@ -103,9 +103,7 @@ def _measure(network: FERModel) -> tuple[float, tuple[int, ...]]:
 
 
 def _cards(spec: ModelSpec) -> dict[str, WeightsCard]:
-    from fer_zoo import weights
-
-    # Of published weights only the Hub has the card, and nobody is asked here.
-    there = weights.bundled()
-    found = {name: weights.read_folder(there[name]) for name in list_weights(spec.name) if name in there}
+    # The cards of published weights are on the Hub, which is not asked here.
+    there = bundled()
+    found = {name: read_folder(there[name]) for name in list_weights(spec.name) if name in there}
     return {name: folder.card for name, folder in found.items() if folder.spec == spec}

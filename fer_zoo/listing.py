@@ -31,11 +31,10 @@ def list_models(
     if family is not None and family not in BACKBONES.families():
         raise unknown_name("family of backbones", family, BACKBONES.families(), "use one of these")
     if pretrained:
-        from fer_zoo import weights
-        from fer_zoo.hub.published import published
+        from fer_zoo.weights_table import bundled, published
 
         # By the whole, or by the model alone: a tag has no dot, while timm's names may.
-        found = [(name, name.rpartition(".")[0]) for name in sorted({*weights.bundled(), *published()})]
+        found = [(name, name.rpartition(".")[0]) for name in sorted({*bundled(), *published()})]
         found = [(name, model) for name, model in found if family is None or name.startswith(f"{family}/")]
         return [n for n, model in found if _matches(patterns, n, model) and not _matches(excluded, n, model)]
     families = [family] if family else _families_asked(BACKBONES, patterns)

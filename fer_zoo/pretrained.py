@@ -1,4 +1,4 @@
-"""Published weights of a model's backbone: loaded on demand, and only where the clips are prepared as they need it."""
+"""Published weights of a model's backbone: loaded on request, and only for clips normalised as they need it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def load_backbone_weights(model: FERModel) -> None:
 
     Raises:
         WeightsError: the backbone has no published weights, they cannot be fetched or do not fit, or the model
-            normalises its clips otherwise than they were trained with.
+            normalises its clips differently from their training.
     """
     name = model.spec.backbone.name
     load = getattr(model.backbone, "load_pretrained", None)

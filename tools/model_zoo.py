@@ -1,6 +1,6 @@
-"""Write docs/model-zoo.md from the registry and the cards of the shipped weights; no figure is typed.
+"""Write docs/model-zoo.md from the registry and the cards of the shipped weights; no number is typed.
 
-`python tools/model_zoo.py` writes the page anew, and the tables of components in other pages.
+`python tools/model_zoo.py` writes the page again, and the tables of components in other pages.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from fer_zoo import weights
 from fer_zoo.card import confusion_table
 from fer_zoo.cli.predict import DEFAULT_MODEL
 from fer_zoo.evaluation.report_tables import short
-from fer_zoo.hub.published import Published, published
 from fer_zoo.specs import WeightsCard
+from fer_zoo.weights_table import Published, published
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "model-zoo.md"
@@ -30,12 +30,13 @@ WEIGHTS = """
 ## Weights
 
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
-`fer-zoo predict` takes `{default}` where nothing is said: the fusion that did best in the
-[ablation](reports/rendered.md). The others are there to be compared with it.
+`fer-zoo predict` uses `{default}` by default: the fusion that did best in the
+[ablation](reports/rendered.md). The others are for comparison. With your own classes, `create_model(NAME,
+pretrained=True, labels=[...])` loads them and gives the network a new classifier: see [Concepts](concepts.md).
 
-All were trained on **synthetic faces**; the figures are of held-out synthetic identities and are not comparable with
-published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They are of the
-faces as they were drawn at the commit that a card names; what became of them since is in the [lab log](lab-log.md).
+All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
+published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They were
+measured on the faces as rendered at the commit that a card names; later changes are in the [lab log](lab-log.md).
 """
 
 COMPARED = """
@@ -63,7 +64,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
     return f"""
 ### {name}
 
-| part | identities | clips | WAR % | UAR % |
+| part | subjects | clips | WAR % | UAR % |
 |---|---|---|---|---|
 {rows}
 
@@ -71,7 +72,7 @@ Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short(card.commit)}` in
 {card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
 {card.protocol}. Terms: {card.terms}
 
-Confusion on the test identities (rows: true label, columns: predicted):
+Confusion on the test subjects (rows: true label, columns: predicted):
 
 {table}
 """

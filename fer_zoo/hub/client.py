@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fer_zoo.errors import HubError, hide_secrets
 from fer_zoo.files import write_text
 from fer_zoo.hub.names import is_commit
-from fer_zoo.hub.refusals import hide_secrets_in_logs, told
+from fer_zoo.hub.refusals import hide_secrets_in_logs, hub_errors
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -72,7 +72,7 @@ class Client:
         """
         from huggingface_hub import hf_hub_url
 
-        with told(self.address, repo, revision, file):
+        with hub_errors(self.address, repo, revision, file):
             url = hf_hub_url(repo, file, revision=revision, endpoint=self.endpoint)
             found = self.api.get_hf_file_metadata(url=url)
         if found.commit_hash is None or not is_commit(found.commit_hash):
@@ -93,7 +93,7 @@ class Client:
 
         from fer_zoo._version import __version__
 
-        with told(self.address, repo, commit, file, cache=self.cache):
+        with hub_errors(self.address, repo, commit, file, cache=self.cache):
             path = hf_hub_download(
                 repo,
                 file,

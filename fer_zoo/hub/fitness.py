@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_zoo.errors import HubError
-from fer_zoo.hub.refusals import refuse_local
-from fer_zoo.weights import WeightsFolder, check_folder, read_recipe
+from fer_zoo.hub.pulling import refuse_local
+from fer_zoo.weights.checking import check_folder
 from fer_zoo.weights.files import CARD, RECIPE
+from fer_zoo.weights.folder import WeightsFolder, read_recipe
 from fer_zoo.weights.local_paths import local_paths, portable
 
 
 def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms: bool = False) -> WeightsFolder:
-    """Check a folder as a stranger would who has to trust it; returns it.
+    """Check all that others have to rely on when they load a folder; returns it.
 
     Raises:
         WeightsError: labels, terms, metrics, recipe or a file are missing, the weights do not load strictly, or their
@@ -25,7 +26,7 @@ def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms:
     card = found.card
     if card.commit.endswith("-dirty") and not allow_dirty:
         raise HubError(
-            f"{found.path} was trained from a changed tree ({card.commit}), which others cannot repeat.",
+            f"{found.path} was trained from a changed tree ({card.commit}), which others cannot reproduce.",
             "weights of a clean commit",
             "commit and train again, or allow it with --allow-dirty",
         )
@@ -40,7 +41,7 @@ def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms:
 
 
 def refuse_local_paths(found: WeightsFolder) -> None:
-    """Refuse a folder whose files name paths of this machine, which tell user names and folders.
+    """Refuse a folder whose files name paths of this machine, which reveal user names and folders.
 
     Raises:
         HubError: one does.

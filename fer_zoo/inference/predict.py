@@ -64,10 +64,17 @@ def predict_video(
 
     Raises:
         VideoError: the file cannot be read. NoFaceError: no face, or never long enough for one window.
-        MissingExtraError: the detector is not installed. OptionError: hop, batch_size, device or fps is not valid.
+        MissingExtraError: the detector is not installed. OptionError: hop, batch_size, device or fps is not
+        valid, or the model has no classifier.
         WeightsError: the network gives NaN or infinity.
     """
     spec = model.input_spec
+    if not model.labels:
+        raise OptionError(
+            "The model has no classifier (num_classes=0), so it predicts no label.",
+            "a model with labels",
+            "call model.reset_classifier(labels=[...]) and train it, or load the weights with their own labels",
+        )
     check_hop(hop, spec.frames)
     if batch_size < 1:
         raise OptionError(f"batch_size={batch_size}.", "1 or more", "leave it out")
@@ -96,8 +103,17 @@ def predict_video(
     averaged = _average(shares, used, len(plan.frames))
     rows = _Rows(track, averaged[plan.nearest], model.labels)
     notes = _notes(video, track, plan, model, finder)
-    name = model.card.name if model.card else f"{model.spec.name} (untrained)"
+    name = _weights_name(model)
     return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
+
+
+def _weights_name(model: FERModel) -> str:
+    """Return the name of the weights, and what is not theirs."""
+    if model.card is not None:
+        return model.card.name
+    if started_from := getattr(model, "started_from", None):
+        return f"{started_from} ({'untrained' if model.classifier_is_untrained else 'changed'} classifier)"
+    return f"{model.spec.name} (untrained)"
 
 
 def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
@@ -251,6 +267,9 @@ def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: 
     trained = spec.landmarks.detector.name
     if finder.name != trained:
         notes.append(f"Points are from {finder.name!r}; the network was trained with {trained!r}.")
-    if model.card is None:
+    if model.card is None and getattr(model, "started_from", None):
+        if model.classifier_is_untrained:
+            notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")
+    elif model.card is None:
         notes.append("The network is untrained: its labels mean nothing.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Names of the files of a weights folder, and reading of what a stranger wrote: bounded, strict, only data."""
+"""Names of the files of a weights folder, and bounded, strict reading of untrusted text."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def other_file(path: Path, digest: str, wanted: str) -> WeightsError:
     )
 
 
-def told(error: ValidationError) -> str:
-    """The first problems that a spec found, one line each, without the values: they may be long."""
+def describe(error: ValidationError) -> str:
+    """Return the first problems that a spec found, without the values, which may be long."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:6])
 

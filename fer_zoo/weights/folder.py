@@ -16,7 +16,7 @@ from fer_zoo.paths import find_path
 from fer_zoo.recipe_documents import parse
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import ModelSpec, Recipe, WeightsCard
-from fer_zoo.weights.config import read_config
+from fer_zoo.weights.config import Config, read_config
 from fer_zoo.weights.files import (
     CARD,
     CHECK,
@@ -27,9 +27,9 @@ from fer_zoo.weights.files import (
     SHARD,
     TENSORS,
     damaged,
+    describe,
     is_plain,
     read_text,
-    told,
 )
 
 
@@ -38,10 +38,18 @@ class WeightsFolder:
     """A weights folder whose config and card were read and agree; the tensors are not read yet."""
 
     path: Path
-    spec: ModelSpec
+    config: Config
     card: WeightsCard
-    format: int = 1
-    detector_version: str = "unknown"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The network."""
+        return self.config.model
+
+    @property
+    def detector_version(self) -> str:
+        """Version of the detector whose landmarks the network was trained on."""
+        return self.config.detector_version
 
     @property
     def tensor_files(self) -> Mapping[str, str]:
@@ -78,13 +86,13 @@ def read_beginning(path: Path) -> WeightsFolder:
         WeightsError: they are damaged, or disagree.
     """
     config, card = read_config(path / CONFIG), read_card(path / CARD)
-    if card.labels != config.spec.labels:
+    if card.labels != config.model.labels:
         raise WeightsError(
-            f"{path}: the card is labelled {', '.join(card.labels)}; the config {', '.join(config.spec.labels)}.",
+            f"{path}: the card has the labels {', '.join(card.labels)}; the config {', '.join(config.model.labels)}.",
             "the same labels in the same order",
             "get the folder again",
         )
-    return WeightsFolder(path, config.spec, card, config.format, config.detector_version)
+    return WeightsFolder(path, config, card)
 
 
 def read_card(path: str | Path) -> WeightsCard:
@@ -101,7 +109,7 @@ def read_card(path: str | Path) -> WeightsCard:
             raise ValueError("it has no record of fer_zoo's, so these are no weights of fer_zoo")
         card = WeightsCard.model_validate(matter["fer_zoo"])
     except ValidationError as error:
-        raise damaged(path, told(error)) from error
+        raise damaged(path, describe(error)) from error
     except ValueError as error:
         raise damaged(path, error) from error
     digests = [card.sha256, *card.files.values(), *card.beside.values()]

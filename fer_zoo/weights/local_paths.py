@@ -10,7 +10,7 @@ from fer_zoo.documents import parse_json, parse_yaml
 from fer_zoo.specs import Recipe
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, RECIPE, read_text
 from fer_zoo.weights.folder import WeightsFolder, front_matter
-from fer_zoo.weights.tensors import read_header
+from fer_zoo.weights.loading import read_safetensors
 
 _REST = r"[^\s\"'`<>|*?;,()\[\]{}]*"
 _LOCAL = re.compile(
@@ -61,9 +61,9 @@ def _texts(found: WeightsFolder) -> Iterator[tuple[str, list[str]]]:
         yield name, [text, *_strings(parse(text))]
     for name in (*found.tensor_files, CHECK):
         if name != INDEX and (found.path / name).is_file():
-            header = read_header(found.path / name)
-            texts = [*header.texts.keys(), *header.texts.values()]
-            facts = header.texts.get("fer_zoo")
+            header, _ = read_safetensors(found.path / name)
+            texts = [*header.keys(), *header.values()]
+            facts = header.get("fer_zoo")
             yield name, [*texts, *_strings(parse_json(facts) if facts else None)]
 
 

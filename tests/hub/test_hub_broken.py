@@ -14,7 +14,7 @@ import pytest
 from fer_zoo import weights
 from fer_zoo.errors import HubError
 from fer_zoo.hub import pull
-from fer_zoo.hub.digests import forget
+from fer_zoo.hub.pulling import forget
 
 from .client import contents
 from .loopback import Hub

@@ -13,6 +13,7 @@ import torch
 from toy_model import BrightnessNet, brightness_model
 from video_files import Squares, draw, encode
 
+from fer_zoo import create_model
 from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
 from fer_zoo.inference import Timeline, predict_video
 from fer_zoo.video.reader import open_video
@@ -131,6 +132,19 @@ def test_shorter_than_a_window(tmp_path: Path) -> None:
         timeline = watch(tmp_path, [square(230)] * count)
         assert labels(timeline) == ["bright"] * count
         assert any("last frame was repeated" in note for note in timeline.notes)
+
+
+def test_an_untrained_classifier_is_noted(tmp_path: Path) -> None:
+    model = create_model("incres3d_tiny_lstm_lm_in", pretrained=True, labels=["bored", "interested"])
+    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40)])] * 12, options={"crf": "8"}, pix_fmt="yuv444p")
+    untrained = predict_video(model, path, landmarker=Squares())
+    assert untrained.model == "incres3d_tiny_lstm_lm_in.synth7 (untrained classifier)"
+    assert any(note.startswith("The classifier is untrained: its labels mean nothing.") for note in untrained.notes)
+    with torch.no_grad():
+        model.classifier.weight += 0.1  # as a step of training does
+    trained = predict_video(model, path, landmarker=Squares())
+    assert trained.model == "incres3d_tiny_lstm_lm_in.synth7 (changed classifier)"
+    assert not any("untrained" in note for note in trained.notes)
 
 
 def test_two_faces(tmp_path: Path) -> None:
