@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said
 
-from fer_zoo.evaluation.report_numbers import Report
-from fer_zoo.evaluation.report_page import page
-from fer_zoo.evaluation.report_summary import make_report
-from fer_zoo.evaluation.report_text import as_markdown
+from fer_zoo.evaluation.report.collect import make_report
+from fer_zoo.evaluation.report.format import as_markdown
+from fer_zoo.evaluation.report.numbers import Report
 from fer_zoo.evaluation.results import Cell, read_results
 from fer_zoo.training.run_folder import write_log
 
@@ -100,7 +99,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Cell], Report, 
             DAMAGES[damage](folder / file)
     cells = read_results([ablation.root])
     report = make_report(cells)
-    return cells, report, as_markdown(page(report), "pictures/")
+    return cells, report, as_markdown(report, "pictures/")
 
 
 @pytest.mark.parametrize(("seed", "case"), CASES, ids=[f"{file}, {damage}" for _, (file, damage) in CASES])

@@ -7,7 +7,7 @@ from typing import Any
 
 from ablation_folders import COMMIT, FACTS, Ablation, fold_answers, recipe, said
 
-from fer_zoo.evaluation.report_summary import make_report
+from fer_zoo.evaluation.report.collect import make_report
 from fer_zoo.evaluation.results import read_results
 
 

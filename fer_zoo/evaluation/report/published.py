@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fer_zoo.data import databases
-from fer_zoo.evaluation.report_numbers import PublishedRow, Row
-from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes
+from fer_zoo.evaluation.report.numbers import PublishedRow, Row
+from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.specs import Recipe

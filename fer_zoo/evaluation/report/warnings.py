@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes
+from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.specs import Recipe
 

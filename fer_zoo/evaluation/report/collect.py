@@ -10,24 +10,24 @@ import torch
 from fer_zoo.compose import build
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.outcomes import by_fold
-from fer_zoo.evaluation.report_numbers import (
+from fer_zoo.evaluation.report.numbers import (
     FORMAT,
     Change,
     Classes,
     Curve,
     Delta,
     Group,
-    Judged,
     Mistake,
     RecipeFacts,
+    RecipeMetrics,
     Report,
     Row,
     Setting,
     Training,
 )
-from fer_zoo.evaluation.report_published import published_rows
-from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes, grouped
-from fer_zoo.evaluation.report_warnings import of_clips, of_curves, of_names, of_trainings, said_of
+from fer_zoo.evaluation.report.published import published_rows
+from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes, grouped
+from fer_zoo.evaluation.report.warnings import of_clips, of_curves, of_names, of_trainings, said_of
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell
 from fer_zoo.evaluation.statistics import Comparison, FoldSpread, compare, estimate, holm, over_folds, spread
 from fer_zoo.specs import Recipe
@@ -147,11 +147,11 @@ def _figures(done: Sequence[Cell]) -> dict[str, object]:
     }
 
 
-def _judged(done: Sequence[Cell], kind: str) -> Judged:
+def _judged(done: Sequence[Cell], kind: str) -> RecipeMetrics:
     runs = [cell.predictions[kind] for cell in done]
     whole = [figures(run) for run in _by_seed(done, kind)]
     war, uar = (spread([getattr(of, name) for of in whole]) for name in ("war", "uar"))
-    return Judged(
+    return RecipeMetrics(
         estimates=estimate(runs), over_folds=over_folds(runs), over_seeds=FoldSpread(war=war, uar=uar)
     )  # fmt: skip
 
@@ -256,7 +256,7 @@ def _mistakes(cells: Sequence[Cell]) -> tuple[Mistake, ...]:
         found += [
             Mistake(
                 key=str(clips.keys[clip]), subject=str(clips.subjects[clip]), truth=clips.labels[clips.truth[clip]],
-                said=clips.labels[said[clip]], probability=float(shares[clip, said[clip]]),
+                predicted=clips.labels[said[clip]], probability=float(shares[clip, said[clip]]),
                 of_truth=float(shares[clip, clips.truth[clip]]),
             )
             for clip in np.flatnonzero(said != clips.truth)

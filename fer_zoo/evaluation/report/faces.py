@@ -11,7 +11,7 @@ from fer_zoo.data import ClipRequest, ClipSet, cache_root, keys_name_databases, 
 from fer_zoo.data.clips import Frames
 from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError
-from fer_zoo.evaluation.report_numbers import Mistake
+from fer_zoo.evaluation.report.numbers import Mistake
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import Recipe
 from fer_zoo.video.crop import crop_clip, place_crop
