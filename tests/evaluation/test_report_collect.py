@@ -103,7 +103,7 @@ def test_the_baseline_is_the_first_or_the_one_named(report: Report, cells: list[
     assert mirrored.recipe == "base"
     assert mirrored.comparison.war.value == -delta.comparison.war.value
     assert (delta.ahead, mirrored.ahead, mirrored.pairs) == (0, 5, 6), "in one fold both have four of six right"
-    with pytest.raises(InputError, match="No training of the recipe 'bse'"):
+    with pytest.raises(InputError, match="No training run of the recipe 'bse'"):
         make_report(cells, "bse")
 
 
@@ -181,7 +181,7 @@ def test_an_incomplete_folder_compares_what_both_have(tmp_path: Path) -> None:
     assert delta.comparison.basis.trainings == (4, 4)
     # Fold by fold: base (11/12, 1, seed 2's 5/6), mine 2/3 in all.
     assert delta.comparison.war.value == pytest.approx(2 / 3 - (11 / 12 + 1 + 5 / 6) / 3)
-    assert "2 of 12 trainings are missing" in report.warnings[0]
+    assert "2 of 12 training runs are missing" in report.warnings[0]
     assert mine.best is not None
     assert mine.best.over_seeds.war.count == 1  # of folds 1 and 2 and of 1 and 3: other people
 
@@ -214,7 +214,7 @@ def test_trainings_that_do_not_belong_together_are_refused(tmp_path: Path) -> No
     one, two, three = (Ablation(tmp_path / name) for name in ("one", "two", "three"))
     one.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
     two.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
-    with pytest.raises(InputError, match=r"is there 2 times: in one/a/.*and two/a/"):
+    with pytest.raises(InputError, match=r"occurs 2 times: in one/a/.*and two/a/"):
         make_report(read_results([one.root, two.root]))
     longer = recipe(split={"folds": 3, "fold": 2}, train={"epochs": 3})
     three.finish("a", "fold-2-of-3", longer, said(fold_answers(2)))
@@ -289,7 +289,7 @@ def test_published_figures_stand_beside_runs_of_the_same_data_only(tmp_path: Pat
     assert ours.commits == (COMMIT,)
     assert ours.ours is not None
     assert ours.ours.value == pytest.approx(11 / 12)
-    assert ours.note == "train.epochs: 60 became 3; 1 of 3 trainings are missing"
+    assert ours.note == "train.epochs: 60 became 3; 1 of 3 training runs are missing"
     other = found["paper/mmi_3d"]
     assert (other.war, other.run, other.ours) == (67.50, False, None)
     assert other.note == "run on other data (synthmh, 5 folds): not comparable"

@@ -109,12 +109,14 @@ def test_a_damaged_training_is_named(seed: int, case: tuple[str, str], made: tup
     file, _ = case
     if case in HARMLESS or case in UNKNOWN_CODE:
         assert (cell.state, cell.problem, cell.log_problem) == ("done", "", "")
-        assert any(named(cell, said) and "what code" in said for said in report.warnings) == (case in UNKNOWN_CODE)
+        assert any(named(cell, said) and "their code version" in said for said in report.warnings) == (
+            case in UNKNOWN_CODE
+        )
     elif file.endswith("log.csv"):
         assert cell.state == "done"
         assert (cell.log, cell.frames)[file == "frames/log.csv"] == ()
         assert cell.log_problem.startswith(f"{file} ")
-        assert any(named(cell, said) for said in report.warnings if f"as {cell.log_problem}: " in said)
+        assert any(named(cell, said) for said in report.warnings if f"because {cell.log_problem}: " in said)
     else:
         assert cell.state in ("unreadable", "unfinished")
         assert re.search(rf"\| `a` \| fold-1-of-3 \| {seed} \| {cell.state} \| .+ \|", text)
@@ -133,4 +135,6 @@ def test_the_whole_ones_are_reported(made: tuple[list[Cell], Report, str]) -> No
     assert row.best is not None
     assert 1 in row.seeds
     assert (row.asked, row.trainings) == (len(cells), sum(cell.state == "done" for cell in cells))
-    assert any(f"{len(UNKNOWN_CODE)} of {row.trainings} trainings do not say" in said for said in report.warnings)
+    assert any(
+        f"{len(UNKNOWN_CODE)} of {row.trainings} training runs did not record" in said for said in report.warnings
+    )

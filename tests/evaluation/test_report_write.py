@@ -118,7 +118,7 @@ def test_the_tables_hold_the_right_numbers(folder: Path) -> None:
         ["`f3p0/fear`", "fear", "happiness", "85.0"]
     ]
     assert table(text, "recipe", "seed", "state", "why") == [["`mine`", "3", "not run", "not started"]]
-    assert "**Warning:** 1 of 13 trainings are missing" in text
+    assert "**Warning:** 1 of 13 training runs are missing" in text
     assert "12.00 in total" in text
     assert "| tested on | synthmh, 3 folds: 18 clips of 6 subjects |" in text
     assert table(text, "recipe", "published", "remarks")[0] == ["`paper/ckplus_2d`", "85.77", "not run"]

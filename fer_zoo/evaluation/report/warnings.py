@@ -1,4 +1,4 @@
-"""What a reader of a report must know before any figure."""
+"""Warnings: what a reader of a report must know before any number."""
 
 from __future__ import annotations
 
@@ -8,36 +8,40 @@ from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.specs import Recipe
 
-# What is of the data: other databases have other labels, and are split and played in other ways.
-_OF_DATA = ("split", "protocol", "data.dataset", "data.any_fps", "model.labels")
-# Trainings that are named in a line.
+# Keys that follow from the data: other databases have other labels, splits and frame rates.
+_DATA_KEYS = ("split", "protocol", "data.dataset", "data.any_fps", "model.labels")
+# Training runs that are named in one line.
 _NAMED = 5
 
 
-def said_of(cells: Sequence[Cell], fact: str) -> tuple[str, ...]:
-    """What the trainings say of themselves, e.g. of their commit, each value once."""
+def known_facts(cells: Sequence[Cell], fact: str) -> tuple[str, ...]:
+    """What the run.json files of training runs record, e.g. their commits, each value once."""
     return tuple(sorted({cell.facts[fact] for cell in cells if fact in cell.facts}))
 
 
-def of_trainings(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Trainings that are missing, and code that is not known or not the same."""
+def about_runs(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Missing training runs, and code that is unknown or differs."""
     done = [cell for cell in cells if cell.state == "done"]
-    commits, found = {commit.removesuffix("-dirty") for commit in said_of(done, "commit")}, []
+    commits, found = {commit.removesuffix("-dirty") for commit in known_facts(done, "commit")}, []
     dirty = [cell for cell in done if cell.facts.get("commit", "").endswith("-dirty")]
     unknown = [cell for cell in done if "commit" not in cell.facts]
     if len(done) < len(cells):
-        found.append(f"{len(cells) - len(done)} of {len(cells)} trainings are missing; the tables are of the others.")
+        found.append(
+            f"{len(cells) - len(done)} of {len(cells)} training runs are missing; the tables cover the others."
+        )
     if dirty:
-        found.append(f"{len(dirty)} of {len(done)} trainings ran code that was changed since its commit.")
+        found.append(f"{len(dirty)} of {len(done)} training runs used code with uncommitted changes.")
     if len(commits) > 1:
-        found.append(f"The trainings ran the code of {len(commits)} commits.")
+        found.append(f"The training runs used the code of {len(commits)} commits.")
     if unknown:
-        found.append(f"{len(unknown)} of {len(done)} trainings do not say what code they ran: {_named(unknown)}.")
+        found.append(
+            f"{len(unknown)} of {len(done)} training runs did not record their code version: {_named(unknown)}."
+        )
     return tuple(found)
 
 
-def of_clips(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> Iterator[str]:
-    """Stores that were prepared anew, or a renderer that was changed, between two trainings on clips of one form."""
+def about_clips(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> Iterator[str]:
+    """Clips that changed between two training runs: a store was prepared again, or the renderer changed."""
     for key, recipes in settings.items():
         found: dict[str, set[str]] = {}
         for cell in (cell for cells in recipes.values() for cell in cells):
@@ -46,36 +50,35 @@ def of_clips(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> Ite
                 form = f"{cell.spec.model.labels} {cell.spec.model.input} {data}"
                 found.setdefault(form, set()).add(cell.facts["clips"])
         if any(len(fingerprints) > 1 for fingerprints in found.values()):
-            yield f"{key.title}: the clips have not the same content in all trainings, though their names are the same."
+            yield f"{key.title}: the training runs used clips with the same names but different content."
 
 
-def of_names(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> Iterator[str]:
-    """Recipes of one name that are trained in another way in another setting; a setting has no two ways of one name."""
+def about_names(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> Iterator[str]:
+    """Recipes with the same name that are trained differently in two settings; within a setting that is an error."""
     first: dict[str, tuple[str, Recipe]] = {}
     for key, recipes in settings.items():
         for name, cells in recipes.items():
             spec = next((cell.spec for cell in cells if cell.spec is not None), None)
             if spec is None:
                 continue
-            where, its = first.setdefault(name, (key.title, spec))
-            differ = [it for it in changes(its, spec) if not _is_of_data(it[0])]
+            where, other = first.setdefault(name, (key.title, spec))
+            differ = [
+                change for change in changes(other, spec)
+                if not any(f"{change[0]}.".startswith(f"{own}.") for own in _DATA_KEYS)
+            ]  # fmt: skip
             if differ:
-                how = "; ".join(f"{what} is {as_yaml(was)} and {as_yaml(now)}" for what, was, now in differ)
-                yield f"{name} is not the same recipe in {where} and in {key.title}: {how}."
+                values = "; ".join(f"{what} is {as_yaml(was)} and {as_yaml(now)}" for what, was, now in differ)
+                yield f"{name} is not the same recipe in {where} and in {key.title}: {values}."
 
 
-def _is_of_data(key: str) -> bool:
-    return any(f"{key}.".startswith(f"{own}.") for own in _OF_DATA)
-
-
-def of_curves(cells: Sequence[Cell]) -> Iterator[str]:
-    """Trainings that are done, but whose epochs cannot be drawn, or not all of them."""
+def about_curves(cells: Sequence[Cell]) -> Iterator[str]:
+    """Finished training runs whose epochs cannot all be drawn."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
         if cell.log_problem:
             found.setdefault(cell.log_problem, []).append(cell)
-    for problem, of in found.items():
-        yield f"Curves are not drawn, or not whole, as {problem}: {_named(of)}."
+    for problem, runs in found.items():
+        yield f"Training curves are missing or incomplete because {problem}: {_named(runs)}."
 
 
 def _named(cells: Sequence[Cell]) -> str:
