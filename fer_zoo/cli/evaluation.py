@@ -137,7 +137,7 @@ def _percent(value: float | None) -> str:
 
 
 def _ablate(arguments: argparse.Namespace) -> None:
-    from fer_zoo.evaluation.ablation import How, ablate
+    from fer_zoo.evaluation.ablation import RunOptions, ablate
     from fer_zoo.evaluation.grid import plan
 
     stores = Path(arguments.stores).absolute() if arguments.stores else None
@@ -147,14 +147,14 @@ def _ablate(arguments: argparse.Namespace) -> None:
         print("\n".join(map(str, cells)))
         print(f"{len(cells)} training runs")
         return
-    how = How(
+    options = RunOptions(
         jobs=arguments.jobs,
         engine=arguments.engine,
         cpus=arguments.cpus_per_cell,
         gpus=arguments.gpus_per_cell,
         arguments=tuple(word for key, value in further.items() if value is not None for word in (key, str(value))),
     )
-    outcome = ablate(cells, arguments.out, how, lambda ended: print(_line(ended), flush=True))
+    outcome = ablate(cells, arguments.out, options, lambda ended: print(_line(ended), flush=True))
     done = f"{outcome.trained} trained, {outcome.skipped} were already done, of {len(cells)}"
     if outcome.failed:
         print(done)

@@ -51,8 +51,8 @@ def test_curves_that_are_lost_are_said(tmp_path: Path) -> None:
     report = make_report(read_results([ablation.root]))
     named = "; ".join(f"a, fold-1-of-3, seed {seed}" for seed in range(2, 7))
     assert report.warnings == (
-        f"Training curves are missing or incomplete because log.csv is not there: {named}.",
-        "Training curves are missing or incomplete because log.csv holds no epoch: a, fold-1-of-3, seed 7.",
+        f"Training curves are missing or incomplete because log.csv is missing: {named}.",
+        "Training curves are missing or incomplete because log.csv contains no epoch: a, fold-1-of-3, seed 7.",
     )
     ((row,),) = (setting.rows for setting in report.settings)
     assert (row.recipe, row.trainings) == ("a", 7)

@@ -216,7 +216,7 @@ def test_a_training_whose_curve_is_lost_is_reported(tmp_path: Path) -> None:
     out, report = write_report([ablation.root], stores=tmp_path)
     assert [path.name for path in (out / "pictures").iterdir()] == ["confusion-1.png"]
     (warning,) = report.warnings
-    assert "there is no column loss, seconds, validation_uar: a, fold-1-of-3, seed 1." in warning
+    assert "missing columns: loss, seconds, validation_uar: a, fold-1-of-3, seed 1." in warning
     assert warning in (out / "report.html").read_text()
 
 
