@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from fer_zoo import cli
-from fer_zoo.evaluation.ablation import How
+from fer_zoo.evaluation.ablation import RunOptions
 from fer_zoo.evaluation.results import read_results
 
 sys.path.append(str(Path(__file__).parent.parent / "evaluation"))
@@ -102,7 +102,7 @@ def test_a_dry_run_lists_the_trainings_and_runs_none(desk: Path, capsys: pytest.
 def test_failed_trainings_are_counted_in_the_last_line_and_the_exit_code(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("fer_zoo.evaluation.ablation.How", partial(How, train=("stub_training",)))
+    monkeypatch.setattr("fer_zoo.evaluation.ablation.RunOptions", partial(RunOptions, train=("stub_training",)))
     Path("runs").mkdir()
     Path("runs/behaviour.json").write_text('{"fail": ["fold-2-of-3/seed-5"]}')
     assert cli.main(["ablate", "base.yaml", "--out", "runs"]) == cli.EXIT_ERROR
