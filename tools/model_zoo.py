@@ -13,7 +13,7 @@ from component_tables import parts_section, rewrite
 from fer_zoo import weights
 from fer_zoo.card import confusion_table
 from fer_zoo.cli.predict import DEFAULT_MODEL
-from fer_zoo.evaluation.report_tables import short
+from fer_zoo.evaluation.report.format import short_commit
 from fer_zoo.specs import WeightsCard
 from fer_zoo.weights_table import Published, published
 
@@ -68,7 +68,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
 |---|---|---|---|---|
 {rows}
 
-Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short(card.commit)}` in
+Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short_commit(card.commit)}` in
 {card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
 {card.protocol}. Terms: {card.terms}
 
@@ -83,8 +83,8 @@ def published_section(table: Mapping[str, Published]) -> str:
     if not table:
         return ""
     rows = "\n".join(
-        f"| `{name}` | [{one.repo}](https://huggingface.co/{one.repo}/tree/{one.commit}) | `{short(one.commit)}` | "
-        f"`{one.sha256[:12]}` |"
+        f"| `{name}` | [{one.repo}](https://huggingface.co/{one.repo}/tree/{one.commit}) "
+        f"| `{short_commit(one.commit)}` | `{one.sha256[:12]}` |"
         for name, one in sorted(table.items())
     )
     return f"""

@@ -28,7 +28,7 @@ FEW_SUBJECTS = 10
 
 
 class Estimate(Spec):
-    """A metric as a share of 1 with its interval; as text in per cent, `78.3 [75.1, 81.2]`."""
+    """A metric as a share of 1 with its interval."""
 
     value: float
     interval: tuple[float, float] | None
@@ -36,18 +36,12 @@ class Estimate(Spec):
     training_error: float | None
     """Standard error from the differences between seeds, a part of what the interval covers; None with one seed."""
 
-    def __str__(self) -> str:
-        return _percent(self.value, self.interval, "")
-
 
 class Difference(Estimate):
     """The difference between two recipes' metrics, with the p-value of no difference."""
 
     p: float | None
     """Two-sided, never 0; below 1 - level exactly where the interval excludes 0. None without an interval."""
-
-    def __str__(self) -> str:
-        return _percent(self.value, self.interval, "+")
 
 
 class Basis(Spec):
@@ -84,15 +78,12 @@ class Comparison(Spec):
 
 
 class Spread(Spec):
-    """Mean and standard deviation of some values; as text in per cent, `93.2 ± 2.3`."""
+    """Mean and standard deviation of some values."""
 
     mean: float
     deviation: float | None
     """Of a sample (n - 1); None for a single value."""
     count: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.1%}".rstrip("%") + ("" if self.deviation is None else f" ± {100 * self.deviation:.1f}")
 
 
 class FoldSpread(Spec):
@@ -254,9 +245,3 @@ def _single_subject_labels(clips: Predictions) -> list[str]:
         for number, label in enumerate(clips.labels)
         if len(whose := clips.subjects[clips.truth == number]) > 1 and set(whose.tolist()) == {whose[0]} - {""}
     ]
-
-
-def _percent(value: float, interval: tuple[float, float] | None, sign: str) -> str:
-    # + 0.0 makes no difference of -0.0.
-    shown = [f"{round(100 * share, 1) + 0.0:{sign}.1f}" for share in (value, *(interval or ()))]
-    return shown[0] + (f" [{shown[1]}, {shown[2]}]" if interval else "")

@@ -125,12 +125,6 @@ class Ablation:
         return folder
 
 
-def column(table: str, name: str) -> list[str]:
-    """Texts of a column of a Markdown table."""
-    header, _, *rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()]
-    return [row[header.index(name)] for row in rows]
-
-
 # Of `base`: which clips each seed gets wrong. The others follow from these by hand, see the tests.
 WRONG = {1: ("f1p0/anger", "f3p0/fear", "f3p1/fear"), 2: ("f3p0/fear",)}
 SURE = {1: 0.8, 2: 0.9}

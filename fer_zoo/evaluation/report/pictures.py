@@ -1,6 +1,6 @@
-"""Pictures of a report: confusion matrices and training curves as PNG, faces that were read wrongly as JPEG.
+"""Pictures of a report: UAR, confusion matrices and training curves as PNG, frames of mistakes as JPEG.
 
-The same numbers give the same bytes: no time, no version and nothing random is in them.
+The same numbers give the same bytes: they contain no time, no version and nothing random.
 """
 
 from __future__ import annotations
@@ -12,13 +12,56 @@ from typing import Any
 import numpy as np
 
 from fer_zoo.data.clips import Frames
-from fer_zoo.evaluation.report_numbers import Classes, Mistake, Row, Setting, has_epochs
+from fer_zoo.evaluation.report.format import interval, picture_name
+from fer_zoo.evaluation.report.numbers import Classes, Mistake, Report, Row, Setting
 from fer_zoo.inference.palette import label_colours
 
 _INK, _FAINT = "#22262c", "#b9bec7"
 _COLUMNS = 4
 # Of one hue each, for colour-blind readers and grey prints.
 _LOSS, _UAR = "#8a6d3b", "#1f6fb2"
+
+
+def number_pictures(report: Report) -> dict[str, bytes]:
+    """All pictures that follow from a report's numbers, by the names of their files."""
+    pictures: dict[str, bytes] = {}
+    for number, setting in enumerate(report.settings, 1):
+        shown = [row for row in setting.rows if row.best]
+        if len(shown) > 1:
+            pictures[picture_name("uar", number)] = uar_picture(setting)
+        if shown:
+            pictures[picture_name("confusion", number)] = confusion_picture(setting)
+        if shown and any(curve.has_epochs for row in setting.rows for curve in row.curves):
+            pictures[picture_name("curves", number)] = curves_picture(setting)
+    return pictures
+
+
+def uar_picture(setting: Setting) -> bytes:
+    """UAR of a setting's recipes with their intervals, the best on top; the baseline is dark, its UAR a line."""
+    found = [(row.recipe, row.best.estimates.uar) for row in setting.rows if row.best]
+    found.sort(key=lambda one: one[1].value)
+    names = [_shortened(recipe) for recipe, _ in found]
+    left, width, height = 0.2 + 0.078 * max(map(len, names)), 2.9, 0.3 * len(found)
+    size = (left + width + 1.35, height + 0.65)
+    figure = _figure(*size)
+    panel = figure.add_axes((left / size[0], 0.5 / size[1], width / size[0], height / size[1]))
+    for place, (recipe, uar) in enumerate(found):
+        ink = _INK if recipe == setting.baseline else _UAR
+        if recipe == setting.baseline:
+            panel.axvline(100 * uar.value, color=_FAINT, lw=1, ls="--", zorder=0)
+        low, high = uar.interval or (uar.value, uar.value)
+        panel.plot([100 * low, 100 * high], [place, place], color=ink, lw=2.5, alpha=0.45, solid_capstyle="butt")
+        panel.plot([100 * uar.value], [place], "o", color=ink, ms=6)
+        panel.annotate(
+            interval(uar), (1.02, place), xycoords=("axes fraction", "data"), va="center", size=9, color=ink
+        )  # fmt: skip
+    panel.set_ylim(-0.6, len(found) - 0.4)
+    panel.set_yticks(range(len(found)), names, size=9, parse_math=False)
+    panel.set_xlabel("UAR in %, with 95 % interval", size=9, color=_INK)
+    panel.tick_params(labelsize=9)
+    panel.locator_params(axis="x", nbins=6)
+    _draw_frame(panel, "x")
+    return _png(figure)
 
 
 def confusion_picture(setting: Setting) -> bytes:
@@ -28,12 +71,12 @@ def confusion_picture(setting: Setting) -> bytes:
     figure, axes = _panels(len(shown), side, side + 0.35, left=1.0, bottom=0.9)
     for place, (panel, (recipe, labels, classes)) in enumerate(zip(axes, shown, strict=True)):
         _draw_confusion(panel, labels, classes)
-        panel.set_title(_fitted(recipe), size=9, color=_INK)
+        panel.set_title(_shortened(recipe), size=9, color=_INK, parse_math=False)
         # Where all have the same labels, the outer panels name them for all.
         if place % _COLUMNS == 0 or len({labels for _, labels, _ in shown}) > 1:
-            panel.set_yticks(range(len(labels)), labels, size=8)
+            panel.set_yticks(range(len(labels)), labels, size=8, parse_math=False)
             panel.set_ylabel("truth", size=8, color=_INK)
-        panel.set_xticks(range(len(labels)), labels, size=8, rotation=90)
+        panel.set_xticks(range(len(labels)), labels, size=8, rotation=90, parse_math=False)
     return _png(figure)
 
 
@@ -41,12 +84,12 @@ def _draw_confusion(panel: Any, labels: Sequence[str], classes: Classes) -> None
     counts = np.array(classes.confusion, np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for true, said in np.ndindex(counts.shape):
-        if share := shares[true, said]:
+    for true, predicted in np.ndindex(counts.shape):
+        if share := shares[true, predicted]:
             ink = "white" if share > 0.55 else _INK
-            panel.text(said, true, f"{100 * share:.0f}", ha="center", va="center", size=7, color=ink)
+            panel.text(predicted, true, f"{100 * share:.0f}", ha="center", va="center", size=7, color=ink)
     panel.set_yticks([])
-    panel.set_xlabel("said", size=8, color=_INK)
+    panel.set_xlabel("predicted", size=8, color=_INK)
     panel.tick_params(length=0, colors=_INK)
     for spine in panel.spines.values():
         spine.set_color(_FAINT)
@@ -57,7 +100,7 @@ def curves_picture(setting: Setting) -> bytes:
 
     Epochs on single frames are dotted, and those on clips come after them.
     """
-    shown = [row for row in setting.rows if any(map(has_epochs, row.curves))]
+    shown = [row for row in setting.rows if any(curve.has_epochs for curve in row.curves)]
     figure, axes = _panels(2 * len(shown), 2.5, 1.35, left=0.7, bottom=0.5, paired=True)
     curves = [curve for row in shown for curve in row.curves]
     highest = max((loss for curve in curves for loss in (*curve.frames_loss, *curve.loss)), default=1.0)
@@ -65,7 +108,7 @@ def curves_picture(setting: Setting) -> bytes:
     for place, row in enumerate(shown):
         upper, lower = axes[2 * place], axes[2 * place + 1]
         _draw_curves(upper, lower, row)
-        upper.set_title(_fitted(row.recipe), size=9, color=_INK)
+        upper.set_title(_shortened(row.recipe), size=9, color=_INK, parse_math=False)
         upper.set_ylim(0, 1.05 * highest or 1)
         lower.set_ylim(0, 1.02)
         for panel in (upper, lower):
@@ -96,16 +139,22 @@ def _draw_curves(upper: Any, lower: Any, row: Row) -> None:
             lower.plot(epochs, uars, color=_UAR, alpha=alpha, **shape)
     for panel in (upper, lower):
         panel.locator_params(axis="x", integer=True, nbins=5)
-        panel.grid(axis="y", color="#e6e8ec", lw=0.8)
-        panel.tick_params(labelsize=7, colors=_INK)
-        for side in ("top", "right"):
-            panel.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            panel.spines[side].set_color(_FAINT)
+        panel.tick_params(labelsize=7)
+        _draw_frame(panel, "y")
+
+
+def _draw_frame(panel: Any, grid: str) -> None:
+    panel.grid(axis=grid, color="#e6e8ec", lw=0.8)
+    panel.set_axisbelow(True)
+    panel.tick_params(colors=_INK)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        panel.spines[side].set_color(_FAINT)
 
 
 def mistakes_picture(strips: Sequence[tuple[Mistake, Frames]]) -> bytes:
-    """Clips that were answered wrongly, a row each: truth, answer, and some frames (n, S, S, 3) as the network sees."""
+    """Wrongly predicted clips, one row each: truth, prediction, and frames (n, S, S, 3) as the network sees them."""
     columns = max(len(frames) for _, frames in strips)
     width, height, words = 1.0 * columns, 1.0 * len(strips), 2.4
     figure = _figure(words + width, height)
@@ -113,10 +162,14 @@ def mistakes_picture(strips: Sequence[tuple[Mistake, Frames]]) -> bytes:
         top = 1 - (row + 1) / len(strips)
         colours = {label: tuple(v / 255 for v in rgb) for label, rgb in _colours(mistake).items()}
         x, lines = 0.1 / (words + width), (0.66, 0.42, 0.18)
-        told = (f"truth: {mistake.truth}", f"said: {mistake.said}, {mistake.probability:.0%}", _fitted(mistake.key, 34))
-        inks = (colours[mistake.truth], colours[mistake.said], "#666c76")
-        for line, text, ink, size in zip(lines, told, inks, (10, 10, 7), strict=True):
-            figure.text(x, top + line / len(strips), text, size=size, color=ink, weight="bold" if size > 8 else None)
+        texts = (
+            f"truth: {mistake.truth}", f"predicted: {mistake.predicted}, {mistake.probability:.0%}",
+            _shortened(mistake.key, 34),
+        )  # fmt: skip
+        inks = (colours[mistake.truth], colours[mistake.predicted], "#666c76")
+        for line, text, ink, size in zip(lines, texts, inks, (10, 10, 7), strict=True):
+            weight = "bold" if size > 8 else None
+            figure.text(x, top + line / len(strips), text, size=size, color=ink, weight=weight, parse_math=False)
         for column, frame in enumerate(frames):
             left = (words + column) / (words + width)
             axes = figure.add_axes((left, top + 0.02 / len(strips), 0.97 / (words + width), 0.96 / len(strips)))
@@ -129,12 +182,12 @@ def mistakes_picture(strips: Sequence[tuple[Mistake, Frames]]) -> bytes:
 
 def _colours(mistake: Mistake) -> dict[str, tuple[int, int, int]]:
     # The bright ones are darker here: they are text on white.
-    found = label_colours((mistake.truth, mistake.said))
+    found = label_colours((mistake.truth, mistake.predicted))
     return {label: tuple(int(0.75 * v) for v in rgb) for label, rgb in found.items()}  # type: ignore[misc]
 
 
-def _fitted(name: str, room: int = 30) -> str:
-    return name if len(name) <= room else f"{name[: room - 1]}…"
+def _shortened(name: str, length: int = 30) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def _figure(width: float, height: float) -> Any:

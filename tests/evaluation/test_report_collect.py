@@ -13,8 +13,8 @@ from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said, two_r
 from fer_zoo.compose import build
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation import compare, estimate
-from fer_zoo.evaluation.report_numbers import Report, Row
-from fer_zoo.evaluation.report_summary import make_report
+from fer_zoo.evaluation.report.collect import make_report
+from fer_zoo.evaluation.report.numbers import Report, Row
 from fer_zoo.evaluation.results import BEST, Cell, read_results
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
@@ -103,7 +103,7 @@ def test_the_baseline_is_the_first_or_the_one_named(report: Report, cells: list[
     assert mirrored.recipe == "base"
     assert mirrored.comparison.war.value == -delta.comparison.war.value
     assert (delta.ahead, mirrored.ahead, mirrored.pairs) == (0, 5, 6), "in one fold both have four of six right"
-    with pytest.raises(InputError, match="No training of the recipe 'bse'"):
+    with pytest.raises(InputError, match="No training run of the recipe 'bse'"):
         make_report(cells, "bse")
 
 
@@ -136,7 +136,12 @@ def test_changes_are_of_the_reports_baseline_where_both_stand_somewhere(tmp_path
 def test_mistakes_are_the_most_confident_ones_over_the_seeds(report: Report) -> None:
     # f1p0/anger and f3p1/fear are right with seed 2, which is surer.
     (mistake,) = report.settings[0].mistakes
-    assert (mistake.key, mistake.subject, mistake.truth, mistake.said) == ("f3p0/fear", "f3p0", "fear", "happiness")
+    assert (mistake.key, mistake.subject, mistake.truth, mistake.predicted) == (
+        "f3p0/fear",
+        "f3p0",
+        "fear",
+        "happiness",
+    )
     assert mistake.probability == pytest.approx((0.8 + 0.9) / 2)
     assert mistake.of_truth == pytest.approx((0.1 + 0.05) / 2)
 
@@ -176,7 +181,7 @@ def test_an_incomplete_folder_compares_what_both_have(tmp_path: Path) -> None:
     assert delta.comparison.basis.trainings == (4, 4)
     # Fold by fold: base (11/12, 1, seed 2's 5/6), mine 2/3 in all.
     assert delta.comparison.war.value == pytest.approx(2 / 3 - (11 / 12 + 1 + 5 / 6) / 3)
-    assert "2 of 12 trainings are missing" in report.warnings[0]
+    assert "2 of 12 training runs are missing" in report.warnings[0]
     assert mine.best is not None
     assert mine.best.over_seeds.war.count == 1  # of folds 1 and 2 and of 1 and 3: other people
 
@@ -209,7 +214,7 @@ def test_trainings_that_do_not_belong_together_are_refused(tmp_path: Path) -> No
     one, two, three = (Ablation(tmp_path / name) for name in ("one", "two", "three"))
     one.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
     two.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
-    with pytest.raises(InputError, match=r"is there 2 times: in one/a/.*and two/a/"):
+    with pytest.raises(InputError, match=r"occurs 2 times: in one/a/.*and two/a/"):
         make_report(read_results([one.root, two.root]))
     longer = recipe(split={"folds": 3, "fold": 2}, train={"epochs": 3})
     three.finish("a", "fold-2-of-3", longer, said(fold_answers(2)))
@@ -284,13 +289,13 @@ def test_published_figures_stand_beside_runs_of_the_same_data_only(tmp_path: Pat
     assert ours.commits == (COMMIT,)
     assert ours.ours is not None
     assert ours.ours.value == pytest.approx(11 / 12)
-    assert ours.note == "train.epochs: 60 became 3; 1 of 3 trainings are missing"
+    assert ours.note == "train.epochs: 60 became 3; 1 of 3 training runs are missing"
     other = found["paper/mmi_3d"]
     assert (other.war, other.run, other.ours) == (67.50, False, None)
     assert other.note == "run on other data (synthmh, 5 folds): not comparable"
     assert (found["paper/fera_3d"].run, found["paper/fera_3d"].note) == (False, "not run")
     assert ours.over_folds is not None
-    assert str(ours.over_folds) == "91.7 ± 11.8"  # 5/6 and 1
+    assert (ours.over_folds.mean, ours.over_folds.count) == (pytest.approx(11 / 12), 2)  # 5/6 and 1
     assert other.over_folds is None
     assert found["paper/disfa_2d"].war is None
     assert (found["mine"].run, found["mine"].ours) == (False, None)  # synthetic faces

@@ -1,4 +1,4 @@
-"""From the trainings of an ablation to the numbers of its report."""
+"""Compute the numbers of a report from the training runs of ablation folders."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import torch
 from fer_zoo.compose import build
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.outcomes import by_fold
-from fer_zoo.evaluation.report_numbers import (
+from fer_zoo.evaluation.report.numbers import (
     FORMAT,
     Change,
     Classes,
     Curve,
     Delta,
     Group,
-    Judged,
     Mistake,
     RecipeFacts,
+    RecipeMetrics,
     Report,
     Row,
     Setting,
     Training,
 )
-from fer_zoo.evaluation.report_published import published_rows
-from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes, grouped
-from fer_zoo.evaluation.report_warnings import of_clips, of_curves, of_names, of_trainings, said_of
+from fer_zoo.evaluation.report.published import published_rows
+from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes, grouped
+from fer_zoo.evaluation.report.warnings import about_clips, about_curves, about_names, about_runs, known_facts
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell
 from fer_zoo.evaluation.statistics import Comparison, FoldSpread, compare, estimate, holm, over_folds, spread
 from fer_zoo.specs import Recipe
@@ -40,29 +40,31 @@ Recipes = Mapping[str, Sequence[Cell]]
 
 
 def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str | None = None) -> Report:
-    """Compute all that a report says.
+    """Compute all numbers of a report.
 
     Args:
-        baseline: name of the recipe that others are compared with; default the first that was asked for.
-        name: what the report is on; default the names of the folders.
+        baseline: name of the recipe that others are compared with; default the first in the grid.
+        name: title of the report; default the names of the folders.
 
     Raises:
-        InputError: no training of that recipe was asked for, or trainings do not fit each other.
+        InputError: no training run of that recipe was requested, or training runs do not belong together.
     """
     names = list(dict.fromkeys(cell.recipe for cell in cells))
     base = names[0] if baseline is None else baseline
     if base not in names:
-        raise InputError(f"No training of the recipe {base!r}.", ", ".join(names), "name one of these as the baseline")
+        raise InputError(
+            f"No training run of the recipe {base!r}.", ", ".join(names), "name one of these as the baseline"
+        )
     settings = grouped(cells)
     rows = {key: [_row(name, found) for name, found in recipes.items()] for key, recipes in settings.items()}
     return Report(
         format=FORMAT,
         name=name or " + ".join(dict.fromkeys(cell.root.name for cell in cells)),
         baseline=base,
-        warnings=(*of_trainings(cells), *of_clips(settings), *of_names(settings), *of_curves(cells)),
+        warnings=(*about_runs(cells), *about_clips(settings), *about_names(settings), *about_curves(cells)),
         trainings=tuple(_training(cell) for cell in cells),
-        machines=said_of(cells, "hardware"),
-        versions=tuple(f"{name} {said}" for name in ("fer_zoo", "torch", "python") for said in said_of(cells, name)),
+        machines=known_facts(cells, "hardware"),
+        versions=tuple(f"{name} {it}" for name in ("fer_zoo", "torch", "python") for it in known_facts(cells, name)),
         recipes=tuple(_facts(name, base, list(settings.values())) for name in names),
         published=published_rows(settings, rows),
         settings=tuple(
@@ -78,12 +80,12 @@ def _training(cell: Cell) -> Training:
 
 
 def _baseline(recipes: Recipes, base: str) -> str:
-    """What the recipes of a setting are compared with: the report's baseline, or the first where that was not asked."""
+    """The baseline of a setting: the report's or, if that is not in it, the first recipe."""
     return base if base in recipes else next(iter(recipes))
 
 
 def _facts(name: str, base: str, settings: Sequence[Recipes]) -> RecipeFacts:
-    """What a recipe is, and what it changes of the baseline where both stand in one setting."""
+    """What a recipe is, and what it changes in the baseline of a setting that has both."""
     places = sorted(
         ((_baseline(found, base), found) for found in settings if name in found), key=lambda place: place[0] != base
     )
@@ -119,7 +121,7 @@ def _row(name: str, cells: Sequence[Cell]) -> Row:
         "trainings": len(done),
         "seeds": tuple(sorted({cell.seed for cell in done})),
         "splits": tuple(dict.fromkeys(cell.split for cell in done)),
-        "commits": said_of(done, "commit"),
+        "commits": known_facts(done, "commit"),
         "labels": done[0].predictions[BEST].labels if done else (),
         "curves": tuple(map(_curve, done)),
     }
@@ -127,19 +129,19 @@ def _row(name: str, cells: Sequence[Cell]) -> Row:
     if not done:
         return Row(**row, **nothing, problem="", groups=())
     try:
-        return Row(**row, **_figures(done), problem="")
+        return Row(**row, **_metrics(done), problem="")
     except InputError as error:
         return Row(**row, **nothing, problem=error.given, groups=())
 
 
-def _figures(done: Sequence[Cell]) -> dict[str, object]:
+def _metrics(done: Sequence[Cell]) -> dict[str, object]:
     best = [cell.predictions[BEST] for cell in done]
     noisy = [cell.predictions[NOISY] for cell in done if NOISY in cell.predictions]
     cut = any((run.videos != run.keys).any() for run in best)
     seeds = _by_seed(done, BEST)
     return {
-        "best": _judged(done, BEST),
-        "last": _judged(done, LAST),
+        "best": _recipe_metrics(done, BEST),
+        "last": _recipe_metrics(done, LAST),
         "noisy": estimate(noisy) if len(noisy) == len(done) else None,
         "by_video": estimate([run.by_video() for run in best]) if cut else None,
         "classes": _classes(seeds),
@@ -147,20 +149,20 @@ def _figures(done: Sequence[Cell]) -> dict[str, object]:
     }
 
 
-def _judged(done: Sequence[Cell], kind: str) -> Judged:
+def _recipe_metrics(done: Sequence[Cell], kind: str) -> RecipeMetrics:
     runs = [cell.predictions[kind] for cell in done]
     whole = [figures(run) for run in _by_seed(done, kind)]
     war, uar = (spread([getattr(of, name) for of in whole]) for name in ("war", "uar"))
-    return Judged(
+    return RecipeMetrics(
         estimates=estimate(runs), over_folds=over_folds(runs), over_seeds=FoldSpread(war=war, uar=uar)
     )  # fmt: skip
 
 
 def _by_seed(done: Sequence[Cell], kind: str) -> list[Predictions]:
-    """The answers of each seed on the same folds, the most that a seed has; seeds with other folds are left out.
+    """Predictions of each seed on the largest set of folds that any seed has; seeds with other folds are left out.
 
-    Seeds that were tested on other people would differ by these people. Of two sets of folds that are as large, the one
-    that more seeds have counts, then that of the first seed.
+    Seeds that were tested on other subjects would differ by these subjects. Of two equally large sets the one that more
+    seeds have counts, then that of the first seed.
     """
     of_seed: dict[int, list[Cell]] = {}
     for cell in sorted(done, key=lambda cell: cell.seed):
@@ -174,9 +176,9 @@ def _by_seed(done: Sequence[Cell], kind: str) -> list[Predictions]:
 def _classes(seeds: Sequence[Predictions]) -> Classes:
     of = [figures(run) for run in seeds]
     confusion = np.sum([np.array(one.confusion) for one in of], axis=0)
-    right, occurs, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    right, occurs, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     present = [bool(count) for count in occurs]
-    recall, f1 = right / np.maximum(occurs, 1), 2 * right / np.maximum(occurs + said, 1)
+    recall, f1 = right / np.maximum(occurs, 1), 2 * right / np.maximum(occurs + predicted, 1)
     return Classes(
         recall=tuple(float(value) if there else None for value, there in zip(recall, present, strict=True)),
         f1=tuple(float(value) if there else None for value, there in zip(f1, present, strict=True)),
@@ -186,7 +188,7 @@ def _classes(seeds: Sequence[Predictions]) -> Classes:
 
 
 def _groups(seeds: Sequence[Predictions]) -> tuple[Group, ...]:
-    # A store that was prepared anew between two seeds, e.g. since its database names groups, may name others.
+    # A store that was prepared again between two seeds may have other groups.
     found: dict[str, dict[str, list[Figures]]] = {}
     for run in seeds:
         for grouping, groups in group_figures(run).items():
@@ -234,11 +236,11 @@ def _deltas(recipes: Recipes, rows: Sequence[Row], base: str) -> tuple[Delta, ..
 
 
 def _compared(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[Comparison | None, int, int, str]:
-    """Compare the trainings of the same fold and seed that both have: how many, and in how many `one` is ahead."""
+    """Compare the training runs that both have, by fold and seed: how many, and in how many `one` is ahead."""
     sides = [{(cell.split, cell.seed): cell for cell in cells if cell.state == "done"} for cells in (one, other)]
     common = [place for place in sides[0] if place in sides[1]]
     if not common:
-        return None, 0, 0, "no training of the same fold and seed is done for the baseline"
+        return None, 0, 0, "the baseline has no finished training run of the same fold and seed"
     runs = [[side[place].predictions[BEST] for place in common] for side in sides]
     try:
         found = compare(*runs)
@@ -252,13 +254,13 @@ def _mistakes(cells: Sequence[Cell]) -> tuple[Mistake, ...]:
     found = []
     for fold in by_fold([cell.predictions[BEST] for cell in cells if cell.state == "done"]):
         clips, shares = fold[0], np.mean([run.probabilities for run in fold], axis=0)
-        said = shares.argmax(axis=1)
+        predicted = shares.argmax(axis=1)
         found += [
             Mistake(
                 key=str(clips.keys[clip]), subject=str(clips.subjects[clip]), truth=clips.labels[clips.truth[clip]],
-                said=clips.labels[said[clip]], probability=float(shares[clip, said[clip]]),
+                predicted=clips.labels[predicted[clip]], probability=float(shares[clip, predicted[clip]]),
                 of_truth=float(shares[clip, clips.truth[clip]]),
             )
-            for clip in np.flatnonzero(said != clips.truth)
+            for clip in np.flatnonzero(predicted != clips.truth)
         ]  # fmt: skip
     return tuple(sorted(found, key=lambda mistake: (-mistake.probability, mistake.key))[:MISTAKES])

@@ -1,8 +1,10 @@
-"""All that a report says, as numbers: what report.json holds and the page is made of. Figures are shares of 1."""
+"""The typed numbers of a report: what report.json holds and the page is made from. Metrics are shares of 1."""
 
 from __future__ import annotations
 
 from typing import Literal
+
+from pydantic import AliasChoices, Field
 
 from fer_zoo.evaluation.results import State
 from fer_zoo.evaluation.statistics import Comparison, Estimate, Estimates, FoldSpread, Spread
@@ -12,22 +14,22 @@ FORMAT: Literal[1] = 1
 
 
 class Training(Spec):
-    """One training that was asked for."""
+    """One requested training run."""
 
     recipe: str
     split: str
     seed: int
     folder: str
-    """Below the ablation folder."""
+    """Relative to the ablation folder."""
     state: State
     problem: str
     commit: str
-    """Empty where it is not known."""
+    """Empty if unknown."""
     hours: float
 
 
 class Change(Spec):
-    """A key in which a recipe differs from the baseline, and both values as YAML."""
+    """A key in which a recipe differs from the baseline, with both values as YAML."""
 
     key: str
     baseline: str
@@ -41,33 +43,33 @@ class RecipeFacts(Spec):
     description: str
     changes: tuple[Change, ...]
     parameters: int | None
-    """None where its parts are not installed here."""
+    """None if a component is not installed."""
     baseline: str | None = None
-    """The baseline of its setting, where the report's has no training; None where the changes are of the report's."""
+    """The baseline of its setting if that is not the report's; None if the changes are relative to the report's."""
 
 
-class Judged(Spec):
-    """Figures of a recipe's trainings."""
+class RecipeMetrics(Spec):
+    """Metrics over a recipe's training runs."""
 
     estimates: Estimates
     over_folds: FoldSpread
     over_seeds: FoldSpread
-    """Of the seeds that were trained on the same folds: on the most that any was trained on."""
+    """Over the seeds trained on the same folds: the largest set of folds that any seed has."""
 
 
 class Classes(Spec):
-    """Figures by class, in the order of the setting's labels, over the seeds that `over_seeds` counts."""
+    """Metrics per class, in the order of the row's labels, over the seeds that `over_seeds` counts."""
 
     recall: tuple[float | None, ...]
     f1: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
-    """Answers of all these trainings, confusion[true][said]."""
+    """Clips over all these training runs, confusion[true][predicted]."""
     calibration_error: float
     """Mean over the seeds."""
 
 
 class Group(Spec):
-    """Figures of a group of clips, mean over the seeds that `over_seeds` counts and whose clips have this group."""
+    """Metrics of a group of clips, mean over the seeds that `over_seeds` counts and whose clips have this group."""
 
     grouping: str
     group: str
@@ -76,24 +78,24 @@ class Group(Spec):
     war: float
     uar: float
     seeds: int | None = None
-    """How many these are; None in reports that did not say it yet."""
+    """Number of these seeds; None in reports of earlier versions."""
 
 
 class Curve(Spec):
-    """How one training went, by epoch."""
+    """One training run, per epoch."""
 
     split: str
     seed: int
     loss: tuple[float, ...]
     validation_uar: tuple[float, ...]
     frames_loss: tuple[float, ...] = ()
-    """Of the stage of single frames, which comes first; empty without one, and in reports that did not say it yet."""
+    """Of the stage on single frames, which comes first; empty without one, and in reports of earlier versions."""
     frames_validation_uar: tuple[float, ...] = ()
 
-
-def has_epochs(curve: Curve) -> bool:
-    """Whether there is anything to draw; a log may be lost or damaged."""
-    return bool(curve.loss or curve.frames_loss)
+    @property
+    def has_epochs(self) -> bool:
+        """Whether there is anything to draw; a log may be missing or damaged."""
+        return bool(self.loss or self.frames_loss)
 
 
 class Row(Spec):
@@ -101,66 +103,67 @@ class Row(Spec):
 
     recipe: str
     asked: int
-    """Trainings that were asked for."""
+    """Number of requested training runs."""
     trainings: int
-    """Trainings that are done and counted."""
+    """Number of finished ones."""
     seeds: tuple[int, ...]
     splits: tuple[str, ...]
     commits: tuple[str, ...]
     problem: str
-    """Why there are no figures although trainings are done."""
+    """Why there are no metrics although training runs are done."""
     labels: tuple[str, ...]
-    best: Judged | None
-    """Of the epoch with the best validation UAR."""
-    last: Judged | None
-    """Of the last epoch."""
+    best: RecipeMetrics | None
+    """At the epoch with the best validation UAR."""
+    last: RecipeMetrics | None
+    """At the last epoch."""
     noisy: Estimates | None
-    """Of the best epoch, with rendered points made as inexact as a detector's."""
+    """At the best epoch, with rendered landmarks made as inexact as a detector's."""
     by_video: Estimates | None
-    """Of the best epoch; None where no video was cut into several clips."""
+    """At the best epoch; None if no video was cut into several clips."""
     classes: Classes | None
     groups: tuple[Group, ...]
     curves: tuple[Curve, ...]
 
 
 class Delta(Spec):
-    """A recipe less the baseline, of the best epochs."""
+    """A recipe minus the baseline, at the best epochs."""
 
     recipe: str
     comparison: Comparison | None
     problem: str
     """Why there is no comparison."""
     war_holm: float | None
-    """p, adjusted over the comparisons of the setting."""
+    """p-value, adjusted over the comparisons of the setting."""
     uar_holm: float | None
     pairs: int
-    """Trainings of each of the two that were compared: those of the same fold and seed."""
+    """Compared pairs of training runs with the same fold and seed."""
     ahead: int
     """Pairs in which the recipe has the better UAR."""
 
 
 class Mistake(Spec):
-    """A clip that was answered wrongly; the probabilities are means over the seeds."""
+    """A clip that was predicted wrongly; the probabilities are means over the seeds."""
 
     key: str
     subject: str
     truth: str
-    said: str
+    # Earlier versions wrote it under another name.
+    predicted: str = Field(validation_alias=AliasChoices("predicted", "said"))
     probability: float
     of_truth: float
 
 
 class Setting(Spec):
-    """What recipes were judged on: databases and protocol."""
+    """What recipes were evaluated on: databases and protocol."""
 
     title: str
     protocol: str
     trained_on: tuple[str, ...]
     tested_on: str
     synthetic: bool
-    """Whether all these databases are rendered: then nobody is shown."""
+    """Whether all these databases are rendered: pictures of them show no real face."""
     baseline: str
-    """The report's or, where that has no training here, the first recipe that has."""
+    """The report's or, if that has no training run here, the first recipe that has one."""
     rows: tuple[Row, ...]
     deltas: tuple[Delta, ...]
     mistakes_of: str
@@ -168,22 +171,22 @@ class Setting(Spec):
     mistakes: tuple[Mistake, ...]
     """The most confident ones."""
     faces: tuple[str, ...]
-    """Keys of those that there is a picture of."""
+    """Keys of the mistakes that have a picture."""
     faces_note: str
-    """Why others have none."""
+    """Why the others have none."""
 
 
 class PublishedRow(Spec):
-    """A figure that a paper printed, and ours."""
+    """A published figure and ours."""
 
     recipe: str
     protocol: str
     source: str
     war: float | None
-    """As printed, in per cent; None where the paper gives none."""
+    """As printed, in per cent; None if the paper gives none."""
     std: float | None
     run: bool
-    """Whether ours was run on the same data by the same protocol."""
+    """Whether ours was run on the same data with the same protocol."""
     note: str
     ours: Estimate | None
     subjects: int
@@ -191,7 +194,7 @@ class PublishedRow(Spec):
     trainings: int
     commits: tuple[str, ...]
     over_folds: Spread | None = None
-    """Our WAR over the folds, as the paper prints its own; None where there are not several."""
+    """Our WAR over the folds, as the paper prints its own; None with fewer than two folds."""
 
 
 class Report(Spec):

@@ -1,4 +1,4 @@
-"""What trainings can stand in one table: the same databases, the same protocol, the same tested clips."""
+"""Settings: which training runs belong in one table (same databases, protocol and test clips)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fer_zoo.recipes import diff_recipes
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
 
-# A recipe's trainings differ in these. What a paper printed is no part of what is trained.
+# The training runs of a recipe differ in these; a published figure does not change what is trained.
 _OWN = ("seed", "split.fold", "split.leave_out", "split.published", "split.name", "published")
 
 
 @dataclass(frozen=True)
 class SettingKey:
-    """What recipes are judged on."""
+    """What recipes are evaluated on."""
 
     title: str
     protocol: str
@@ -41,19 +41,19 @@ def setting_of(recipe: Recipe) -> SettingKey:
     tested = recipe.data.dataset.name + (f" ({as_yaml(options)[1:-1]})" if options else "")
     match recipe.split:
         case SplitSpec(test=(first, end)):
-            how = f"{tested}, subjects {first} to {end - 1} tested"
+            title = f"{tested}, subjects {first} to {end - 1} tested"
         case FoldSplit(folds=folds, pooled_with=others):
-            how = f"{' + '.join([tested, *others])}, {folds} folds"
+            title = f"{' + '.join([tested, *others])}, {folds} folds"
         case LeaveOneOutSplit():
-            how = f"{tested}, one subject left out"
+            title = f"{tested}, one subject left out"
         case PublishedSplit(published=name):
-            how = f"{tested}, published split {re.sub('[0-9]+$', '*', name)}"  # set_1, set_2, ...: folds
+            title = f"{tested}, published split {re.sub('[0-9]+$', '*', name)}"  # set_1, set_2, ...: folds
         case FileSplit(file=file):
-            how = f"{tested}, split of {Path(file).name}"
+            title = f"{tested}, split of {Path(file).name}"
         case DatabaseSplit(train_on=train_on):
-            how = f"{' + '.join(train_on)} to {tested}"
+            title = f"{' + '.join(train_on)} to {tested}"
     return SettingKey(
-        title=how,
+        title=title,
         protocol=recipe.protocol,
         trained_on=trained_on(recipe),
         tested_on=tested,
@@ -62,13 +62,13 @@ def setting_of(recipe: Recipe) -> SettingKey:
 
 
 def grouped(cells: Sequence[Cell]) -> dict[SettingKey, dict[str, list[Cell]]]:
-    """Cells by setting and recipe, in the order they were asked for.
+    """Cells by setting and recipe, in the order of the grid.
 
-    A cell that has not begun says nothing of its data: it counts to the setting that its split has in its folder, if
-    that is one.
+    A cell that has not started has no recipe yet: it belongs to the setting of its split in its folder, if there is
+    exactly one.
 
     Raises:
-        InputError: a training is there twice, or a recipe's trainings differ in more than fold and seed.
+        InputError: a training run occurs twice, or the runs of a recipe differ in more than fold and seed.
     """
     keys = [None if cell.spec is None else setting_of(cell.spec) for cell in cells]
     known: dict[tuple[Any, str], set[SettingKey]] = {}
@@ -89,17 +89,17 @@ def grouped(cells: Sequence[Cell]) -> dict[SettingKey, dict[str, list[Cell]]]:
 
 
 def changes(one: Recipe, other: Recipe, *, stores: bool = False) -> list[tuple[str, Any, Any]]:
-    """What two recipes differ in besides fold, seed and what a paper printed for them.
+    """What two recipes differ in besides fold, seed and published figures.
 
     Args:
-        stores: whether it counts where the stores lie.
+        stores: compare the paths of the stores too.
     """
     own = _OWN if stores else (*_OWN, "data.stores")
     return [it for it in diff_recipes(one, other) if not any(f"{it[0]}.".startswith(f"{key}.") for key in own)]
 
 
 def as_yaml(value: Any) -> str:
-    """A value of a recipe in one line; a component without options by its name."""
+    """A value of a recipe as one line of YAML; a component without options is its name."""
     if isinstance(value, dict) and value.keys() == {"name"}:
         return str(value["name"])
     text = dump_yaml(value, default_flow_style=True, width=10**6)
@@ -107,23 +107,23 @@ def as_yaml(value: Any) -> str:
 
 
 def _check_row(setting: SettingKey, row: Sequence[Cell]) -> None:
-    begun = [(cell, cell.spec) for cell in row if cell.spec is not None]
+    started = [(cell, cell.spec) for cell in row if cell.spec is not None]
     places = [(cell.split, cell.seed) for cell in row]
     twice = [cell for cell in row if places.count((cell.split, cell.seed)) > 1]
     if twice:
         raise InputError(
-            f"{twice[0]}, {setting.title}, is there {len(twice)} times: in "
+            f"{twice[0]}, {setting.title}, occurs {len(twice)} times: in "
             f"{' and '.join(f'{cell.root.name}/{cell.place}' for cell in twice)}.",
-            "each training once",
-            "report the folders one by one, or name a changed recipe by a file of its own",
+            "each training run once",
+            "report the folders one by one, or give a changed recipe a name of its own",
         )
-    for cell, spec in begun[1:]:
-        first, its = begun[0]
+    for cell, spec in started[1:]:
+        first, its = started[0]
         if differ := changes(its, spec, stores=True):
             key, here, there = differ[0]
             raise InputError(
-                f"Trainings of {cell.recipe!r} differ in {key}: {as_yaml(here)} in "
+                f"Training runs of {cell.recipe!r} differ in {key}: {as_yaml(here)} in "
                 f"{first.root.name}/{first.place}, {as_yaml(there)} in {cell.root.name}/{cell.place}.",
-                "a recipe whose trainings differ in fold and seed only",
-                "report the folders one by one, or name a changed recipe by a file of its own",
+                "a recipe whose training runs differ in fold and seed only",
+                "report the folders one by one, or give a changed recipe a name of its own",
             )

@@ -1,4 +1,4 @@
-"""Frames of a few clips of a recipe, by their keys: from its stores, or rendered again."""
+"""Find the frames of a report's mistakes by their keys: in the stores, or rendered again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_zoo.data import ClipRequest, ClipSet, cache_root, keys_name_databases, 
 from fer_zoo.data.clips import Frames
 from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError
-from fer_zoo.evaluation.report_numbers import Mistake
+from fer_zoo.evaluation.report.numbers import Mistake
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import Recipe
 from fer_zoo.video.crop import crop_clip, place_crop
@@ -22,14 +22,14 @@ FRAMES, PIXELS = 6, 96
 def strips(
     recipe: Recipe, mistakes: Sequence[Mistake], *, stores: Path | None = None, cache: Path | None = None
 ) -> list[tuple[Mistake, Frames]]:
-    """Some frames (n, S, S, 3) of each clip, cropped as the network sees them; clips that are not found are left out.
+    """Some frames (n, S, S, 3) of each clip, cropped as the network sees them; missing clips are left out.
 
     Args:
         stores: folder of the clip stores; default as in training.
         cache: folder of rendered clips; default as in training.
 
     Raises:
-        FerZooError: the clips cannot be reached, e.g. no store, or one that does not fit.
+        FerZooError: the clips cannot be read, e.g. no store, or one that does not match.
     """
     opened = open_stores(recipe, stores)
     if not opened:
@@ -45,7 +45,7 @@ def strips(
 
 
 def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:
-    """A clip of a dataset that makes its clips; only this subject's are made, and most likely they are there."""
+    """A clip of a dataset that renders its clips; only this subject's are rendered, and most likely they are cached."""
     if not mistake.subject.isdecimal():
         return None
     subject, model, dataset = int(mistake.subject), recipe.model, recipe.data.dataset
@@ -60,13 +60,13 @@ def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:
 
 def _cropped(recipe: Recipe, clip: ClipSet) -> Frames:
     spec = recipe.model.input
-    (points,) = central_frames(clip, spec.frames).landmarks
+    (landmarks,) = central_frames(clip, spec.frames).landmarks
     (frames,) = central_frames(clip, spec.frames).read(np.array([0]))
-    where = place_crop(points, spec.crop)
+    where = place_crop(landmarks, spec.crop)
     if where is None:
         raise InputError(f"{clip.clip_id(0)} has no face in any frame.")
     count = min(FRAMES, len(frames))
     shown = np.array([int((part + 0.5) * len(frames) / count) for part in range(count)])
-    cut, _ = crop_clip(frames, points, where, PIXELS)
+    cut, _ = crop_clip(frames, landmarks, where, PIXELS)
     kept: Frames = cut[shown]
     return kept

@@ -1,12 +1,12 @@
-"""What papers printed beside what came out here, where both are of the same data."""
+"""Published figures next to ours, where both are on the same data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from fer_zoo.data import databases
-from fer_zoo.evaluation.report_numbers import PublishedRow, Row
-from fer_zoo.evaluation.report_settings import SettingKey, as_yaml, changes
+from fer_zoo.evaluation.report.numbers import PublishedRow, Row
+from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.specs import Recipe
@@ -17,7 +17,7 @@ PAPER = "paper/"
 def published_rows(
     settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]], rows: Mapping[SettingKey, Sequence[Row]]
 ) -> tuple[PublishedRow, ...]:
-    """A row for each recipe of the paper that comes with fer_zoo, and for each other one here that says a figure."""
+    """A row for each recipe of the paper, and for each other recipe here that has a published figure."""
     known = {name: load_recipe(name) for name in list_recipes() if name.startswith(PAPER)}
     for recipes in settings.values():
         for name, cells in recipes.items():
@@ -57,9 +57,11 @@ def _row(name: str, recipe: Recipe, runs: Sequence[Run]) -> PublishedRow:
         return PublishedRow(**shared, **nothing, note=elsewhere)
     _, spec, row = same[0]
     if row.best is None:
-        return PublishedRow(**shared, **nothing, note=row.problem or "no training is done")
+        return PublishedRow(**shared, **nothing, note=row.problem or "no training run is done")
     notes = [f"{key}: {as_yaml(was)} became {as_yaml(now)}" for key, was, now in changes(recipe, spec)]
-    notes += [f"{row.asked - row.trainings} of {row.asked} trainings are missing"] if row.trainings < row.asked else []
+    notes += (
+        [f"{row.asked - row.trainings} of {row.asked} training runs are missing"] if row.trainings < row.asked else []
+    )
     found, folds = row.best.estimates, row.best.over_folds.war
     return PublishedRow(
         **shared, run=True, note="; ".join(notes), ours=found.war, subjects=found.basis.subjects, seeds=row.seeds,
@@ -68,6 +70,6 @@ def _row(name: str, recipe: Recipe, runs: Sequence[Run]) -> PublishedRow:
 
 
 def _comparable(recipe: Recipe, key: SettingKey, spec: Recipe, row: Row) -> bool:
-    """Whether a run is of the data and by the protocol that the figure was printed for."""
+    """Whether a run has the data and the protocol of the published figure."""
     same = (spec.protocol, databases(spec)) == (recipe.protocol, databases(recipe))
     return same and not key.synthetic
