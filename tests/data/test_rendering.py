@@ -77,7 +77,7 @@ def test_every_clip_is_the_datasets(tmp_path: Path, capsys: pytest.CaptureFixtur
     store = open_store(tmp_path / "store")
     asked = ClipRequest(SPEC.labels, (0, 1), 1, 3, 25.0, 24, tmp_path)
     found = set()
-    for clip in store.stream():
+    for clip in map(store.clip, range(len(store))):
         subject, label, take = clip.facts.key.split("/")
         found.add((int(subject), label, int(take)))
         assert (clip.facts.subject, clip.facts.label, clip.facts.take) == (subject, label, int(take))
@@ -214,7 +214,11 @@ def test_the_rendered_heads_are_those_made_on_demand(synthmh: Store, tmp_path: P
     request = ClipRequest(("fear", "neutral"), (1, 2), 1, 10, 25.0, 112, tmp_path)
     made = DATASETS.get("synthmh").build(options={}, request=request)
     for row in range(2):
-        (clip,) = (c for c in synthmh.stream() if c.facts.key == f"000001/{made.names[made.labels[row]]}/000")
+        (clip,) = (
+            c
+            for c in map(synthmh.clip, range(len(synthmh)))
+            if c.facts.key == f"000001/{made.names[made.labels[row]]}/000"
+        )
         assert np.array_equal(clip.frames, made.read(np.array([row]))[0])
         assert np.array_equal(clip.points, made.landmarks[row])
         assert clip.facts.groups == {name: groups[row] for name, groups in made.groups.items()}

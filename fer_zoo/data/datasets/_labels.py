@@ -9,7 +9,7 @@ from itertools import combinations
 
 from fer_zoo.data.datasets._reading import WORDS, unknown_word
 from fer_zoo.data.subjects import is_empty, tidy
-from fer_zoo.files import shown
+from fer_zoo.paths import shown
 
 LONGEST = 64
 # A column with more labels than this is hardly one of labels.

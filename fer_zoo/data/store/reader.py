@@ -1,4 +1,4 @@
-"""Reading a store: any clip through a memory map, or all of them front to back."""
+"""Reading a store: any clip through a memory map."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import hashlib
 import mmap
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -41,8 +41,6 @@ from fer_zoo.specs import ComponentSpec, InputSpec
 
 # Each open map holds a file handle, of which a process has some thousand.
 _OPEN_MAPS = 128
-# Clips among which a shuffled stream draws the next: 100 to 300 MB of 10 frames of 112 pixels.
-_SHUFFLED = 256
 
 
 def open_store(folder: str | Path) -> Store:
@@ -99,20 +97,7 @@ class Store:
             InputError: no such clip, or its shard is damaged.
         """
         shard, place = self._find(number)
-        return self._decoded(self._map(shard.number), 0, shard, place)
-
-    def stream(self, shuffle_seed: int | None = None) -> Iterator[StoredClip]:
-        """Yield every clip, each shard read front to back, in arrays of their own.
-
-        With a seed the shards come in random order and clips are drawn from the next few hundred.
-
-        Raises:
-            InputError: a shard is damaged.
-        """
-        if shuffle_seed is None:
-            return self._read(self._shards)
-        rng = np.random.default_rng(shuffle_seed)
-        return _shuffled(self._read(self._shards[place] for place in rng.permutation(len(self._shards))), rng)
+        return self._decoded(self._map(shard.number), shard, place)
 
     def as_clip_set(self, labels: tuple[str, ...], rows: Index | None = None) -> ClipSet:
         """Clips for training: labels as numbers in the order of `labels`, points in memory, frames read when asked for.
@@ -190,32 +175,18 @@ class Store:
         except (OSError, ValueError) as error:
             raise missing_shard(path, str(error)) from error
 
-    def _read(self, shards: Iterable[ShardIndex]) -> Iterator[StoredClip]:
-        for shard in shards:
-            check_length(self.folder, shard)
-            path = tar_path(self.folder, shard.number)
-            with path.open("rb", buffering=0) as stream:
-                for places, start, end in shard.runs:
-                    block = np.empty(end - start, np.uint8).data
-                    stream.seek(start)
-                    if stream.readinto(block) != len(block):
-                        raise damaged(path, "it ends too early")
-                    for place in places:
-                        yield self._decoded(block, start, shard, place)
-
-    def _decoded(self, block: memoryview, start: int, shard: ShardIndex, place: int) -> StoredClip:
-        """Make a shard's clip of its members in `block`, whose first byte is byte `start` of the tar."""
-        offsets, forms = shard.offsets, array_forms(shard.frames, shard.size)
+    def _decoded(self, block: memoryview, shard: ShardIndex, place: int) -> StoredClip:
+        """Make a shard's clip of its members in `block`, the map of its tar."""
+        members, forms = shard.clips[place].members, array_forms(shard.frames, shard.size)
         try:
             if shard.encoding == "raw":
-                frames = forms[FRAMES].view(block, offsets[FRAMES][place] - start)
+                frames = forms[FRAMES].view(block, members[FRAMES][0])
             else:
                 frames = np.empty(forms[FRAMES].shape, np.uint8)
                 for suffix, out in zip(jpeg_suffixes(shard.frames), frames, strict=True):
-                    offset, size = shard.clips[place].members[suffix]
-                    from_jpeg(block[offset - start : offset - start + size], out)
-            points = forms[POINTS].view(block, offsets[POINTS][place] - start)
-            scores = forms[SCORES].view(block, offsets[SCORES][place] - start)
+                    offset, size = members[suffix]
+                    from_jpeg(block[offset : offset + size], out)
+            points, scores = (forms[suffix].view(block, members[suffix][0]) for suffix in (POINTS, SCORES))
         except ValueError as error:
             raise self._damaged(shard, place, error) from error
         return StoredClip(shard.facts[place], frames, points, scores)
@@ -229,7 +200,7 @@ class Store:
             shard, place = self._find(row)
             form = array_forms(shard.frames, shard.size)[POINTS]
             try:
-                out[number] = form.view(self._map(shard.number), shard.offsets[POINTS][place])
+                out[number] = form.view(self._map(shard.number), shard.clips[place].members[POINTS][0])
             except ValueError as error:
                 raise self._damaged(shard, place, error) from error
         return out
@@ -247,16 +218,3 @@ class StoreFrames:
         for place, row in enumerate(rows):
             out[place] = self.store.clip(int(row)).frames
         return out
-
-
-def _shuffled(clips: Iterator[StoredClip], rng: np.random.Generator) -> Iterator[StoredClip]:
-    waiting: list[StoredClip] = []
-    for clip in clips:
-        if len(waiting) < _SHUFFLED:
-            waiting.append(clip)
-            continue
-        place = int(rng.integers(_SHUFFLED))
-        drawn, waiting[place] = waiting[place], clip
-        yield drawn
-    for place in rng.permutation(len(waiting)):
-        yield waiting[place]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from array import array
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +24,6 @@ Encoding = Literal["raw", "jpeg"]
 Count = Annotated[int, Field(ge=0, strict=True)]
 # A damaged index must not make a reader allocate memory without limit.
 Few = Annotated[int, Field(ge=0, le=100_000, strict=True)]
-
-# Bytes that a stream reads at once. A clip that is kept keeps all of its run in memory.
-_RUN = 2**20
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
@@ -116,31 +112,10 @@ class ShardIndex(Spec):
     tar_sha256: str
     clips: tuple[ClipRecord, ...]
 
-    # A stream touches a record's own objects once a pass, each time cold: half its time beside the reading. These lie
-    # together in memory.
-
     @cached_property
     def facts(self) -> tuple[ClipFacts, ...]:
         """Facts of the clips, in order."""
         return tuple(clip.facts for clip in self.clips)
-
-    @cached_property
-    def offsets(self) -> dict[str, array[int]]:
-        """Offsets of the clips' members, by suffix."""
-        suffixes = member_sizes(self.encoding, self.frames, self.size)
-        return {suffix: array("q", [clip.members[suffix][0] for clip in self.clips]) for suffix in suffixes}
-
-    @cached_property
-    def runs(self) -> tuple[tuple[range, int, int], ...]:
-        """Clips to read at once, each run just over a mebibyte: their numbers, first byte and end."""
-        found, first = [], 0
-        for place, clip in enumerate(self.clips):
-            start = min(offset for offset, _ in self.clips[first].members.values())
-            end = max(offset + size for offset, size in clip.members.values())
-            if end - start >= _RUN or place + 1 == len(self.clips):
-                found.append((range(first, place + 1), start, end))
-                first = place + 1
-        return tuple(found)
 
     @model_validator(mode="after")
     def _within_the_tar(self) -> ShardIndex:
