@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fer_zoo
+from fer_zoo._version import __version__
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.pool import Engine, spread
 from fer_zoo.data.reading import open_database, plan_reading
@@ -125,7 +125,7 @@ def _plan(
             "leave out --root" if makes_clips(dataset.name) else "say where it is: --root DIR",
         )
     if isinstance(spec, RenderSpec):
-        return plan_rendering(dataset, spec, out, encoding)
+        return plan_rendering(dataset, spec, encoding)
     root = find_path(str(root))
     if out.resolve().is_relative_to(root.resolve()):
         raise InputError(
@@ -162,7 +162,7 @@ def _writable(out: Path) -> Iterator[None]:
 def _claim(out: Path, facts: StoreFacts) -> None:
     """Write down what the store is made of, or make sure that it is what was written down."""
     path = out / "prepare.json"
-    wanted = {"format": FORMAT, "fer_zoo": fer_zoo.__version__, **facts.model_dump(mode="json")}
+    wanted = {"format": FORMAT, "fer_zoo": __version__, **facts.model_dump(mode="json")}
     text = json.dumps(wanted, indent=1, sort_keys=True) + "\n"
     with _writable(out):
         if not path.exists():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -17,7 +15,6 @@ from pydantic import Field, model_validator
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.shards import MOST_PER_SHARD, Notes, Plan, per_shard
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest
-from fer_zoo.data.store.alone import scratch_in
 from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError, OptionError
@@ -30,7 +27,6 @@ from fer_zoo.video.crop import clip_box
 # How far, in sides of the frame, the square that frames are said to show may lie outside of them. The synthetic faces
 # are off the middle by a camera's unsteady aim, of a hundredth on average.
 _OUTSIDE = 0.05
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Number = Annotated[int, Field(ge=0, strict=True)]
@@ -63,8 +59,8 @@ class RenderSpec(Spec):
         return self
 
 
-def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, out: Path, encoding: Encoding) -> Plan:
-    """What becomes of a dataset that makes its clips; the first subject's are made in `out`, to know its version.
+def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding) -> Plan:
+    """Plan the store of a dataset that makes its clips; makes the first subject's, to know its version.
 
     Raises:
         UnknownNameError, OptionError: no such dataset or option, or it has to be read from a folder.
@@ -80,7 +76,7 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, out: Path, encoding
     first, end = spec.subjects
     each = max(1, min(per_shard(end - first), MOST_PER_SHARD // (len(spec.labels) * spec.takes)))
     ranges = [(at, min(at + each, end)) for at in range(first, end, each)]
-    sample = _sample(dataset, spec, out)
+    sample = _sample(dataset, spec)
     facts = StoreFacts(
         reader=dataset,
         detector=ComponentSpec(name=EXACT),
@@ -103,90 +99,60 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, out: Path, encoding
             "sample_sha256": hashlib.sha256(sample).hexdigest(),
         },
     )
-    return Plan(facts, tuple(Subjects(dataset, spec, part, out.absolute()) for part in ranges))
+    return Plan(facts, tuple(Subjects(dataset, spec, part) for part in ranges))
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """The subjects of one shard, a half-open range of numbers; out: the store's folder."""
+    """The subjects of one shard, a half-open range of numbers."""
 
     dataset: ComponentSpec
     spec: RenderSpec
     subjects: tuple[int, int]
-    out: Path
 
     def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Let the dataset make the clips in a folder that is gone afterwards."""
-        with scratch_in(self.out) as cache:
+        """Let the dataset make the clips in memory."""
+        with stage("render"):
+            made = _made(self.dataset, self.spec, self.subjects)
+        for row in range(len(made)):
             with stage("render"):
-                made = _made(self.dataset, self.spec, self.subjects, cache)
-            for row in range(len(made)):
-                with stage("render"):
-                    frames = made.read(np.array([row]))[0]
-                notes.frames += len(frames)
-                yield self._stored(made, row, frames)
-
-    def _stored(self, made: ClipSet, row: int, frames: np.ndarray) -> StoredClip:
-        subject, take = int(made.subjects[row]), int(made.takes[row])
-        label = made.names[made.labels[row]]
-        edge = self.spec.canvas - 0.5
-        facts = ClipFacts(
-            key=_key(subject, label, take),
-            label=label,
-            subject=f"{subject:06d}",
-            take=take,
-            files=(),
-            frame_range=(0, self.spec.frames),
-            fps=self.spec.fps,
-            box=(-0.5, -0.5, edge, edge),
-            groups={name: of[row] for name, of in made.groups.items() if of[row]},
-        )
-        points = np.asarray(made.landmarks[row], np.float32)
-        _check_shows(points, self.spec, facts.key)
-        return StoredClip(facts, frames, points, np.ones(len(frames), np.float32))
+                clip = stored_clip(made, row, self.spec.fps)
+            _check_shows(clip.points, self.spec, clip.facts.key)
+            notes.frames += len(clip.frames)
+            yield clip
 
 
-def _sample(dataset: ComponentSpec, spec: RenderSpec, out: Path) -> bytes:
-    """The first subject's clips, which must show what is said of them."""
-    there = out.exists()
-    try:
-        with scratch_in(out) as cache:
-            made = _made(dataset, spec.model_copy(update={"takes": 1}), (spec.subjects[0], spec.subjects[0] + 1), cache)
-            frames = made.read(np.arange(len(made)))
-    except OSError as error:
-        raise InputError(
-            f"The folder {out} cannot be written to: {error}.",
-            "a folder with room that can be written to",
-            "free some space or choose another folder",
-        ) from error
-    finally:
-        if not there:
-            with suppress(OSError):
-                out.rmdir()
+def stored_clip(made: ClipSet, row: int, fps: float) -> StoredClip:
+    """Return a made clip as a store keeps it."""
+    frames, subject, take = made.read(np.array([row]))[0], int(made.subjects[row]), int(made.takes[row])
+    label, edge = made.names[made.labels[row]], frames.shape[1] - 0.5
+    facts = ClipFacts(
+        key=_key(subject, label, take),
+        label=label,
+        subject=f"{subject:06d}",
+        take=take,
+        files=(),
+        frame_range=(0, len(frames)),
+        fps=fps,
+        box=(-0.5, -0.5, edge, edge),
+        groups={name: of[row] for name, of in made.groups.items() if of[row]},
+    )
+    return StoredClip(facts, frames, np.asarray(made.landmarks[row], np.float32), np.ones(len(frames), np.float32))
+
+
+def _sample(dataset: ComponentSpec, spec: RenderSpec) -> bytes:
+    """Return the pixels and landmarks of the first subject's clips, which must show what `spec.crop` states."""
+    first = spec.subjects[0]
+    made = _made(dataset, spec.model_copy(update={"takes": 1}), (first, first + 1))
     for row in range(len(made)):
         _check_shows(made.landmarks[row], spec, made.key(row))
-    return frames.tobytes() + np.asarray(made.landmarks, "<f4").tobytes()
+    return made.read(np.arange(len(made))).tobytes() + np.asarray(made.landmarks, "<f4").tobytes()
 
 
-def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], cache: Path) -> ClipSet:
-    request = ClipRequest(
-        labels=spec.labels,
-        subjects=subjects,
-        takes=spec.takes,
-        frames=spec.frames,
-        fps=spec.fps,
-        canvas=spec.canvas,
-        cache=cache,
-    )
-    # Progress bars of the dataset: shards are what is counted here.
-    try:
-        with redirect_stdout(StringIO()):
-            made: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
-    except InputError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
-            # The dataset advises another place for its clips; here they lie where the store shall be.
-            raise error.__cause__ from None
-        raise
+def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int]) -> ClipSet:
+    request = ClipRequest(spec.labels, subjects, spec.takes, spec.frames, spec.fps, spec.canvas)
+    with redirect_stdout(StringIO()):  # what the dataset prints, such as progress bars: here shards are counted
+        made: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
     if not made.exact:
         raise InputError(
             f"The landmarks of dataset {dataset.name!r} are not exact.",

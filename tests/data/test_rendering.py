@@ -21,7 +21,7 @@ from fer_zoo.data.store import Store, open_store
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS, register_dataset
-from fer_zoo.specs import TERMS, ComponentSpec, CropSpec
+from fer_zoo.specs import ComponentSpec, CropSpec
 
 DOTS = ComponentSpec(name="dots")
 SPEC = RenderSpec(labels=("fear", "anger"), subjects=(3, 80), takes=2, frames=3, canvas=24)
@@ -49,7 +49,6 @@ def dots() -> Iterator[None]:
     )  # fmt: skip
     def dots(request: ClipRequest, *, side: float = 0.58, version: int = 1, exact: bool = True) -> ClipSet:
         print("a dataset that talks")
-        (request.cache / "rendered").write_bytes(b"something big")
         REQUESTS.append(request)
         every = [
             (subject, number, take)
@@ -87,37 +86,18 @@ def test_every_clip_is_the_datasets(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert clip.scores.tolist() == [1, 1, 1]
         assert clip.facts.frame_range == (0, 3)
     assert found == {(s, label, t) for s in range(3, 80) for label in SPEC.labels for t in range(2)}
-    assert not any(request.cache.exists() for request in REQUESTS), "what was rendered is gone"
+    assert {request.cache for request in REQUESTS} == {None}, "clips are made in memory"
     assert {request.workers for request in REQUESTS} == {1}
-
-
-def test_it_renders_where_the_store_shall_be(tmp_path: Path) -> None:
-    """Who has room for a store needs none elsewhere; and what to do on a full disk is said of the store's folder."""
-    prepare(DOTS, None, tmp_path / "store", SPEC.model_copy(update={"subjects": (0, 2)}))
-    assert {request.cache.parent for request in REQUESTS} == {tmp_path / "store"}
-    assert all(request.cache.name.startswith(".") for request in REQUESTS)
-
-    @register_dataset("full", **{key: DATASETS.get("dots").defaults[key] for key in (*TERMS, "synthetic")})
-    def full(request: ClipRequest) -> ClipSet:
-        try:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        except OSError as error:
-            raise InputError("The cache is full.", "room", "set FER_ZOO_CACHE to another folder") from error
-
-    with pytest.raises(InputError, match=r"full.* cannot be written to: .*No space left") as caught:
-        prepare(ComponentSpec(name="full"), None, tmp_path / "full", SPEC)
-    assert caught.value.do == "free some space or choose another folder"
-    assert not (tmp_path / "full").exists()
 
 
 def test_the_disk_fills_up_while_a_shard_is_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = SPEC.model_copy(update={"subjects": (0, 3)})
     real = rendering._made
 
-    def made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], cache: Path) -> ClipSet:
+    def made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int]) -> ClipSet:
         if subjects == (1, 2):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(dataset, spec, subjects, cache)
+        return real(dataset, spec, subjects)
 
     monkeypatch.setattr(rendering, "_made", made)
     with pytest.raises(InputError, match=r"The clip store .* cannot be written to") as caught:

@@ -1,11 +1,10 @@
-"""One run at a time in a store's folder, and scratch space inside it."""
+"""One run at a time in a store's folder."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,11 +56,3 @@ def _holder(path: Path) -> dict[str, object]:
     except (ValueError, OSError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-@contextmanager
-def scratch_in(folder: Path) -> Iterator[Path]:
-    """Give a hidden folder inside `folder` that is removed afterwards, so that no other disk is needed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".scratch.{os.getpid()}.tmp.", dir=folder) as scratch:
-        yield Path(scratch)

@@ -63,13 +63,13 @@ class Store:
     """
 
     def __init__(self, folder: Path, header: StoreHeader, shards: Sequence[ShardIndex]) -> None:
-        self.folder, self.header, self._shards = folder, header, shards
+        self.folder, self.header, self._shards = folder, header, tuple(shards)
         self._ends = list(accumulate(len(shard.clips) for shard in shards))
         self.facts: tuple[ClipFacts, ...] = tuple(facts for shard in shards for facts in shard.facts)
         self._map = functools.lru_cache(_OPEN_MAPS)(self._open_map)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return open_store, (self.folder,)
+        return Store, (self.folder, self.header, self._shards)
 
     def __len__(self) -> int:
         return len(self.facts)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-import fer_zoo
+from fer_zoo._version import __version__
 from fer_zoo.csv_cells import to_cell
 from fer_zoo.data.store.files import counted, read_failures, read_index
 from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
@@ -118,7 +118,7 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
         )
     header = StoreHeader(
         **facts.model_dump(),
-        fer_zoo=fer_zoo.__version__,
+        fer_zoo=__version__,
         failures=len(read_failures(folder)),
         **counted(shards),
     )
