@@ -1,4 +1,4 @@
-"""Preparing a dataset that makes its clips itself: its subjects, dealt into shards, with exact points."""
+"""Preparing a dataset that makes its clips itself: its subjects, assigned to shards, with exact landmarks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from fer_zoo.specs.base import AboveZero, Positive, Spec
 from fer_zoo.stopwatch import stage
 from fer_zoo.video.crop import clip_box
 
-# How far, in sides of the frame, the square that frames are said to show may lie outside of them. The synthetic faces
-# are off the middle by a camera's unsteady aim, of a hundredth on average.
+# How far, in sides of the frame, the square that frames are stated to show may lie outside them: the unsteady camera of
+# the synthetic faces is off by a hundredth on average.
 _OUTSIDE = 0.05
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -44,17 +44,17 @@ class RenderSpec(Spec):
     frames: Positive = 10
     """Frames of a clip."""
     fps: AboveZero = 25.0
-    """Frames a second."""
+    """Frames per second."""
     canvas: Positive = 112
     """Side in pixels of the frames."""
     crop: CropSpec = CropSpec(scale=1.6, shift_up=0.0)
-    """What the frames show, as a crop round the face; checked against the points of every clip."""
+    """What the frames show, as a crop around the face; checked against the landmarks of every clip."""
 
     @model_validator(mode="after")
     def _some_clips(self) -> RenderSpec:
         if self.subjects[0] >= self.subjects[1] or not self.labels or len(set(self.labels)) < len(self.labels):
             raise ValueError(
-                f"subjects {list(self.subjects)}, labels {list(self.labels)}: no clips, or a label that stands twice"
+                f"subjects {list(self.subjects)}, labels {list(self.labels)}: no clips, or a duplicate label"
             )
         return self
 
@@ -71,7 +71,7 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
         raise OptionError(
             f"Dataset {dataset.name!r} does not make its clips: it is read from a folder.",
             "the folder of the database",
-            f"say where it is: `fer-zoo prepare {dataset.name} --root DIR`",
+            f"name it: `fer-zoo prepare {dataset.name} --root DIR`",
         )
     first, end = spec.subjects
     each = max(1, min(per_shard(end - first), MOST_PER_SHARD // (len(spec.labels) * spec.takes)))
@@ -95,7 +95,7 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
         preparation={
             **spec.model_dump(mode="json", include={"labels", "subjects", "takes"}),
             "subjects_per_shard": each,
-            # Another version that draws otherwise must not go on with what this one began.
+            # A version that draws other clips must not resume a store of this one.
             "sample_sha256": hashlib.sha256(sample).hexdigest(),
         },
     )
@@ -165,12 +165,14 @@ def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int]) -
 def _check_shows(points: np.ndarray, spec: RenderSpec, key: str) -> None:
     box = clip_box(points, spec.crop)
     if box is None:
-        raise InputError(f"{key} has no face in any frame.", "points of a face", "report it: this is the dataset's")
+        raise InputError(
+            f"{key} has no face in any frame.", "landmarks of a face", "report it: this is a bug of the dataset"
+        )
     outside = max(-0.5 - box.x0, -0.5 - box.y0, box.x1 - spec.canvas + 0.5, box.y1 - spec.canvas + 0.5) / spec.canvas
     if outside > _OUTSIDE:
         raise InputError(
-            f"The frames of {key} do not show what is said of them: crop {spec.crop} lies {outside:.0%} outside.",
-            f"a square round the face that lies in the frames, or at most {_OUTSIDE:.0%} outside",
+            f"The frames of {key} do not show the stated crop: {spec.crop} lies {outside:.0%} outside.",
+            f"a square around the face that lies in the frames, or at most {_OUTSIDE:.0%} outside",
             "state a smaller one: --set 'crop={scale: ..., shift_up: ...}'",
         )
 

@@ -182,9 +182,9 @@ def test_another_name_or_path_of_a_store(tmp_path: Path) -> None:
     [
         ({"size": 20}, "size: the recipe's crop has 15 pixels of the store's 20; it needs 30"),
         ({"frames": 3}, "frames: the store's clips have 3, the recipe needs 4"),
-        ({"fps": 30.0}, "fps: the store has 30 frames a second, the recipe 25"),
+        ({"fps": 30.0}, "fps: the store has 30 frames per second, the recipe 25"),
         ({"crop": CropSpec(scale=1.0), "size": 60}, "crop: the store's"),
-        ({"detector": ComponentSpec(name="face_alignment")}, "detector: the store's points are of face_alignment"),
+        ({"detector": ComponentSpec(name="face_alignment")}, "detector: the store's landmarks are from face_alignment"),
         ({"reader": "mmi"}, "dataset: the store is of 'mmi'"),
     ],
 )

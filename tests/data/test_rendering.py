@@ -113,7 +113,7 @@ def test_the_disk_fills_up_while_a_shard_is_rendered(tmp_path: Path, monkeypatch
 
 def test_what_frames_do_not_show_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     wide = SPEC.model_copy(update={"crop": CropSpec(scale=2.2, shift_up=0.0)})
-    with pytest.raises(InputError, match="do not show what is said of them"):
+    with pytest.raises(InputError, match="do not show the stated crop"):
         prepare(DOTS, None, tmp_path / "store", wide)
     assert not (tmp_path / "store").exists()
 
@@ -139,14 +139,14 @@ def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
 def test_begun_otherwise(tmp_path: Path, dataset: ComponentSpec, spec: RenderSpec, says: str) -> None:
     prepare(DOTS, None, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
-    with pytest.raises(InputError, match="was begun otherwise") as caught:
+    with pytest.raises(InputError, match="was begun with other settings") as caught:
         prepare(dataset, None, tmp_path / "store", spec)
     assert says in caught.value.given
     assert content(tmp_path / "store") == before
 
 
 def test_clips_must_be_what_is_said_of_them(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="do not show what is said of them"):
+    with pytest.raises(InputError, match="do not show the stated crop"):
         prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "store", SPEC)
     told = SPEC.model_copy(update={"crop": CropSpec(scale=1.2, shift_up=0.0)})
     assert prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "tight", told).crop.scale == 1.2

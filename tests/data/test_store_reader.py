@@ -145,7 +145,7 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
         ({}, {}, []),
         ({"frames": 4, "size": 10}, {}, []),
         ({"frames": 2}, {}, ["frames: the store's clips have 2, the recipe needs 3"]),
-        ({"fps": 12.5}, {}, ["fps: the store has 12.5 frames a second, the recipe 25"]),
+        ({"fps": 12.5}, {}, ["fps: the store has 12.5 frames per second, the recipe 25"]),
         ({}, {"size": 9}, ["size: the recipe's crop has 8 pixels of the store's 8; it needs 9"]),
         ({"crop": CropSpec(scale=1.95, shift_up=0.08)}, {}, ["size: the recipe's crop has 5 pixels"]),
         ({"crop": CropSpec(scale=1.95, shift_up=0.08), "size": 12}, {}, []),
@@ -159,7 +159,10 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
         (
             {"detector": ComponentSpec(name="face_alignment", model="2dfan4"), "frames": 2},
             {},
-            ["frames: ", "detector: the store's points are of face_alignment (model=2dfan4), the recipe's of dlib"],
+            [
+                "frames: ",
+                "detector: the store's landmarks are from face_alignment (model=2dfan4), the recipe's from dlib",
+            ],
         ),
     ],
 )

@@ -59,7 +59,7 @@ def open_store(folder: str | Path) -> Store:
 class Store:
     """Clips of a finished store, numbered from 0 in the order of the shards. May be sent to other processes.
 
-    header: what store.json says. facts: what is known of each clip, by number.
+    header: the content of store.json. facts: what is known of each clip, by number.
     """
 
     def __init__(self, folder: Path, header: StoreHeader, shards: Sequence[ShardIndex]) -> None:
@@ -83,15 +83,15 @@ class Store:
         return tuple(sorted({clip.subject for clip in self.facts if clip.subject is not None}))
 
     def groupings(self) -> tuple[str, ...]:
-        """What the database tells of people or recordings, sorted, e.g. ("age", "sex")."""
+        """Groupings that the database states, sorted, e.g. ("age", "sex")."""
         return tuple(sorted({name for clip in self.facts for name in clip.groups}))
 
     def failures(self) -> list[Failure]:
-        """What failures.csv tells: sources that gave no clip, and other problems."""
+        """The content of failures.csv: sources that gave no clip, and other problems."""
         return read_failures(self.folder)
 
     def clip(self, number: int) -> StoredClip:
-        """One clip. Its arrays are read-only and lie in the memory map, but for JPEG frames: copy what you change.
+        """One clip. Its arrays are read-only views of the memory map, except JPEG frames: copy before changing them.
 
         Raises:
             InputError: no such clip, or its shard is damaged.
@@ -100,15 +100,15 @@ class Store:
         return self._decoded(self._map(shard.number), shard, place)
 
     def as_clip_set(self, labels: tuple[str, ...], rows: Index | None = None) -> ClipSet:
-        """Clips for training: labels as numbers in the order of `labels`, points in memory, frames read when asked for.
+        """Clips for training: labels as numbers in the order of `labels`, landmarks in memory, frames read on demand.
 
         Clips of other labels are left out. A subject's number is its place in `subjects()`, -1 where it is unknown.
 
         Args:
-            rows: numbers (n,) of the clips to take, in this order; None for all.
+            rows: numbers (n,) of the clips to use, in this order; None for all.
 
         Raises:
-            InputError: a number that no clip has.
+            InputError: there is no clip of a number.
         """
         every = range(len(self)) if rows is None else [int(row) for row in rows]
         if outside := [row for row in every if not 0 <= row < len(self)]:
@@ -135,9 +135,9 @@ class Store:
         )
 
     def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:
-        """What keeps a network of this input, trained on points of this detector, from using the store; in words.
+        """Return why a network with this input and detector cannot use the store, one text per reason.
 
-        Clips may be longer, sharper or cut wider than the network needs, since training crops them by their points.
+        Clips may be longer, sharper or cut wider than the network needs, since training crops them by their landmarks.
         """
         return differences(self.header, spec, detector)
 
@@ -167,7 +167,7 @@ class Store:
     def _open_map(self, number: int) -> memoryview:
         path = tar_path(self.folder, number)
         (shard,) = (shard for shard in self._shards if shard.number == number)
-        # A map of a file that became shorter would end the process at the first touch of what is gone.
+        # Reading past the end of a mapped file that was truncated would kill the process.
         check_length(self.folder, shard)
         try:
             with path.open("rb") as stream:
@@ -208,7 +208,7 @@ class Store:
 
 @dataclass(frozen=True)
 class StoreFrames:
-    """The frames of a store by clip number, as a clip set asks for them."""
+    """The frames of a store by clip number, for a clip set."""
 
     store: Store
 
