@@ -81,7 +81,7 @@ def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int)
         while running:
             for pipe in wait(list(running)):
                 job = running.pop(pipe)
-                succeeded, result = _received(pipe, team[pipe])  # type: ignore[arg-type]
+                succeeded, result = _received(pipe, team[pipe])
                 if not succeeded:
                     raise result
                 for following in waiting:
