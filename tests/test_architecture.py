@@ -41,7 +41,7 @@ ARROWS = {
     "recipe_documents": {"documents", "specs", "errors"},
     "synth": {"errors"},
     "video": {*BASE, "files", "landmarks", "paths"},
-    "data": {*BASE, "csv_cells", "stopwatch", "files", "landmarks", "paths", "synth", "video"},
+    "data": {*BASE, "_version", "csv_cells", "stopwatch", "files", "landmarks", "paths", "synth", "video"},
     "model": {*BASE, "stages"},
     "stages": {*BASE, "model"},
     "shapes": {"specs", "errors"},

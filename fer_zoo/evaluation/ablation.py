@@ -21,7 +21,7 @@ from threading import Event
 
 import torch
 
-from fer_zoo.data.pool import Engine
+from fer_zoo.data.pool import Engine, spread
 from fer_zoo.documents import read_json
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done
@@ -156,9 +156,7 @@ def _twins(cells: Sequence[CellPlan], out: Path) -> dict[str, tuple[Path, ...]]:
 
 def _spread(jobs: Sequence[Job], at_once: int, options: RunOptions) -> Generator[tuple[Job, Attempt], None, None]:
     if options.engine == "ray":
-        from fer_zoo.data.on_ray import spread_on_ray
-
-        yield from spread_on_ray(attempt, jobs, at_once, cpus=options.cpus, gpus=options.gpus, lost=_lost)
+        yield from spread(attempt, jobs, at_once, "ray", cpus=options.cpus, gpus=options.gpus, lost=_lost)
         return
     stop, free = Event(), SimpleQueue[str | None]()
     for gpu in islice(cycle(_gpus(options) or [None]), at_once):

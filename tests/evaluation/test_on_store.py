@@ -143,7 +143,9 @@ def test_labels_that_the_network_or_the_store_lacks_are_counted(tmp_path: Path, 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path, folder: Path) -> None:
     toy_databases.database(tmp_path, "mmi", fps=30.0, detector="face_alignment")
-    with pytest.raises(InputError, match=r"fps: the store has 30.*detector: the store's points are of face_alignment"):
+    with pytest.raises(
+        InputError, match=r"fps: the store has 30.*detector: the store's landmarks are from face_alignment"
+    ):
         evaluate_on_store(folder, tmp_path / "mmi")
     any_rate = weights_folder(tmp_path / "any", toy_databases.recipe(data={"dataset": "ckplus", "any_fps": True}))
     toy_databases.database(tmp_path, "fera", fps=30.0)

@@ -222,7 +222,7 @@ def test_training_on_pooled_databases_is_judged_on_each(tmp_path: Path) -> None:
 
 def test_a_store_that_does_not_fit_starts_nothing(tmp_path: Path) -> None:
     toy_store(tmp_path / "ckplus", "ckplus", "face_alignment")
-    with pytest.raises(InputError, match="detector: the store's points are of face_alignment"):
+    with pytest.raises(InputError, match="detector: the store's landmarks are from face_alignment"):
         train(of_stores(), tmp_path / "run", stores=tmp_path)
     assert not (tmp_path / "run").exists()
 

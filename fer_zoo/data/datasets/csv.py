@@ -17,7 +17,7 @@ from fer_zoo.data.datasets._content import Named, without_doubles
 from fer_zoo.data.datasets._labels import Labels, read_labels
 from fer_zoo.data.datasets._layout import nearest_root, visible_files
 from fer_zoo.data.datasets._ranges import RangeColumns, RangeError, frame_range, range_columns
-from fer_zoo.data.datasets._reading import PICTURES, Walk, pictures_of, unique_key
+from fer_zoo.data.datasets._reading import PICTURES, Reader, pictures_of, unique_key
 from fer_zoo.data.datasets._table import read_table, row_values
 from fer_zoo.data.sources import Source
 from fer_zoo.data.subjects import is_empty, subject_name
@@ -56,7 +56,7 @@ def clips_csv(
     file: str = "clips.csv",
     fps: Annotated[float, Field(gt=0)] | None = None,
     groups: Sequence[str] = (),
-) -> Walk:
+) -> Reader:
     """Clips listed in a CSV file with the columns path, label, subject and, if wanted, start and end.
 
     A path is a video or a folder of pictures, relative to the folder of the CSV file or to the root, below which it
@@ -76,7 +76,7 @@ def clips_csv(
     Raises (from `sources` and `check`):
         InputError: there is no such file, its header is wrong, or none of its rows can be used.
     """
-    return Walk(partial(_read, root, file, fps, tuple(name.lower() for name in groups)))
+    return Reader(partial(_read, root, file, fps, tuple(name.lower() for name in groups)))
 
 
 def _read(root: Path, name: str, fps: float | None, groups: tuple[str, ...], problems: list[str]) -> Iterator[Source]:

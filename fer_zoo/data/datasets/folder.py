@@ -12,7 +12,7 @@ from pydantic import Field
 from fer_zoo.data.datasets._content import Named, without_doubles
 from fer_zoo.data.datasets._labels import read_labels
 from fer_zoo.data.datasets._layout import nearest_root, visible_folders
-from fer_zoo.data.datasets._reading import WORDS, Walk, clips_in, note, unique_key, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, Reader, clips_in, note, unique_key, unknown_word
 from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import LABELS, Source
 from fer_zoo.data.subjects import subject_name
@@ -36,7 +36,7 @@ def folder(
     *,
     subject: Literal["none", "prefix"] = "none",
     fps: Annotated[float, Field(gt=0)] | None = None,
-) -> Walk:
+) -> Reader:
     """Clips as `<label>/<video>` or `<label>/<folder of pictures>`.
 
     Labels are any of your own; where all are usual words of emotions ("angry"), they become those of `LABELS`. What is
@@ -51,7 +51,7 @@ def folder(
     Raises (from `sources` and `check`):
         InputError: no folder below the root holds a clip.
     """
-    return Walk(partial(_read, root, subject == "prefix", fps))
+    return Reader(partial(_read, root, subject == "prefix", fps))
 
 
 def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Source]:
