@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -159,3 +160,14 @@ def test_no_pickle(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_files_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400, "a file past 400 lines is two rooms"
+
+
+def test_the_walks_of_architecture_md_name_what_exists() -> None:
+    text = (PACKAGE.parent / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`([\w/]+\.py):([\w.]+)`", text)
+    assert len(named) > 12
+    for file, name in named:
+        source = (PACKAGE / file).read_text()
+        for part in name.split("."):
+            assert re.search(rf"^\s*(def|class) {part}\b", source, re.MULTILINE), f"{file}: {name}"
+    assert all((PACKAGE / file).is_file() for file in re.findall(r"`((?:\w+/)*\w+\.py)`", text.split("## Four")[1]))
