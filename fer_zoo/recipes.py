@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import re
@@ -13,44 +12,20 @@ from typing import Any
 from fer_zoo.compatibility import suited
 from fer_zoo.documents import Key, dump_yaml, read_text
 from fer_zoo.errors import RecipeError, UnknownNameError
-from fer_zoo.paths import find_path
 from fer_zoo.recipe_documents import Document, extended, override, parse, section
+from fer_zoo.recipe_files import find_recipe, is_file, list_recipes, recipe_root, short_name
 from fer_zoo.recipe_problems import COMPONENTS, PARTS, entries_of, fill_suited, validated
-from fer_zoo.registry import unknown_name
 from fer_zoo.specs import ComponentSpec, Recipe
 
-# Mapped into the wheel; in a checkout they lie at top level.
-_ROOTS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
-
-
-_LONGEST_NAME = 300
-
-
-def list_recipes() -> list[str]:
-    """Names of the recipes that come with fer_zoo, e.g. "quickstart" or "release/incres3d_tiny_lstm_lm"."""
-    root = _root()
-    return sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))
-
-
-def find_recipe(name: str | Path) -> Path:
-    """Return the file of a recipe given by path or by name.
-
-    Raises:
-        UnknownNameError: there is no such file and no such name.
-    """
-    path = find_path(name)
-    if _is_file(path):
-        return path
-    packaged = _root() / f"{name}.yaml"
-    if _is_file(packaged) and _root().resolve() in packaged.resolve().parents:
-        return packaged
-    if path.suffix in (".yaml", ".yml"):
-        close = difflib.get_close_matches(str(path.with_suffix("")), list_recipes(), n=1, cutoff=0.8)
-        packaged_too = f", or write {close[0]!r}, which is a packaged recipe" if close else ""
-        raise UnknownNameError(
-            f"There is no recipe file {_short(name)!r}.", "a path to a YAML file", f"check the path{packaged_too}"
-        )
-    raise unknown_name("recipe", _short(name), list_recipes(), "give a path to a YAML file or one of these names")
+__all__ = [
+    "copy_recipe",
+    "diff_recipes",
+    "dump_recipe",
+    "find_recipe",
+    "list_recipes",
+    "load_recipe",
+    "training_changes",
+]
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -104,7 +79,7 @@ def copy_recipe(name: str | Path, to: str | Path) -> Path:
     load_recipe(source)
     text = read_text(source)
     parent = _parsed(source).data.get("extends")
-    if parent is not None and not _is_file(_root() / f"{parent}.yaml"):
+    if parent is not None and not is_file(recipe_root() / f"{parent}.yaml"):
         way = Path(os.path.relpath(_parent(source, parent).with_suffix(""), target.parent)).as_posix()
         line = dump_yaml({"extends": way}, allow_unicode=True, width=10**6).rstrip("\n")
         text, found = re.subn(r"(?m)^extends:.*$", lambda _: line, text, count=1)
@@ -137,22 +112,6 @@ def training_changes(was: Recipe, now: Recipe) -> list[str]:
     return [f"{key} was {old!r}, now {new!r}" for key, old, new in differ if key.split(".")[0] != "published"]
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # no file can have such a name
-        return False
-
-
-def _short(name: str | Path) -> str:
-    text = str(name)
-    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
-
-
-def _root() -> Path:
-    return next((root for root in _ROOTS if root.is_dir()), _ROOTS[0])
-
-
 def _document(path: Path) -> Document:
     document = _parsed(path)
     parent_name = document.data.pop("extends", None)
@@ -169,7 +128,7 @@ def _document(path: Path) -> Document:
         parent = _parsed(_parent(path, parent_name))
     except UnknownNameError as error:
         raise UnknownNameError(
-            f"{place}: extends {_short(parent_name)!r}. {error.given}", error.accepted, error.do
+            f"{place}: extends {short_name(parent_name)!r}. {error.given}", error.accepted, error.do
         ) from error
     if "extends" in parent.data:
         raise RecipeError(
@@ -190,7 +149,7 @@ def _parsed(path: Path) -> Document:
 
 def _parent(path: Path, name: object) -> Path:
     beside = path.parent / f"{str(name).removesuffix('.yaml')}.yaml"
-    return beside if _is_file(beside) else find_recipe(str(name))
+    return beside if is_file(beside) else find_recipe(str(name))
 
 
 def _differences(key: Key, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:

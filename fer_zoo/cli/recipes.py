@@ -53,7 +53,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _ls(arguments: argparse.Namespace) -> None:
-    from fer_zoo.recipes import list_recipes, load_recipe
+    from fer_zoo.recipe_files import describe, list_recipes
 
     names = [name for name in list_recipes() if fnmatchcase(name, arguments.pattern)]
     if not names:
@@ -62,7 +62,7 @@ def _ls(arguments: argparse.Namespace) -> None:
             "a pattern such as 'paper/*'",
             "`fer-zoo recipes ls` lists all",
         )
-    print_table([(name, load_recipe(name).description) for name in names])
+    print_table([(name, describe(name)) for name in names])
 
 
 def _show(arguments: argparse.Namespace) -> None:
