@@ -1,4 +1,4 @@
-"""Backbones: a clip of frames to a feature map. Importing registers them."""
+"""Backbones: a clip to a feature map. Importing this package registers them."""
 
 from fer_zoo.backbones import incres2d, incres2plus1d, incres3d, incres3d_deep, incres3d_v2, timm, torchvision_video
 

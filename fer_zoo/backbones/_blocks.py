@@ -1,4 +1,4 @@
-"""What the Inception-ResNets share: convolution with norm and ReLU, branches, residual units, the light stem."""
+"""Building blocks of the Inception-ResNets: convolution with norm and ReLU, branches, residual units, light stem."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Channels = Callable[[int], int]
 Width = Annotated[float, Field(gt=0, le=4)]
 Repeats = Annotated[int, Field(gt=0, le=100)]
 
-# What suits every quarter-width variant: small clips, and a head and a landmark window that fit its small maps.
+# Defaults of every quarter-width variant: small clips, and a head and a landmark window that fit its small maps.
 TINY: Mapping[str, Any] = {"size": 80, "frames": 10, "head_norm": "batch", "hidden": 40, "radius": 2}
 
 
 class MakeConv(Protocol):
-    """`(channels in, channels out, kernel T x H x W) -> module`; stride acts on H and W only, `valid` drops padding."""
+    """`(channels in, channels out, kernel T x H x W) -> module`; stride is on H and W, `valid` means no padding."""
 
     def __call__(self, cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:
-        """Build one convolution with what follows it."""
+        """Build one convolution with its norm and activation."""
 
 
 class Conv(nn.Sequential):
-    """Convolution, normalisation, ReLU; stride acts on H and W only, `valid` drops the padding of all three axes."""
+    """Convolution, normalisation, ReLU; stride is on H and W only, `valid` means no padding on any axis."""
 
     def __init__(
         self, cin: int, cout: int, kernel: Kernel, norm: Norm, *, stride: int = 1, valid: bool = False
@@ -44,25 +44,25 @@ class Conv(nn.Sequential):
 
 
 class Branches(nn.Module):
-    """Parallel branches, concatenated over channels."""
+    """Parallel branches, concatenated along the channels."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Concatenate what each branch makes of x."""
+        """Concatenate the outputs of all branches."""
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
 class ResidualUnit(nn.Module):
-    """`relu(w * x + scale * linear(branches(x)))`, x being the rectified input; w is the fusion's, 1 without one."""
+    """`relu(w * x + scale * linear(branches(x)))` for the rectified input x; w is the fusion's landmark map, or 1."""
 
     def __init__(self, branches: Branches, branch_channels: int, channels: int, scale: float = 1.0) -> None:
         super().__init__()
         self.scale = scale
         self.branches = branches
-        # Linear and without normalisation, as in Inception-ResNet: it sets the residual's scale.
+        # Linear and without normalisation, as in Inception-ResNet, so that it can set the scale of the residual.
         self.linear = nn.Conv3d(branch_channels, channels, 1)
 
     def forward(self, x: Tensor, name: str = "", shortcut: Shortcut | None = None) -> Tensor:
@@ -73,9 +73,9 @@ class ResidualUnit(nn.Module):
 
 
 class Repeat(nn.ModuleList):
-    """Residual units one behind the other; a fusion changes the shortcut of the first only.
+    """A sequence of residual units; a fusion changes the shortcut of the first only.
 
-    A landmark map multiplied at each of many units would leave nothing of the features away from the points.
+    A landmark map multiplied at each of many units would erase the features far from the landmarks.
     """
 
     def forward(self, x: Tensor, name: str = "", shortcut: Shortcut | None = None) -> Tensor:
@@ -86,12 +86,12 @@ class Repeat(nn.ModuleList):
 
 
 def scaled(width: float) -> Channels:
-    """Return the function from a filter count to that count times `width`, in steps of 4 and at least 4."""
+    """Return a function that multiplies a filter count by `width`, rounded to a multiple of 4, at least 4."""
     return lambda filters: max(4, int(filters * width / 4 + 0.5) * 4)
 
 
 def plain_conv(norm: Norm, temporal_kernels: bool) -> MakeConv:
-    """Return the maker of `Conv`; without `temporal_kernels` every kernel is one frame long."""
+    """Return a factory of `Conv`; without `temporal_kernels` every kernel is one frame long."""
 
     def conv(cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:
         length = kernel[0] if temporal_kernels else 1
@@ -107,15 +107,15 @@ def max_pool(stride: int, *, valid: bool = False) -> nn.Module:
 
 
 def light_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
-    """1x5x5 (s2) - pool s2 - 3x3x3: for small clips; a quarter of the clip, so that a landmark map still resolves."""
+    """1x5x5 (s2) - pool s2 - 3x3x3, for small clips: grid of a quarter of the clip, fine enough for a landmark map."""
     return nn.Sequential(conv(cin, c1, (1, 5, 5), stride=2), max_pool(2), conv(c1, c2, (3, 3, 3)))
 
 
 def chain(make: Callable[[], nn.Module], count: int) -> nn.Module:
-    """Return one unit as it is, several as a `Repeat`."""
+    """Return `count` units in sequence: a `Repeat`, or the unit itself if there is one."""
     return make() if count == 1 else Repeat(make() for _ in range(count))
 
 
 def prefixes(names: Iterable[str]) -> dict[str, tuple[str]]:
-    """Stages whose parameters are those of the module of the same name."""
+    """Return one stage per module name, with that module's parameters."""
     return {name: (name,) for name in names}

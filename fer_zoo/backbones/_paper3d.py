@@ -29,9 +29,9 @@ ONE, CUBE = (1, 1, 1), (3, 3, 3)
 class IncRes3D(nn.Module):
     """The paper's backbone: stem, 3DIR-A, Reduction-A, 3DIR-B, Reduction-B, 3DIR-C.
 
-    A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts, `conv` makes
-    each convolution; `repeats` and `scales` say for A, B and C how often the unit stands and what its residual is
-    multiplied by. Without `temporal_kernels` no kernel that `conv` makes may span frames: the 2D twin, which keeps T.
+    A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts, `conv` builds
+    each convolution; `repeats` and `scales` are the number of units and the factor of their residuals in A, B and C.
+    Without `temporal_kernels`, `conv` must build kernels of one frame: the 2D twin, which keeps T.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class IncRes3D(nn.Module):
         super().__init__()
         c = scaled(width)
         self.stem = (_paper_stem if stem == "paper" else light_stem)(in_channels, c(96), c(192), conv)
-        self.unit_a = chain(lambda: _unit_a(conv, c, scales[0]), repeats[0])
+        self.unit_a = chain(lambda: unit_a(conv, c, c(192), scales[0]), repeats[0])
         self.reduction_a = _reduction_a(conv, c)
         self.unit_b = chain(lambda: _unit_b(conv, c, scales[1]), repeats[1])
         self.reduction_b = _reduction_b(conv, c)
-        self.unit_c = chain(lambda: _unit_c(conv, c, scales[2]), repeats[2])
-        # Each reduction's valid padding drops the first and the last frame: unit B starts at input frame 1, C at 2.
+        self.unit_c = chain(lambda: unit_c(conv, c, _last(c), scales[2]), repeats[2])
+        # Each reduction, without padding, drops the first and the last frame: unit B starts at input frame 1, C at 2.
         dropped = 1 if temporal_kernels else 0
         self.residual_sites: Mapping[str, Site] = {"a": Site(c(192), 0), "b": Site(3 * c(192), dropped)}
         self.output = Site(_last(c), 2 * dropped)
@@ -70,14 +70,14 @@ class IncRes3D(nn.Module):
 
 
 def _paper_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
-    """7x7x7 (96, S, s2) - pool s2 - 5x5x5 (192, S, s2) - pool: the grid is an eighth of the clip."""
+    """7x7x7 (96, S, s2) - pool s2 - 5x5x5 (192, S, s2) - pool; the grid is an eighth of the clip."""
     return nn.Sequential(
         conv(cin, c1, (7, 7, 7), stride=2), max_pool(2), conv(c1, c2, (5, 5, 5), stride=2), max_pool(1)
     )
 
 
-def _unit_a(conv: MakeConv, c: Channels, scale: float) -> ResidualUnit:
-    a = c(192)
+def unit_a(conv: MakeConv, c: Channels, a: int, scale: float = 1.0) -> ResidualUnit:
+    """Unit A on `a` channels, also that of the 2D network."""
     branches = Branches(
         conv(a, c(32), ONE),
         nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(32), CUBE)),
@@ -110,7 +110,7 @@ def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
     b = 3 * c(192)
     return Branches(
         nn.Sequential(conv(b, c(144), ONE), conv(c(144), c(576), CUBE, stride=2, valid=True)),
-        # Drawn as "3x3" without a time size; 1x3x3 then 3x3x3 gives the 6 frames that the figure shows.
+        # Drawn as "3x3" without a temporal size; 1x3x3 then 3x3x3 gives the 6 frames of the figure.
         nn.Sequential(conv(b, c(128), (1, 3, 3)), conv(c(128), c(192), CUBE, stride=2, valid=True)),
         nn.Sequential(conv(b, c(128), ONE), conv(c(128), c(144), CUBE, stride=2, valid=True)),
         nn.Sequential(
@@ -119,8 +119,8 @@ def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
     )
 
 
-def _unit_c(conv: MakeConv, c: Channels, scale: float) -> ResidualUnit:
-    last = _last(c)
+def unit_c(conv: MakeConv, c: Channels, last: int, scale: float = 1.0) -> ResidualUnit:
+    """Unit C on `last` channels, also that of the 2D network."""
     branches = Branches(
         conv(last, c(192), ONE),
         nn.Sequential(conv(last, c(192), ONE), conv(c(192), c(224), (1, 1, 3)), conv(c(224), c(256), (1, 3, 1))),

@@ -1,4 +1,4 @@
-"""How a backbone adopts the weights that another library publishes for it."""
+"""Loading of backbone weights that are published by other libraries."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fer_zoo.errors import WeightsError
 
 
 def widened(weight: Tensor, channels: int) -> Tensor:
-    """Give a convolution's weight (out, in, ...) more input channels, of zeros: its result on the first ones stays."""
+    """Extend a convolution weight (out, in, ...) to `channels` input channels with zeros."""
     added = weight.new_zeros((weight.shape[0], channels - weight.shape[1], *weight.shape[2:]))
     return torch.cat([weight, added], 1)
 
 
 def adopt(network: nn.Module, published: Mapping[str, Tensor], first_convs: Collection[str], name: str) -> None:
-    """Load every tensor of `network` from `published`, which may hold more: a head that the network left out.
+    """Load every tensor of `network` from `published`, which may hold more, such as a classifier.
 
-    Where the network takes more channels than it was published for, the added ones of its `first_convs` (names of the
-    convolutions that see the clip) start at zero, so that it starts as the published network.
+    If the network takes more channels than the published one, the weights for the additional channels of its
+    `first_convs` (names of the convolutions that read the clip) are zero, so that it starts as the published network.
 
     Raises:
-        WeightsError: a tensor is missing or of another shape; nothing was loaded.
+        WeightsError: a tensor is missing or has a different shape; nothing was loaded.
     """
     state, wrong = {}, []
     for key, own in network.state_dict().items():
@@ -35,37 +35,37 @@ def adopt(network: nn.Module, published: Mapping[str, Tensor], first_convs: Coll
         if key.removesuffix(".weight") in first_convs and tensor.shape[1] < own.shape[1]:
             tensor = widened(tensor, own.shape[1])
         if tensor.shape != own.shape:
-            wrong.append(f"{key} is {tuple(tensor.shape)}, here {tuple(own.shape)}")
+            wrong.append(f"{key} has shape {tuple(tensor.shape)}, expected {tuple(own.shape)}")
         state[key] = tensor
     if wrong:
         raise WeightsError(
-            f"The published weights of {name} do not fit: {'; '.join(wrong[:3])} ({len(wrong)} problems).",
-            "the network as it was published, with more input channels at most",
-            "leave size and backbone options out and choose a fusion at another site, or start from random weights",
+            f"The published weights of {name} do not match: {'; '.join(wrong[:3])} ({len(wrong)} problems).",
+            "the network as published, optionally with more input channels",
+            "omit size and backbone options and choose a fusion at another site, or start from random weights",
         )
     network.load_state_dict(state)
 
 
 def timm_weights(name: str, **options: Any) -> Mapping[str, Tensor]:
-    """Fetch the published weights of timm's network `name`, built with `options`, or find them in timm's cache.
+    """Return the published weights of timm's network `name`, built with `options`; timm downloads and caches them.
 
     Raises:
-        WeightsError: timm cannot get them, has none for this network, or they do not fit it.
+        WeightsError: timm cannot load them or has none for this network.
     """
     import timm
 
     try:
         network: nn.Module = timm.create_model(name, pretrained=True, **options)
-    except Exception as error:  # whatever timm, its hub client and their network libraries raise
+    except Exception as error:  # timm, its hub client and their network libraries raise many types
         raise not_loaded(f"timm/{name}", error) from error
     return network.state_dict()
 
 
 def not_loaded(name: str, error: Exception) -> WeightsError:
-    """Build the error for published weights that could not be fetched or read."""
+    """Build the error for published weights that could not be downloaded or read."""
     reason = str(error).strip().split("\n")[0]
     return WeightsError(
         f"The published weights of {name} could not be loaded: {type(error).__name__}: {reason}",
         "a network connection, or the weights in the cache of the library that publishes them",
-        "connect and try again, copy the cache from another machine, or start from random weights",
+        "connect and re-run, copy the cache from another machine, or start from random weights",
     )

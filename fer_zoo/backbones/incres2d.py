@@ -1,7 +1,7 @@
 """2D Inception-ResNet of the same authors (Hasani & Mahoor 2017, arXiv 1703.06995, figure 1), frame by frame.
 
-Figure 1 has two misprints, which contradict its own sums; built are the values that fit: IR-A's linear convolution has
-384 filters (128 is printed), and the stem's second convolution is valid, 149 -> 147 ("147 S" is printed).
+Figure 1 has two misprints that contradict its own sizes; here the consistent values are used: the linear convolution of
+IR-A has 384 filters (not 128), and the second convolution of the stem is valid, 149 -> 147 (not "147 S").
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fer_zoo.backbones._blocks import (
     prefixes,
     scaled,
 )
+from fer_zoo.backbones._paper3d import unit_a, unit_c
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Shortcut, Site
 
@@ -34,8 +35,8 @@ ONE, SQUARE = (1, 1, 1), (1, 3, 3)
 class IncRes2D(nn.Module):
     """Stem, IR-A, Reduction-A, IR-B, Reduction-B, IR-C; each block once, each kernel one frame long.
 
-    A clip (B, 3, T, 299, 299) gives features (B, 2144, T, 8, 8): each frame by itself. `width` multiplies all filter
-    counts. The figure's fully connected layer of 1000 belongs to the head and is not built.
+    A clip (B, 3, T, 299, 299) gives features (B, 2144, T, 8, 8), computed per frame. `width` multiplies all filter
+    counts. The fully connected layer of 1000 in the figure belongs to the head and is not part of the backbone.
     """
 
     def __init__(self, in_channels: int, width: float, norm: Norm, stem: Stem) -> None:
@@ -43,11 +44,11 @@ class IncRes2D(nn.Module):
         c, conv = scaled(width), plain_conv(norm, temporal_kernels=False)
         light = stem == "light"
         self.stem = light_stem(in_channels, c(96), _a(c), conv) if light else _paper_stem(in_channels, conv, c)
-        self.unit_a = _unit_a(conv, c)
+        self.unit_a = unit_a(conv, c, _a(c))
         self.reduction_a = _reduction_a(conv, c)
         self.unit_b = _unit_b(conv, c)
         self.reduction_b = _reduction_b(conv, c)
-        self.unit_c = _unit_c(conv, c)
+        self.unit_c = unit_c(conv, c, _last(c))
         self.residual_sites: Mapping[str, Site] = {"a": Site(_a(c)), "b": Site(_b(c))}
         self.output = Site(_last(c))
         names = ("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c")
@@ -63,7 +64,7 @@ class IncRes2D(nn.Module):
 
 @register_backbone("incres2d", size=299, frames=10, frame_wise=True, sites=("input", "residual"))
 def incres2d(in_channels: int, *, width: Width = 1.0, norm: Norm = "batch", stem: Stem = "paper") -> IncRes2D:
-    """The authors' 2D Inception-ResNet on every frame: 10.84 M parameters, 50.1 GMAC for a 10 x 299 x 299 clip.
+    """2D Inception-ResNet of the paper's authors, per frame: 10.84 M parameters, 50.1 GMAC for a 10 x 299 x 299 clip.
 
     A clip (B, 3, T, 299, 299) gives features (B, 2144, T, 8, 8).
     """
@@ -72,7 +73,7 @@ def incres2d(in_channels: int, *, width: Width = 1.0, norm: Norm = "batch", stem
 
 @register_backbone("incres2d_tiny", **TINY, frame_wise=True, sites=("input", "residual"))
 def incres2d_tiny(in_channels: int, *, width: Width = 0.25, norm: Norm = "batch", stem: Stem = "light") -> IncRes2D:
-    """`incres2d` at a quarter of the width on 80 px clips, its map on a 20 x 20 grid: 0.66 M, 0.61 GMAC a clip."""
+    """`incres2d` at a quarter of the width for 80 px clips, map on a 20 x 20 grid: 0.66 M, 0.61 GMAC per clip."""
     return IncRes2D(in_channels, width, norm, stem)
 
 
@@ -94,16 +95,6 @@ def _paper_stem(cin: int, conv: MakeConv, c: Channels) -> nn.Sequential:
         ),
         Branches(conv(2 * c(96), c(192), SQUARE, stride=2, valid=True), max_pool(2, valid=True)),
     )
-
-
-def _unit_a(conv: MakeConv, c: Channels) -> ResidualUnit:
-    a = _a(c)
-    branches = Branches(
-        conv(a, c(32), ONE),
-        nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(32), SQUARE)),
-        nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(48), SQUARE), conv(c(48), c(64), SQUARE)),
-    )
-    return ResidualUnit(branches, 2 * c(32) + c(64), a)
 
 
 def _reduction_a(conv: MakeConv, c: Channels) -> Branches:
@@ -138,17 +129,8 @@ def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
     )
 
 
-def _unit_c(conv: MakeConv, c: Channels) -> ResidualUnit:
-    last = _last(c)
-    branches = Branches(
-        conv(last, c(192), ONE),
-        nn.Sequential(conv(last, c(192), ONE), conv(c(192), c(224), (1, 1, 3)), conv(c(224), c(256), (1, 3, 1))),
-    )
-    return ResidualUnit(branches, c(192) + c(256), last)
-
-
 def _a(c: Channels) -> int:
-    return 2 * c(96) + c(192)  # 384; summed as the stem does, since narrow widths round each part
+    return 2 * c(96) + c(192)  # 384; summed like the stem's branches, since narrow widths round each of them
 
 
 def _b(c: Channels) -> int:

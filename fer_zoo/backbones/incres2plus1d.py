@@ -1,8 +1,8 @@
-"""The paper's 3D network with factorised kernels, as R(2+1)D does (Tran et al. 2018, arXiv 1711.11248).
+"""The paper's 3D network with factorised kernels, as in R(2+1)D (Tran et al. 2018, arXiv 1711.11248).
 
-Each k x k x k convolution becomes 1 x k x k, then k x 1 x 1, both followed by norm and ReLU. The channels between them
-are as many as behind them. R(2+1)D takes more, so that the parameters stay the same; here fewer are wanted: a clip
-database of faces has some hundred clips.
+Each k x k x k convolution becomes 1 x k x k, then k x 1 x 1, both followed by norm and ReLU, with as many channels
+between them as after them. R(2+1)D uses more, to keep the number of parameters; here fewer parameters are the aim,
+since face video databases have only a few hundred clips.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def incres2plus1d(
     stem: Stem = "paper",
     temporal_kernels: bool = True,
 ) -> IncRes3D:
-    """The paper's network with k x k x k kernels factorised: 8.03 M convolution weights, 45.5 GMAC a clip.
+    """The paper's network with factorised k x k x k kernels: 8.03 M convolution weights, 45.5 GMAC per clip.
 
-    The original has 13.35 M and 88.1 GMAC for the same clip. A clip (B, 3, 10, 299, 299) gives features
-    (B, 1072, 6, 8, 8), and every stage has the original's size. The 2D twin, without `temporal_kernels`, keeps the
-    second convolution as 1 x 1 x 1.
+    The original has 13.35 M and 88.1 GMAC. A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8), and every
+    stage has the size of the original. The 2D twin, without `temporal_kernels`, keeps the second convolution as
+    1 x 1 x 1.
     """
     conv = factorised_conv(norm, temporal_kernels)
     return IncRes3D(in_channels, conv, width=width, stem=stem, temporal_kernels=temporal_kernels)
@@ -42,13 +42,13 @@ def incres2plus1d_tiny(
     stem: Stem = "light",
     temporal_kernels: bool = True,
 ) -> IncRes3D:
-    """`incres2plus1d` at a quarter of the width on 80 px clips: 0.48 M parameters, 0.40 GMAC a clip."""
+    """`incres2plus1d` at a quarter of the width for 80 px clips: 0.48 M parameters, 0.40 GMAC per clip."""
     conv = factorised_conv(norm, temporal_kernels)
     return IncRes3D(in_channels, conv, width=width, stem=stem, temporal_kernels=temporal_kernels)
 
 
 def factorised_conv(norm: Norm, temporal_kernels: bool) -> MakeConv:
-    """Return the maker of a 1 x k x k and a k x 1 x 1 convolution in place of one that spans k frames."""
+    """Return a factory that replaces a convolution over k frames by a 1 x k x k and a k x 1 x 1 convolution."""
     plain = plain_conv(norm, temporal_kernels)
 
     def conv(cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:

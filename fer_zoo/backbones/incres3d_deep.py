@@ -1,8 +1,7 @@
-"""The paper's 3D units repeated, with scaled residuals, as Inception-ResNet-v2 does (Szegedy et al. 2016).
+"""The paper's 3D units repeated, with scaled residuals, as in Inception-ResNet-v2 (Szegedy et al. 2016).
 
-arXiv 1602.07261: figure 15 repeats the units 5 / 10 / 5 times; section 3.3 finds that many units train in a stable way
-only if each residual is scaled down, by 0.1 to 0.3, before it is added. 0.17, 0.10 and 0.20 are those of the weights
-that were published.
+arXiv 1602.07261: figure 15 repeats the units 5 / 10 / 5 times; section 3.3 finds that many units train stably only if
+each residual is scaled by 0.1 to 0.3 before it is added. The published weights use 0.17, 0.10 and 0.20.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ def incres3d_deep(
     repeat_b: Repeats = 10,
     repeat_c: Repeats = 5,
 ) -> IncRes3D:
-    """The paper's network with units A, B, C repeated 5 / 10 / 5 times: 25.17 M parameters, 117.3 GMAC a clip.
+    """The paper's network with units A, B, C repeated 5 / 10 / 5 times: 25.17 M parameters, 117.3 GMAC per clip.
 
     A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). A fusion changes the shortcut of the first unit of A
-    and of B only: a landmark map multiplied at each of 15 units would leave nothing of the features off the points.
+    and of B only: a landmark map multiplied at each of 15 units would erase the features far from the landmarks.
     """
     return IncRes3D(
         in_channels,
@@ -54,7 +53,7 @@ def incres3d_deep_tiny(
     repeat_b: Repeats = 3,
     repeat_c: Repeats = 2,
 ) -> IncRes3D:
-    """`incres3d_deep` at a quarter of the width with 2 / 3 / 2 units on 80 px clips: 0.90 M, 0.81 GMAC a clip."""
+    """`incres3d_deep` at a quarter of the width with 2 / 3 / 2 units for 80 px clips: 0.90 M, 0.81 GMAC per clip."""
     return IncRes3D(
         in_channels,
         plain_conv(norm, temporal_kernels),

@@ -1,10 +1,10 @@
-"""3D Inception-ResNet-v2: the image network of Szegedy et al. 2016 (arXiv 1602.07261), its kernels given a time length.
+"""3D Inception-ResNet-v2: the image network of Szegedy et al. 2016 (arXiv 1602.07261) with temporal kernels.
 
-Layer by layer timm's `inception_resnet_v2`, so that its ImageNet weights can be inflated into it. Square kernels behind
-the stem (3x3, 5x5) span three frames. The stem's do not: its grids cost most, and what moves is better seen in higher
-layers (Xie et al. 2018, arXiv 1712.04851). 1x1, 1x7, 7x1, 1x3 and 3x1 kernels stay in their frame, as in
-the paper's 3D network. Time keeps its length, and is padded by repeating the first and the last frame: a clip that
-stands still stays so at every layer, which zeros would spoil.
+Its layers are those of timm's `inception_resnet_v2`, so that timm's ImageNet weights can be inflated into it. Square
+kernels after the stem (3x3, 5x5) span three frames. Those of the stem do not: its grids are the most expensive, and
+temporal kernels help more in higher layers (Xie et al. 2018, arXiv 1712.04851). 1x1, 1x7, 7x1, 1x3 and 3x1 kernels span
+one frame, as in the paper's 3D network. T is kept: time is padded by repeating the first and the last frame, so that a
+static clip is static at every layer, which it would not be with zeros.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fer_zoo.backbones._blocks import (
     scaled,
 )
 from fer_zoo.backbones._published import timm_weights
-from fer_zoo.backbones.inflate import How, inflated, load_inflated
+from fer_zoo.backbones.inflate import InflationMode, inflated, load_inflated
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Shortcut, Site
 
@@ -45,7 +45,7 @@ V2Stem = Literal["image", "light"]
 
 
 class SteadyConv(nn.Module):
-    """Convolution, batch norm, ReLU; keeps T by repeating the end frames, `valid` drops the padding of H and W."""
+    """Convolution, batch norm, ReLU; keeps T by repeating the end frames, `valid` means no padding of H and W."""
 
     def __init__(self, cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> None:
         super().__init__()
@@ -63,9 +63,9 @@ class SteadyConv(nn.Module):
 
 
 class Block(nn.Module):
-    """`relu(w * x + scale * conv2d(branches(x)))`, w being the fusion's, 1 without one; the last block has no ReLU.
+    """`relu(w * x + scale * conv2d(branches(x)))`; w is the fusion's landmark map, or 1; the last block has no ReLU.
 
-    Unlike the paper's unit it does not rectify x again, which is positive already: 40 blocks would keep 40 copies.
+    Unlike the paper's unit it does not rectify x, which is not negative: 40 blocks would keep 40 copies in memory.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class IncRes3DV2(nn.Module):
     """Stem, Mixed-5b, 10 x Block35, Mixed-6a, 20 x Block17, Mixed-7a, 10 x Block8, 1 x 1 convolution to 1536.
 
     A clip (B, 3, T, 299, 299) gives features (B, 1536, T, 8, 8). `width` multiplies all filter counts. Without
-    `temporal_kernels` every kernel is one frame long: the image network itself, frame by frame.
+    `temporal_kernels` every kernel is one frame long: the image network itself, per frame.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class IncRes3DV2(nn.Module):
         self.repeat_1 = Repeat(_block17(conv, c, b) for _ in range(repeats[1]))
         self.mixed_7a = _mixed_7a(conv, c, b)
         self.repeat_2 = Repeat(_block8(conv, c, last) for _ in range(repeats[2] - 1))
-        # The last block is neither scaled nor rectified, in timm as in the weights' TensorFlow original.
+        # The last block is neither scaled nor rectified, in timm as in the original TensorFlow code.
         self.block8 = _block8(conv, c, last, scale=1.0, relu=False)
         self.conv2d_7b = conv(last, c(1536), ONE)
         self.residual_sites: Mapping[str, Site] = {"a": Site(a), "b": Site(b)}
@@ -127,17 +127,17 @@ class IncRes3DV2(nn.Module):
         features: Tensor = self.conv2d_7b(x)
         return features
 
-    def load_pretrained(self, how: How = "centre") -> None:
-        """Fetch timm's ImageNet weights of `inception_resnet_v2` and inflate them (see `inflate_kernel` for `how`).
+    def load_pretrained(self, how: InflationMode = "centre") -> None:
+        """Load timm's ImageNet weights of `inception_resnet_v2`, inflated (see `inflate_kernel` for `how`).
 
         Raises:
-            WeightsError: they cannot be fetched, or, without a try, this network has another width, stem or depth.
+            WeightsError: the width, stem or depth of this network differs, or the weights cannot be downloaded.
         """
         import timm
 
         with torch.device("meta"):
             empty: nn.Module = timm.create_model(SOURCE)
-        inflated(self, empty.state_dict(), image_name, how=how)  # fits, or there is nothing to fetch
+        inflated(self, empty.state_dict(), image_name, how=how)  # fail before the download if it does not match
         load_inflated(self, timm_weights(SOURCE), image_name, how=how)
 
 
@@ -160,10 +160,10 @@ def incres3d_v2(
     repeat_b: Repeats = 20,
     repeat_c: Repeats = 10,
 ) -> IncRes3DV2:
-    """Inception-ResNet-v2 in 3D, made for inflated ImageNet weights: 66.99 M parameters, 182.1 GMAC a clip.
+    """Inception-ResNet-v2 in 3D, for inflated ImageNet weights: 66.99 M parameters, 182.1 GMAC per clip.
 
     A clip (B, 3, 10, 299, 299) gives features (B, 1536, 10, 8, 8). A fusion changes the shortcut of the first Block35
-    and of the first Block17. `load_pretrained()` fetches the weights.
+    and of the first Block17. `load_pretrained()` loads the weights.
     """
     return IncRes3DV2(in_channels, width, stem, temporal_kernels, (repeat_a, repeat_b, repeat_c))
 
@@ -179,16 +179,16 @@ def incres3d_v2_tiny(
     repeat_b: Repeats = 3,
     repeat_c: Repeats = 2,
 ) -> IncRes3DV2:
-    """`incres3d_v2` at a quarter of the width with 2 / 3 / 2 blocks on 80 px clips: 1.88 M, 1.61 GMAC a clip.
+    """`incres3d_v2` at a quarter of the width with 2 / 3 / 2 blocks for 80 px clips: 1.88 M, 1.61 GMAC per clip.
 
-    Nothing is published for it, so clips are normalised as for every network that starts from random weights (standard
-    deviation 0.25), and not by the 0.5 of timm's weights.
+    It has no published weights, so clips are normalised as for every network that starts from random weights (standard
+    deviation 0.25, not the 0.5 of timm's weights).
     """
     return IncRes3DV2(in_channels, width, stem, temporal_kernels, (repeat_a, repeat_b, repeat_c))
 
 
 def image_name(name: str) -> str | None:
-    """Map a tensor name of timm's `inception_resnet_v2` to the one here; None for its classifier."""
+    """Map a tensor name of timm's `inception_resnet_v2` to the name here; None for its classifier."""
     if name.startswith("classif."):
         return None
     name = re.sub(r"^(conv2d_[1-4])", r"stem.\1", name)

@@ -1,4 +1,4 @@
-"""Inflation: the weights of an image network as those of a 3D one (I3D, Carreira & Zisserman 2017)."""
+"""Inflation of the weights of an image network into a 3D network (I3D, Carreira & Zisserman 2017)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from fer_zoo.backbones._published import widened
 from fer_zoo.errors import WeightsError
 
-How = Literal["centre", "mean"]
+InflationMode = Literal["centre", "mean"]
 Rename = Callable[[str], str | None]
 
 
-def inflate_kernel(kernel: Tensor, length: int, how: How = "centre") -> Tensor:
-    """Return an image kernel (O, I, kh, kw) as one of `length` frames (O, I, length, kh, kw), summing to it over time.
+def inflate_kernel(kernel: Tensor, length: int, how: InflationMode = "centre") -> Tensor:
+    """Inflate an image kernel (O, I, kh, kw) to `length` frames (O, I, length, kh, kw); their sum is the image kernel.
 
-    "centre" puts it into the middle frame, zeros elsewhere: the network starts as the image network on each frame.
-    "mean" puts `kernel / length` into every frame, as I3D does: it starts as one on a moving average.
+    "centre" puts it into the middle frame, with zeros elsewhere: the network starts as the image network per frame.
+    "mean" puts `kernel / length` into every frame, as in I3D: the network starts on a moving average of the frames.
     """
     if how == "mean":
         return (kernel / length)[:, :, None].repeat(1, 1, length, 1, 1)
@@ -28,22 +28,24 @@ def inflate_kernel(kernel: Tensor, length: int, how: How = "centre") -> Tensor:
     return inflated
 
 
-def load_inflated(module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: How = "centre") -> None:
-    """Load the state dict of an image network into a 3D one; `rename` maps its names, None says it is not needed.
+def load_inflated(
+    module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: InflationMode = "centre"
+) -> None:
+    """Load the state dict of an image network into a 3D network.
 
-    Every tensor of the module is filled, by one of the image network. A first kernel with more input channels than
-    the image network has (a landmark map) starts at zero in the added ones.
+    `rename` maps tensor names of the image network to those of `module`, or to None if they are not needed. Every
+    tensor of the module must be matched by exactly one. Weights of additional input channels (a landmark map) are 0.
 
     Raises:
-        WeightsError: a tensor is missing, left over, given twice, or of another shape; the module stays as it was.
+        WeightsError: a tensor is missing, unexpected, duplicate, or has a different shape; nothing was loaded.
     """
     module.load_state_dict(inflated(module, image, rename, how=how))
 
 
 def inflated(
-    module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: How = "centre"
+    module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: InflationMode = "centre"
 ) -> dict[str, Tensor]:
-    """Return what `load_inflated` loads; tensors without data (device "meta") tell whether a network would fit.
+    """Return the state dict that `load_inflated` loads; with tensors on device "meta" this only checks the match.
 
     Raises:
         WeightsError: as `load_inflated`.
@@ -54,22 +56,22 @@ def inflated(
     counts = Counter(new for new in renamed.values() if new is not None)
     problems = [f"{name} is given {count} times" for name, count in counts.items() if count > 1]
     problems += [f"{name} is missing" for name in target.keys() - source.keys()]
-    problems += [f"{name} is left over" for name in source.keys() - target.keys()]
+    problems += [f"{name} is unexpected" for name in source.keys() - target.keys()]
     state = {}
     for name in target.keys() & source.keys():
-        state[name] = _fitted(source[name], target[name], how)
+        state[name] = _inflated_tensor(source[name], target[name], how)
         if state[name].shape != target[name].shape:
-            problems.append(f"{name} is {tuple(source[name].shape)} and shall become {tuple(target[name].shape)}")
+            problems.append(f"{name} is {tuple(source[name].shape)}, expected {tuple(target[name].shape)}")
     if problems:
         raise WeightsError(
-            f"The image network does not fit: {'; '.join(sorted(problems)[:4])} ({len(problems)} problems).",
-            "the same layers, in the same width and number, with kernels of one frame",
+            f"The image network does not match: {'; '.join(sorted(problems)[:4])} ({len(problems)} problems).",
+            "the same layers with the same width and depth, with kernels of one frame",
             "create the network with its default options, or train it from random weights",
         )
     return state
 
 
-def _fitted(value: Tensor, target: Tensor, how: How) -> Tensor:
+def _inflated_tensor(value: Tensor, target: Tensor, how: InflationMode) -> Tensor:
     if value.ndim != 4 or target.ndim != 5:
         return value
     if value.shape[1] < target.shape[1]:

@@ -1,4 +1,4 @@
-"""Any timm image model as a per-frame encoder (Wightman 2019, PyTorch Image Models): `timm/NAME`."""
+"""`timm/NAME`: any timm image model as a per-frame encoder (Wightman 2019, PyTorch Image Models)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_zoo.errors import FerZooError, IncompatibleComponentsError, InputError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import InputSpec, Shortcut, Site
 
-# What timm's models raise on a size or a number of channels that they were not written for.
+# Raised by timm's models for an image size or a number of channels that they do not support.
 _REFUSALS = (AssertionError, ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
 
 
@@ -28,7 +28,7 @@ def _names() -> tuple[str, ...]:
 
 
 def _suited(name: str) -> Mapping[str, Any]:
-    """Return input size and normalisation of a model's published weights, from timm's own record of them."""
+    """Return input size and normalisation of a model's published weights, from timm's pretrained config."""
     cfg = _record(name)
     return {"size": min(cfg.input_size[1:]), "mean": tuple(cfg.mean), "std": tuple(cfg.std), "pool": "mean"}
 
@@ -36,18 +36,18 @@ def _suited(name: str) -> Mapping[str, Any]:
 def _record(name: str) -> Any:
     from timm.models import PretrainedCfg, get_pretrained_cfg
 
-    # timm has none for some untrained architectures and fills in its own defaults, as here.
+    # timm has none for some untrained architectures and uses its defaults, as here.
     return get_pretrained_cfg(name) or PretrainedCfg()
 
 
 class TimmEncoder(nn.Module):
-    """A timm model over each frame: a clip (B, C, T, H, W) gives its feature maps before the head, (B, D, T, H', W').
+    """A timm model applied to each frame: a clip (B, C, T, H, W) gives its last feature maps (B, D, T', H', W').
 
-    Transformers' patch tokens stand on their grid, class and register tokens are left out. Parameters behind the
-    features (a classifier, a norm or layer after pooling) are removed. The stages are timm's coarse layer groups.
+    The patch tokens of transformers are placed on their grid; class and register tokens are dropped. Parameters after
+    the features (a classifier, a norm or layer after pooling) are removed. The stages are timm's coarse layer groups.
 
     Raises:
-        InputError: the model takes no frames of this size, or its patches would leave out a part of them.
+        InputError: the model does not support this frame size, or its patches would not cover the whole frame.
         IncompatibleComponentsError: the model has no single feature map on a square grid.
     """
 
@@ -56,7 +56,7 @@ class TimmEncoder(nn.Module):
         import timm
 
         self.name = name
-        # A size that timm calls fixed is fixed when the model is built; to any other it resamples position embeddings.
+        # Models that timm marks as fixed-size need the size when they are built; others adapt to the input.
         self.sized: dict[str, Any] = {"img_size": input.size} if _record(name).fixed_input_size else {}
         try:
             self.network: nn.Module = timm.create_model(name, num_classes=0, in_chans=in_channels, **self.sized)
@@ -69,9 +69,9 @@ class TimmEncoder(nn.Module):
             raise
         except _REFUSALS as error:
             raise InputError(
-                f"timm's {name} takes no frames of {input.size} x {input.size} with {in_channels} channels: "
+                f"timm's {name} does not support frames of {input.size} x {input.size} with {in_channels} channels: "
                 f"{type(error).__name__}: {error}",
-                f"the size it was made for, {_suited(name)['size']}, and others that timm accepts for it",
+                f"the size of its published weights, {_suited(name)['size']}, and others that timm supports for it",
                 "set `size` (input.size); if it fails on the channels only, choose a fusion at another site",
             ) from error
         self.output = Site(features.shape[1])
@@ -85,19 +85,17 @@ class TimmEncoder(nn.Module):
         return features.reshape(*frames.shape[:2], *features.shape[1:]).transpose(1, 2)
 
     def load_pretrained(self) -> None:
-        """Fetch the published weights through timm, or find them in its cache, and load them strictly.
-
-        Channels beyond RGB start at zero.
+        """Load the published weights strictly; timm downloads and caches them. Weights of channels beyond RGB are 0.
 
         Raises:
-            WeightsError: timm cannot get them, has none for this model, or they do not fit at this size.
+            WeightsError: timm cannot load them, has none for this model, or they do not match at this size.
         """
         published = timm_weights(self.name, **self.sized)
         first = _record(self.name).first_conv or ()
         adopt(self.network, published, (first,) if isinstance(first, str) else first, f"timm/{self.name}")
 
     def _map(self, features: Any) -> Tensor:
-        """Feature maps (N, D, H', W') of timm's (N, D, H', W'), (N, H', W', D) or tokens (N, L, D)."""
+        """Convert timm's features (N, D, H', W'), (N, H', W', D) or tokens (N, L, D) to maps (N, D, H', W')."""
         tensor = features if isinstance(features, Tensor) else torch.empty(0, device="meta")
         if tensor.ndim == 4:
             channels_last = str(getattr(self.network, "output_fmt", "NCHW")).endswith("NHWC")
@@ -107,14 +105,14 @@ class TimmEncoder(nn.Module):
         if not side or side * side != patches:
             kind = f"features {tuple(tensor.shape)}" if tensor.numel() else f"a {type(features).__name__} of features"
             raise IncompatibleComponentsError(
-                f"timm's {self.name} gives {kind}, which is no map on a square grid.",
-                "models that give (N, D, H, W), (N, H, W, D), or their prefix tokens and a square of patches",
+                f"timm's {self.name} returns {kind}, which is not a map on a square grid.",
+                "models that return (N, D, H, W), (N, H, W, D), or prefix tokens and a square grid of patch tokens",
                 'choose another model: fer_zoo.list_components("backbone", "timm/*") lists them',
             )
         return tensor[:, -patches:].transpose(1, 2).reshape(len(tensor), tensor.shape[2], side, side)
 
     def _probe(self, in_channels: int, size: int) -> tuple[Tensor, set[str]]:
-        """Features of one frame without computing them, and the network's parameters that have no part in them."""
+        """Return the features of one frame on device "meta", and the parameters that do not contribute to them."""
         state: dict[str, Tensor] = {name: torch.empty_like(b, device="meta") for name, b in self.named_buffers()}
         weights = {n: torch.empty_like(p, device="meta", requires_grad=True) for n, p in self.named_parameters()}
         clip = torch.empty(1, in_channels, 1, size, size, device="meta")
@@ -129,9 +127,9 @@ class TimmEncoder(nn.Module):
 
 @contextlib.contextmanager
 def _whole_frame(network: nn.Module, name: str, size: int) -> Iterator[None]:
-    """Refuse what `network` is given inside, if its patches leave out the last rows and columns of a frame.
+    """In this block, raise an error if the patches of `network` do not cover the last rows and columns of a frame.
 
-    Some published weights were trained so (siglip's 384 pixels in patches of 14): their own size is always taken.
+    Some published weights were trained that way (siglip's 384 pixels in patches of 14): that size is always accepted.
     """
 
     def refuse(conv: nn.Conv2d, args: tuple[Tensor, ...]) -> None:
@@ -140,13 +138,13 @@ def _whole_frame(network: nn.Module, name: str, size: int) -> Iterator[None]:
             return
         below, patch = size - left, conv.stride[1]
         raise InputError(
-            f"timm's {name} would not see the last {left} rows and columns of frames of {size} x {size}: it cuts them "
-            f"into patches of {patch} x {patch}.",
+            f"timm's {name} would ignore the last {left} rows and columns of frames of {size} x {size}, since it "
+            f"divides them into patches of {patch} x {patch}.",
             f"multiples of {patch}",
             f"set `size` (input.size) to {f'{below} or ' if below else ''}{below + patch}",
         )
 
-    # Subclasses of timm's pad on their own.
+    # timm's own subclasses of Conv2d pad by themselves.
     convs = [module for module in network.modules() if type(module) is nn.Conv2d]
     patches = [c for c in convs if c.kernel_size == c.stride != (1, 1) and c.padding in ((0, 0), "valid")]
     handles = [conv.register_forward_pre_hook(refuse) for conv in patches]
@@ -158,7 +156,7 @@ def _whole_frame(network: nn.Module, name: str, size: int) -> Iterator[None]:
 
 
 def _remove(network: nn.Module, unused: set[str]) -> None:
-    """Take out the parameters named, and the modules that hold no others."""
+    """Remove the named parameters, and modules that have no other parameters."""
     for path, module in list(network.named_modules()):
         parent, _, name = path.rpartition(".")
         held = {f"{path}.{n}" for n, _ in module.named_parameters()}
@@ -171,7 +169,7 @@ def _remove(network: nn.Module, unused: set[str]) -> None:
 
 
 def _stages(network: nn.Module) -> dict[str, Sequence[str]]:
-    """Parameters by timm's coarse layer groups, from input to output; by child module where a model has none."""
+    """Group parameters by timm's coarse layer groups, from input to output; by child module if a model has none."""
     from timm.models import group_parameters
 
     try:
@@ -185,5 +183,5 @@ def _stages(network: nn.Module) -> dict[str, Sequence[str]]:
 
 @BACKBONES.register_family("timm", _names, _suited, sites=("input",), frame_wise=True)
 def timm_encoder(name: str, in_channels: int, input: InputSpec) -> TimmEncoder:
-    """Any of timm's image models, frame by frame, with the size and normalisation of its published weights."""
+    """Any timm image model, applied per frame, with the input size and normalisation of its published weights."""
     return TimmEncoder(name, in_channels, input)

@@ -1,7 +1,7 @@
-"""torchvision's video networks as backbones, with the weights that it trained or ported on Kinetics-400.
+"""torchvision's video networks as backbones, with its weights for Kinetics-400.
 
-Defaults are those of the weights: size, normalisation and rate as in their `transforms` and documentation; frames too,
-but for `s3d`, which is judged on 128 and takes any number.
+Size, normalisation, frame rate and number of frames are those of the weights, from their `transforms` and
+documentation; only `s3d`, which was evaluated on 128 frames, has another default number of frames.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from fer_zoo.errors import InputError, WeightsError
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import InputSpec, Shortcut, Site
 
-# The normalisation of the networks that torchvision trained itself.
+# Normalisation of the networks trained by torchvision itself.
 _MEAN, _STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 
 
 class TorchvisionVideo(nn.Module):
-    """A torchvision video network up to its last feature map: a clip (B, C, T, H, W) gives (B, D, T', H', W').
+    """A torchvision video network without its head: a clip (B, C, T, H, W) gives features (B, D, T', H', W').
 
-    `network` holds the parts before the head, under torchvision's names. Channels beyond RGB start with zero weights.
+    `network` has torchvision's module names. Weights of channels beyond RGB are initially zero.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class TorchvisionVideo(nn.Module):
         return features
 
     def load_pretrained(self) -> None:
-        """Fetch torchvision's KINETICS400_V1 weights, or find them in its cache; check their hash, load them strictly.
+        """Load the KINETICS400_V1 weights strictly, with a hash check; torchvision downloads and caches them.
 
         Raises:
-            WeightsError: they cannot be fetched, or are not what the hash in their name says.
+            WeightsError: they cannot be downloaded, or do not match the hash in their file name.
         """
         from torchvision.models import get_model, get_model_weights
 
@@ -64,24 +64,24 @@ class TorchvisionVideo(nn.Module):
             state = weights.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
             whole: nn.Module = get_model(self.name)
             whole.load_state_dict(state)
-        except Exception as error:  # no network, a damaged file, another network: each layer has errors of its own
+        except Exception as error:  # no network, a damaged file, a different network: many types
             raise not_loaded(self.name, error) from error
         adopt(self.network, whole.state_dict(), {self.first_conv}, self.name)
 
 
 class ChannelsFirst(nn.Module):
-    """(B, T, H, W, D) to (B, D, T, H, W)."""
+    """Permute (B, T, H, W, D) to (B, D, T, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Move the channels."""
+        """Move the last axis to the front."""
         return x.permute(0, 4, 1, 2, 3)
 
 
 class MViTTrunk(nn.Module):
-    """torchvision's MViT for clips of any shape: it takes its grid from the clip, and gives tokens on their grid.
+    """torchvision's MViT for clips of any shape; returns the tokens on their grid.
 
-    torchvision writes the grid of 16 frames of 224 pixels into the network, though nothing there needs it: positions
-    are relative, and their tables are interpolated to the grid at hand (Li et al. 2022, arXiv 2112.01526, section 4.2).
+    torchvision fixes the grid to 16 frames of 224 pixels, though the network does not need it: positions are relative,
+    and their tables are interpolated to the actual grid (Li et al. 2022, arXiv 2112.01526, section 4.2).
     """
 
     def __init__(self, whole: nn.Module) -> None:
@@ -123,7 +123,7 @@ def s3d(in_channels: int) -> TorchvisionVideo:
         "mixed4": range(7, 13),
         "mixed5": range(13, 16),
     }
-    # Time: three strides of 2, the last by windows of two frames without padding, centred between them.
+    # Time: three strides of 2; the last has windows of two frames without padding, so its centres are between frames.
     stages = _numbered("features", layers)
     return TorchvisionVideo("s3d", _parts("s3d", "features"), in_channels, Site(1024, 2, 8), stages)
 
@@ -159,11 +159,11 @@ def swin3d_t(in_channels: int, input: InputSpec) -> TorchvisionVideo:
     """Video Swin transformer, tiny (Liu et al. 2021, arXiv 2106.13230): (B, 768, T / 2, H / 32, W / 32).
 
     Raises:
-        InputError: `frames` is odd: a patch spans two, and torchvision would complete the last by a frame of zeros.
+        InputError: `frames` is odd: a patch spans two frames, and torchvision would pad the last with zeros.
     """
     if input.frames % 2:
         raise InputError(
-            f"swin3d_t was given clips of {input.frames} frames, and its patches span two.",
+            f"swin3d_t was given clips of {input.frames} frames, but its patches span two.",
             "an even number of frames",
             f"set `frames` (input.frames) to {input.frames + 1}",
         )
@@ -182,7 +182,7 @@ def _numbered(parent: str, layers: Mapping[str, Iterable[int]]) -> dict[str, lis
 def _video_resnet(name: str, in_channels: int) -> TorchvisionVideo:
     parts = ("stem", "layer1", "layer2", "layer3", "layer4")
     stages = {part: [part] for part in parts}
-    # Time: three strides of 2 by odd, padded kernels, so the steps stand on every eighth frame.
+    # Time: three strides of 2 with odd, padded kernels, so the steps are centred on every eighth frame.
     return TorchvisionVideo(name, _parts(name, *parts), in_channels, Site(512, 0, 8), stages)
 
 
@@ -194,22 +194,22 @@ def _whole(name: str) -> nn.Module:
 
 
 def _parts(name: str, *parts: str) -> nn.Sequential:
-    """The named children of a torchvision network, one after the other, under their own names."""
+    """Return the named children of a torchvision network in sequence, with their names."""
     whole = _whole(name)
     return nn.Sequential(OrderedDict((part, whole.get_submodule(part)) for part in parts))
 
 
 def _check_cached(name: str, url: str) -> None:
-    """Check a file in the cache by the start of its sha256 in its name: torch does so only when it downloads."""
+    """Check a cached file against the sha256 prefix in its name; torch does so only after a download."""
     cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     if not cached.exists():
         return
     with cached.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    wanted = cached.stem.rpartition("-")[2]
-    if not found.startswith(wanted):
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = cached.stem.rpartition("-")[2]
+    if not digest.startswith(expected):
         raise WeightsError(
-            f"The cached weights of {name} are damaged: the sha256 of {cached} starts with {found[: len(wanted)]}.",
-            f"the published file, whose sha256 starts with {wanted}",
-            "delete the file, so that it is fetched again",
+            f"The cached weights of {name} are damaged: the sha256 of {cached} starts with {digest[: len(expected)]}.",
+            f"the published file, whose sha256 starts with {expected}",
+            "delete the file and re-run to download it again",
         )

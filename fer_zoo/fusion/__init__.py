@@ -1,4 +1,4 @@
-"""Landmark fusions: ways to bring facial points into the network. Importing registers them."""
+"""Landmark fusions: how facial landmarks enter the network. Importing this package registers them."""
 
 from fer_zoo.fusion import lm, lm_add, lm_attn, lm_gate, lm_in, lm_traj, none
 

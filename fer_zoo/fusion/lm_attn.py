@@ -1,4 +1,4 @@
-"""The features at the landmarks, attended from every position of the grid."""
+"""Cross-attention from every grid position to the features at the landmarks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fer_zoo.specs import Positive, Site
 
 @register_fusion("lm_attn", site="features")
 class LandmarkAttention(nn.Module):
-    """Add `a * attention` to the features of each time step: queries from the grid, keys and values from the points.
+    """Add `a * attention` to the features of each step: queries from the grid, keys and values from the landmarks.
 
-    A point is the features sampled near its place (see `sample_at`: within a cell of the grid) plus a learned embedding
-    of which point it is; `a` is learned and 0 at the start, so that the network starts as the one without landmarks.
-    Points outside the frame are left out, and a step without any keeps its features. `points` are the paper's 66 or the
-    49 "inner" ones. Source: cross-attention of landmarks and appearance after POSTER, Zheng et al. 2022 (arXiv
+    A landmark's token is the features sampled at its position (see `sample_at`: exact to one grid cell) plus a learned
+    embedding of its index; `a` is learned and initially 0, so the network starts as the one without landmarks.
+    Landmarks outside the frame are ignored; a step without any keeps its features. `points` are the paper's 66 or the
+    49 "inner" ones. Source: cross-attention of landmarks and appearance as in POSTER, Zheng et al. 2022 (arXiv
     2204.04083), without a landmark network.
 
     Raises:
-        OptionError: `attn_hidden` cannot be divided among the heads.
+        OptionError: `attn_hidden` is not divisible by `heads`.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class LandmarkAttention(nn.Module):
         features: Site,
         *,
         points: PointSet = MapStyle.points,
-        # Not named `hidden`: that is the temporal head's.
+        # Not named `hidden`, which is an option of the temporal heads.
         attn_hidden: Positive = 64,
         heads: Positive = 4,
     ) -> None:
@@ -50,7 +50,7 @@ class LandmarkAttention(nn.Module):
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Tensor, landmarks: Tensor, clip_size: tuple[int, int]) -> Tensor:
-        """Return features (B, D, T', H', W') of the same shape; landmarks (B, T, 68, 2) are in clip pixels."""
+        """Map features (B, D, T', H', W') to the same shape; landmarks (B, T, 68, 2) are in clip pixels."""
         steps, height, width = features.shape[2:]
         points = at_steps(landmarks, self.features, steps)[:, :, list(self.chosen)].flatten(0, 1)
         usable = usable_points(points, clip_size)
@@ -63,31 +63,31 @@ class LandmarkAttention(nn.Module):
         return out
 
     def _attend(self, grid: Tensor, sampled: Tensor, usable: Tensor) -> Tensor:
-        """(N, H' * W', D) and (N, L, D) to (N, H' * W', D); 0 where none of (N, L) is usable."""
+        """Map (N, H' * W', D) and (N, L, D) to (N, H' * W', D); 0 where no landmark of (N, L) is usable."""
         query, key, value = (
             projected.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for projected in (self.query(grid), *self.key_value(sampled).chunk(2, 2))
         )
         found = usable.any(1)[:, None, None]
-        # A softmax over nothing is NaN on some devices: without a usable point all are let in, the result dropped.
-        open_to = (usable[:, None] | ~found)[:, None]
-        attended = F.scaled_dot_product_attention(query, key, value, open_to)
+        # A softmax over nothing is NaN on some devices: without a usable landmark attend to all, then zero the result.
+        mask = (usable[:, None] | ~found)[:, None]
+        attended = F.scaled_dot_product_attention(query, key, value, mask)
         out: Tensor = self.out(attended.transpose(1, 2).flatten(2)) * found
         return out
 
 
 def sample_at(frames: Tensor, points: Tensor, clip_size: tuple[int, int]) -> Tensor:
-    """Sample frames (N, D, H', W') bilinearly at points (N, L, 2) inside the clip, x then y in its pixels: (N, L, D).
+    """Sample frames (N, D, H', W') bilinearly at points (N, L, 2), (x, y) in clip pixels, and return (N, L, D).
 
-    Pixel centres are at integers, so x lies at (x + 0.5) * W' / width - 0.5 of a grid whose cells share the clip
-    equally; what lies between the border and the outermost centres takes the value of the nearest. That is the paper's
-    scaling of points to a grid. A backbone's cells are centred elsewhere, where it pads other than by halves of its
-    strides: those of `incres3d`'s features up to 32 of 299 pixels, one cell, nearer to the upper left.
+    Pixel centres are at integers, so x lies at (x + 0.5) * W' / width - 0.5 of a grid whose cells divide the clip
+    equally; between the border and the outermost cell centres the value of the nearest cell is used. That is how the
+    paper scales points to a grid. A backbone's cells are centred elsewhere if its padding is not half its stride:
+    those of `incres3d`'s features are up to 32 of 299 pixels, one cell, nearer to the upper left.
     """
     size = points.new_tensor([clip_size[1], clip_size[0]])
-    # In -1..1 from border to border. Clamped here, since not every device can pad a sample with the border.
+    # In -1..1 from border to border. Clamped here because not every device supports border padding.
     inside = 1 - 1 / points.new_tensor([frames.shape[3], frames.shape[2]])
-    place = ((2 * points + 1) / size - 1).clamp(-inside, inside)
-    # In the points' precision: bf16 would shift them by a part of a cell.
-    sampled = F.grid_sample(frames.to(points.dtype), place[:, None], align_corners=False)
+    position = ((2 * points + 1) / size - 1).clamp(-inside, inside)
+    # In the points' precision: bf16 would shift them by a fraction of a cell.
+    sampled = F.grid_sample(frames.to(points.dtype), position[:, None], align_corners=False)
     return sampled.squeeze(2).transpose(1, 2).to(frames.dtype)

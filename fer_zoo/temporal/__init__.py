@@ -1,4 +1,4 @@
-"""Temporal heads: a sequence of frame features to one vector. Importing registers them."""
+"""Temporal heads: a sequence of features to one vector. Importing this package registers them."""
 
 from fer_zoo.temporal import attn, gru, lstm, mean, tcn, transformer
 

@@ -1,4 +1,4 @@
-"""What the LSTM and the GRU share: their start, and how their states become one vector."""
+"""Shared by the LSTM and the GRU: weight initialisation, and pooling of their states into one vector."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ State = Literal["last", "mean"]
 
 
 def initialise(rnn: nn.RNNBase, gates: int) -> None:
-    """Draw the weights of each gate by itself: Glorot for inputs, orthogonal for the state; biases are 0.
+    """Initialise each gate separately: Glorot for input weights, orthogonal for state weights, 0 for biases.
 
-    torch draws by 1/sqrt(hidden) whatever the input: thousands of flattened features would saturate every gate.
+    torch scales by 1/sqrt(hidden) whatever the input size: thousands of flattened features would saturate every gate.
     """
     for name, parameter in rnn.named_parameters():
         if name.startswith("bias"):
             nn.init.zeros_(parameter)
             continue
-        draw = nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_
+        init = nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_
         for gate in parameter.chunk(gates):
-            draw(gate)
+            init(gate)
 
 
 def out_features(rnn: nn.RNNBase) -> int:
-    """Features of what `summarise` returns."""
+    """Return the number of features of a state."""
     return rnn.hidden_size * (2 if rnn.bidirectional else 1)
 
 
 def summarise(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None, state: State) -> Tensor:
-    """Run over a sequence (B, T', D) and return one state (B, out_features): the last, or the mean of all real steps.
+    """Run over a sequence (B, T', D) and return one state (B, out_features): the last, or the mean over real steps.
 
-    The last state is that after the last real step; the backward direction's is the one at step 0.
+    The last state of the forward direction is at the last real step, that of the backward direction at step 0.
     """
     if isinstance(rnn, nn.LSTM) and sequence.device.type == "cpu" and not _has_low_precision_lstm():
         # Autocast would pick a bfloat16 LSTM that oneDNN does not have for this processor.
@@ -66,8 +66,8 @@ def _summarise(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None, state: St
 
 
 def _states(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None) -> Tensor:
-    """States of the uppermost layer (B, T', out_features); those of padded steps are of no meaning."""
-    if mask is None or not rnn.bidirectional:  # forwards, what comes later changes nothing
+    """Return the states (B, T', out_features) of the top layer; those of padded steps are arbitrary."""
+    if mask is None or not rnn.bidirectional:  # going forwards, padding at the end changes nothing before it
         states: Tensor = rnn(sequence)[0]
         return states
     # The backward direction must start at each sequence's own last step.

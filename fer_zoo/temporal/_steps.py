@@ -1,4 +1,4 @@
-"""Time steps that are real and those that pad, shared by the temporal heads."""
+"""Masking of padded time steps, shared by the temporal heads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def without_padding(sequence: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the sequence (B, T', D) with zeros where `mask` (B, T') is False: padding may be anything, even NaN."""
+    """Zero the sequence (B, T', D) where `mask` (B, T') is False; padding may hold any value, even NaN."""
     return sequence if mask is None else sequence.masked_fill(~mask[..., None], 0)
 
 

@@ -11,9 +11,9 @@ from fer_zoo.temporal._steps import without_padding
 
 @register_temporal("attn")
 class AttentionPooling(nn.Module):
-    """Average the time steps by learned weights `softmax over t of v . tanh(V x_t)`: which frames matter.
+    """Average the time steps with learned weights `softmax over t of v . tanh(V x_t)`.
 
-    Each of `heads` has a `v` and thus an average of its own; they are concatenated. The order of the steps does not
+    Each of `heads` has its own `v` and its own average; the averages are concatenated. The order of the steps does not
     matter. Source: Ilse et al. 2018 (arXiv 1802.04712), section 2.4; for expressions Meng et al. 2019 (1907.00193).
     """
 
@@ -23,7 +23,7 @@ class AttentionPooling(nn.Module):
         self.out_features = heads * in_features
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Average a sequence (B, T', D) to (B, heads * D); steps where `mask` (B, T') is False do not count."""
+        """Average a sequence (B, T', D) to (B, heads * D); steps where `mask` (B, T') is False are ignored."""
         sequence = without_padding(sequence, mask)
         scores: Tensor = self.score(sequence)
         if mask is not None:

@@ -11,10 +11,10 @@ from fer_zoo.temporal._recurrent import State, initialise, out_features, summari
 
 @register_temporal("gru")
 class GRU(nn.Module):
-    """GRU (Cho et al. 2014, arXiv 1406.1078): like the LSTM, without its cell, in three quarters of its weights.
+    """GRU (Cho et al. 2014, arXiv 1406.1078): like the LSTM without a cell state, with three quarters of its weights.
 
-    `state` is the state after the last time step or the mean over all. `bidirectional` reads a second time from the
-    end, and `out_features` doubles. torch.compile breaks its graph at recurrent layers, so without `fullgraph`.
+    `state` selects the state after the last time step, or the mean over all. `bidirectional` adds a backward pass and
+    doubles `out_features`. torch.compile breaks its graph at recurrent layers, so do not compile with `fullgraph`.
     """
 
     def __init__(
@@ -33,5 +33,5 @@ class GRU(nn.Module):
         initialise(self.gru, gates=3)
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Summarise a sequence (B, T', D) as (B, out_features); steps where `mask` (B, T') is False do not count."""
+        """Map a sequence (B, T', D) to (B, out_features); steps where `mask` (B, T') is False are ignored."""
         return summarise(self.gru, sequence, mask, self.state)

@@ -13,8 +13,9 @@ from fer_zoo.temporal._recurrent import State, initialise, out_features, summari
 class LSTM(nn.Module):
     """LSTM whose last hidden state is classified; 200 units in the paper (section 3.1).
 
-    `state` is the hidden state after the last time step or the mean over all. `bidirectional` reads a second time from
-    the end, and `out_features` doubles. torch.compile breaks its graph at recurrent layers, so without `fullgraph`.
+    `state` selects the hidden state after the last time step, or the mean over all. `bidirectional` adds a backward
+    pass and doubles `out_features`. torch.compile breaks its graph at recurrent layers, so do not compile with
+    `fullgraph`.
     """
 
     def __init__(
@@ -34,8 +35,8 @@ class LSTM(nn.Module):
         for name, bias in self.lstm.named_parameters():
             if name.startswith("bias_ih"):
                 forget = bias.chunk(4)[1]
-                nn.init.ones_(forget)  # remember at first (Jozefowicz et al. 2015)
+                nn.init.ones_(forget)  # starts open (Jozefowicz et al. 2015)
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Summarise a sequence (B, T', D) as (B, out_features); steps where `mask` (B, T') is False do not count."""
+        """Map a sequence (B, T', D) to (B, out_features); steps where `mask` (B, T') is False are ignored."""
         return summarise(self.lstm, sequence, mask, self.state)

@@ -1,4 +1,4 @@
-"""Mean over time: no recurrence, every time step counts alike."""
+"""Mean over the time steps."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class Mean(nn.Module):
         self.out_features = in_features
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Average a sequence (B, T', D) to (B, D); steps where `mask` (B, T') is False do not count."""
+        """Average a sequence (B, T', D) to (B, D); steps where `mask` (B, T') is False are ignored."""
         return masked_mean(sequence, mask)

@@ -12,7 +12,7 @@ from fer_zoo.temporal._steps import masked_mean, without_padding
 
 
 class Block(nn.Module):
-    """`relu(x + relu(conv(relu(conv(x)))))` over time, both convolutions dilated alike; T' stays."""
+    """`relu(x + relu(conv(relu(conv(x)))))` over time, both convolutions with the same dilation; keeps T'."""
 
     def __init__(self, channels: int, kernel: int, dilation: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Block(nn.Module):
         """Map (B, T', C) to the same shape."""
         out = x
         for conv in self.convs:
-            # A padded step must look like what lies behind the end: zero.
+            # A padded step must look like the convolution's own padding: zero.
             out = conv(without_padding(out, mask).transpose(1, 2)).transpose(1, 2).relu()
         return (x + out).relu()
 
@@ -33,8 +33,8 @@ class Block(nn.Module):
 class TCN(nn.Module):
     """Residual blocks of temporal convolutions whose dilation doubles from block to block; their mean is classified.
 
-    Sees `1 + 2 * (kernel - 1) * (2^layers - 1)` steps. Differences from the source, Bai et al. 2018 (arXiv
-    1803.01271), section 3: a clip is there as a whole, so each step sees both sides; no weight norm and no dropout.
+    The receptive field is `1 + 2 * (kernel - 1) * (2^layers - 1)` steps. Differences from the source, Bai et al. 2018
+    (arXiv 1803.01271), section 3: not causal, since the whole clip is available; no weight norm and no dropout.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class TCN(nn.Module):
         self.out_features = hidden
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Summarise a sequence (B, T', D) as (B, hidden); steps where `mask` (B, T') is False do not count."""
+        """Map a sequence (B, T', D) to (B, hidden); steps where `mask` (B, T') is False are ignored."""
         x: Tensor = self.project(without_padding(sequence, mask))
         for block in self.blocks:
             x = block(x, mask)

@@ -13,13 +13,13 @@ from fer_zoo.temporal._steps import masked_mean, without_padding
 
 @register_temporal("transformer")
 class Transformer(nn.Module):
-    """Transformer encoder on features projected to `hidden`, with sinusoidal positions; the steps' mean is classified.
+    """Transformer encoder on features projected to `hidden`, with sinusoidal positions; the mean step is classified.
 
-    Normalisation comes first in each layer (Xiong et al. 2020, arXiv 2002.04745), which needs no warm-up; the inner
-    layer is 4 * `hidden` wide. Source: Vaswani et al. 2017 (arXiv 1706.03762), section 3.
+    Layers are pre-norm (Xiong et al. 2020, arXiv 2002.04745), which needs no warm-up; the MLP is 4 * `hidden` wide.
+    Source: Vaswani et al. 2017 (arXiv 1706.03762), section 3.
 
     Raises:
-        OptionError: `hidden` cannot be divided among the heads.
+        OptionError: `hidden` is not divisible by `heads`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Transformer(nn.Module):
         if hidden % heads:
             raise OptionError.for_heads("temporal 'transformer'", "hidden", hidden, heads)
         self.project = nn.Linear(in_features, hidden)
-        # Not nn.TransformerEncoder: it copies one layer, so that all would start with the same weights.
+        # Not nn.TransformerEncoder: it copies one layer, so all would start with the same weights.
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(hidden, heads, 4 * hidden, dropout, batch_first=True, norm_first=True)
             for _ in range(layers)
@@ -44,7 +44,7 @@ class Transformer(nn.Module):
         self.out_features = hidden
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Summarise a sequence (B, T', D) as (B, hidden); steps where `mask` (B, T') is False do not count."""
+        """Map a sequence (B, T', D) to (B, hidden); steps where `mask` (B, T') is False are ignored."""
         x: Tensor = self.project(without_padding(sequence, mask))
         x = x + positions(x.shape[1], x.shape[2], x.device).to(x.dtype)
         padded = None if mask is None else ~mask
@@ -54,7 +54,7 @@ class Transformer(nn.Module):
 
 
 def positions(steps: int, features: int, device: torch.device) -> Tensor:
-    """Sinusoidal positions (steps, features): sine in the even features, cosine in the odd ones, from fast to slow."""
+    """Return sinusoidal positions (steps, features): sine in even features, cosine in odd ones."""
     feature = torch.arange(features, device=device)
     rate = 10000.0 ** (-(feature - feature % 2) / features)
     angle = torch.arange(steps, device=device)[:, None] * rate

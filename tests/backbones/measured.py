@@ -1,4 +1,4 @@
-"""Sizes and sums of a backbone on the meta device: nothing is computed."""
+"""Sizes and operation counts of a backbone on the meta device, without computing it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def sizes_after(backbone: nn.Module, names: Iterable[str], size: int = 299) -> dict[str, tuple[int, ...]]:
-    """Shapes (C, T, H, W) that the named modules give for a clip of ten frames."""
+    """Output shapes (C, T, H, W) of the named modules for a clip of ten frames."""
     seen: dict[str, tuple[int, ...]] = {}
 
     def keep(name: str):
@@ -43,5 +43,5 @@ def shown_shortcuts(backbone: nn.Module, clip: Tensor) -> list[tuple[str, tuple[
 
 
 def conv_weights(backbone: nn.Module) -> int:
-    """Weights of all convolutions, biases and norms not counted."""
+    """Number of convolution weights, without biases and norms."""
     return sum(m.weight.numel() for m in backbone.modules() if isinstance(m, nn.Conv3d))

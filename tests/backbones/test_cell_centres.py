@@ -1,4 +1,4 @@
-"""Where the cells of landmark sites lie in the frame, by gradients: the figures of docs/fusions.md."""
+"""Positions of the cells of landmark sites in the frame, measured with gradients: the table in docs/fusions.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fer_zoo.backbones.incres3d import IncRes3D, incres3d, incres3d_tiny
 
-# Of a site: pixels on which its first and its last cell are centred, and where the maps put them.
+# For each site: pixels on which its first and last cells are centred, and where the landmark map assumes them.
 FIGURES = {
     "incres3d": {"a": ((0, 296), (3.4, 294.6)), "b": ((8, 280), (7.8, 290.2)), "features": ((24, 248), (18.2, 279.8))},
     "incres3d_tiny": {"a": ((0, 76), (1.5, 77.5)), "b": ((4, 68), (3.9, 75.1)), "features": ((12, 60), (9.5, 69.5))},
@@ -19,7 +19,7 @@ WIDE = 1200  # wider than two receptive fields, so that cells in the middle do n
 
 
 def transparent(backbone: IncRes3D) -> IncRes3D:
-    """Every weight 1 and maxima made means, so that every pixel of a receptive field has a gradient."""
+    """Constant weights, and mean in place of max pooling, so that every pixel of a receptive field has a gradient."""
     for module in list(backbone.modules()):
         if isinstance(module, nn.Conv3d):
             nn.init.constant_(module.weight, 1 / module.weight[0].numel())
@@ -61,7 +61,7 @@ def test_cells_are_centred_where_the_docs_say(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_grids_are_as_many_cells_as_stated(name: str) -> None:
+def test_grids_have_the_documented_number_of_cells(name: str) -> None:
     make = {"incres3d": incres3d, "incres3d_tiny": incres3d_tiny}[name]
     with torch.device("meta"):
         backbone = make(3)

@@ -24,7 +24,7 @@ STAGES = {
     "unit_c": (2144, 8),
 }
 
-# (kernel area, channels in, channels out) of every convolution, typed off section 4.
+# (kernel area, channels in, channels out) of every convolution, copied from section 4.
 FIGURE = [
     *[(9, 3, 32), (9, 32, 32), (9, 32, 64), (9, 64, 96)],
     *[(1, 160, 64), (9, 64, 96), (1, 160, 64), (7, 64, 64), (7, 64, 64), (9, 64, 96), (9, 192, 192)],
@@ -51,7 +51,7 @@ def test_grid_and_channels_of_each_stage(paper: IncRes2D) -> None:
     assert sizes_after(paper, STAGES) == wanted
 
 
-def test_every_convolution_is_the_figures(paper: IncRes2D) -> None:
+def test_every_convolution_matches_the_figure(paper: IncRes2D) -> None:
     convs = [m for m in paper.modules() if isinstance(m, nn.Conv3d)]
     built = [(m.kernel_size[1] * m.kernel_size[2], m.in_channels, m.out_channels) for m in convs]
     assert sorted(built) == sorted(FIGURE)
@@ -63,7 +63,7 @@ def test_multiply_accumulates(paper: IncRes2D) -> None:
     assert gmac(paper) == pytest.approx(50.1, abs=0.05)
 
 
-def test_oblong_kernels_stand_in_the_figures_order(paper: IncRes2D) -> None:
+def test_oblong_kernels_have_the_order_of_the_figure(paper: IncRes2D) -> None:
     long = [m.kernel_size[1:] for m in paper.modules() if isinstance(m, nn.Conv3d) and len(set(m.kernel_size[1:])) == 2]
     assert long == [(7, 1), (1, 7), (1, 7), (7, 1), (1, 3), (3, 1)]
 
@@ -73,7 +73,7 @@ def test_landmark_sites(paper: IncRes2D) -> None:
     assert shown_shortcuts(paper, clip) == [("a", (384, 10, 35, 35)), ("b", (1152, 10, 17, 17))]
 
 
-def test_each_frame_is_seen_by_itself() -> None:
+def test_frames_are_independent() -> None:
     torch.manual_seed(0)
     backbone = incres2d_tiny(3).eval()
     clip = torch.randn(1, 3, 4, 80, 80)

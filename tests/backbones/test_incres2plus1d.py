@@ -31,12 +31,12 @@ def test_contract() -> None:
     check_backbone("incres2plus1d_tiny")
 
 
-def test_sizes_of_stages_are_the_papers(factorised: IncRes3D, paper: IncRes3D) -> None:
+def test_stages_have_the_sizes_of_the_paper(factorised: IncRes3D, paper: IncRes3D) -> None:
     assert sizes_after(factorised, STAGES) == sizes_after(paper, STAGES)
     assert (factorised.output, factorised.residual_sites) == (paper.output, paper.residual_sites)
 
 
-def test_weights_beside_the_papers(factorised: IncRes3D, paper: IncRes3D) -> None:
+def test_number_of_weights(factorised: IncRes3D, paper: IncRes3D) -> None:
     wanted = 0
     for conv in (m for m in paper.modules() if isinstance(m, nn.Conv3d)):
         length, area = conv.kernel_size[0], conv.kernel_size[1] * conv.kernel_size[2]
@@ -47,7 +47,7 @@ def test_weights_beside_the_papers(factorised: IncRes3D, paper: IncRes3D) -> Non
     assert conv_weights(paper) / 1e6 == pytest.approx(13.35, abs=0.005)
 
 
-def test_multiply_accumulates_beside_the_papers(factorised: IncRes3D, paper: IncRes3D) -> None:
+def test_multiply_accumulates(factorised: IncRes3D, paper: IncRes3D) -> None:
     assert gmac(factorised) == pytest.approx(45.5, abs=0.05)
     assert gmac(paper) == pytest.approx(88.1, abs=0.05)
 
@@ -58,7 +58,7 @@ def test_no_kernel_spans_space_and_time(factorised: IncRes3D) -> None:
     assert sum(length > 1 for length, _, _ in kernels) == 15  # the paper's figure has as many k x k x k kernels
 
 
-def test_norm_and_relu_stand_between() -> None:
+def test_norm_and_relu_between_the_two_convolutions() -> None:
     conv = factorised_conv("batch", temporal_kernels=True)(3, 8, (3, 5, 5), stride=2, valid=True)
     leaves = [m for m in conv.modules() if not list(m.children())]
     assert [type(m) for m in leaves] == [nn.Conv3d, nn.BatchNorm3d, nn.ReLU] * 2

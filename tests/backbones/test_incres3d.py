@@ -1,4 +1,4 @@
-"""The paper's backbone against the sizes and sums read off its figures (paper.md, section 2)."""
+"""The paper's backbone against the sizes and operation counts in its figures (paper.md, section 2)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_landmark_sites_match_the_figure(paper: IncRes3D) -> None:
     assert {name: site.first_frame for name, site in paper.residual_sites.items()} == {"a": 0, "b": 1}
 
 
-def test_a_map_of_ones_equals_no_fusion_exactly() -> None:
+def test_a_map_of_ones_equals_no_fusion() -> None:
     torch.manual_seed(0)
     backbone = incres3d_tiny(3).eval()
     clip, size = torch.randn(1, 3, 10, 48, 48), (48, 48)
@@ -80,7 +80,7 @@ def test_a_map_of_ones_equals_no_fusion_exactly() -> None:
     assert not torch.equal(fused(face), backbone(clip))
 
 
-def test_the_residual_unit_is_the_formula() -> None:
+def test_the_residual_unit_equals_its_formula() -> None:
     unit = incres3d_tiny(3).eval().unit_a
     x, w = torch.randn(1, 48, 4, 6, 6), torch.rand(1, 1, 4, 6, 6)
     residual = unit.linear(unit.branches(x.relu()))

@@ -1,4 +1,4 @@
-"""The deep network: the paper's sizes, its units 5 / 10 / 5 times, scaled residuals, one landmark map a stage."""
+"""The deep network: the paper's sizes, its units 5 / 10 / 5 times, scaled residuals, one landmark map per stage."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def test_contract() -> None:
     check_backbone("incres3d_deep_tiny")
 
 
-def test_sizes_of_stages_are_the_papers(deep: IncRes3D, paper: IncRes3D) -> None:
+def test_stages_have_the_sizes_of_the_paper(deep: IncRes3D, paper: IncRes3D) -> None:
     assert sizes_after(deep, STAGES) == sizes_after(paper, STAGES)
     assert (deep.output, deep.residual_sites) == (paper.output, paper.residual_sites)
 
 
-def test_parameters_are_the_papers_and_those_of_the_added_units(deep: IncRes3D, paper: IncRes3D) -> None:
+def test_number_of_parameters(deep: IncRes3D, paper: IncRes3D) -> None:
     added = 4 * count(paper.unit_a) + 9 * count(paper.unit_b) + 4 * count(paper.unit_c)
     assert count(deep) == count(paper) + added
     assert count(deep) / 1e6 == pytest.approx(25.17, abs=0.005)
     assert gmac(deep) == pytest.approx(117.3, abs=0.05)
 
 
-def test_only_the_first_units_shortcut_is_shown(deep: IncRes3D) -> None:
+def test_only_the_shortcut_of_the_first_unit_is_fused(deep: IncRes3D) -> None:
     clip = torch.empty(1, 3, 10, 299, 299, device="meta")
     assert shown_shortcuts(deep, clip) == [("a", (192, 10, 38, 38)), ("b", (576, 8, 18, 18))]
 
@@ -61,6 +61,6 @@ def test_residuals_are_scaled() -> None:
             torch.testing.assert_close(unit(x), (x + scale * unit.linear(unit.branches(x))).relu())
 
 
-def test_one_unit_a_stage_has_the_papers_tensors() -> None:
+def test_one_unit_per_stage_has_the_tensors_of_the_paper() -> None:
     shallow = incres3d_deep_tiny(3, repeat_a=1, repeat_b=1, repeat_c=1)
     shallow.load_state_dict(incres3d_tiny(3).state_dict())

@@ -11,7 +11,7 @@ from measured import gmac, shown_shortcuts, sizes_after
 from torch import Tensor, nn
 
 from fer_zoo.backbones.incres3d_v2 import IncRes3DV2, SteadyConv, image_name, incres3d_v2, incres3d_v2_tiny
-from fer_zoo.backbones.inflate import How, load_inflated
+from fer_zoo.backbones.inflate import InflationMode, load_inflated
 from fer_zoo.errors import WeightsError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.testing import check_backbone
@@ -37,7 +37,7 @@ def meta() -> IncRes3DV2:
 
 @pytest.fixture(scope="module")
 def image() -> nn.Module:
-    """timm's network with random weights, and norms that do something."""
+    """timm's network with random weights and random batch-norm statistics."""
     torch.manual_seed(0)
     network = timm.create_model("inception_resnet_v2").eval()
     for module in network.modules():
@@ -63,7 +63,7 @@ def wanted(image: nn.Module, picture: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module")
 def empty() -> IncRes3DV2:
-    """Four input channels, tensors not yet filled: drawing 67 M random numbers takes longer than all else."""
+    """Four input channels, tensors uninitialised: drawing 67 M random numbers would dominate the test time."""
     with torch.device("meta"):
         backbone = incres3d_v2(4)
     return backbone.to_empty(device="cpu").eval()
@@ -87,7 +87,7 @@ def test_landmark_sites_are_the_first_units(meta: IncRes3DV2) -> None:
     assert shown_shortcuts(meta, clip) == [("a", (320, 10, 35, 35)), ("b", (1088, 10, 17, 17))]
 
 
-def test_only_square_kernels_behind_the_stem_span_frames(meta: IncRes3DV2) -> None:
+def test_only_square_kernels_after_the_stem_span_frames(meta: IncRes3DV2) -> None:
     for name, conv in meta.named_modules():
         if isinstance(conv, nn.Conv3d):
             square = conv.kernel_size[1] == conv.kernel_size[2] > 1
@@ -95,16 +95,16 @@ def test_only_square_kernels_behind_the_stem_span_frames(meta: IncRes3DV2) -> No
             assert conv.stride[0] == 1, name
 
 
-@pytest.mark.parametrize("how", get_args(How))
+@pytest.mark.parametrize("how", get_args(InflationMode))
 def test_a_constant_clip_gives_the_image_networks_features(
-    how: How, image: nn.Module, picture: Tensor, wanted: Tensor, empty: IncRes3DV2
+    how: InflationMode, image: nn.Module, picture: Tensor, wanted: Tensor, empty: IncRes3DV2
 ) -> None:
     load_inflated(empty, image.state_dict(), image_name, how=how)
     fourth = torch.randn(1, 1, 3, 107, 107)  # its weights start at zero
     clip = torch.cat([picture[:, :, None].expand(-1, -1, 3, -1, -1), fourth], 1)
     with torch.no_grad():
         features = empty(clip)
-    assert wanted.std() > 0.5, "features that are nearly zero would agree by themselves"
+    assert wanted.std() > 0.5, "features close to zero would agree trivially"
     for frame in range(3):
         torch.testing.assert_close(features[:, :, frame], wanted, atol=1e-4, rtol=0)
 
@@ -112,41 +112,41 @@ def test_a_constant_clip_gives_the_image_networks_features(
 def test_load_pretrained_fetches_timms_weights(
     monkeypatch: pytest.MonkeyPatch, image: nn.Module, empty: IncRes3DV2
 ) -> None:
-    asked = []
+    requests = []
 
     def fetch(name: str, pretrained: bool = False) -> nn.Module:
-        asked.append((name, pretrained))
+        requests.append((name, pretrained))
         return image
 
     monkeypatch.setattr(timm, "create_model", fetch)
     nn.init.zeros_(empty.conv2d_7b.conv.weight)
     empty.load_pretrained()
-    assert asked == [("inception_resnet_v2", False), ("inception_resnet_v2", True)]
+    assert requests == [("inception_resnet_v2", False), ("inception_resnet_v2", True)]
     assert torch.equal(empty.conv2d_7b.conv.weight[:, :, 0], image.conv2d_7b.conv.weight)
 
 
 @pytest.mark.parametrize("other", [{"width": 0.25}, {"stem": "light"}, {"repeat_b": 19}], ids=str)
-def test_another_network_is_refused_before_anything_is_fetched(
+def test_a_different_network_is_an_error_before_any_download(
     monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
 ) -> None:
     create = timm.create_model
 
     def fetch(name: str, pretrained: bool = False) -> nn.Module:
-        assert not pretrained, "the weights were asked for"
+        assert not pretrained, "the weights were downloaded"
         return create(name)
 
     monkeypatch.setattr(timm, "create_model", fetch)
     with torch.device("meta"):
         backbone = incres3d_v2(3, **other)
-    with pytest.raises(WeightsError, match="does not fit"):
+    with pytest.raises(WeightsError, match="does not match"):
         backbone.load_pretrained()
 
 
-def test_the_input_is_what_timm_says() -> None:
+def test_the_input_matches_timms_config() -> None:
     config = timm.models.get_pretrained_cfg("inception_resnet_v2")
-    suited = BACKBONES.get("incres3d_v2").defaults
-    assert (3, suited["size"], suited["size"]) == config.input_size
-    assert (suited["mean"], suited["std"]) == (config.mean, config.std)
+    defaults = BACKBONES.get("incres3d_v2").defaults
+    assert (3, defaults["size"], defaults["size"]) == config.input_size
+    assert (defaults["mean"], defaults["std"]) == (config.mean, config.std)
 
 
 def test_a_constant_clip_is_constant_at_every_layer() -> None:
@@ -166,7 +166,7 @@ def test_a_constant_clip_is_constant_at_every_layer() -> None:
     assert max(changes) < 1e-5
 
 
-def test_motion_is_seen_by_the_neighbouring_frames() -> None:
+def test_motion_reaches_the_neighbouring_frames() -> None:
     torch.manual_seed(0)
     clip = torch.randn(1, 3, 1, 64, 64).repeat(1, 1, 3, 1, 1)
     moved = clip.clone()

@@ -1,4 +1,4 @@
-"""Inflation: kernels against the 2D convolution they come from, and a strict map of names."""
+"""Inflation: kernels against the 2D convolution they come from, and strict mapping of names."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from fer_zoo.backbones.inflate import How, inflate_kernel, load_inflated
+from fer_zoo.backbones.inflate import InflationMode, inflate_kernel, load_inflated
 from fer_zoo.errors import WeightsError
 
 
-@pytest.mark.parametrize("how", get_args(How))
+@pytest.mark.parametrize("how", get_args(InflationMode))
 @pytest.mark.parametrize("length", [1, 3, 5])
-def test_a_constant_clip_gives_the_images_convolution(how: How, length: int) -> None:
+def test_a_constant_clip_gives_the_images_convolution(how: InflationMode, length: int) -> None:
     torch.manual_seed(0)
     kernel, image = torch.randn(4, 3, 3, 5), torch.randn(2, 3, 9, 9)
     inflated = inflate_kernel(kernel, length, how)
@@ -25,7 +25,7 @@ def test_a_constant_clip_gives_the_images_convolution(how: How, length: int) -> 
     )
 
 
-def test_centre_sees_the_middle_frame_and_mean_all_alike() -> None:
+def test_centre_uses_the_middle_frame_and_mean_all_frames() -> None:
     kernel = torch.randn(2, 3, 3, 3)
     centre, mean = inflate_kernel(kernel, 3, "centre"), inflate_kernel(kernel, 3, "mean")
     assert [bool(centre[:, :, t].any()) for t in range(3)] == [False, True, False]
@@ -50,7 +50,7 @@ def test_added_input_channels_start_at_zero() -> None:
     torch.testing.assert_close(module.eval()(clip)[:, :, 0], wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_unneeded_tensors_are_named_by_none() -> None:
+def test_tensors_mapped_to_none_are_ignored() -> None:
     module, image = pair()
     state = {**image.state_dict(), "classifier.weight": torch.zeros(2, 4)}
     load_inflated(module, state, lambda name: None if name.startswith("classifier.") else name)
@@ -62,22 +62,22 @@ def test_unneeded_tensors_are_named_by_none() -> None:
     ("change", "problem"),
     [
         (lambda state: state.pop("0.bias"), "0.bias is missing"),
-        (lambda state: state.update(extra=torch.zeros(1)), "extra is left over"),
-        (lambda state: state.update(twice=torch.zeros(4)), "0.bias is given 2 times"),
-        (lambda state: state.update({"0.bias": torch.zeros(5)}), r"0.bias is \(5,\) and shall become \(4,\)"),
+        (lambda state: state.update(extra=torch.zeros(1)), "extra is unexpected"),
+        (lambda state: state.update(duplicate=torch.zeros(4)), "0.bias is given 2 times"),
+        (lambda state: state.update({"0.bias": torch.zeros(5)}), r"0.bias is \(5,\), expected \(4,\)"),
         (
             lambda state: state.update({"0.weight": torch.zeros(4, 5, 3, 3)}),
-            r"0.weight is \(4, 5, 3, 3\) and shall become \(4, 3, 3, 3, 3\)",
+            r"0.weight is \(4, 5, 3, 3\), expected \(4, 3, 3, 3, 3\)",
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_and_nothing_is_loaded(change, problem: str) -> None:
+def test_a_mismatch_is_an_error_and_nothing_is_loaded(change, problem: str) -> None:
     module, image = pair()
     before = {name: value.clone() for name, value in module.state_dict().items()}
     state = dict(image.state_dict())
     change(state)
     with pytest.raises(WeightsError, match=problem) as caught:
-        load_inflated(module, state, lambda name: "0.bias" if name == "twice" else name)
+        load_inflated(module, state, lambda name: "0.bias" if name == "duplicate" else name)
     assert caught.value.accepted
     assert caught.value.do
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())

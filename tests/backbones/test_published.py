@@ -1,4 +1,4 @@
-"""Weights that other libraries publish."""
+"""Weights published by other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""timm's models as per-frame encoders, against timm itself."""
+"""timm models as per-frame encoders, compared with timm itself."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def test_real_models(name: str, size: int, shape: tuple[int, int, int]) -> None:
 
 # A convolution's (N, D, H, W), a model with channels last, class and patch tokens, patch tokens alone.
 @pytest.mark.parametrize("name", ["test_resnet", "test_mambaout", "test_vit", "test_vit_relpos", "test_vit3"])
-def test_each_frame_is_what_timm_makes_of_it(name: str) -> None:
-    """timm lays its intermediate maps out as (N, D, H, W) itself: code that the encoder does not use."""
+def test_each_frame_gives_timms_features(name: str) -> None:
+    """timm's own conversion of intermediate features to (N, D, H, W), which the encoder does not use."""
     backbone, clip = encoder(name, 64), clip_of(64)
     network: Any = backbone.network
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_each_frame_is_what_timm_makes_of_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_convnext", "mobilenetv3_small_050"])
-def test_what_lies_behind_the_features_is_gone_and_they_are_the_same(name: str) -> None:
+def test_parameters_after_the_features_are_removed(name: str) -> None:
     backbone = encoder(name, 64)
     sized = {"img_size": 64} if "vit" in name else {}
     whole: Any = timm.create_model(name, **sized).eval()
@@ -128,7 +128,7 @@ def test_stages_of_a_resnet_are_its_layers() -> None:
     assert {name.split(".")[1] for name in stages["stage3"]} == {"layer3"}
 
 
-def test_an_unknown_name_is_answered_with_the_closest() -> None:
+def test_an_unknown_name_suggests_the_closest() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean 'timm/resnet18' or"):
         BACKBONES.get("timm/resnet19")
     with pytest.raises(UnknownNameError, match=r"did you mean 'timm/resnet18' or"):
@@ -138,20 +138,22 @@ def test_an_unknown_name_is_answered_with_the_closest() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("crossvit_9_240", "a list of features"), ("coat_lite_tiny", r"features \(1, 50, 320\)")]
 )
-def test_a_model_without_one_map_is_refused(name: str, kind: str) -> None:
-    with pytest.raises(IncompatibleComponentsError, match=rf"{name} gives {kind}.*\n  Accepted: .*\n  What to do: "):
+def test_a_model_without_a_single_feature_map_is_an_error(name: str, kind: str) -> None:
+    with pytest.raises(IncompatibleComponentsError, match=rf"{name} returns {kind}.*\n  Accepted: .*\n  What to do: "):
         encoder(name, BACKBONES.get(f"timm/{name}").defaults["size"])
 
 
 @pytest.mark.parametrize(
     ("name", "size", "reason"), [("test_vit", 100, "divisible by patch size"), ("inception_resnet_v2", 40, "Kernel")]
 )
-def test_a_size_that_timm_does_not_take_is_refused(name: str, size: int, reason: str) -> None:
-    with pytest.raises(InputError, match=rf"no frames of {size} x {size} .*{reason}.*\n  Accepted: .*\n  What to do: "):
+def test_a_size_that_timm_does_not_support_is_an_error(name: str, size: int, reason: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"not support frames of {size} x {size} .*{reason}.*\n  Accepted: .*\n  What to do: "
+    ):
         encoder(name, size)
 
 
-def columns_that_matter(backbone: TimmEncoder, size: int) -> Tensor:
+def columns_with_gradient(backbone: TimmEncoder, size: int) -> Tensor:
     clip = clip_of(size).requires_grad_()
     (gradient,) = torch.autograd.grad(backbone(clip).square().sum(), clip)
     return gradient.abs().sum((0, 1, 2, 3)) > 0
@@ -166,22 +168,22 @@ def columns_that_matter(backbone: TimmEncoder, size: int) -> Tensor:
         ("vit_tiny_patch16_224", 12, 12, "16"),
     ],
 )
-def test_a_size_whose_border_would_not_be_seen_is_refused(name: str, size: int, left: int, nearest: str) -> None:
+def test_a_size_not_covered_by_patches_is_an_error(name: str, size: int, left: int, nearest: str) -> None:
     with pytest.raises(InputError) as caught:
         encoder(name, size)
-    assert f"timm's {name} would not see the last {left} rows and columns" in caught.value.given
+    assert f"timm's {name} would ignore the last {left} rows and columns" in caught.value.given
     assert caught.value.do == f"set `size` (input.size) to {nearest}"
     if left < size:
         for accepted in map(int, nearest.split(" or ")):
-            assert columns_that_matter(encoder(name, accepted), accepted).all()
+            assert columns_with_gradient(encoder(name, accepted), accepted).all()
 
 
 @pytest.mark.parametrize(("name", "size"), [("davit_tiny", 50), ("pvt_v2_b0", 50), ("test_resnet", 51)])
-def test_networks_that_pad_take_any_size(name: str, size: int) -> None:
-    assert columns_that_matter(encoder(name, size), size).all()
+def test_networks_with_padding_accept_any_size(name: str, size: int) -> None:
+    assert columns_with_gradient(encoder(name, size), size).all()
 
 
-def test_the_size_of_the_weights_is_taken_even_if_they_leave_out_a_border() -> None:
+def test_the_size_of_the_weights_is_accepted_even_if_patches_do_not_cover_it() -> None:
     with torch.device("meta"):
         backbone = encoder("vit_so400m_patch14_siglip_384", 384)
     assert backbone(torch.empty(1, 3, 1, 384, 384, device="meta")).shape[3:] == (27, 27)
@@ -203,7 +205,7 @@ def test_published_weights(name: str, hub_cache: Callable[[str], nn.Module]) -> 
     assert not torch.allclose(features, before, atol=1e-3)
 
 
-def test_a_fourth_channel_starts_without_effect(hub_cache: Callable[[str], nn.Module]) -> None:
+def test_a_fourth_channel_initially_has_no_effect(hub_cache: Callable[[str], nn.Module]) -> None:
     whole: Any = hub_cache("test_vit")
     backbone, clip = encoder("test_vit", 160, in_channels=4), clip_of(160, 4)
     backbone.load_pretrained()
@@ -212,7 +214,7 @@ def test_a_fourth_channel_starts_without_effect(hub_cache: Callable[[str], nn.Mo
         torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), wanted)
 
 
-def test_at_another_size_timm_resamples_positions(hub_cache: Callable[[str], nn.Module]) -> None:
+def test_timm_resamples_positions_at_other_sizes(hub_cache: Callable[[str], nn.Module]) -> None:
     hub_cache("test_vit")
     backbone, clip = encoder("test_vit", 96), clip_of(96)
     backbone.load_pretrained()
@@ -222,18 +224,18 @@ def test_at_another_size_timm_resamples_positions(hub_cache: Callable[[str], nn.
         torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), wanted)
 
 
-def test_weights_that_are_not_there(hub_cache: Callable[[str], nn.Module]) -> None:
+def test_missing_weights(hub_cache: Callable[[str], nn.Module]) -> None:
     with pytest.raises(WeightsError, match=r"timm/test_resnet could not .*\n  Accepted: a network .*\n  What to do: "):
         encoder("test_resnet", 64).load_pretrained()
 
 
-def test_a_model_that_nobody_trained(hub_cache: Callable[[str], nn.Module]) -> None:
+def test_a_model_without_published_weights(hub_cache: Callable[[str], nn.Module]) -> None:
     untrained = next(name for name in timm.list_models("resnet*") if not get_pretrained_cfg(name).has_weights)
     with pytest.raises(WeightsError, match=f"timm/{untrained} could not be loaded: .*No pretrained weights exist"):
         encoder(untrained, 64).load_pretrained()
 
 
-def test_a_file_that_lacks_a_tensor(hub_cache: Callable[[str], nn.Module], tmp_path: Path) -> None:
+def test_a_file_with_a_missing_tensor(hub_cache: Callable[[str], nn.Module], tmp_path: Path) -> None:
     hub_cache("test_resnet")
     (file,) = tmp_path.rglob("model.safetensors")
     tensors = load_file(file)

@@ -1,4 +1,4 @@
-"""torchvision's video networks: against torchvision, against its record of the weights, and in time by gradients."""
+"""torchvision's video networks against torchvision and its metadata; centres of time steps by gradients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fer_zoo.specs import InputSpec
 from fer_zoo.testing import check_backbone
 
 NAMES = ("r3d_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t")
-FRAMES_OF_EACH = {"r3d_18": 16, "r2plus1d_18": 16, "s3d": 128, "mvit_v2_s": 16, "swin3d_t": 32}
+PUBLISHED_FRAMES = {"r3d_18": 16, "r2plus1d_18": 16, "s3d": 128, "mvit_v2_s": 16, "swin3d_t": 32}
 
 
 def backbone_of(name: str, in_channels: int = 3) -> TorchvisionVideo:
@@ -55,17 +55,17 @@ def test_defaults_are_those_of_the_weights(name: str) -> None:
     assert list(spec.input.mean) == transforms.mean
     assert list(spec.input.std) == transforms.std
     assert spec.pool == "mean"
-    # The rate and the length of the clips on which its accuracy was measured stand in its documentation only.
+    # Frame rate and number of frames used for its accuracy are only in its documentation.
     facts = dict(re.findall(r"`(frame_rate|clip_len)=([\d.]+)`", weights.meta["_docs"]))
     assert spec.input.fps == float(facts["frame_rate"])
-    assert FRAMES_OF_EACH[name] == int(facts["clip_len"])
-    assert spec.input.frames == (32 if name == "s3d" else FRAMES_OF_EACH[name])
+    assert PUBLISHED_FRAMES[name] == int(facts["clip_len"])
+    assert spec.input.frames == (32 if name == "s3d" else PUBLISHED_FRAMES[name])
     assert spec.input.frames >= weights.meta.get("min_temporal_size", 1)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parameters_and_sums_are_those_that_torchvision_states(name: str) -> None:
-    """It states them with the classifier of 400 classes, and the sums for 16 frames."""
+def test_parameters_and_operations_match_torchvisions_metadata(name: str) -> None:
+    """The metadata includes the classifier of 400 classes and counts operations for 16 frames."""
     info, meta = model_info(f"{name}_mean", frames=16), published(name).meta
     classifier = 400 * (info.features[0] + 1)
     assert info.parameters_of["backbone"] + classifier == meta["num_params"]
@@ -73,13 +73,13 @@ def test_parameters_and_sums_are_those_that_torchvision_states(name: str) -> Non
 
 
 def features_of_torchvision(name: str, whole: Any, clip: Tensor) -> Tensor:
-    """What goes into torchvision's own pooling and classifier."""
+    """The input of torchvision's own pooling and classifier."""
     seen: list[Tensor] = []
     last = {"mvit_v2_s": "norm", "swin3d_t": "norm", "s3d": "features"}.get(name, "layer4")
     whole.get_submodule(last).register_forward_hook(lambda module, args, out: seen.append(out))
     if name == "s3d":
-        whole.avgpool = nn.Identity()  # its window does not fit into a small map
-    if name == "mvit_v2_s":  # the grid that torchvision writes into the network is that of 16 frames of 224 pixels
+        whole.avgpool = nn.Identity()  # its window is larger than a small map
+    if name == "mvit_v2_s":  # torchvision fixes the grid to 16 frames of 224 pixels
         whole.pos_encoding.temporal_size, whole.pos_encoding.spatial_size = (clip.shape[2] + 1) // 2, (12, 12)
     with torch.no_grad():
         whole(clip)
@@ -102,7 +102,7 @@ def test_features_are_torchvisions(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fourth_channel_starts_without_effect(name: str) -> None:
+def test_a_fourth_channel_initially_has_no_effect(name: str) -> None:
     three, four, clip = backbone_of(name), backbone_of(name, 4), clip_of(10, 32, 4)
     with torch.no_grad():
         assert torch.equal(four(clip), three(clip[:, :3]))
@@ -117,19 +117,19 @@ def frames_that_reach(module: Callable[[Tensor], Tensor], step: int, frames: int
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "frames", "size"), [("r3d_18", 240, 16), ("r2plus1d_18", 240, 16), ("s3d", 240, 17)])
-def test_steps_of_convolutions_are_centred_where_they_say(name: str, frames: int, size: int) -> None:
-    """In a clip longer than the receptive field its middle is the centre; the next step's lies a stride further."""
+def test_steps_of_convolutions_have_the_declared_centres(name: str, frames: int, size: int) -> None:
+    """In a clip longer than the receptive field, the middle of the field is the centre of a step."""
     backbone = backbone_of(name)
     for step in (14, 15):
         seen = frames_that_reach(backbone, step, frames, size)
         assert seen[0] > 0
-        assert seen[-1] < frames - 1, "the receptive field must not touch the ends, or its middle is not its centre"
+        assert seen[-1] < frames - 1, "a receptive field that touches the ends has no measurable centre"
         assert (seen[0] + seen[-1]) / 2 == backbone.output.centres(step + 1)[step]
 
 
 @pytest.mark.parametrize(("name", "patches"), [("mvit_v2_s", "conv_proj"), ("swin3d_t", "patch_embed.proj")])
 def test_steps_of_transformers_are_centred_on_their_patches(name: str, patches: str) -> None:
-    """Attention sees the whole clip or window, so the patch says where a step stands; no layer changes their number."""
+    """Attention covers the whole clip or window, so a step is centred on its patch; no layer changes T'."""
     backbone = backbone_of(name)
     centres = backbone.output.centres(4)
     for step in (1, 2, 3):
@@ -148,12 +148,12 @@ def test_every_step_is_centred_on_a_frame_of_the_clip(name: str) -> None:
         assert 0 <= centres[0] <= centres[-1] <= frames - 1
 
 
-def test_swin_refuses_half_a_patch() -> None:
+def test_swin_needs_an_even_number_of_frames() -> None:
     with pytest.raises(InputError, match=r"clips of 5 frames[\s\S]*even[\s\S]*to 6"):
         create_model("swin3d_t_mean", size=32, frames=5)
 
 
-def test_swin_answers_most_to_the_frames_of_its_patch() -> None:
+def test_swin_responds_most_to_the_frames_of_its_patch() -> None:
     backbone, clip = backbone_of("swin3d_t"), clip_of(10, 32)
     with torch.no_grad():
         before = backbone(clip)
@@ -164,22 +164,22 @@ def test_swin_answers_most_to_the_frames_of_its_patch() -> None:
             assert int(change.argmax()) == frame // 2
 
 
-def test_a_clip_too_small_for_s3d_is_refused() -> None:
+def test_a_clip_too_small_for_s3d_is_an_error() -> None:
     with pytest.raises(InputError, match=r"16 frames of 16 x 16[\s\S]*\n  Accepted: .*\n  What to do: "):
         create_model("s3d_mean", size=16, frames=16)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_least_clip(name: str) -> None:
-    """One frame of one pixel; swin3d_t needs a patch of two frames, s3d's last pool two steps on a grid of two."""
+def test_the_smallest_clip(name: str) -> None:
+    """One frame of one pixel; swin3d_t needs a patch of two frames, the last pool of s3d two steps on a grid of two."""
     size, frames = {"s3d": (17, 5), "swin3d_t": (1, 2)}.get(name, (1, 1))
     info = model_info(f"{name}_mean", size=size, frames=frames)
     assert info.features[1:] == (1, 1, 1)
 
 
 @pytest.fixture
-def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[nn.Module, Path]:
-    """torchvision's s3d with random weights, in a file at the address of the published ones; torch's cache is empty."""
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[nn.Module, Path]:
+    """s3d with random weights, in a file at the URL of the published ones; torch's cache is empty."""
     torch.manual_seed(9)
     whole = get_model("s3d").eval()
     buffer = io.BytesIO()
@@ -194,9 +194,9 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[nn.Module,
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_published_weights(offered: tuple[nn.Module, Path], channels: int) -> None:
-    """torchvision's own client fetches the file, by an address that needs no network, and checks the hash."""
-    whole, _ = offered
+def test_published_weights(served: tuple[nn.Module, Path], channels: int) -> None:
+    """torchvision downloads the file from a file:// URL and checks the hash."""
+    whole, _ = served
     backbone, clip = backbone_of("s3d", channels), clip_of(16, 48, channels)
     backbone.load_pretrained()
     wanted = features_of_torchvision("s3d", whole, clip[:, :3])
@@ -205,32 +205,32 @@ def test_published_weights(offered: tuple[nn.Module, Path], channels: int) -> No
     backbone.load_pretrained()  # now from the cache
 
 
-def unchanged(backbone: nn.Module, message: str) -> None:
+def assert_load_fails(backbone: nn.Module, message: str) -> None:
     before = {key: tensor.clone() for key, tensor in backbone.state_dict().items()}
     with pytest.raises(WeightsError, match=rf"s3d.*{message}[\s\S]*\n  Accepted: .*\n  What to do: "):
         backbone.load_pretrained()  # type: ignore[operator]
     assert all(torch.equal(tensor, before[key]) for key, tensor in backbone.state_dict().items())
 
 
-def test_a_file_that_is_not_what_its_name_says(offered: tuple[nn.Module, Path], tmp_path: Path) -> None:
-    """torch checks the hash when it downloads, not of what lies in the cache: that is checked here."""
-    _, file = offered
+def test_a_file_that_does_not_match_its_hash(served: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    """torch checks the hash after a download but not of a cached file; the backbone does."""
+    _, file = served
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    unchanged(backbone_of("s3d"), "invalid hash value")
+    assert_load_fails(backbone_of("s3d"), "invalid hash value")
     cached = tmp_path / "hub" / "checkpoints" / file.name
     cached.write_bytes(whole[:-1])
-    unchanged(backbone_of("s3d"), "damaged: the sha256 of .* starts with")
+    assert_load_fails(backbone_of("s3d"), "damaged: the sha256 of .* starts with")
     cached.write_bytes(whole)
     backbone_of("s3d").load_pretrained()
 
 
-def test_weights_that_cannot_be_fetched(offered: tuple[nn.Module, Path]) -> None:
-    offered[1].unlink()
-    unchanged(backbone_of("s3d"), "could not be loaded: URLError")
+def test_weights_that_cannot_be_fetched(served: tuple[nn.Module, Path]) -> None:
+    served[1].unlink()
+    assert_load_fails(backbone_of("s3d"), "could not be loaded: URLError")
 
 
-def test_weights_of_another_network(offered: tuple[nn.Module, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_of_a_different_network(served: tuple[nn.Module, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published("r3d_18").value, "url", published("s3d").url)
     with pytest.raises(WeightsError, match=r"r3d_18 could not be loaded: RuntimeError: Error.* in loading state_dict"):
         backbone_of("r3d_18").load_pretrained()
@@ -247,5 +247,5 @@ def test_a_pickle_with_code_is_not_run(tmp_path: Path, monkeypatch: pytest.Monke
     file.write_bytes(buffer.getvalue())
     monkeypatch.setattr(published("s3d").value, "url", file.as_uri())
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    unchanged(backbone_of("s3d"), "UnpicklingError")
+    assert_load_fails(backbone_of("s3d"), "UnpicklingError")
     assert not (tmp_path / "ran").exists()

@@ -1,4 +1,4 @@
-"""Fusions: what holds for every one."""
+"""Properties that every fusion must have."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def landmarks(batch: int = 3) -> Tensor:
 
 
 def built(name: str, options: dict[str, Any]) -> nn.Module:
-    """A fusion whose gains have left their start, so that landmarks matter."""
+    """A fusion with gains other than the initial 0, so that landmarks matter."""
     torch.manual_seed(0)
     fusion: nn.Module = FUSIONS.get(name).build(options=options, **INJECTED)
     with torch.no_grad():
@@ -46,7 +46,7 @@ def built(name: str, options: dict[str, Any]) -> nn.Module:
 
 
 def given(name: str, batch: int = 3) -> tuple[Tensor, tuple[str, ...]]:
-    """What a fusion is given at its site, and the arguments after the clip's size."""
+    """The input of a fusion at its site, and the arguments after the clip's size."""
     shape, rest = {
         "input": ((batch, 3, 10, *CLIP), ()),
         "residual": ((batch, 8, STEPS, GRID, GRID), ("b",)),
@@ -63,7 +63,7 @@ def test_contract(name: str, options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("name", "options"), WITH_LANDMARKS, ids=str)
-def test_nonsense_gives_finite_results_and_gradients(name: str, options: dict[str, Any]) -> None:
+def test_invalid_landmarks_give_finite_results_and_gradients(name: str, options: dict[str, Any]) -> None:
     fusion, (x, rest) = built(name, options), given(name)
     points = landmarks()
     points[0, 4] = torch.nan
@@ -117,7 +117,7 @@ def test_frames_that_no_step_is_centred_on_do_not_matter(name: str, options: dic
 def test_compile_and_export(name: str) -> None:
     fusion, (x, rest) = built(name, OPTIONS[name][0]).eval(), given(name)
     wanted = fusion(x, landmarks(), CLIP, *rest)
-    # torch breaks its graph at recurrent layers, by its own decision.
+    # torch always breaks its graph at recurrent layers.
     compiled = torch.compile(fusion, fullgraph=name != "lm_traj", backend="aot_eager")
     torch.testing.assert_close(compiled(x, landmarks(), CLIP, *rest), wanted)
     exported = torch.export.export(fusion, (x, landmarks(), CLIP, *rest)).module()
@@ -126,7 +126,7 @@ def test_compile_and_export(name: str) -> None:
 
 @pytest.mark.parametrize("name", STARTS_PLAIN)
 def test_starts_as_the_network_without_landmarks(name: str) -> None:
-    """Exactly, and training can leave the start: the gradient of the gain is not zero."""
+    """Exactly; and the gain can be trained, since its gradient is not zero."""
     size = 48
     fused = fer_zoo.create_model(f"incres3d_tiny_mean_{name}", size=size, pool="mean").eval()
     plain = fer_zoo.create_model("incres3d_tiny_mean", size=size, pool="mean").eval()
@@ -143,7 +143,7 @@ def test_starts_as_the_network_without_landmarks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["lm", *STARTS_PLAIN])
-def test_a_frame_without_a_face_stays_as_it_is(name: str) -> None:
+def test_a_frame_without_a_face_is_unchanged(name: str) -> None:
     fusion, (x, rest) = built(name, {}), given(name)
     points = landmarks()
     points[0, 4] = torch.nan  # the centre of step 3
@@ -155,8 +155,8 @@ def test_a_frame_without_a_face_stays_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUSIONS.names())
-def test_suited_options_of_a_tiny_backbone_reach_only_their_own(name: str) -> None:
-    """`radius` is in cells of its grid and `hidden` the temporal head's: no fusion may catch them by accident."""
+def test_defaults_set_by_a_tiny_backbone_reach_only_the_intended_parts(name: str) -> None:
+    """`radius` is in grid cells and `hidden` belongs to the temporal head: no other fusion option may match them."""
     suffix = "" if name == "none" else f"_{name}"
     spec = fer_zoo.create_model(f"incres3d_tiny_lstm{suffix}", size=48).spec
     assert dict(spec.temporal.options) == {"hidden": 40}

@@ -1,4 +1,4 @@
-"""lm_attn: sampling on ramps, where every convention shows, and attention in plain loops."""
+"""lm_attn: sampling checked on ramps, attention against plain loops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SITE = Site(6, 1, 2)
 
 
 @pytest.mark.parametrize("grid", [(5, 8), (10, 16), (40, 64)])
-def test_sampling_a_ramp_gives_the_place(grid: tuple[int, int]) -> None:
+def test_sampling_a_ramp_gives_the_position(grid: tuple[int, int]) -> None:
     """A clip of 40 x 64 pixels whose colour is the pixel's own x and y, averaged to the grid, sampled at points."""
     clip_size = (40, 64)
     rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(64.0), indexing="ij")
@@ -32,7 +32,7 @@ def test_sampling_a_ramp_gives_the_place(grid: tuple[int, int]) -> None:
 
 
 def test_sampling_by_index() -> None:
-    """The place in the grid is (p + 0.5) * scale - 0.5, with x and y by scales of their own; the border is repeated."""
+    """The grid position is (p + 0.5) * scale - 0.5 with separate scales for x and y; the border is repeated."""
     frames = torch.randn(2, 3, 4, 6)
     clip_size = (8, 24)
     points = torch.tensor([[1.5, 0.5], [0.0, 7.0], [9.3, 4.1]]).expand(2, 3, 2)
@@ -59,8 +59,8 @@ def test_sampling_a_single_cell() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_features_in_half_precision_are_sampled_at_the_places_of_float32(dtype: torch.dtype) -> None:
-    ramp = torch.arange(64.0).expand(1, 1, 64, 64)  # whole numbers below 64 are exact in either
+def test_features_in_half_precision_are_sampled_at_float32_positions(dtype: torch.dtype) -> None:
+    ramp = torch.arange(64.0).expand(1, 1, 64, 64)  # integers below 64 are exact in both
     points = torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0)) * 63
     for frames, context in (
         (ramp.to(dtype), torch.autocast("cpu", enabled=False)),
@@ -125,7 +125,7 @@ def test_no_usable_point_in_any_clip_has_finite_gradients() -> None:
     assert all(p.grad is not None and p.grad.eq(0).all() for p in fusion.parameters())
 
 
-def test_which_point_it_is_matters() -> None:
+def test_the_index_of_a_landmark_matters() -> None:
     torch.manual_seed(0)
     fusion = FUSIONS.get("lm_attn").build(options={}, features=SITE)
     fusion.gain.data.fill_(0.7)

@@ -1,4 +1,4 @@
-"""lm_in: the map as a fourth channel."""
+"""lm_in: the landmark map as a fourth input channel."""
 
 from __future__ import annotations
 

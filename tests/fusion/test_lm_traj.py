@@ -1,4 +1,4 @@
-"""lm_traj: normalised trajectories against loops and under changes that must not matter."""
+"""lm_traj: normalised trajectories against plain loops, and their invariances."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def points(seed: int = 0, frames: int = 6) -> torch.Tensor:
 
 
 def slow_trajectories(clip: np.ndarray) -> np.ndarray:
-    """Centre of all points that are there to 0, root mean square distance to 1, missing points to 0."""
+    """Mean of all known points to 0, root mean square distance to 1, missing points to 0."""
     there = [(t, k) for t in range(len(clip)) for k in range(clip.shape[1]) if not np.isnan(clip[t, k]).any()]
     out = np.zeros_like(clip)
     if not there:
@@ -52,7 +52,7 @@ def test_equals_loops() -> None:
     st.tuples(st.floats(-60, 60), st.floats(-60, 60)),
     st.sets(st.integers(0, 5), max_size=5),
 )
-def test_place_and_size_of_the_face_do_not_matter_but_motion_does(
+def test_position_and_size_of_the_face_do_not_matter_but_motion_does(
     seed: int, scale: float, shift: tuple[float, float], lost: set[int]
 ) -> None:
     clip = points(seed)
@@ -74,7 +74,7 @@ def test_appends_the_state_after_the_last_frame_with_a_face(subset: str, first: 
     assert fusion.out_features == 7
     clip = points()
     clip[0, 3] = torch.nan  # between faces: zeros and the flag
-    clip[0, 5] = torch.nan  # behind the last: not read
+    clip[0, 5] = torch.nan  # after the last face: not read
     clip[1, 1:] = torch.nan
     embedding = torch.randn(2, 3)
     out = fusion(embedding, clip, CLIP)
@@ -87,8 +87,8 @@ def test_appends_the_state_after_the_last_frame_with_a_face(subset: str, first: 
         torch.testing.assert_close(out[b, 3:], state, rtol=1e-4, atol=1e-5)
 
 
-def test_frames_behind_the_last_face_do_not_matter() -> None:
-    """So padding, whose points the network makes NaN, does not."""
+def test_frames_after_the_last_face_do_not_matter() -> None:
+    """So padding does not matter either: the network sets its landmarks to NaN."""
     fusion = FUSIONS.get("lm_traj").build(options={}, in_features=3)
     clip = points()
     clip[:, 4:] = torch.nan
@@ -112,8 +112,8 @@ def test_points_all_in_one_place_are_finite() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_points_in_half_precision_neither_overflow_nor_lose_the_paths(dtype: torch.dtype) -> None:
-    """The squares of a clip of 224 pixels sum up to more than float16 holds."""
+def test_points_in_half_precision_do_not_overflow(dtype: torch.dtype) -> None:
+    """The sum of squares over a clip of 224 pixels exceeds the range of float16."""
     clip = (points() * 4).to(dtype)
     paths, found = trajectories(clip, (224, 224))
     wanted, wanted_found = trajectories(clip.float(), (224, 224))
@@ -126,5 +126,5 @@ def test_points_in_half_precision_neither_overflow_nor_lose_the_paths(dtype: tor
     torch.testing.assert_close(halved.float(), fusion(embedding, clip.float(), (224, 224)), rtol=0, atol=0.02)
 
 
-def test_double_precision_stays() -> None:
+def test_double_precision_is_kept() -> None:
     assert trajectories(points().double(), CLIP)[0].dtype == torch.float64

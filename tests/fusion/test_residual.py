@@ -61,7 +61,7 @@ def test_lm_has_nothing_to_learn() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("kernel", get_args(Kernel))
 def test_a_network_in_half_precision_draws_the_map_of_float32(kernel: Kernel, dtype: torch.dtype) -> None:
-    """Points at 299 pixels: in bfloat16 most would fall into another cell."""
+    """At 299 pixels, most landmarks rounded to bfloat16 would fall into a different cell."""
     points, size = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(0)) * 298, (299, 299)
     shortcut, style = torch.randn(2, 4, 10, 38, 38), MapStyle(kernel=kernel)
     wanted = map_at(SITES["a"], shortcut, points, size, style)
@@ -70,4 +70,4 @@ def test_a_network_in_half_precision_draws_the_map_of_float32(kernel: Kernel, dt
     with torch.autocast("cpu", dtype):
         assert torch.equal(map_at(SITES["a"], shortcut, points, size, style).weights, wanted.weights)
     moved = map_at(SITES["a"], shortcut, points.to(dtype).float(), size, style)
-    assert (moved.weights - wanted.weights).abs().max() > 0.01, "else this test could not fail"
+    assert (moved.weights - wanted.weights).abs().max() > 0.01, "otherwise this test could not fail"

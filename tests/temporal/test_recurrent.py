@@ -94,7 +94,7 @@ def test_parameters_of_the_lstm_are_named_as_in_shipped_weights() -> None:
 
 @pytest.mark.parametrize(("kind", "gates"), [("lstm", 4), ("gru", 3)])
 def test_gates_are_open_however_many_inputs_there_are(kind: str, gates: int) -> None:
-    """torch's own initialisation saturates them: it knows the number of units, not that of inputs."""
+    """torch's default initialisation saturates them: it depends on the number of units, not of inputs."""
     torch.manual_seed(0)
     options = {"hidden": 40, "layers": 2, "bidirectional": True}
     head = TEMPORALS.get(kind).build(options=options, in_features=4096)
@@ -111,8 +111,8 @@ def test_gates_are_open_however_many_inputs_there_are(kind: str, gates: int) -> 
         assert weights[f"bias_hh_{at}"].eq(0).all()
 
 
-def test_initial_weights_of_the_lstm_are_those_of_before_it_had_options() -> None:
-    """Seeds of recipes keep their meaning: the draws come in the order of gates, inputs first."""
+def test_initial_weights_of_the_lstm_do_not_change_between_versions() -> None:
+    """Recipes with a seed stay reproducible: weights are drawn gate by gate, input weights first."""
     torch.manual_seed(3)
     head = TEMPORALS.get("lstm").build(options={"hidden": 4}, in_features=6)
     torch.manual_seed(3)

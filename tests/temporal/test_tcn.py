@@ -38,7 +38,7 @@ def test_equals_loops(kernel: int) -> None:
         np.testing.assert_allclose(got[b], xs.mean(0), atol=1e-5)
 
 
-def test_sees_as_many_steps_as_it_says() -> None:
+def test_receptive_field_is_as_documented() -> None:
     """1 + 2 * (kernel - 1) * (2^layers - 1) steps, half of them on each side."""
     head = TEMPORALS.get("tcn").build(options={"hidden": 4, "layers": 2, "kernel": 3}, in_features=7)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Temporal heads: what holds for every one."""
+"""Properties that every temporal head must have."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_contract(name: str, options: dict[str, Any]) -> None:
 
 
 @every_variant
-def test_padding_may_be_anything_even_in_training(name: str, options: dict[str, Any]) -> None:
-    """Values that are not finite reach neither the result nor a gradient, and clips of several lengths mix."""
+def test_padding_is_ignored_even_in_training(name: str, options: dict[str, Any]) -> None:
+    """Non-finite padding reaches neither the result nor a gradient; clips of different lengths share a batch."""
     head = built(name, options)
     real = torch.tensor([6, 1, 4])
     mask = torch.arange(6) < real[:, None]
@@ -75,7 +75,7 @@ def test_export(name: str, options: dict[str, Any], steps: int) -> None:
     head = built(name, options)
     sequence = torch.randn(2, steps, 12)
     with warnings.catch_warnings():
-        # torch's own recurrent layers keep a list of their weights, which its exporter remarks on.
+        # torch's exporter warns about the list of weights in torch's recurrent layers.
         warnings.filterwarnings("ignore", message="The tensor attributes .*_flat_weights")
         exported = torch.export.export(head, (sequence,)).module()
     torch.testing.assert_close(exported(sequence), head(sequence))
@@ -85,7 +85,7 @@ def test_export(name: str, options: dict[str, Any], steps: int) -> None:
 def test_compile(name: str, options: dict[str, Any]) -> None:
     head = built(name, options)
     sequence = torch.randn(2, 6, 12)
-    # torch breaks its graph at recurrent layers, by its own decision.
+    # torch always breaks its graph at recurrent layers.
     compiled = torch.compile(head, fullgraph=name not in ("lstm", "gru"), backend="aot_eager")
     torch.testing.assert_close(compiled(sequence), head(sequence))
 

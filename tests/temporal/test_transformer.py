@@ -1,4 +1,4 @@
-"""Transformer head against an encoder written out with matrices; its positions against their formula."""
+"""The transformer head against an encoder written out with matrices; its positions against their formula."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_layers_start_apart_and_order_matters() -> None:
     assert not torch.allclose(head(sequence), head(sequence.flip(1)))
 
 
-def test_dropout_is_as_named() -> None:
+def test_dropout_is_applied_in_training() -> None:
     sequence = torch.randn(2, 6, 7)
     for dropout, same in ((0.0, True), (0.5, False)):
         head = TEMPORALS.get("transformer").build(options={"hidden": 8, "dropout": dropout}, in_features=7).train()
