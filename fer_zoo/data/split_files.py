@@ -112,9 +112,9 @@ def _keys(part: object) -> list[str]:
 
 def _check(split: Split, subjects: Mapping[str, str | None], path: Path) -> None:
     keys = [key for part in PARTS for key in getattr(split, part)]
-    if unknown := next((key for key in keys if key not in subjects), None):
+    if (unknown := next((key for key in keys if key not in subjects), None)) is not None:
         raise InputError(f"{path}, {split.name}: the store has no clip {unknown!r}.", "keys of its clips", _AGAIN)
-    if twice := _repeated(keys):
+    if (twice := _repeated(keys)) is not None:
         parts = [part for part in PARTS for key in getattr(split, part) if key == twice]
         raise InputError(
             f"{path}, {split.name}: clip {twice!r} is named {len(parts)} times ({', '.join(dict.fromkeys(parts))}).",

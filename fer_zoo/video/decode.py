@@ -119,7 +119,9 @@ def choose_streams(container: Any, path: Path) -> list[int]:
 
     def rank(stream: Any) -> tuple[bool, bool, bool, int]:
         default = bool(stream.disposition & Disposition.default)
-        return stream.frames != 1, default, stream is best, (stream.width or 0) * (stream.height or 0)
+        # A damaged file may have a video stream without a decoder, and so without a size.
+        width, height = (getattr(stream, side, 0) or 0 for side in ("width", "height"))
+        return stream.frames != 1, default, stream is best, width * height
 
     return [stream.index for stream in sorted(moving, key=rank, reverse=True)]
 

@@ -39,6 +39,13 @@ def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
         read_splits(tmp_path / "absent.json", store="abc", subjects=whose)
 
 
+@pytest.mark.parametrize("key", ["", "unknown"])
+def test_a_clip_that_the_store_does_not_have(tmp_path: Path, key: str) -> None:
+    write_splits(tmp_path / "s.json", [Split("a", (key,), (), ())], store="abc", seed=0)
+    with pytest.raises(InputError, match=f"the store has no clip {key!r}"):
+        read_splits(tmp_path / "s.json", store="abc", subjects={"known": "s1"})
+
+
 def test_a_video_of_nobody_known_is_on_one_side(tmp_path: Path) -> None:
     clips = [clip(None, n, video) for video in ("a.avi", "b.avi", "c.avi") for n in range(2)]
     good = Split("mine", ("a.avi/0", "a.avi/1"), ("b.avi/0",), ("c.avi/0",))

@@ -63,6 +63,8 @@ def test_times_are_those_of_ffprobe(tmp_path: Path, name: str, codec: str, rate:
     times, expected = times_of(path), probed(path)
     assert len(times) == len(expected)
     known = [number for number, time in enumerate(expected) if time is not None]
+    if name == "mpg" and expected[-1] == expected[-2]:
+        known.remove(len(expected) - 1)  # ffprobe gives the last of the B-frames the time of the one before
     # AVI has none for the last frames of a codec with B-frames.
     assert len(known) >= len(times) - 2
     np.testing.assert_allclose([times[n] for n in known], [expected[n] for n in known], atol=1e-5)
