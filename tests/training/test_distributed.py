@@ -51,6 +51,7 @@ def assert_close(one: Path, other: Path) -> None:
         assert abs(said.probabilities - too.probabilities).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_two_processes_are_as_one(tmp_path: Path) -> None:
     train(toy_faces.recipe(**PLAIN), tmp_path / "one", device="cpu")
     launch(tmp_path / "two", PLAIN)
