@@ -1,4 +1,4 @@
-"""Heads for tests of `synthict`: the real pack where the machine has it, and a made-up one that needs no download."""
+"""Heads for tests of `synthict`: the real pack if available, and a generated one that needs no download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HALVED = ("browInnerUp", "cheekPuff")
 
 
 def real_pack() -> Path:
-    """The packed ICT-FaceKit of this machine, or a skip."""
+    """The packed ICT-FaceKit of this machine; skips the test if there is none."""
     shared = Path(__file__).parents[1] / "../shared/faces/ict_facekit_light.npz"
     path = Path(os.environ.get("FER_ZOO_ICT_FACEKIT") or shared)
     if not path.is_file():
@@ -26,7 +26,7 @@ def real_pack() -> Path:
 
 
 def made_up_arrays() -> dict[str, np.ndarray]:
-    """The MakeHuman head in the clothes of a pack: centimetres, moved off, sides _L and _R, few identities."""
+    """The MakeHuman head in the format of a pack: centimetres, shifted, sides _L and _R, few identities."""
     head = load_head()
     part_of = {SKIN: FACE, EYE: EYES, TEETH: TOOTH, TONGUE: GUMS, LASH: LASHES}
     part = np.array([part_of[m] for m in head.material])
@@ -65,7 +65,7 @@ def made_up_arrays() -> dict[str, np.ndarray]:
 
 
 def made_up_pack(folder: Path) -> Path:
-    """The made-up head as a file in the folder."""
+    """Write the generated head to a file in the folder."""
     path = folder / "made_up_ict.npz"
     np.savez_compressed(path, **made_up_arrays())
     return path

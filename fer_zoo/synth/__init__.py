@@ -1,4 +1,4 @@
-"""Synthetic facial-expression clips: a seeded generator with exact 68 points. See ``docs/synthetic-faces.md``."""
+"""Synthetic facial-expression clips from a seeded generator, with exact landmarks. See ``docs/synthetic-faces.md``."""
 
 from fer_zoo.synth.clip import SynthClip, SynthVideo, render_clip, render_video
 from fer_zoo.synth.detector_noise import perturb_landmarks

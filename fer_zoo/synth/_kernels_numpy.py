@@ -1,4 +1,4 @@
-"""Inner loops of the renderer in numpy: the fallback where numba is missing. Same arithmetic as ``_kernels_numba``."""
+"""Inner loops of the renderer in numpy, the fallback without numba; same arithmetic as ``_kernels_numba``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def normals(vertices: Floats, triangles: Ints) -> Floats:
         ],
         1,
     )
-    # bincount adds in the order given, which is the order of the compiled loop: the sums agree to the last bit.
+    # bincount adds in the given order, like the compiled loop, so the sums agree to the last bit.
     where, each = triangles.ravel(), np.repeat(face, 3, axis=0)
     out = np.stack([np.bincount(where, each[:, c], len(vertices)) for c in range(3)], 1)
     length = np.sqrt(out[:, 0] * out[:, 0] + out[:, 1] * out[:, 1] + out[:, 2] * out[:, 2]) + 1e-12
@@ -28,7 +28,7 @@ def normals(vertices: Floats, triangles: Ints) -> Floats:
 
 
 def _fragments(pixels: Floats, triangles: Ints, size: int, cull: bool) -> tuple[Ints, Ints, Ints]:
-    """Triangle, column and row of every pixel in the bounding box of every triangle kept."""
+    """Return triangle, column and row of every pixel in the bounding box of every triangle."""
     a, b, c = (pixels[triangles[:, q]] for q in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     low = np.maximum(np.ceil(np.minimum(np.minimum(a, b), c)), 0).astype(np.int64)
@@ -62,7 +62,7 @@ def raster(
     weight = np.stack([w0, w1, w2], 1)[inside]
     z = weight[:, 0] * depth[corner[:, 0]] + weight[:, 1] * depth[corner[:, 1]] + weight[:, 2] * depth[corner[:, 2]]
     where = y[inside] * size + x[inside]
-    # The last write wins: nearest last, and of equals the first triangle, as in the compiled loop.
+    # The last write wins: nearest last; for equal depth the first triangle, as in the compiled loop.
     order = np.lexsort((-owner_of, -z))
     zbuffer, owner, weights = (
         np.full(size * size, np.inf),

@@ -1,8 +1,8 @@
-"""Brows at rest as people's are on average, on any head.
+"""Moves the resting brows of a head to those of the mean face.
 
-Neither head's own agree with the mean of the 300-W faces: MakeHuman's are arched too high and slant as if in anger,
-those of ICT-FaceKit rise towards the nose as if in sorrow. A network that learned on one took the other's people at
-rest for sad, or angry.
+The brows of neither head agree with the mean of the 300-W faces: MakeHuman's are arched too high and slant as in anger,
+those of ICT-FaceKit rise towards the nose as in sadness. A network trained on one head predicted sadness or anger for
+neutral faces of the other.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from fer_zoo.synth.warp import fading
 
 Floats = NDArray[np.float64]
 
-# Heights of the five points of a brow above the middle of the eyes, from the nose outward, in distances between the
-# eyes: the mean of the 300-W annotations, all raised by 0.05, as both heads' brows lie higher.
+# Heights of the five landmarks of a brow above the centre of the eyes, from the nose outwards, relative to the distance
+# between the eyes: the mean of the 300-W annotations, raised by 0.05 because the brows of both heads are higher.
 _HEIGHTS = np.array([0.31, 0.39, 0.42, 0.38, 0.26])
-_REACH = 0.12  # decimetres, standard deviation of a field round a point
+_REACH = 0.12  # decimetres, standard deviation of the field around a landmark
 _RIDGE = 0.02
 
 
-def levelled(base: Floats, marks: NDArray[np.int64], seen: Floats) -> Floats:
-    """Offsets (n, 3) that bring a head's brows to the heights of the mean face, and leave its eyes where they are.
+def levelled(base: Floats, marks: NDArray[np.int64], heights: Floats) -> Floats:
+    """Return offsets (n, 3) that move a head's brows to the heights of the mean face without moving its eyes.
 
     Args:
         base: vertices (n, 3), decimetres.
-        marks: the 68 points' vertices.
-        seen: heights that the five points of a brow have on this head's people now, from the nose outward.
+        marks: vertices of the 68 landmarks.
+        heights: current mean heights of the five brow landmarks of this head's subjects, from the nose outwards.
     """
     points = base[marks]
     between = float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
-    up = (_HEIGHTS - seen) * between
+    up = (_HEIGHTS - heights) * between
     centres = np.vstack([points[17:27], points[36:48]])
     wanted = np.concatenate([up[::-1], up, np.zeros(12)])
     kernel = fading(centres, centres, _REACH)

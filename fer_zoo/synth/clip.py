@@ -1,4 +1,4 @@
-"""From numbers to a clip: draws the plan, poses the head, renders, and follows the 68 points."""
+"""Rendering of a clip: draws the motion, poses the head, renders the frames, and projects the landmarks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIN_SIZE, MAX_SIZE = 32, 1024
 
 @dataclass(frozen=True)
 class SynthClip:
-    """A rendered clip with exact points."""
+    """A rendered clip with exact landmarks."""
 
     frames: NDArray[np.uint8]  # (T, S, S, 3) RGB
     landmarks: NDArray[np.float32]  # (T, 68, 2) pixels, x right, y down, pixel centres at integers
@@ -37,7 +37,7 @@ class SynthClip:
 
 @dataclass(frozen=True)
 class SynthVideo:
-    """A longer video with several expressions; ``labels`` has one entry per frame."""
+    """A longer video of several expressions; ``labels`` has one entry per frame."""
 
     frames: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
@@ -60,11 +60,20 @@ def render_clip(
     backend: Backend = "auto",
     family: HeadFamily | None = None,
 ) -> SynthClip:
-    """One clip of one person showing one label; the same arguments give the same bytes.
+    """Render one clip of one subject with one label; the same arguments give the same bytes.
 
-    ``take`` numbers different clips of the same person and label. ``plain`` leaves out pose, noise, blur and
-    compression (for figures). ``family`` is where people come from: the MakeHuman head of the package if not said,
-    or ``ict_family(path)``. Raises ``OptionError`` (a ``ValueError``) for an unknown label or impossible numbers.
+    Args:
+        identity: number of the subject.
+        label: one of ``LABELS``.
+        take: number of the clip, for several clips of the same subject and label.
+        frames, size, fps: number of frames, side in pixels, frames per second.
+        seed: changes all subjects.
+        plain: omit pose, noise, blur and compression (for figures).
+        backend: of the renderer; all give the same 8-bit frames.
+        family: the heads; by default the MakeHuman head of the package, or e.g. ``ict_family(path)``.
+
+    Raises:
+        OptionError: an unknown label, or a number out of range.
     """
     _check(identity, [label], take, frames, size, fps, seed)
     person = build_person(seed, identity, family)
@@ -92,14 +101,14 @@ def render_video(
     backend: Backend = "auto",
     family: HeadFamily | None = None,
 ) -> SynthVideo:
-    """Neutral -> apex -> neutral for each label in turn, one camera and one light throughout.
+    """Render a video with neutral -> apex -> neutral for each label in turn, with constant camera and light.
 
-    A frame's label is ``neutral`` while the strength is below a quarter.
+    Frames in which the strength of the expression is below 0.25 are labelled ``neutral``.
     """
     frames = round(seconds_each * fps)
     _check(identity, labels, take, frames, size, fps, seed)
     if not labels:
-        raise OptionError("labels: none", "one or more of " + ", ".join(LABELS), "name at least one")
+        raise OptionError("No labels were given.", "one or more of " + ", ".join(LABELS), "name at least one")
     person = build_person(seed, identity, family)
     stream = [seed, identity, *(LABELS.index(x) for x in labels), take, 3, *person.family.stream]
     rng = np.random.default_rng(np.random.SeedSequence(stream))
@@ -124,20 +133,20 @@ def render_video(
 def _check(identity: int, labels: Sequence[str], take: int, frames: int, size: int, fps: float, seed: int) -> None:
     for label in labels:
         if label not in LABELS:
-            raise OptionError(f"label {label!r}", ", ".join(LABELS), "spell it as in fer_zoo.synth.LABELS")
+            raise OptionError(f"Unknown label {label!r}.", ", ".join(LABELS), "use a label of fer_zoo.synth.LABELS")
     if not MIN_SIZE <= size <= MAX_SIZE:
-        raise OptionError(f"size {size}", f"{MIN_SIZE} to {MAX_SIZE} pixels", "resize the frames for anything else")
+        raise OptionError(f"size={size}.", f"{MIN_SIZE} to {MAX_SIZE} pixels", "resize the frames to other sizes")
     if frames < 1:
-        raise OptionError(f"frames {frames}", "1 or more", "ask for at least one frame")
+        raise OptionError(f"frames={frames}.", "an integer >= 1", "set frames to at least 1")
     if not fps > 0:
-        raise OptionError(f"fps {fps}", "a positive number", "25 is usual")
+        raise OptionError(f"fps={fps}.", "a positive number", "set it to 25, for example")
     for name, number in (("identity", identity), ("take", take), ("seed", seed)):
         if number < 0:
-            raise OptionError(f"{name} {number}", "0 or more", "use a non-negative whole number")
+            raise OptionError(f"{name}={number}.", "an integer >= 0", "use a non-negative integer")
 
 
 def _draw_talk(label: str, rng: np.random.Generator) -> float:
-    """Strength of speech in the clip: four in ten neutral clips talk, and a few of the others a little."""
+    """Draw the strength of speech: 40 % of the neutral clips talk, and 15 % of the others, less strongly."""
     talks = rng.random() < (0.4 if label == "neutral" else 0.15)
     strength = rng.uniform(0.4, 1.0) if label == "neutral" else rng.uniform(0.2, 0.6)
     return float(strength) if talks else 0.0
@@ -157,7 +166,7 @@ def _attributes(person: Person) -> dict[str, Any]:
 
 
 def _poses(n_frames: int, fps: float, rng: np.random.Generator, plain: bool) -> tuple[Floats, Floats]:
-    """Head turns (n, 3) in radians and shifts (n, 3) in decimetres."""
+    """Draw head rotations (n, 3) in radians and shifts (n, 3) in decimetres."""
     if plain:
         return np.zeros((n_frames, 3)), np.zeros((n_frames, 3))
     limit, spread = np.array([25.0, 15.0, 12.0]), np.array([10.0, 6.0, 4.5])
@@ -171,7 +180,7 @@ def _poses(n_frames: int, fps: float, rng: np.random.Generator, plain: bool) -> 
 def _frame_camera(
     person: Person, posed: list[Floats], distance: float, rng: np.random.Generator, plain: bool
 ) -> Camera:
-    """Camera under which the bounding square of the points has the wanted side and lies near the middle."""
+    """Draw a camera for which the bounding square of the landmarks has a suitable size and is near the centre."""
     marks = person.head.landmark_vertices
     flat = np.stack([Camera(distance).project(points[marks])[0] for points in posed]) - 0.5
     low, high = flat.min(1), flat.max(1)
@@ -191,7 +200,7 @@ def _film(
     plain: bool,
     backend: Backend,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Pictures (T, S, S, 3) and points (T, 68, 2) of the planned motion."""
+    """Render frames (T, S, S, 3) and landmarks (T, 68, 2) of the motion."""
     kernels(backend)
     turns, shifts = _poses(n_frames, fps, rng, plain)
     recorder, light = draw_recorder(rng, size, plain), draw_light(rng)

@@ -1,6 +1,6 @@
-"""Imitates a point detector's errors on exact points.
+"""Simulates the errors of a landmark detector on exact landmarks.
 
-The figures were measured on dlib by ``tools/measure_detector_noise.py``.
+The statistics were measured on dlib with ``tools/measure_detector_noise.py``.
 """
 
 from __future__ import annotations
@@ -16,26 +16,30 @@ from fer_zoo.errors import InputError
 
 Floats = NDArray[np.float64]
 
-GROSS_SHARE = 0.02  # clips in which the whole shape sits wrong
-_RIGID = 0.6  # share of the clip's bias that moves all points together (the box shifts and scales the whole shape)
+GROSS_SHARE = 0.02  # fraction of clips in which the whole shape is wrong
+_RIGID = 0.6  # fraction of a clip's bias that neighbouring landmarks share
 
 
 @cache
 def detector_table() -> dict[str, Floats]:
-    """``mean``, ``clip_std``, ``frame_std``: (68, 2) each, relative to the distance between the eyes' centres."""
+    """Return ``mean``, ``clip_std`` and ``frame_std``, (68, 2) each, relative to the eye distance."""
     table = json.loads((files("fer_zoo.synth") / "data" / "detector_noise.json").read_text())
     return {name: np.array(table[name], float) for name in ("mean", "clip_std", "frame_std")}
 
 
 def perturb_landmarks(landmarks: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Points as a detector might give them.
+    """Add errors like those of a landmark detector to the landmarks (..., 68, 2) of one clip, in pixels.
 
-    ``landmarks`` (..., 68, 2) in pixels is one clip: all leading axes share one bias (mean offset of the detector plus
-    how it reads this face); each frame gets its own jitter; in a few clips the whole shape is shifted and scaled.
-    Returns float32 of the same shape. Raises ``InputError`` (a ``ValueError``) for any other number of points.
+    All frames share one bias (mean offset of the detector plus an offset for this face); each frame has its own jitter;
+    in a few clips the whole shape is shifted and scaled. Returns float32 of the same shape.
+
+    Raises:
+        InputError: the shape is not (..., 68, 2).
     """
     if landmarks.ndim < 2 or landmarks.shape[-2:] != (68, 2):
-        raise InputError(f"landmarks of shape {landmarks.shape}", "(..., 68, 2)", "pass iBUG's 68 points, x and y last")
+        raise InputError(
+            f"Landmarks of shape {landmarks.shape}.", "(..., 68, 2)", "pass the 68 iBUG landmarks, (x, y) last"
+        )
     table = detector_table()
     exact = landmarks.astype(np.float64)
     eyes = exact[..., 36:42, :].mean(-2) - exact[..., 42:48, :].mean(-2)
@@ -51,7 +55,7 @@ def perturb_landmarks(landmarks: NDArray[np.floating], rng: np.random.Generator)
 
 
 def _smooth_field(rng: np.random.Generator) -> Floats:
-    """Unit-spread offsets (68, 2) that neighbours share: one draw per part of the face."""
+    """Draw standard normal offsets (68, 2), one per part of the face."""
     field = np.empty((68, 2))
     for start, stop in ((0, 6), (6, 11), (11, 17), (17, 22), (22, 27), (27, 36), (36, 42), (42, 48), (48, 68)):
         field[start:stop] = rng.standard_normal(2)

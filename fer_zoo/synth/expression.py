@@ -1,4 +1,4 @@
-"""How facial units run over time: onset and offset, speech, blinks, gaze, and the resting face."""
+"""Facial units over time: onset and offset, speech, blinks, gaze, and the resting face."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from fer_zoo.synth.prototypes import sides
 
 Floats = NDArray[np.float64]
 
-# Beyond these the lids of the MakeHuman mesh turn inside out.
+# Above these the lids of the MakeHuman mesh turn inside out.
 LID_LIMITS: Mapping[str, float] = {"eyeSquint": 0.5, "eyeWide": 1.5, "cheekSquint": 0.65}
 
 
 def smoothstep(low: float, high: float, x: Floats) -> Floats:
-    """0 below ``low``, 1 above ``high``, smooth between."""
+    """Return 0 below ``low``, 1 above ``high``, smooth in between."""
     t = np.clip((x - low) / max(high - low, 1e-6), 0, 1)
     return np.asarray(t * t * (3 - 2 * t))
 
 
 def draw_intensity(label: str, n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
-    """Strength over the clip (n,), a window of a longer onset-apex-offset curve; mean >= 0.5 unless neutral."""
+    """Draw the strength (n,), a window of a longer onset-apex-offset curve; mean >= 0.5 unless neutral."""
     if label == "neutral":
         return np.zeros(n_frames)
     time, length = np.arange(n_frames) / fps, n_frames / fps
     for _ in range(64):
         kind = rng.choice(4, p=[0.4, 0.25, 0.2, 0.15])
         rise, fall = rng.uniform(0.2, 0.9), rng.uniform(0.3, 1.1)
-        if kind == 0:  # apex held, perhaps with the end of the onset
+        if kind == 0:  # sustained apex, possibly with the end of the onset
             start, stop = -rng.uniform(0.6, 2.0), length + rng.uniform(0.0, 1.0)
         elif kind == 1:  # onset
             start, stop = rng.uniform(-rise, 0.5 * length), length + 1.0
         elif kind == 2:  # offset
             start, stop = -2.0, rng.uniform(-0.5 * fall, length)
-        else:  # a whole quick expression
+        else:  # a complete short expression
             rise, fall = 0.3 * length, 0.35 * length
             start, stop = rng.uniform(-0.05, 0.1) * length, rng.uniform(0.6, 0.75) * length
         curve = smoothstep(start, start + rise, time) * (1 - smoothstep(stop, stop + fall, time))
@@ -47,14 +47,14 @@ def draw_intensity(label: str, n_frames: int, fps: float, rng: np.random.Generat
 
 
 def wander(n_frames: int, fps: float, rng: np.random.Generator, slowest: float = 0.15, fastest: float = 0.9) -> Floats:
-    """Smooth random motion of about unit size (n,): three slow sines."""
+    """Draw smooth random motion (n,) with an amplitude of about 1: a sum of three slow sines."""
     time = np.arange(n_frames) / fps
     rates, phases = rng.uniform(slowest, fastest, 3), rng.uniform(0, 2 * np.pi, 3)
     return np.asarray(np.sin(2 * np.pi * rates[:, None] * time + phases[:, None]).sum(0) / 1.8)
 
 
 def blinks(n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
-    """Lid closure 0..1 (n,); about 15 blinks a minute."""
+    """Draw the lid closure 0..1 (n,), about 15 blinks per minute."""
     time, closed = np.arange(n_frames) / fps, np.zeros(n_frames)
     moment = -0.35 + rng.exponential(3.6)
     while moment < time[-1] + 0.3:
@@ -68,7 +68,7 @@ def blinks(n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
 
 
 def talking(n_frames: int, fps: float, rng: np.random.Generator, strength: float) -> dict[str, Floats]:
-    """Speech-like mouth motion: syllables at 3-6 Hz opening the jaw, lips rounding and spreading more slowly."""
+    """Draw speech-like mouth motion: syllables at 3-6 Hz open the jaw, lips round and spread more slowly."""
     syllable = np.abs(wander(n_frames, fps, rng, 1.5, 3.0)) * (
         0.6 + 0.4 * np.clip(wander(n_frames, fps, rng, 0.3, 0.9), -1, 1)
     )
@@ -86,13 +86,13 @@ def talking(n_frames: int, fps: float, rng: np.random.Generator, strength: float
 
 @dataclass(frozen=True)
 class Rest:
-    """How a person's face hangs when nothing is shown: constant unit weights."""
+    """A subject's resting face: constant unit weights."""
 
     units: Mapping[str, float]
 
 
 def draw_rest(rng: np.random.Generator) -> Rest:
-    """Resting corners, lips, lids and brows differ by person; none reaches an expression."""
+    """Draw resting mouth corners, lips, lids and brows of a subject, weaker than in any expression."""
     corner, brow = rng.normal(0.05, 0.11), rng.normal(0, 0.2)
     drawn = {
         "mouthSmile" if corner > 0 else "mouthFrown": min(abs(corner), 0.25),
@@ -115,9 +115,9 @@ def unit_tracks(
     still: bool = False,
     lid_limits: Mapping[str, float] = LID_LIMITS,
 ) -> dict[str, Floats]:
-    """Weights over time (n,) of every unit in play: rest + expression + speech + blinks + gaze + small noise.
+    """Draw the weights (n,) of all active units over time: rest + expression + speech + blinks + gaze + noise.
 
-    ``still`` leaves out blinks and gaze; ``lid_limits`` as in ``settle_lids``.
+    ``still`` omits blinks and gaze; ``lid_limits`` as in ``settle_lids``.
     """
     n = len(intensity)
     tracks: dict[str, Floats] = {}
@@ -125,11 +125,11 @@ def unit_tracks(
     def add(name: str, track: Floats) -> None:
         tracks[name] = tracks[name] + track if name in tracks else track
 
-    fade = 1 - 0.7 * intensity  # an expression takes over from the resting face
+    fade = 1 - 0.7 * intensity  # an expression replaces the resting face
     for name, weight in rest.units.items():
         add(name, weight * fade)
     for name, weight in apex.items():
-        # Parts of a face do not arrive together.
+        # Parts of a face do not move in sync.
         add(name, weight * intensity ** rng.uniform(0.8, 1.3))
     if talk > 0:
         for name, track in talking(n, fps, rng, talk).items():
@@ -150,7 +150,7 @@ def unit_tracks(
 def _gaze(tracks: dict[str, Floats], n: int, fps: float, rng: np.random.Generator) -> None:
     across = np.clip(rng.normal(0, 0.2) + 0.1 * wander(n, fps, rng), -0.6, 0.6)
     upward = np.clip(rng.normal(0, 0.12) + 0.06 * wander(n, fps, rng), -0.35, 0.35)
-    if rng.random() < 0.25:  # a jump of the eyes
+    if rng.random() < 0.25:  # a saccade
         across = across + rng.normal(0, 0.25) * (np.arange(n) >= rng.integers(0, n + 1))
     looks = {"OutLeft": across, "InRight": across, "InLeft": -across, "OutRight": -across}
     looks |= {"UpLeft": upward, "UpRight": upward, "DownLeft": -upward, "DownRight": -upward}
@@ -161,12 +161,14 @@ def _gaze(tracks: dict[str, Floats], n: int, fps: float, rng: np.random.Generato
 
 
 def settle_lids(tracks: dict[str, Floats], limits: Mapping[str, float]) -> None:
-    """A closing lid wins over squint and widening; the sums stay within ``limits``."""
+    """Reduce squint and widening while the lid closes, and limit the sums to ``limits``, in place."""
     for side in ("Left", "Right"):
         closed = np.clip(tracks[f"unit/eyeBlink{side}"], -0.05, 1.0)
         tracks[f"unit/eyeBlink{side}"] = closed
-        left = 1 - np.clip(closed, 0, 1)
+        remaining = 1 - np.clip(closed, 0, 1)
         for name, limit in limits.items():
             key = f"unit/{name}{side}"
             if key in tracks:
-                tracks[key] = np.minimum(tracks[key], limit) * (left if name != "cheekSquint" else 0.4 + 0.6 * left)
+                tracks[key] = np.minimum(tracks[key], limit) * (
+                    remaining if name != "cheekSquint" else 0.4 + 0.6 * remaining
+                )

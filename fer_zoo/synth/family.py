@@ -1,4 +1,4 @@
-"""A family of heads: everything in which one synthetic database differs from another before the light is on."""
+"""A family of heads: everything that distinguishes one synthetic database from another, except rendering."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class HeadFamily:
-    """A mesh and how people are drawn from it. ``stream``: numbers that keep the random draws of families apart."""
+    """A mesh and how subjects are drawn from it. ``stream`` seeds the random numbers of a family."""
 
     head: Head
-    draw_shape: Callable[[Traits, np.random.Generator], Floats]  # offsets (n, 3) of one person from head.base
+    draw_shape: Callable[[Traits, np.random.Generator], Floats]  # offsets (n, 3) of a subject from head.base
     draw_skin: Callable[[Traits, np.random.Generator], Skin]
     prototypes: Prototypes
-    lid_limits: Mapping[str, float]  # highest sums of weights about the eyes
+    lid_limits: Mapping[str, float]  # largest sums of weights around the eyes
     stream: tuple[int, ...]
-    variety: float = 0.0  # 0..1, how far people go beyond the head's own targets
+    variety: float = 0.0  # 0..1, variation beyond the head's own targets
 
 
-# As `levelled` asks for them: the mean over 300 people at rest, rendered.
+# Heights for `levelled`: the mean over 300 rendered neutral subjects.
 _BROWS = np.array([0.30, 0.41, 0.48, 0.42, 0.31])
 
 
 @cache
 def makehuman() -> HeadFamily:
-    """The family of the packed MakeHuman head that ships with the package."""
+    """Return the family of the MakeHuman head in the package."""
     head = load_head()
     level = levelled(head.base, head.landmark_vertices, _BROWS)
 

@@ -1,4 +1,4 @@
-"""Hair as a shell round the scalp, and glasses: extra vertices and triangles that move with the head."""
+"""Hair as a shell around the scalp, and glasses: extra geometry that moves with the head."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _SHARES = {
 
 @dataclass(frozen=True)
 class Extra:
-    """Geometry beside the head's own. ``cutout``: negative where the sheet has a hole."""
+    """Additional geometry. ``cutout`` is negative where the sheet has a hole."""
 
     vertices: Floats  # (n, 3)
-    normals: Floats  # (n, 3); the sheets are two-sided, so normals can't be summed from faces
+    normals: Floats  # (n, 3); the sheets are two-sided, so face normals would cancel
     triangles: Ints
     material: int
     cutout: Floats  # (n,)
@@ -35,14 +35,14 @@ class Extra:
 
 
 def draw_style(traits: Traits, rng: np.random.Generator) -> str:
-    """A hair style, likelier ones by sex value; any style is possible for anyone."""
+    """Draw a hair style; the probabilities depend on the sex value, and every style is possible."""
     shares = _SHARES["male" if traits.sex > 0.5 else "female"]
     style = str(rng.choice(STYLES, p=np.array(shares) / sum(shares)))
     return "bald" if style == "short" and traits.sex > 0.5 and traits.age > 0.7 and rng.random() < 0.3 else style
 
 
 def scalp_line(angle: Floats, style: str, rng: np.random.Generator, recede: float) -> Floats:
-    """Height of the lower edge of the hair at each angle from the nose (on the unshaped head)."""
+    """Draw the height of the hairline at each angle from the nose, on the base mesh."""
     a = np.abs(angle)
     front = 7.93 + rng.normal(0, 0.06) + recede * np.exp(-(((a - 0.5) / 0.28) ** 2))
     knots = {
@@ -58,7 +58,7 @@ def scalp_line(angle: Floats, style: str, rng: np.random.Generator, recede: floa
 
 
 def draw_hair(head: Head, shape: Floats, style: str, traits: Traits, rng: np.random.Generator) -> Extra | None:
-    """The shell of one person, or None when bald."""
+    """Draw the hair of a subject, None if bald."""
     if style == "bald":
         return None
     azimuth = np.linspace(-np.pi, np.pi, _AROUND, endpoint=False)
@@ -82,7 +82,7 @@ def draw_hair(head: Head, shape: Floats, style: str, traits: Traits, rng: np.ran
     dome = _CENTRE + toward * (radius + thick)[..., None]
     grid, on_skull = _with_hanging(dome, _CENTRE + toward * radius[..., None], style, rng)
     angle = np.arctan2(on_skull[..., 0], on_skull[..., 2] - 0.25)
-    # Hairlines are drawn for the unshaped head; this person's brow may lie higher or lower.
+    # Hairlines are defined on the base mesh; this subject's brows may be higher or lower.
     marks = head.landmark_vertices[[19, 24]]
     raised = float(np.clip((shape[marks, 1] - head.paint[marks, 1]).mean(), -0.2, 0.2))
     recede = rng.uniform(0, 0.18) if traits.sex > 0.5 and traits.age > 0.3 else rng.uniform(0, 0.06)
@@ -90,7 +90,7 @@ def draw_hair(head: Head, shape: Floats, style: str, traits: Traits, rng: np.ran
         grid.shape[:2]
     )
     margin = on_skull[..., 1] - raised - scalp_line(angle, style, rng, recede)
-    # Towards the hairline the sheet sinks onto the skin, so that its edge does not float.
+    # Near the hairline the sheet approaches the skin, so that its edge does not float.
     near = np.clip(margin / 0.12, 0.0, 1.0)[..., None] if style != "fringe" else np.ones((*margin.shape, 1))
     outward = (on_skull - _CENTRE) / np.linalg.norm(on_skull - _CENTRE, axis=-1, keepdims=True)
     grid = on_skull + 0.025 * outward + (grid - on_skull) * (0.15 + 0.85 * near)
@@ -103,7 +103,7 @@ def draw_hair(head: Head, shape: Floats, style: str, traits: Traits, rng: np.ran
 
 
 def _hair_normals(grid: Floats, rng: np.random.Generator) -> Floats:
-    """Away from the head, a little unruly from lock to lock."""
+    """Return normals that point away from the head, with variation between locks."""
     arm = grid - _CENTRE
     arm[..., 1] = np.maximum(arm[..., 1], -0.15)
     unit = arm / np.linalg.norm(arm, axis=-1, keepdims=True)
@@ -112,7 +112,7 @@ def _hair_normals(grid: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _skull_radius(head: Head, shape: Floats, toward: Floats) -> Floats:
-    """Distance from the centre to the skin along each direction, smoothed."""
+    """Return the smoothed distance from the centre to the skin in each direction."""
     rows = np.flatnonzero(
         (head.vertex_material == SKIN) & (head.ear < 0.2) & (head.base[:, 1] > 6.9) & (head.occlusion > 0.35)
     )
@@ -124,7 +124,7 @@ def _skull_radius(head: Head, shape: Floats, toward: Floats) -> Floats:
 
 
 def _with_hanging(dome: Floats, skull: Floats, style: str, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Add the rows that hang below the ears; returns (hair surface, the skull it grows from)."""
+    """Add rows that hang below the ears; returns the hair surface and the skull beneath."""
     length = {"bob": rng.uniform(0.7, 1.2), "long": rng.uniform(1.4, 2.4), "fringe": rng.uniform(0.5, 2.0)}.get(
         style, 0.45
     )
@@ -143,7 +143,7 @@ def _with_hanging(dome: Floats, skull: Floats, style: str, rng: np.random.Genera
 
 
 def _grid_triangles(rows: int) -> Ints:
-    """Outward-facing triangles of a ring grid, both windings so that hanging strands show their inside."""
+    """Return the triangles of a ring grid with both windings, so that hanging strands are visible from inside."""
     row, column = np.meshgrid(np.arange(rows - 1), np.arange(_AROUND), indexing="ij")
     a, b = row * _AROUND + column, row * _AROUND + (column + 1) % _AROUND
     c, d = a + _AROUND, b + _AROUND
@@ -152,7 +152,7 @@ def _grid_triangles(rows: int) -> Ints:
 
 
 def draw_glasses(head: Head, shape: Floats, rng: np.random.Generator) -> Extra:
-    """Two rims, a bridge and two temples as flat ribbons before the eyes."""
+    """Draw glasses: two rims, a bridge and two temples as flat ribbons in front of the eyes."""
     eyes = [shape[(head.vertex_material == 1) & (sign * head.base[:, 0] > 0)].mean(0) for sign in (-1, 1)]
     wide, tall, thick = rng.uniform(0.20, 0.255), rng.uniform(0.15, 0.24), rng.uniform(0.015, 0.05)
     square, front = rng.uniform(2.0, 4.5), float(shape[head.landmark_vertices[[28, 19, 24]], 2].max()) + 0.07

@@ -1,4 +1,4 @@
-"""What every head is made of, and the packed MakeHuman head: mesh, targets, 68 points, the shape of one person."""
+"""The structure of a head, and the MakeHuman head of the package: mesh, targets, landmarks, shape of a subject."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RACES = ("caucasian", "african", "asian")
 _MUSCLE = ("minmuscle", "averagemuscle", "maxmuscle")
 _WEIGHT = ("minweight", "averageweight", "maxweight")
 
-# (low target, high target, spread); a star stands for both sides.
+# (low target, high target, standard deviation); a star stands for the left and the right side.
 _PAIRS: list[tuple[str, str, float]] = [
     *[
         (f"{stem}-decr", f"{stem}-incr", 0.35)
@@ -91,8 +91,8 @@ _PAIRS: list[tuple[str, str, float]] = [
     ("eyes/*-eye-epicanthus-in", "eyes/*-eye-epicanthus-out", 0.25),
     ("eyes/*-eye-push1-in", "eyes/*-eye-push1-out", 0.2),
 ]
-# Drawn about another middle than 0: the target that lowers the brows' inner ends moves them four times as far as that
-# which raises them, and people's brows would slant as if in anger (the mean face of 300-W has them level).
+# Means other than 0: the target that lowers the inner ends of the brows moves them four times as far as the one that
+# raises them, so the brows would slant as in anger on average (those of the mean 300-W face are level).
 _MIDDLES = {"eyebrows/eyebrows-angle-down": 0.45}
 _HEAD_FORMS = ("oval", "round", "rectangular", "square", "triangular", "invertedtriangular", "diamond")
 
@@ -101,8 +101,8 @@ _HEAD_FORMS = ("oval", "round", "rectangular", "square", "triangular", "inverted
 class Head:
     """Mesh and sparse targets. Decimetres, +x the subject's left, +y up, +z front.
 
-    Every head is drawn in the place and size of the MakeHuman head. ``paint`` says which point of that head a vertex
-    stands for: skin, eyes and teeth are painted there.
+    Every head has the position and size of the MakeHuman head. ``paint`` is the corresponding point of that head for
+    each vertex, at which skin, eyes and teeth are painted.
     """
 
     base: Floats  # (n, 3)
@@ -117,11 +117,11 @@ class Head:
     occlusion: Floats
     landmark_vertices: NDArray[np.int64]  # (68,)
     targets: Mapping[str, tuple[NDArray[np.int64], Floats]]
-    sink: Mapping[int, float]  # depth added to a material, so that it never pokes through skin that lies close
-    most: Mapping[str, float] = field(default_factory=dict)  # weights above are taken as this; "" is any other target
+    sink: Mapping[int, float]  # depth added to a material, so that it does not show through close skin
+    most: Mapping[str, float] = field(default_factory=dict)  # largest weights; "" stands for all other targets
 
     def offsets(self, weights: Mapping[str, float]) -> Floats:
-        """Sum of the weighted targets (n, 3); raises KeyError for a weight without a target."""
+        """Return the weighted sum of targets (n, 3); raises KeyError for a weight without a target."""
         total = np.zeros_like(self.base)
         for name, weight in weights.items():
             if abs(weight) > 1e-4:
@@ -132,7 +132,7 @@ class Head:
 
 @cache
 def load_head() -> Head:
-    """The packed head that ships with the package."""
+    """Load the MakeHuman head of the package."""
     with (files("fer_zoo.synth") / "data" / "mh_head.npz").open("rb") as stream, np.load(stream) as data:
         start, names = data["start"], data["names"]
         index, value = data["index"].astype(np.int64), data["value"] * float(data["step"])
@@ -161,7 +161,7 @@ def load_head() -> Head:
 
 @dataclass(frozen=True)
 class Traits:
-    """What is drawn first of a person and reported in ``SynthClip.attributes``; all 0..1 except the mixture."""
+    """Basic properties of a subject, reported in ``SynthClip.attributes``; all 0..1 except the mixture."""
 
     skin_tone: float  # 0 lightest .. 1 darkest
     age: float  # 0 young adult .. 1 old
@@ -171,7 +171,7 @@ class Traits:
 
 
 def draw_traits(rng: np.random.Generator) -> Traits:
-    """Skin tone is drawn apart from the shape mixture, so that no tone stands for one head shape."""
+    """Draw the traits of a subject; skin tone and head shape are independent."""
     races = rng.dirichlet([0.4, 0.4, 0.4])
     return Traits(
         skin_tone=float(rng.uniform(0, 1)),
@@ -189,7 +189,7 @@ def _blend3(value: float, names: tuple[str, str, str]) -> dict[str, float]:
 
 
 def shape_weights(traits: Traits, rng: np.random.Generator) -> dict[str, float]:
-    """Target weights of one person's shape: macro blend plus random local pairs."""
+    """Draw the target weights of a subject's shape: macro shapes plus random local pairs."""
     weights: dict[str, float] = {}
     muscle, fat = _blend3(float(rng.uniform(0.3, 0.8)), _MUSCLE), _blend3(traits.weight, _WEIGHT)
     for sex, share in (("female", 1 - traits.sex), ("male", traits.sex)):

@@ -1,4 +1,4 @@
-"""ICT-FaceKit's light head (MIT; not in the package): brought to the place of the MakeHuman head, and its people."""
+"""The light head of ICT-FaceKit (MIT; not in the package), registered to the MakeHuman head, and its subjects."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Ints = NDArray[np.int64]
 
 IDENTITY_SPREAD = 0.8
 _MATERIAL = {FACE: SKIN, SOCKET: SKIN, EYES: EYE, TOOTH: TEETH, GUMS: TONGUE, LASHES: LASH}
-# Of each ball's faces the first are the white with the cornea, the rest an iris within, which is painted instead.
+# The first faces of each eyeball are the white with the cornea; the rest is an inner iris, which is painted instead.
 _SHELL_QUADS = 800
-# In radii of the ball; the sheets of lashes are twice as long, and painted black without their texture.
+# In radii of the eyeball; the lash sheets are twice as long, which would be too long without their texture.
 _LASH_REACH = 1.33
-# The shapes that look about move lids only. Turns of the ball in degrees (yaw, pitch) at weight 1 for the left eye.
+# The gaze shapes move only the lids. Rotation of the left eyeball at weight 1, in degrees (yaw, pitch).
 _LOOKS = {"Out": (28.0, 0.0), "In": (-28.0, 0.0), "Up": (0.0, -22.0), "Down": (0.0, 22.0)}
-# Paint depth (decimetres) of the foremost point, and how fast it falls behind that: what lies further back is darker.
+# Paint depth (decimetres) of the foremost point, and its slope: points farther back are darker.
 _MOUTH_DEPTH = {TOOTH: (1.36, 1.6), GUMS: (1.24, 1.3)}  # this tongue fills the mouth more than MakeHuman's
 _LID_LIMITS = {"eyeSquint": 1.0, "eyeWide": 1.0, "cheekSquint": 1.0}
-# A shape at 1 is as far as one person went when scanned, who hardly drew the brows together.
+# A weight of 1 is the extreme of the scanned subject, who hardly drew the brows together.
 _MOST = {"": 1.0, "unit/browDownLeft": 2.6, "unit/browDownRight": 2.6}
-# As `levelled` asks for them: the mean over 300 people at rest, rendered.
+# Heights for `levelled`: the mean over 300 rendered neutral subjects.
 _BROWS = np.array([0.40, 0.45, 0.45, 0.40, 0.27])
 _BOTH_SIDES = ("browInnerUp", "cheekPuff")
 _KEYS = ("base", "quads", "part", "identity", "shapes", "shape_names", "landmarks68")
@@ -48,10 +48,10 @@ _MIRROR = [
 
 
 def ict_family(pack: Path) -> HeadFamily:
-    """The family of a packed ICT-FaceKit (see ``ict_pack``); kept in memory while the file stays as it is.
+    """Return the family of a packed ICT-FaceKit (see ``ict_pack``), cached until the file changes.
 
     Raises:
-        InputError: the file cannot be read or is no such pack.
+        InputError: the file cannot be read or is not a packed ICT-FaceKit.
     """
     try:
         state = pack.stat()
@@ -69,7 +69,7 @@ def _family(pack: Path, _modified: int, _size: int) -> HeadFamily:
     used = np.unique(quads[keep])
     place = np.zeros(len(base), np.int64)
     place[used] = np.arange(len(used))
-    # einsum, as the library behind `@` may add in another order with more threads.
+    # einsum, because the order of summation of `@` may depend on the number of threads.
     modes, shapes = (
         np.einsum("knc,cd->knd", data[name][:, used].astype(np.float32), matrix.astype(np.float32))
         for name in ("identity", "shapes")
@@ -78,16 +78,16 @@ def _family(pack: Path, _modified: int, _size: int) -> HeadFamily:
     try:
         head = _head(base[used], paint[used], place[quads[keep]], part[keep], place[data["landmarks68"]], named)
     except KeyError as error:
-        raise _no_pack(pack, f"it lacks the shape {error}") from error
+        raise _no_pack(pack, f"the shape {error} is missing") from error
     level = levelled(head.base, head.landmark_vertices, _BROWS)
     return HeadFamily(head, partial(_draw_shape, modes, level), draw_skin, ICT, _LID_LIMITS, stream=(1,))
 
 
 def _no_pack(pack: Path, why: str) -> InputError:
     return InputError(
-        f"{pack} is no packed ICT-FaceKit: {why}.",
+        f"{pack} is not a packed ICT-FaceKit: {why}.",
         "an .npz file with " + ", ".join(_KEYS),
-        "give the checkout of ICT-FaceKit itself, or make the file from it: python tools/pack_ict.py CHECKOUT OUT.npz",
+        "pass the checkout of ICT-FaceKit itself, or pack it: python tools/pack_ict.py CHECKOUT OUT.npz",
     )
 
 
@@ -101,17 +101,17 @@ def _read(pack: Path) -> dict[str, NDArray[np.generic]]:
     fits = all(arrays[key].shape[1:] == (count, 3) for key in ("identity", "shapes"))
     fits &= len(arrays["shape_names"]) == len(arrays["shapes"]) and len(arrays["part"]) == len(arrays["quads"])
     if not fits or arrays["quads"].max() >= count or arrays["landmarks68"].shape != (68,):
-        raise _no_pack(pack, "its arrays do not fit each other")
+        raise _no_pack(pack, "its arrays do not match each other")
     return arrays
 
 
 def _placed(data: dict[str, NDArray[np.generic]]) -> tuple[Floats, Floats, Floats]:
-    """Vertices on the MakeHuman head's place, where they are painted, and the matrix that places offsets."""
+    """Return the vertices registered to the MakeHuman head, their paint positions, and the matrix for offsets."""
     model, marks = load_head(), data["landmarks68"]
     wanted = model.base[model.landmark_vertices]
     wanted = (wanted + wanted[_MIRROR] * [-1, 1, 1]) / 2
     plain = data["base"].astype(np.float64)
-    inner = slice(17, 68)  # the two lists of points differ along the jaw
+    inner = slice(17, 68)  # the two sets of landmarks differ along the jaw
     matrix, shift = similarity(plain[marks[inner]], wanted[inner])
     base = plain @ matrix + shift
     paint = bending(base[marks[inner]], wanted[inner], smoothing=0.02)(base)
@@ -130,13 +130,13 @@ def _ball(base: Floats, quads: NDArray[np.generic], part: NDArray[np.generic], s
 
 
 def _centre(points: Floats) -> Floats:
-    """Centre of the sphere nearest to the points (n, 3)."""
+    """Fit a sphere to the points (n, 3) and return its centre."""
     system = np.column_stack([2 * points, np.ones(len(points))])
     return np.asarray(np.linalg.lstsq(system, (points**2).sum(1), rcond=None)[0][:3])
 
 
 def _drawn(base: Floats, quads: Ints, part: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Which faces are drawn: no shoulders, no iris inside a ball, no back teeth, of the upper lashes the roots."""
+    """Select the faces to render: no shoulders, inner irises or back teeth; only the roots of the upper lashes."""
     corners = base[quads]
     middle = corners.mean(1)
     keep = (corners[:, :, 1].min(1) > 4.8) & (part != LASHES)
@@ -196,7 +196,7 @@ def _head(
 def _targets(
     base: Floats, vertex_material: Ints, shapes: dict[str, NDArray[np.float32]]
 ) -> dict[str, tuple[Ints, Floats]]:
-    """Shapes under the names of the units, balls turning, two-sided units joined; KeyError where one is missing."""
+    """Return the targets by unit name, with rotating eyeballs and two-sided units; KeyError if one is missing."""
     dense = {name: shape.astype(np.float64) for name, shape in shapes.items()}
     for side, sign in (("L", 1), ("R", -1)):
         ball = np.flatnonzero((vertex_material == EYE) & (base[:, 0] * sign > 0))
@@ -219,7 +219,7 @@ def _targets(
 
 
 def _draw_shape(modes: NDArray[np.float32], level: Floats, traits: Traits, rng: np.random.Generator) -> Floats:
-    """Offsets of one person; the traits have no say, as the modes are not named."""
+    """Draw the offsets of a subject; the traits are not used, since the identity modes have no names."""
     total = level.copy()
     for weight, mode in zip(rng.normal(0, IDENTITY_SPREAD, len(modes)), modes, strict=True):
         total += weight * mode

@@ -1,4 +1,4 @@
-"""From a checkout of ICT-FaceKit (MIT) to the arrays that ``ict`` reads: mesh, parts, identities, expressions."""
+"""Packs a checkout of ICT-FaceKit (MIT) into the arrays that ``ict`` reads: mesh, parts, identities, expressions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_zoo.errors import InputError
 FACE, EYES, TEETH, GUMS, LASHES, SOCKET = range(6)
 
 # First and last + 1 face of each part in the OBJ files (table in ICT-FaceKit's README.md). Eye sockets, tear fluid and
-# the sheets between lid and ball are left out.
+# the sheets between lid and eyeball are omitted.
 PARTS: tuple[tuple[int, int, int], ...] = (
     (0, 11144, FACE),
     (11144, 13226, SOCKET),
@@ -22,7 +22,7 @@ PARTS: tuple[tuple[int, int, int], ...] = (
     (21496, 24692, EYES),
     (25304, 26384, LASHES),
 )
-# `idx_to_landmark_verts` of FaceXModel/vertex_indices.json: Multi-PIE's 68 points, the order of iBUG.
+# `idx_to_landmark_verts` of FaceXModel/vertex_indices.json: the 68 landmarks of Multi-PIE, in iBUG order.
 LANDMARKS: tuple[int, ...] = (
     1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443,  # jaw
     268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509,  # brows
@@ -37,7 +37,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def model_folder(checkout: Path) -> Path | None:
-    """The folder of OBJ files in a checkout, or the folder itself if it holds them; None if neither does."""
+    """Return the folder with the OBJ files, the checkout itself or FaceXModel in it; None if there are none."""
     for folder in (checkout, checkout / "FaceXModel"):
         if (folder / f"{NEUTRAL}.obj").is_file():
             return folder
@@ -49,14 +49,14 @@ def pack_checkout(
     parts: Sequence[tuple[int, int, int]] = PARTS,
     landmarks: Sequence[int] = LANDMARKS,
 ) -> Arrays:
-    """Read ``FaceXModel/*.obj`` (some 160 files, 400 MB) and keep what is drawn; takes some 20 seconds.
+    """Read ``FaceXModel/*.obj`` (about 160 files, 400 MB) and keep the rendered parts; takes about 20 seconds.
 
     Arrays: base (n, 3) float32 and quads (q, 4) uint16 (a triangle repeats its first corner), part (q,) uint8,
     identity (k, n, 3) and shapes (s, n, 3) float16, both offsets from base, shape_names (s,), landmarks68 (68,).
     Centimetres, as in the files.
 
     Raises:
-        InputError: the folder holds no ICT-FaceKit, or a file does not fit the neutral mesh.
+        InputError: the folder does not contain ICT-FaceKit, or a file does not match the neutral mesh.
     """
     folder = model_folder(checkout)
     names = sorted(path.stem for path in folder.glob("*.obj")) if folder else []
@@ -65,8 +65,8 @@ def pack_checkout(
     if folder is None or not modes or not units:
         raise InputError(
             f"{checkout} holds no ICT-FaceKit: {len(modes)} identity and {len(units)} expression shapes found.",
-            f"a checkout of it, with FaceXModel/{NEUTRAL}.obj, identity000.obj, jawOpen.obj and so on",
-            "git clone https://github.com/ICT-VGL/ICT-FaceKit and give that folder",
+            f"a checkout with FaceXModel/{NEUTRAL}.obj, identity000.obj, jawOpen.obj and so on",
+            "run git clone https://github.com/ICT-VGL/ICT-FaceKit and pass that folder",
         )
     neutral, quads = _vertices(folder / f"{NEUTRAL}.obj"), _quads(folder / f"{NEUTRAL}.obj")
     kept = np.concatenate([np.arange(first, end) for first, end, _ in parts])
@@ -74,7 +74,7 @@ def pack_checkout(
         raise InputError(
             f"{folder / NEUTRAL}.obj has {len(quads)} faces.",
             f"at least {kept.max() + 1}",
-            "check out ICT-FaceKit anew",
+            "check out ICT-FaceKit again",
         )
     used = np.unique(quads[kept])
     place = np.zeros(len(neutral), np.uint16)
@@ -105,7 +105,9 @@ def _shape(path: Path, neutral: NDArray[np.float32]) -> NDArray[np.float32]:
     found = _vertices(path)
     if found.shape != neutral.shape:
         raise InputError(
-            f"{path} has {len(found)} vertices.", f"{len(neutral)}, as the neutral mesh", "check out ICT-FaceKit anew"
+            f"{path} has {len(found)} vertices.",
+            f"{len(neutral)}, like the neutral mesh",
+            "check out ICT-FaceKit again",
         )
     return found
 

@@ -1,6 +1,6 @@
-"""Skin of ``synthict``: another painter than MakeHuman's, so that a texture learnt on one helps little on the other.
+"""Skin of ``synthict``, painted differently from MakeHuman's so that textures learned on one do not transfer.
 
-Tone comes from two pigments instead of a colour table, brows are drawn hair by hair, pores are finer, moles are round.
+The tone is a mix of two pigments instead of a colour table, brows are single hairs, pores are finer, moles are round.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from fer_zoo.synth.texture import ANGLE_MAX, HEIGHT, WIDTH, Y_HIGH, Y_LOW, cloud
 Floats = NDArray[np.float64]
 
 _PALE = np.array([0.93, 0.74, 0.64])
-# What is left of red, green and blue light at full strength is exp(-number).
+# Transmission of red, green and blue at full strength is exp(-number).
 _MELANIN, _BLOOD = np.array([2.45, 3.1, 3.6]), np.array([0.05, 0.45, 0.35])
-_FINE = 4  # strokes are drawn this much larger and then made small
+_FINE = 4  # supersampling of strokes
 
 
 def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
-    """Paint one person."""
+    """Draw the skin of a subject."""
     melanin = np.clip(traits.skin_tone + rng.normal(0, 0.03), 0.02, 1.0) + 0.05 * cloud(rng, 60, 2) * rng.random()
     blood = rng.uniform(0.1, 0.5) + rng.uniform(0.02, 0.1) * cloud(rng, 22, 3)
     pores = np.exp(rng.uniform(0.015, 0.05) * cloud(rng, 2.5, 1))
@@ -49,14 +49,14 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
         hair=hair,
         teeth=np.array([0.95, 0.9, 0.8]) * rng.uniform(0.8, 1.1),
         gloss=float(rng.uniform(0.15, 0.7)),
-        # The unit weights end at 1 where MakeHuman's run to 2.
+        # Unit weights are at most 1, MakeHuman's at most 2.
         wrinkle_gain=0.8 + 0.9 * traits.age,
         beard=beard,
     )
 
 
 def _place(angle: Floats, y: Floats) -> list[tuple[float, float]]:
-    """Pixels of the large drawing."""
+    """Return pixel coordinates in the supersampled drawing."""
     across = (angle + ANGLE_MAX) / (2 * ANGLE_MAX) * WIDTH * _FINE
     down = (Y_HIGH - y) / (Y_HIGH - Y_LOW) * HEIGHT * _FINE
     return list(zip(across.tolist(), down.tolist(), strict=True))
@@ -67,7 +67,7 @@ def _shrunk(drawing: Image.Image) -> Floats:
 
 
 def _brows(traits: Traits, rng: np.random.Generator) -> Floats:
-    """Cover 0..1 of single hairs: upright at the inner end, lying along the brow further out."""
+    """Draw the cover 0..1 of single hairs: upright at the inner end, along the brow farther out."""
     thick = rng.uniform(0.035, 0.065) * (0.85 + 0.3 * traits.sex)
     arch, lift, tilt = rng.uniform(0.0, 0.06), rng.normal(0, 0.012), rng.normal(0, 0.015)
     inner, outer = rng.uniform(0.09, 0.15), rng.uniform(0.45, 0.54)

@@ -1,4 +1,4 @@
-"""How much of its surroundings each vertex of a head sees: worked out once, as shade in folds and hollows."""
+"""Baked ambient occlusion of a head: the shade in folds and hollows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Ints = NDArray[np.int64]
 
 
 def bake_occlusion(vertices: Floats, triangles: Ints, directions: int = 128, size: int = 320) -> Floats:
-    """Cosine-weighted share of the sphere of directions from which each vertex is seen."""
+    """Return the cosine-weighted fraction of directions from which each vertex is visible."""
     normals = vertex_normals(vertices, triangles)
     centre = (vertices.max(0) + vertices.min(0)) / 2
     points = (vertices - centre) / np.abs(vertices - centre).max() / 1.8

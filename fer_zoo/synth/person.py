@@ -1,4 +1,4 @@
-"""One person, ready to render: shape, paint, hair, and everything that does not change with the expression."""
+"""One subject, ready to render: shape, skin, hair, and everything else that does not change with the expression."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ U, V, BASE_X, BASE_Y, BASE_Z, LIP, INSIDE, OCCLUSION = range(8)
 
 @dataclass(frozen=True)
 class Person:
-    """Geometry is head vertices first, then hair, then glasses."""
+    """One subject; vertices are those of the head, then hair, then glasses."""
 
     identity: int
     family: HeadFamily
@@ -34,13 +34,13 @@ class Person:
     rest: Rest
     style: str
     glasses: bool
-    shape: Floats  # (h, 3) head vertices of the bare face
+    shape: Floats  # (h, 3) head vertices without expression
     extra: Floats  # (e, 3) vertices of hair and glasses
     extra_normals: Floats  # (e, 3)
     triangles: NDArray[np.int64]
     material: NDArray[np.int64]
     cutout: Floats  # (h + e,)
-    sink: Floats  # (h + e,) depth added, as head.sink says
+    sink: Floats  # (h + e,) depth offset from head.sink
     attributes: Floats  # (h + e, 8)
     strands: NDArray[np.float32]  # (h, w, 1) hair brightness
     frame_colour: Floats
@@ -48,13 +48,13 @@ class Person:
 
 @lru_cache(maxsize=8)
 def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> Person:
-    """The same person for the same family and pair of numbers, whatever was built before; MakeHuman's if not said."""
+    """Build a subject, determined by the arguments alone; the default family is ``makehuman()``."""
     family = family or makehuman()
     head = family.head
     rng, traits = _first_draws(seed, identity, family)
     shape = _centred(head, head.base + family.draw_shape(traits, rng))
     if family.variety:
-        # Numbers of their own, so that the same people come out otherwise as they are without.
+        # A separate stream, so that everything else about a subject is the same as without variety.
         own = np.random.default_rng(np.random.SeedSequence([seed, identity, 4, *family.stream]))
         shape = own_features(head, shape, family.variety, own)
         head = own_units(head, family.variety, own)
@@ -92,7 +92,7 @@ def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> 
 
 
 def person_groups(seed: int, identity: int, family: HeadFamily) -> dict[str, str]:
-    """Sex and age of the head's shape and tone of the skin, in words: what figures can be told apart by."""
+    """Return the sex, age and skin groups of a subject, for metrics per group."""
     _, traits = _first_draws(seed, identity, family)
     thirds = {"age": ("young", "middle", "old"), "skin": ("light", "medium", "dark")}
     drawn = {"age": traits.age, "skin": traits.skin_tone}
@@ -108,14 +108,14 @@ def _first_draws(seed: int, identity: int, family: HeadFamily) -> tuple[np.rando
 
 
 def _centred(head: Head, shape: Floats) -> Floats:
-    """Macro targets make whole bodies taller or shorter; bring the head back to where the unshaped one is."""
+    """Move the head back to the position of the base mesh: macro targets change the height of the body."""
     upper = (head.vertex_material == SKIN) & (head.base[:, 1] > 6.9) & (head.ear < 0.2)
     moved = (shape - head.base)[upper].mean(0)
     return np.asarray(shape - np.array([0.0, moved[1], moved[2]]))
 
 
 def _paint_scalp(skin: Skin, style: str, hair: Extra, rng: np.random.Generator) -> Skin:
-    """Skin under the hair takes its colour, so that gaps in the shell do not shine."""
+    """Paint the skin under the hair in the hair colour, so that gaps in the shell are not visible."""
     line = 7.98 + (0.35 if style in ("buzz", "short", "crop") else 0.0) * np.exp(-(((np.abs(ANGLE) - 0.5) / 0.3) ** 2))
     side = np.interp(np.abs(ANGLE), [0, 0.8, 0.95, 1.2, 1.35, 1.9], [9, 9, 7.85, 7.5, 7.42, 7.3])
     cover = 0.9 * ramp(-0.03, 0.06, HEIGHT_Y - np.minimum(line, side) + 0.01 * cloud(rng, 3, 1))
@@ -124,7 +124,7 @@ def _paint_scalp(skin: Skin, style: str, hair: Extra, rng: np.random.Generator) 
 
 
 def _lashes(head: Head, traits: Traits, rng: np.random.Generator) -> Floats:
-    """Cut-out of the upper lashes: ragged, denser on some people."""
+    """Draw the cut-out of the upper lashes: ragged, with a density per subject."""
     density = rng.uniform(-0.4, 0.5) + 0.5 * (1 - traits.sex)
     return np.where(head.vertex_material == LASH, rng.uniform(-1, 1, len(head.base)) + density, 0.0)
 
@@ -150,7 +150,7 @@ def _join(head: Head, extras: list[Extra], lash_cutout: Floats) -> tuple[NDArray
 
 def _attributes(head: Head, extras: list[Extra]) -> Floats:
     u, v = texture_coordinates(head.paint)
-    # Lids lie folded in the open eye; their baked occlusion is lightened so that a blink is not a black hole.
+    # Lids are folded in the open eye; lighten their baked occlusion so that closed lids are not black.
     occlusion = np.clip(0.04 + 1.1 * head.occlusion**1.15, 0, 1) * (1 - 0.12 * head.lid)
     occlusion = np.where(head.lid > 0.5, np.maximum(occlusion, 0.55), occlusion)
     occlusion = np.where(head.vertex_material == EYE, 0.86, occlusion)

@@ -1,7 +1,7 @@
-"""The 68 iBUG points as vertices of MakeHuman's hm08 mesh (original numbering).
+"""The 68 iBUG landmarks as vertices of MakeHuman's hm08 mesh (original numbering).
 
-Chosen once: of all mirrored pairs of vertices seen from the front, the pair whose projections lie nearest, on average
-over some 30 people x 7 expressions, frontal and posed, to where dlib's 68-point predictor puts the point on renders.
+Chosen once: of all mirrored pairs of vertices visible from the front, the pair whose projections are closest, on
+average over about 30 subjects x 7 expressions, frontal and posed, to the landmark that dlib predicts on renders.
 """
 
 LANDMARK_VERTICES: tuple[int, ...] = (

@@ -1,4 +1,4 @@
-"""What happens to light on its way into a file: background, exposure, blur, noise, low resolution, compression."""
+"""From linear light to a recorded frame: background, exposure, blur, noise, low resolution, compression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Recorder:
-    """One camera and file format; the same for all frames of a clip."""
+    """Camera and file format of a clip."""
 
     source: int  # side in pixels at which the scene was recorded
     oversampling: float
@@ -32,7 +32,7 @@ class Recorder:
 
 
 def draw_recorder(rng: np.random.Generator, size: int, plain: bool = False) -> Recorder:
-    """``plain`` keeps the picture clean (for looking at, and for comparisons)."""
+    """Draw a recorder; with ``plain`` the frames are clean (for figures and comparisons)."""
     if plain:
         return Recorder(size, 2.0, 1.0, 2.2, 1.0, 1.0, np.ones(3), 0.0, 0.0, 0)
     low = rng.random() < 0.4
@@ -53,12 +53,12 @@ def draw_recorder(rng: np.random.Generator, size: int, plain: bool = False) -> R
 
 
 def render_side(recorder: Recorder) -> int:
-    """Side in pixels of the picture to render."""
+    """Return the side in pixels at which to render."""
     return round(recorder.source * recorder.oversampling)
 
 
 def metered(linear: NDArray[np.float32], recorder: Recorder) -> Recorder:
-    """The recorder with its exposure turned most of the way to a well-lit face, as cameras do by themselves."""
+    """Return the recorder with its exposure adjusted towards a well-lit face, like a camera's autoexposure."""
     n = len(linear)
     middle = linear[int(0.3 * n) : int(0.75 * n), int(0.3 * n) : int(0.7 * n)]
     level = float(np.maximum(middle, 0).mean())
@@ -67,9 +67,9 @@ def metered(linear: NDArray[np.float32], recorder: Recorder) -> Recorder:
 
 
 def develop(linear: NDArray[np.float32], recorder: Recorder) -> Picture:
-    """Linear light to 8-bit: white balance, exposure with a soft shoulder, gamma, contrast, saturation."""
+    """Convert linear light to 8 bits: white balance, exposure with a soft shoulder, gamma, contrast, saturation."""
     light = np.maximum(linear, 0) * (recorder.balance * recorder.exposure).astype(np.float32)
-    # Above 0.7 the curve bends so that highlights do not clip flat.
+    # Above 0.7 the curve is compressed so that highlights do not clip.
     over = np.maximum(light - np.float32(0.7), 0)
     light = np.minimum(light, np.float32(0.7)) + over / (1 + over / np.float32(0.3))
     shown = np.power(light, np.float32(1 / recorder.gamma))
@@ -82,7 +82,7 @@ def develop(linear: NDArray[np.float32], recorder: Recorder) -> Picture:
 
 
 def record(picture: Picture, recorder: Recorder, size: int, rng: np.random.Generator) -> Picture:
-    """Downsample to the source size, blur, add noise, compress, and bring to ``size``."""
+    """Downsample to the source size, blur, add noise, compress, and resize to ``size``."""
     image = Image.fromarray(picture).resize((recorder.source, recorder.source), Image.Resampling.BOX)
     if recorder.blur:
         image = image.filter(ImageFilter.GaussianBlur(recorder.blur))
@@ -100,7 +100,7 @@ def record(picture: Picture, recorder: Recorder, size: int, rng: np.random.Gener
 
 
 def draw_background(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-    """Linear-light backdrop (side, side, 3): plain, gradient, soft blobs, or blocks like a room out of focus."""
+    """Draw a linear-light background (side, side, 3): plain, gradient, soft blobs, or blurred blocks."""
     level = rng.beta(0.9, 1.2)
     vivid = rng.beta(1, 5)
 

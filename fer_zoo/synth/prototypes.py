@@ -1,4 +1,4 @@
-"""What the seven labels mean: facial units at full strength, and how people differ in showing them."""
+"""The seven labels as facial units at full strength, and their variation between subjects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 LABELS: tuple[str, ...] = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
-# Unit weights at the apex. Several variants of a label are different ways people show it; the number is its share.
+# Unit weights at the apex. A label has several variants; the number is the probability of a variant.
 Prototypes = Mapping[str, tuple[tuple[float, str], ...]]
 
 MAKEHUMAN: Prototypes = {
@@ -60,7 +60,7 @@ MAKEHUMAN: Prototypes = {
             "mouthSmile 1.35, cheekSquint 0.65, eyeSquint 0.35, mouthUpperUp 0.85, mouthLowerDown 0.5, "
             "mouthStretch 0.4, jawOpen 0.22",
         ),
-        # Delight: the eyes stay open and the brows go up.
+        # Delight: eyes open, brows raised.
         (
             0.3,
             "mouthSmile 1.4, cheekSquint 0.35, mouthUpperUp 0.9, mouthLowerDown 0.6, mouthStretch 0.35, jawOpen 0.2, "
@@ -95,7 +95,7 @@ MAKEHUMAN: Prototypes = {
     ),
 }
 
-# The shapes of ICT-FaceKit end where the person's did when scanned: weights above 1 are cut.
+# The shapes of ICT-FaceKit are scanned extremes: weights above 1 are clipped.
 ICT: Prototypes = {
     "neutral": ((1.0, ""),),
     "anger": (
@@ -176,11 +176,11 @@ ICT: Prototypes = {
 
 
 def prototype_weights(text: str) -> dict[str, float]:
-    """``"jawOpen 0.6, eyeWide 1"`` as a mapping."""
+    """Parse ``"jawOpen 0.6, eyeWide 1"``."""
     return {name: float(weight) for name, weight in (item.split() for item in text.split(",") if item)}
 
 
-# Dropping these would change the label, not its manner.
+# Units that define the label and are never dropped.
 _CORE: Mapping[str, tuple[str, ...]] = {
     "anger": ("browDown",),
     "disgust": ("noseSneer", "mouthUpperUp"),
@@ -198,12 +198,12 @@ _DROP, _LOW, _HIGH = 0.08, 0.65, 1.1
 
 
 def sides(name: str) -> tuple[str, ...]:
-    """Target names of a unit: itself, or its left and right halves."""
+    """Return the target names of a unit: one, or one per side."""
     return (f"unit/{name}",) if name.startswith(_ONE_SIDED) else (f"unit/{name}Left", f"unit/{name}Right")
 
 
 def draw_apex(label: str, rng: np.random.Generator, prototypes: Prototypes = MAKEHUMAN) -> dict[str, float]:
-    """Unit weights at full strength: a variant of the prototype, each weight varied, some dropped, a bit lopsided."""
+    """Draw unit weights at full strength: a variant of the prototype, weights varied, some dropped, sides unequal."""
     variants = prototypes[label]
     shares = np.array([share for share, _ in variants])
     prototype = prototype_weights(variants[int(rng.choice(len(variants), p=shares / shares.sum()))][1])
@@ -215,7 +215,7 @@ def draw_apex(label: str, rng: np.random.Generator, prototypes: Prototypes = MAK
             continue
         for sign, side in zip((1, -1), sides(name), strict=False):
             weights[side] = float(weight * scale * (1 + sign * lopsided))
-    if label == "happiness" and rng.random() < 0.25:  # people smile with any brows and lids
+    if label == "happiness" and rng.random() < 0.25:  # smiles occur with any position of brows and lids
         raised = {"browOuterUp": 0.5, "browInnerUp": 0.5, "eyeWide": 0.6}
         for name, most in raised.items():
             amount = float(rng.uniform(0.1, most))

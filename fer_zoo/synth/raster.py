@@ -1,7 +1,7 @@
-"""Software z-buffer: which triangle is seen at each pixel, and what its corners' attributes are there.
+"""Software z-buffer: the visible triangle at each pixel, and interpolated vertex attributes.
 
-Two backends with the same arithmetic in float64, so that they give the same bits: numba (fast) and numpy (fallback).
-Pixel centres lie at integers; ``x`` goes right, ``y`` down; smaller depth is nearer.
+Two backends do the same arithmetic in float64 and give the same bits: numba (fast) and numpy (fallback). Pixel
+centres are at integers; ``x`` goes right, ``y`` down; smaller depth is nearer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Backend = Literal["auto", "numba", "numpy"]
 
 @dataclass(frozen=True)
 class Visible:
-    """What a z-buffer pass sees: per pixel the depth (inf: nothing); per covered pixel its index, triangle, weights."""
+    """Result of a z-buffer pass: depth per pixel (inf if empty); index, triangle and weights per covered pixel."""
 
     depth: Floats  # (size, size)
     pixel: NDArray[np.int64]  # (n,) flat index into the picture
@@ -32,9 +32,9 @@ class Visible:
 
 
 def kernels(backend: Backend = "auto") -> ModuleType:
-    """The module with the inner loops: ``auto`` takes numba where it can be imported."""
+    """Return the module with the inner loops; ``auto`` selects numba if it is installed."""
     if backend not in ("auto", "numba", "numpy"):
-        raise OptionError(f"backend {backend!r}", "'auto', 'numba', 'numpy'", "use 'auto' when unsure")
+        raise OptionError(f"Unknown backend {backend!r}.", "'auto', 'numba', 'numpy'", "use 'auto'")
     if backend == "numpy" or (backend == "auto" and find_spec("numba") is None):
         from fer_zoo.synth import _kernels_numpy
 
@@ -45,7 +45,7 @@ def kernels(backend: Backend = "auto") -> ModuleType:
 
 
 def vertex_normals(vertices: Floats, triangles: Ints, backend: Backend = "auto") -> Floats:
-    """Area-weighted unit normals (n, 3)."""
+    """Return area-weighted unit normals (n, 3)."""
     result: Floats = kernels(backend).normals(np.ascontiguousarray(vertices, np.float64), triangles)
     return result
 
@@ -60,10 +60,9 @@ def rasterize(
     cull: bool = True,
     backend: Backend = "auto",
 ) -> Visible:
-    """Nearest triangle per pixel of a ``size`` x ``size`` picture.
+    """Find the nearest triangle at each pixel of a ``size`` x ``size`` image.
 
-    ``cutout`` (n,): a fragment is dropped where the interpolated value is negative (hair edges); ``cull`` drops
-    triangles that turn their back.
+    Fragments are dropped where the interpolated ``cutout`` (n,) is negative (hair edges); ``cull`` drops back faces.
     """
     hold = np.zeros(len(pixels)) if cutout is None else np.ascontiguousarray(cutout, np.float64)
     zbuffer, owner, weights = kernels(backend).raster(
@@ -74,12 +73,12 @@ def rasterize(
 
 
 def interpolate(visible: Visible, triangles: Ints, attributes: Floats, backend: Backend = "auto") -> Floats:
-    """Attributes (v, k) of the vertices at the visible pixels (n, k)."""
+    """Interpolate vertex attributes (v, k) at the visible pixels (n, k)."""
     result: Floats = kernels(backend).interpolate(visible.triangle, visible.weights, triangles, attributes)
     return result
 
 
 def sample(texture: NDArray[np.floating], u: Floats, v: Floats, backend: Backend = "auto") -> Floats:
-    """Bilinear look-up in ``texture`` (h, w, c), ``u`` right and ``v`` down in 0..1, clamped at the border."""
+    """Sample ``texture`` (h, w, c) bilinearly, ``u`` right and ``v`` down in 0..1, clamped at the border."""
     result: Floats = kernels(backend).sample(texture, u, v)
     return result

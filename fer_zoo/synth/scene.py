@@ -1,4 +1,4 @@
-"""Camera, light and background of a clip, and the picture of one frame in linear light."""
+"""Camera and light of a clip, and shading of one frame in linear light."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_zoo.synth.texture import ramp
 
 Floats = NDArray[np.float64]
 
-PIVOT = np.array([0.0, 6.7, 0.1])  # the head turns about the top of the neck
+PIVOT = np.array([0.0, 6.7, 0.1])  # the head rotates around the top of the neck
 EYE_CENTRE = np.array([0.308, 7.284, 1.235])
 
 
@@ -33,14 +33,14 @@ class Light:
 
 @dataclass(frozen=True)
 class Camera:
-    """Pinhole at ``distance`` decimetres; ``focal`` and ``centre`` map to pixels of a unit canvas."""
+    """Pinhole camera at ``distance`` decimetres; ``focal`` and ``centre`` map to a unit canvas."""
 
     distance: float
     focal: float = 1.0
     centre: tuple[float, float] = (0.0, 0.0)
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
-        """Unit-canvas coordinates (n, 2), y down, and depth (n,)."""
+        """Return unit-canvas coordinates (n, 2), y down, and depth (n,)."""
         depth = self.distance - points[:, 2]
         x = self.focal * points[:, 0] / depth - self.centre[0] + 0.5
         y = -self.focal * points[:, 1] / depth - self.centre[1] + 0.5
@@ -48,7 +48,7 @@ class Camera:
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Floats:
-    """Head turn in radians: yaw to the subject's left, pitch down, roll in the image plane."""
+    """Return the rotation matrix of the head; radians, yaw to the subject's left, pitch down, roll in plane."""
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
@@ -66,7 +66,7 @@ def _tint(rng: np.random.Generator, spread: float) -> Floats:
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """From soft and frontal to hard and from the side."""
+    """Draw a light between soft and frontal, and hard and from the side."""
     hard = rng.beta(1.2, 1.6)
     side = np.clip(rng.normal(0, 0.65), -1.35, 1.35)
     key = _direction(side, float(rng.uniform(-0.1, 1.0)))
@@ -81,7 +81,7 @@ def draw_light(rng: np.random.Generator) -> Light:
 
 
 def key_shadow(person: Person, posed: Floats, light: Light, backend: Backend, size: int = 144) -> Floats:
-    """Share of the key light that reaches each vertex (n,): a soft-edged shadow map from the light's direction."""
+    """Return the fraction of the key light that reaches each vertex (n,), from a soft shadow map."""
     right = np.cross([0.0, 1.0, 0.1], light.key)
     right /= np.linalg.norm(right)
     rotated = posed @ np.stack([right, np.cross(light.key, right), light.key]).T
@@ -93,7 +93,7 @@ def key_shadow(person: Person, posed: Floats, light: Light, backend: Backend, si
         column = np.clip(np.rint(pixels[:, 0] + dx), 0, size - 1).astype(np.int64)
         row = np.clip(np.rint(pixels[:, 1] + dy), 0, size - 1).astype(np.int64)
         lit += -rotated[:, 2] < seen[row, column] + 0.10
-    # The map is made once a clip: what the lips may uncover later must not keep the shadow of a closed mouth.
+    # The map is computed once per clip: teeth that appear later must not keep the shadow of a closed mouth.
     mouth = np.isin(person.head.vertex_material, (TEETH, TONGUE))
     lit[: len(mouth)][mouth] = np.maximum(lit[: len(mouth)][mouth], 3.5)
     return np.asarray(lit / 5.0)
@@ -110,7 +110,7 @@ def shade(
     background: NDArray[np.float32],
     backend: Backend = "auto",
 ) -> NDArray[np.float32]:
-    """Linear-light picture (s, s, 3) of one frame; ``posed`` (n, 3) and ``normals`` (n, 3) in camera axes."""
+    """Render one frame (s, s, 3) in linear light; ``posed`` (n, 3) and ``normals`` (n, 3) in camera axes."""
     size = background.shape[0]
     unit, depth = camera.project(posed)
     seen = rasterize(
@@ -128,13 +128,13 @@ def shade(
 def _surface(
     person: Person, material: NDArray[np.int64], at: Floats, units: Mapping[str, float], backend: Backend
 ) -> tuple[Floats, Floats, Floats]:
-    """Colour (n, 3), gloss (n,) and sharpness (n,) of the highlight for the visible pixels."""
+    """Return colour (n, 3), gloss (n,) and sharpness (n,) of the highlight for the visible pixels."""
     colour, gloss, sharpness = np.empty((len(at), 3)), np.zeros(len(at)), np.full(len(at), 20.0)
     rows = np.flatnonzero(material == SKIN)
     colour[rows], gloss[rows] = _skin(person, at[rows], units, backend)
     rows = np.flatnonzero(material == EYE)
     colour[rows], gloss[rows], sharpness[rows] = _eye(person, at[rows]), 0.7, 60.0
-    # The eyeball lies in the shade of the upper lid.
+    # The upper lid shades the eyeball.
     at[rows, OCCLUSION] *= 1 - 0.4 * ramp(0.0, 0.14, at[rows, BASE_Y] - EYE_CENTRE[1])
     rows = np.flatnonzero(material == TEETH)
     gap = ramp(0.72, 0.98, np.abs(np.sin(at[rows, BASE_X] * 34.0)))
@@ -166,7 +166,7 @@ def _skin(person: Person, at: Floats, units: Mapping[str, float], backend: Backe
 
 
 def _eye(person: Person, at: Floats) -> Floats:
-    """Pupil, iris with a dark rim, white; drawn where the ball was at rest, so that it turns with the ball."""
+    """Return the colour of pupil, iris and white, from rest positions, so that they rotate with the eyeball."""
     centre = np.where(at[:, BASE_X : BASE_X + 1] > 0, EYE_CENTRE, EYE_CENTRE * np.array([-1, 1, 1]))
     arm = at[:, BASE_X : BASE_Z + 1] - centre
     angle = np.arccos(np.clip(arm[:, 2] / np.sqrt((arm * arm).sum(1)), -1, 1))[:, None]
@@ -185,7 +185,7 @@ def _light(
     facing *= np.where(facing[:, 2:] < -0.15, -1.0, 1.0)
     half = light.key + np.array([0, 0, 1.0])
     half /= np.sqrt((half * half).sum())
-    wrap = np.array([0.25, 0.15, 0.12])  # red light travels furthest under skin
+    wrap = np.array([0.25, 0.15, 0.12])  # red light travels farthest under skin
 
     def lambert(direction: Floats) -> Floats:
         cosine = (facing * direction).sum(1)[:, None]

@@ -1,4 +1,4 @@
-"""Procedural skin of one person: tone, blotches, brows, beard, lips, clothes; and the wrinkles that units drive."""
+"""Procedural skin of a subject: tone, blotches, brows, beard, lips, clothes; and wrinkles driven by facial units."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ IRISES = np.array(
 
 @dataclass(frozen=True)
 class Skin:
-    """Linear-light colours. ``albedo`` is laid out on the cylinder of ``texture``."""
+    """Colours in linear light; ``albedo`` is on the cylinder of ``texture``."""
 
     albedo: NDArray[np.float32]  # (h, w, 3)
     lip: Floats  # (3,)
@@ -57,19 +57,19 @@ class Skin:
 
 
 def linear(rgb: Floats) -> Floats:
-    """8-bit sRGB-like values to linear light."""
+    """Convert 8-bit sRGB-like values to linear light."""
     return np.asarray((rgb / 255.0) ** 2.2)
 
 
 def pick(table: Floats, value: float) -> Floats:
-    """Linear interpolation along a colour table, ``value`` in 0..1."""
+    """Interpolate a colour table linearly, ``value`` in 0..1."""
     place = value * (len(table) - 1)
     k = min(int(place), len(table) - 2)
     return np.asarray(table[k] + (place - k) * (table[k + 1] - table[k]))
 
 
 def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
-    """Paint one person."""
+    """Draw the skin of a subject."""
     tone = linear(pick(_TONES, traits.skin_tone)) * rng.uniform(0.9, 1.1) * (1 + rng.normal(0, 0.03, 3))
     hair = hair_colour(traits, rng)
     paint = np.ones((*ANGLE.shape, 3)) * tone
@@ -105,19 +105,19 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
 
 
 def mix(paint: Floats, colour: Floats, alpha: Floats) -> None:
-    """Lay a colour (3,) over the paint (h, w, 3), in place, with cover alpha (h, w) 0..1."""
+    """Blend a colour (3,) over the paint (h, w, 3) with alpha (h, w) 0..1, in place."""
     paint += alpha[..., None] * (colour - paint)
 
 
 def hair_colour(traits: Traits, rng: np.random.Generator) -> Floats:
-    """A colour that goes with the skin's, greyer with age."""
+    """Draw a hair colour that suits the skin tone, greyer with age."""
     colour = linear(_HAIRS[rng.integers(len(_HAIRS) if traits.skin_tone < 0.4 else 3)]) * rng.uniform(0.7, 1.2)
     grey = np.clip(2.2 * traits.age - 1.1 + rng.normal(0, 0.25), 0, 0.95)
     return np.asarray(colour * (1 - grey) + grey * linear(np.array([158.0, 155, 150])))
 
 
 def blush(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
-    """Redden cheeks, nose and chin and darken the skin about the eyes, in place."""
+    """Redden cheeks, nose and chin and darken the skin around the eyes, in place."""
     gain = rng.uniform(0.2, 1.0)
     cheeks = [(side * 0.42, 6.98, 0.16, 0.16, 0.8) for side in (-1, 1)]
     for angle, y, wide, tall, share in (*cheeks, (0, 6.95, 0.08, 0.12, 0.7), (0, 6.35, 0.15, 0.1, 0.35)):
@@ -130,7 +130,7 @@ def blush(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
 
 
 def lash_line(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
-    """The dark edge that lashes draw round every eye; stronger and wider with make-up."""
+    """Paint the dark lash line around the eyes, stronger and wider with make-up, in place."""
     made_up = rng.random() < 0.65 - 0.6 * traits.sex
     strength = rng.uniform(0.5, 0.95) if made_up else rng.uniform(0.1, 0.5)
     width = rng.uniform(0.014, 0.028) if made_up else 0.012
@@ -155,7 +155,7 @@ def age_lines(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
 
 
 def beard_cover(strength: float, rng: np.random.Generator) -> Floats:
-    """Chin, cheek and moustache cover; low strength is stubble."""
+    """Draw the cover of chin, cheek and moustache; low strength is stubble."""
     reach = rng.uniform(0.0, 1.0)
     cheek = ramp(-0.06, 0.06, 6.55 + 0.45 * ramp(0.3, 1.0, np.abs(ANGLE)) * (0.6 + 0.5 * reach) - HEIGHT_Y)
     jaw = ramp(6.08, 6.28, HEIGHT_Y) * (1 - ramp(1.1, 1.3, np.abs(ANGLE)))
@@ -188,7 +188,7 @@ def clothes(paint: Floats, rng: np.random.Generator) -> None:
 
 @cache
 def wrinkle_maps() -> Mapping[str, Floats]:
-    """Depth 0..1 of each family of folds, on the cylinder."""
+    """Return the depth 0..1 of each group of wrinkles, on the cylinder."""
     line = np.linspace
     maps = {
         name: np.zeros_like(ANGLE) for name in ("forehead", "glabella", "nose", "nasolabial", "crow", "lid", "chin")
@@ -219,7 +219,7 @@ def wrinkle_maps() -> Mapping[str, Floats]:
 
 
 def wrinkle_depth(units: Mapping[str, float], gain: float) -> NDArray[np.float32]:
-    """Fold map of one frame: a pure function of the unit weights (left and right are averaged)."""
+    """Return the wrinkle map of one frame from the unit weights (left and right are averaged)."""
 
     def mean(name: str) -> float:
         return max(0.0, 0.5 * (units.get(f"unit/{name}Left", 0.0) + units.get(f"unit/{name}Right", 0.0)))

@@ -1,4 +1,4 @@
-"""The painting surface: a cylinder round the head (angle, height), and small picture helpers on it."""
+"""The skin texture, a cylinder around the head (angle, height), and drawing functions on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 Floats = NDArray[np.float64]
 
 WIDTH = HEIGHT = 384
-ANGLE_MAX = 1.95  # radians either side of the nose; beyond that nothing is seen at the poses drawn
+ANGLE_MAX = 1.95  # radians on either side of the nose; more is never visible at the poses drawn
 Y_LOW, Y_HIGH = 4.7, 8.6
 _columns = (np.arange(WIDTH) + 0.5) / WIDTH * 2 * ANGLE_MAX - ANGLE_MAX
 _rows = Y_HIGH - (np.arange(HEIGHT) + 0.5) / HEIGHT * (Y_HIGH - Y_LOW)
@@ -17,13 +17,13 @@ ANGLE, HEIGHT_Y = np.meshgrid(_columns, _rows)
 
 
 def texture_coordinates(base: Floats) -> tuple[Floats, Floats]:
-    """(u, v) in 0..1 of points on the unshaped head (n, 3)."""
+    """Return (u, v) in 0..1 of points (n, 3) on the base mesh."""
     angle = np.arctan2(base[:, 0], base[:, 2] - 0.25)
     return (angle + ANGLE_MAX) / (2 * ANGLE_MAX), (Y_HIGH - base[:, 1]) / (Y_HIGH - Y_LOW)
 
 
 def resize(field: NDArray[np.floating], width: int, height: int) -> Floats:
-    """Bicubic resize of one float channel."""
+    """Resize one float channel with bicubic interpolation."""
     image = Image.fromarray(np.ascontiguousarray(field, np.float32))
     return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), np.float64)
 
@@ -36,7 +36,7 @@ def cloud(
     height: int = HEIGHT,
     stretch: float = 1.0,
 ) -> Floats:
-    """Smooth noise of unit spread; ``cell`` is the coarsest grain in texels, ``stretch`` lengthens it vertically."""
+    """Draw smooth noise with standard deviation 1; ``cell`` is its coarsest scale in texels, stretched vertically."""
     total, gain = np.zeros((height, width)), 1.0
     for _ in range(octaves):
         grid = rng.standard_normal((max(2, round(height / cell / stretch)), max(2, round(width / cell))))
@@ -46,20 +46,20 @@ def cloud(
 
 
 def spot(angle: float, y: float, wide: float, tall: float) -> Floats:
-    """Gaussian spot on the surface."""
+    """Return a Gaussian spot on the texture."""
     return np.asarray(np.exp(-0.5 * (((ANGLE - angle) / wide) ** 2 + ((HEIGHT_Y - y) / tall) ** 2)))
 
 
 def ramp(low: float, high: float, x: Floats) -> Floats:
-    """Smoothstep from 0 at ``low`` to 1 at ``high``."""
+    """Return a smoothstep from 0 at ``low`` to 1 at ``high``."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t))
 
 
 def stroke(path_angle: Floats, path_y: Floats, width: float) -> Floats:
-    """Soft line through the points, fading at both ends; ``width`` in decimetres."""
+    """Return a soft line through the points that fades at both ends; ``width`` in decimetres."""
     total = np.zeros_like(ANGLE)
-    # Beyond five widths nothing is left: work on the window round the line only.
+    # Compute only a window of five widths around the line.
     columns = np.flatnonzero((_columns > path_angle.min() - 4 * width) & (_columns < path_angle.max() + 4 * width))
     rows = np.flatnonzero((_rows > path_y.min() - 5 * width) & (_rows < path_y.max() + 5 * width))
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))

@@ -1,4 +1,4 @@
-"""Bring one head onto another: by moving and scaling, bending, pulling locally, and taking over what lies nearest."""
+"""Registration of one head to another: similarity, smooth deformation, local fields, nearest-neighbour transfer."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Floats = NDArray[np.float64]
 
 
 def similarity(source: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """Matrix (3, 3), a turn and one scale, and shift (3,) with ``source @ matrix + shift`` nearest to ``target``.
+    """Fit ``source @ matrix + shift`` to ``target``, both (n, 3); matrix (3, 3) is a rotation and one scale.
 
-    Least squares without mirroring (Umeyama 1991); both are (n, 3).
+    Least squares without mirroring (Umeyama 1991).
     """
     middle, aim = source.mean(0), target.mean(0)
     left, stretch, right = np.linalg.svd((source - middle).T @ (target - aim))
@@ -24,9 +24,9 @@ def similarity(source: Floats, target: Floats) -> tuple[Floats, Floats]:
 
 
 def bending(source: Floats, target: Floats, smoothing: float) -> Callable[[Floats], Floats]:
-    """Smooth map of space that takes ``source`` (k, 3) near ``target`` (k, 3): linear radial basis functions.
+    """Return a smooth deformation that maps ``source`` (k, 3) to ``target`` (k, 3): linear radial basis functions.
 
-    ``smoothing`` 0 hits the targets; more is stiffer.
+    With ``smoothing`` 0 it is exact; larger values are stiffer.
     """
     k = len(source)
     system = np.zeros((k + 1, k + 1))
@@ -42,13 +42,13 @@ def bending(source: Floats, target: Floats, smoothing: float) -> Callable[[Float
 
 
 def fading(points: Floats, centres: Floats, reach: Floats | float) -> Floats:
-    """Weights (n, k) of points (n, 3) about centres (k, 3): 1 there, falling as a Gaussian of deviation ``reach``."""
+    """Return Gaussian weights (n, k) of points (n, 3) around centres (k, 3) with standard deviation ``reach``."""
     square = ((points[:, None] - centres[None]) ** 2).sum(-1)
     return np.asarray(np.exp(-square / (2 * reach**2)))
 
 
 def carry_over(values: Floats, at: Floats, to: Floats, nearest: int = 4) -> Floats:
-    """Values (m, c) known at points (m, 3), at other points (n, 3): mean of the nearest, the nearer the more."""
+    """Interpolate values (m, c) at points (m, 3) to points (n, 3): inverse-distance mean of the nearest."""
     found = []
     for rows in np.array_split(to, max(1, len(to) // 500)):
         across, up, deep = ((rows[:, None, axis] - at[None, :, axis]) ** 2 for axis in range(3))

@@ -1,4 +1,4 @@
-"""The second family of heads: the same tests on the real ICT-FaceKit, if it is here, and on a made-up head."""
+"""The second family of heads: tests on the real ICT-FaceKit, if available, and on a generated head."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def plain(family: HeadFamily, label: str, identity: int = 0, size: int = 64) -> 
     return clip.frames[0], clip.landmarks[0].astype(float)
 
 
-def test_the_head_lies_where_the_makehuman_head_does(family: HeadFamily) -> None:
+def test_the_head_is_registered_to_the_makehuman_head(family: HeadFamily) -> None:
     head, model = family.head, makehuman().head
     ours, theirs = head.base[head.landmark_vertices], model.base[model.landmark_vertices]
     assert np.linalg.norm(ours - theirs, axis=1)[17:].mean() < 0.12  # decimetres
@@ -47,7 +47,7 @@ def test_the_head_lies_where_the_makehuman_head_does(family: HeadFamily) -> None
         np.testing.assert_allclose(head.paint[ball].mean(0)[:2], theirs.mean(0)[:2], atol=0.03)
 
 
-def test_points_are_68_vertices_of_the_skin_that_mirror_each_other(family: HeadFamily) -> None:
+def test_landmarks_are_68_symmetric_vertices_of_the_skin(family: HeadFamily) -> None:
     head = family.head
     assert len(set(head.landmark_vertices.tolist())) == 68
     assert (head.vertex_material[head.landmark_vertices] == SKIN).all()
@@ -55,7 +55,7 @@ def test_points_are_68_vertices_of_the_skin_that_mirror_each_other(family: HeadF
     np.testing.assert_allclose(points[MIRROR] * [-1, 1, 1], points, atol=0.03)
 
 
-def test_masks_lie_where_they_belong(family: HeadFamily) -> None:
+def test_masks_cover_the_right_parts(family: HeadFamily) -> None:
     head = family.head
     marks = head.base[head.landmark_vertices]
     lips = head.base[head.lip > 0.5]
@@ -91,7 +91,7 @@ def test_surprise_opens_the_mouth_and_the_eyes(family: HeadFamily) -> None:
         ("disgust", lambda p: p[33, 1] - p[[50, 51, 52], 1].mean(), -1),
     ],
 )
-def test_every_variant_moves_the_points_as_its_label_says(
+def test_every_variant_moves_the_landmarks_as_expected_for_its_label(
     family: HeadFamily, label: str, measure: Callable[[np.ndarray], float], sign: int
 ) -> None:
     """Frontal, at full weight, y up, in decimetres; the change from rest is at least a millimetre."""
@@ -103,7 +103,7 @@ def test_every_variant_moves_the_points_as_its_label_says(
         assert sign * (measure(shown) - measure(rest)) > 0.01
 
 
-def test_weights_above_one_are_cut(family: HeadFamily) -> None:
+def test_weights_above_one_are_clipped(family: HeadFamily) -> None:
     np.testing.assert_array_equal(
         family.head.offsets({"unit/jawOpen": 1.7}), family.head.offsets({"unit/jawOpen": 1.0})
     )
@@ -120,7 +120,7 @@ def test_eyes_turn_with_the_gaze_and_keep_their_size(family: HeadFamily) -> None
         np.testing.assert_allclose(np.ptp(turned, 0).max(), np.ptp(ball, 0).max(), rtol=0.12)
 
 
-def test_points_lie_round_dark_irises_and_coloured_lips(family: HeadFamily) -> None:
+def test_landmarks_surround_dark_irises_and_coloured_lips(family: HeadFamily) -> None:
     picture, points = plain(family, "surprise", size=256)
     grey = np.asarray(Image.fromarray(picture).convert("L"), float)
 
@@ -136,7 +136,7 @@ def test_points_lie_round_dark_irises_and_coloured_lips(family: HeadFamily) -> N
     assert lip[0] / lip[1] > 1.05 * chin[0] / chin[1]  # redder
 
 
-def test_labels_and_people_differ(family: HeadFamily) -> None:
+def test_labels_and_subjects_differ(family: HeadFamily) -> None:
     points = {label: plain(family, label)[1] for label in LABELS}
     for k, label in enumerate(LABELS):
         for other in LABELS[k + 1 :]:
@@ -146,12 +146,12 @@ def test_labels_and_people_differ(family: HeadFamily) -> None:
         assert np.abs(shapes[k] - shapes[k - 1]).max() > 0.02
 
 
-def test_people_are_not_those_of_makehuman(family: HeadFamily) -> None:
+def test_subjects_differ_from_makehumans(family: HeadFamily) -> None:
     ours, theirs = ([build_person(0, k, f).traits.skin_tone for k in range(4)] for f in (family, makehuman()))
     assert not set(ours) & set(theirs)
 
 
-def test_the_same_numbers_give_the_same_bytes(family: HeadFamily) -> None:
+def test_the_same_arguments_give_the_same_bytes(family: HeadFamily) -> None:
     first = render_clip(3, "fear", frames=2, size=48, family=family)
     build_person.cache_clear()
     again = render_clip(3, "fear", frames=2, size=48, family=family)
@@ -178,15 +178,15 @@ def without(shape: str) -> dict[str, np.ndarray]:
     ("spoil", "words"),
     [
         (lambda path: path.unlink(), "No such file"),
-        (lambda path: path.write_bytes(b"no zip"), "no packed"),
+        (lambda path: path.write_bytes(b"no zip"), "not a packed"),
         (lambda path: np.savez(path, base=np.zeros((3, 3))), "quads"),
-        (lambda path: np.savez(path, **{**made_up_arrays(), "landmarks68": np.zeros(5, int)}), "do not fit"),
-        (lambda path: np.savez(path, **{**made_up_arrays(), "shape_names": np.array(["jawOpen"])}), "do not fit"),
-        (lambda path: np.savez(path, **without("eyeLookIn_R")), "lacks the shape 'eyeLookIn_R'"),
-        (lambda path: np.savez(path, **without("noseSneer_L")), "lacks the shape 'noseSneerLeft'"),
+        (lambda path: np.savez(path, **{**made_up_arrays(), "landmarks68": np.zeros(5, int)}), "do not match"),
+        (lambda path: np.savez(path, **{**made_up_arrays(), "shape_names": np.array(["jawOpen"])}), "do not match"),
+        (lambda path: np.savez(path, **without("eyeLookIn_R")), "the shape 'eyeLookIn_R' is missing"),
+        (lambda path: np.savez(path, **without("noseSneer_L")), "the shape 'noseSneerLeft' is missing"),
     ],
 )
-def test_what_is_no_pack_is_explained(tmp_path: Path, spoil: Callable[[Path], object], words: str) -> None:
+def test_an_invalid_pack_is_an_error(tmp_path: Path, spoil: Callable[[Path], object], words: str) -> None:
     path = tmp_path / "head.npz"
     path.touch()
     spoil(path)

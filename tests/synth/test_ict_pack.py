@@ -1,4 +1,4 @@
-"""Packing a tree of OBJ files made to the layout of an ICT-FaceKit checkout."""
+"""Packing of OBJ files in the layout of an ICT-FaceKit checkout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_zoo.errors import InputError
 from fer_zoo.synth.ict_pack import EYES, FACE, LANDMARKS, PARTS, model_folder, pack_checkout
 
 NEUTRAL = np.random.default_rng(0).uniform(-5, 5, (8, 3)).round(4)
-# Vertex 3 belongs to the part left out; vertex 7 to a triangle.
+# Vertex 3 belongs to the omitted part; vertex 7 to a triangle.
 FACES = [[0, 1, 2, 4], [3, 1, 2, 0], [4, 5, 6, 0], [5, 6, 7]]
 TWO_PARTS = ((0, 1, FACE), (2, 4, EYES))
 SHAPES = {"identity000": 1.0, "identity001": -0.5, "jawOpen": 0.25, "browDown_L": 2.0}
@@ -55,12 +55,12 @@ def test_mesh_parts_and_shapes(checkout: Path) -> None:
         np.testing.assert_allclose(arrays[key], wanted, atol=1e-3)
 
 
-def test_the_folder_of_the_files_will_do_as_well(checkout: Path) -> None:
+def test_the_folder_of_the_files_is_accepted(checkout: Path) -> None:
     assert model_folder(checkout) == model_folder(checkout / "FaceXModel") == checkout / "FaceXModel"
     assert pack(checkout / "FaceXModel").keys() == pack(checkout).keys()
 
 
-def test_parts_do_not_overlap_and_hold_the_points() -> None:
+def test_parts_do_not_overlap_and_contain_the_landmarks() -> None:
     ends = [(first, end) for first, end, _ in PARTS]
     assert all(before[1] <= after[0] for before, after in pairwise(ends))
     assert len(set(LANDMARKS)) == 68
@@ -73,14 +73,14 @@ def test_a_folder_without_the_model(tmp_path: Path) -> None:
     assert "git clone" in error.value.do
 
 
-def test_a_checkout_that_lost_its_identities(checkout: Path) -> None:
+def test_a_checkout_without_identities(checkout: Path) -> None:
     for path in (checkout / "FaceXModel").glob("identity*"):
         path.unlink()
     with pytest.raises(InputError, match="0 identity and 2 expression shapes"):
         pack(checkout)
 
 
-def test_a_file_that_was_cut_short(checkout: Path) -> None:
+def test_a_truncated_file(checkout: Path) -> None:
     write_obj(checkout / "FaceXModel" / "jawOpen.obj", NEUTRAL[:5])
     with pytest.raises(InputError, match=r"jawOpen\.obj has 5 vertices"):
         pack(checkout)

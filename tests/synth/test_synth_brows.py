@@ -1,4 +1,4 @@
-"""Brows at rest: those of the mean face, on both heads; eyes and the rest stay."""
+"""Resting brows: those of the mean face on both heads; the rest of the face does not move."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.head import load_head
 from fer_zoo.synth.ict import ict_family
 
-# 300-W's mean face, above the eyes' middle in distances between them, from the nose outward.
+# Mean face of 300-W: heights above the centre of the eyes relative to their distance, from the nose outwards.
 MEAN_FACE = np.array([0.26, 0.34, 0.37, 0.33, 0.21])
 PEOPLE = 24
 
 
 def heights(points: np.ndarray) -> np.ndarray:
-    """Of the five brow points, from the nose outward, the mean of both sides, upright."""
+    """Heights of the five brow landmarks from the nose outwards, mean of both sides, face upright."""
     right, left = points[36:42].mean(0), points[42:48].mean(0)
     across = left - right
     up = np.array([across[1], -across[0]]) / (across**2).sum()
@@ -32,14 +32,14 @@ def at_rest(family: HeadFamily) -> np.ndarray:
 
 
 @pytest.mark.parametrize("head", ["makehuman", pytest.param("ict", marks=pytest.mark.slow)])
-def test_people_at_rest_have_the_brows_of_the_mean_face(head: str) -> None:
-    """But for their height, in which people differ most: the slope and the arch are what is read as an expression."""
+def test_neutral_subjects_have_the_brows_of_the_mean_face(head: str) -> None:
+    """Up to the height, which varies most: slope and arch are what a network reads as an expression."""
     family = makehuman() if head == "makehuman" else ict_family(real_pack())
     found = at_rest(family)
     np.testing.assert_allclose(found - found.mean(), MEAN_FACE - MEAN_FACE.mean(), atol=0.035)
 
 
-def test_eyes_and_all_far_from_the_brows_stay() -> None:
+def test_the_rest_of_the_face_does_not_move() -> None:
     head = load_head()
     moved = levelled(head.base, head.landmark_vertices, np.array([0.2, 0.3, 0.5, 0.5, 0.4]))
     assert np.abs(moved[head.landmark_vertices[17:27], 1]).max() > 0.02

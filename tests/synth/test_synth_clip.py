@@ -64,7 +64,7 @@ def test_global_random_state_is_neither_used_nor_touched():
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_points_fill_the_wanted_part_of_the_canvas(label):
+def test_landmarks_fill_the_expected_part_of_the_frame(label):
     for identity in range(4):
         points = render_clip(identity, label, frames=3, size=100).landmarks
         low, high = points.min(1), points.max(1)
@@ -78,7 +78,7 @@ def test_points_fill_the_wanted_part_of_the_canvas(label):
 
 
 @pytest.mark.parametrize("label", [x for x in LABELS if x != "neutral"])
-def test_expression_is_mostly_there(label):
+def test_expression_is_strong_on_average(label):
     from fer_zoo.synth.expression import draw_intensity
 
     rng = np.random.default_rng(0)
@@ -101,7 +101,7 @@ def test_onsets_offsets_and_holds_all_occur():
     assert any(c[0] < 0.5 and c[-1] < 0.5 and c.max() > 0.8 for c in curves)
 
 
-def test_neutral_moves_but_little():
+def test_neutral_moves_little():
     biggest = []
     for identity in range(8):
         clip = render_clip(identity, "neutral", frames=6, size=100)
@@ -130,14 +130,14 @@ def test_video_runs_from_neutral_to_neutral():
     [
         ({"label": "joy"}, ("joy", "happiness", "LABELS")),
         ({"size": 8}, ("8", "32")),
-        ({"frames": 0}, ("0", "1 or more")),
+        ({"frames": 0}, ("0", "integer >= 1")),
         ({"fps": 0.0}, ("0.0", "positive")),
-        ({"identity": -1}, ("identity", "-1", "0 or more")),
+        ({"identity": -1}, ("identity", "-1", "integer >= 0")),
         ({"seed": -2}, ("seed", "-2")),
         ({"backend": "cuda"}, ("cuda", "numba", "numpy")),
     ],
 )
-def test_errors_say_what_was_given_and_what_is_accepted(arguments, words):
+def test_errors_name_the_value_and_what_is_accepted(arguments, words):
     with pytest.raises(OptionError) as error:
         render_clip(**{"identity": 0, "label": "fear", **arguments})
     assert isinstance(error.value, ValueError)
@@ -146,13 +146,13 @@ def test_errors_say_what_was_given_and_what_is_accepted(arguments, words):
 
 
 def test_video_without_labels_is_an_error():
-    with pytest.raises(ValueError, match="labels: none"):
+    with pytest.raises(ValueError, match="No labels"):
         render_video(0, [])
 
 
 @pytest.mark.slow
 def test_speed():
-    """60 frames/s per core are wanted; half of that is asked of a shared test machine (processor time)."""
+    """The target is 60 frames/s per core; half of it is required on a shared test machine (processor time)."""
     pytest.importorskip("numba")
     render_clip(0, "anger", size=112)
     start, frames = time.process_time(), 0

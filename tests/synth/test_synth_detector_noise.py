@@ -1,4 +1,4 @@
-"""perturb_landmarks has the statistics that were measured."""
+"""perturb_landmarks has the measured statistics."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every label's geometry does what its name says, measured on the points of clean renders."""
+"""Every label has the expected geometry, measured on the landmarks of clean renders."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from fer_zoo.synth.prototypes import MAKEHUMAN, draw_apex, prototype_weights, si
 
 
 def face(label, identity=0):
-    """Frontal points (68, 2) of the first variant at full weight; x right, y up, in eye distances."""
+    """Frontal landmarks (68, 2) of the first variant at full weight; x right, y up, in eye distances."""
     person, head = build_person(0, identity), load_head()
     weights = {s: w for n, w in prototype_weights(MAKEHUMAN[label][0][1]).items() for s in sides(n)}
     points = (person.shape + head.offsets(weights))[head.landmark_vertices][:, :2]
@@ -20,7 +20,7 @@ def face(label, identity=0):
 
 
 def change(label, measure):
-    """Mean over people of how the label changes the measure from neutral."""
+    """Mean change of the measure from neutral over subjects."""
     return np.mean([measure(face(label, k)) - measure(face("neutral", k)) for k in (0, 3, 7)])
 
 
@@ -70,7 +70,7 @@ def upper_lip_to_nose(p):
         ("disgust", eye_open, -1, -0.005),
     ],
 )
-def test_label_does_what_its_name_says(label, measure, low, high):
+def test_label_has_the_expected_geometry(label, measure, low, high):
     assert low < change(label, measure) < high
 
 
@@ -103,7 +103,7 @@ def test_closed_lids_win_over_wide_eyes():
         assert (tracks.get("unit/eyeWideLeft", np.zeros(100))[closed] < 0.02).all()
 
 
-def test_blinks_are_there_and_rare():
+def test_blinks_occur_and_are_rare():
     rng = np.random.default_rng(2)
     closed = np.concatenate([blinks(250, 25.0, rng) for _ in range(40)])
     assert 0.01 < (closed > 0.5).mean() < 0.12

@@ -1,4 +1,4 @@
-"""People: the packed data, variety, and independence of tone and shape."""
+"""Subjects: the packed data, variation, and independence of tone and shape."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_offsets_add_up():
     assert (head.offsets({}) == 0).all()
 
 
-def test_people_differ_in_shape_tone_and_hair():
+def test_subjects_differ_in_shape_tone_and_hair():
     people = [build_person(0, k) for k in range(30)]
     assert len({p.style for p in people}) >= 4
     tones = [p.traits.skin_tone for p in people]
@@ -42,7 +42,7 @@ def test_people_differ_in_shape_tone_and_hair():
     assert np.corrcoef(tones, brightness)[0, 1] < -0.8
 
 
-def test_skin_tone_is_drawn_apart_from_shape():
+def test_skin_tone_is_independent_of_shape():
     rng = np.random.default_rng(0)
     drawn = [draw_traits(rng) for _ in range(2000)]
     tone = [t.skin_tone for t in drawn]
@@ -50,8 +50,8 @@ def test_skin_tone_is_drawn_apart_from_shape():
         assert abs(np.corrcoef(tone, other)[0, 1]) < 0.08
 
 
-def test_groups_are_those_of_the_person_drawn():
-    """They are told without drawing the person, so both must take the same numbers."""
+def test_groups_match_the_subject():
+    """They are computed without building the subject, so both must use the same random numbers."""
     for identity in range(12):
         traits, told = build_person(0, identity).traits, person_groups(0, identity, makehuman())
         assert told["sex"] == ("male" if traits.sex >= 0.5 else "female")

@@ -1,4 +1,4 @@
-"""The 68 points: order, place on the face, symmetry."""
+"""The 68 landmarks: order, position on the face, symmetry."""
 
 import numpy as np
 import pytest
@@ -19,13 +19,13 @@ MIRROR = {
 }
 
 
-def test_points_are_68_different_vertices_of_the_skin():
+def test_landmarks_are_68_different_vertices_of_the_skin():
     head = load_head()
     assert len(set(head.landmark_vertices.tolist())) == 68
     assert (head.vertex_material[head.landmark_vertices] == SKIN).all()
 
 
-def test_points_mirror_each_other():
+def test_landmarks_are_symmetric():
     base = load_head().base[load_head().landmark_vertices]
     for left, right in MIRROR.items():
         np.testing.assert_allclose(base[left] * [-1, 1, 1], base[right], atol=0.02)
@@ -53,8 +53,8 @@ def test_order_is_ibug_seen_from_the_front(label):
         assert y[36:48].max() < y[33] < y[51] < y[57] < y[8]
 
 
-def test_points_lie_on_the_face_in_the_picture():
-    """Between the eyes' corners lie dark irises; on a clean render the eyes are darker than the cheeks beside them."""
+def test_landmarks_are_on_the_face_in_the_image():
+    """On a clean render, the irises between the eye corners are darker than the cheeks."""
     clip = render_clip(6, "surprise", frames=1, size=256, plain=True)
     grey = np.asarray(Image.fromarray(clip.frames[0]).convert("L"), float)
     p = clip.landmarks[0]

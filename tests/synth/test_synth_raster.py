@@ -1,4 +1,4 @@
-"""The two renderer backends agree, and the z-buffer does what it should."""
+"""The two renderer backends agree, and the z-buffer is correct."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_nearest_triangle_wins(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_backs_are_culled_and_cutouts_are_holes(backend):
+def test_back_faces_are_culled_and_cutouts_are_holes(backend):
     assert len(rasterize(PIXELS, DEPTH, TRIANGLES[:, ::-1], 10, backend=backend).pixel) == 0
     assert len(rasterize(PIXELS, DEPTH, TRIANGLES[:, ::-1], 10, backend=backend, cull=False).pixel) > 0
     hole = np.array([-1.0, -1, -1, 1, 1, 1])
@@ -51,7 +51,7 @@ def test_normals_and_samples(backend):
 
 
 @pytest.mark.parametrize(("identity", "label"), [(3, "happiness"), (60, "surprise"), (8, "disgust")])
-def test_numba_and_numpy_give_the_same_picture(identity, label):
+def test_numba_and_numpy_give_the_same_image(identity, label):
     pytest.importorskip("numba")
     fast = render_clip(identity, label, frames=1, size=80, backend="numba")
     plain = render_clip(identity, label, frames=1, size=80, backend="numpy")

@@ -1,4 +1,4 @@
-"""People who go beyond the head's targets: more different at rest, other movements, and still faces."""
+"""Additional variation of subjects: at rest and in motion, without breaking the face."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ def people(amount: float) -> list[Person]:
 
 
 def slopes(person: Person) -> tuple[float, float]:
-    """How much higher the inner end of a brow is than the outer, and how far brows are above the eyes."""
+    """Slope of the brows, and their height above the eyes."""
     marks = person.shape[person.head.landmark_vertices]
     inner, outer = marks[[21, 22], 1].mean(), marks[[17, 26], 1].mean()
     return inner - outer, marks[17:27, 1].mean() - marks[36:48, 1].mean()
 
 
-def test_none_is_what_it_was() -> None:
+def test_zero_changes_nothing() -> None:
     assert varied(makehuman(), 0.0) is makehuman()
     assert varied(makehuman(), 0.5) is varied(makehuman(), 0.5)
 
 
 @pytest.mark.parametrize("amount", [-0.1, 1.1, float("nan")])
-def test_an_amount_that_is_none(amount: float) -> None:
+def test_an_amount_out_of_range_is_an_error(amount: float) -> None:
     with pytest.raises(OptionError, match="variety"):
         varied(makehuman(), amount)
 
 
-def test_features_at_rest_spread_further() -> None:
+def test_features_at_rest_vary_more() -> None:
     plain, more = (np.array([slopes(person) for person in people(amount)]).std(axis=0) for amount in (0.0, 1.0))
     assert (more > 1.3 * plain).all(), (plain, more)
 
 
-def test_the_rest_of_a_person_stays() -> None:
+def test_other_properties_of_a_subject_do_not_change() -> None:
     for one, other in zip(people(0.0), people(1.0), strict=True):
         assert (one.traits, one.rest, one.style, one.glasses) == (other.traits, other.rest, other.style, other.glasses)
         away = one.head.base[:, 2] < 0
         np.testing.assert_allclose(one.shape[away], other.shape[away], atol=0.01)
 
 
-def test_an_eyeball_moves_as_a_whole() -> None:
+def test_an_eyeball_moves_rigidly() -> None:
     for one, other in zip(people(0.0), people(1.0), strict=True):
         ball = (one.head.vertex_material == EYE) & (one.head.base[:, 0] > 0)
         before, after = (person.shape[ball] - person.shape[ball].mean(0) for person in (one, other))
@@ -70,7 +70,7 @@ def test_the_skin_does_not_fold_over() -> None:
         assert ((before * after).sum(1)[front] < 0).mean() < 0.003
 
 
-def test_units_differ_by_person_and_lids_keep_their_limits() -> None:
+def test_units_differ_between_subjects_and_lids_keep_their_limits() -> None:
     plain, drawn = makehuman().head, [person.head for person in people(1.0)]
 
     def strength(unit: str) -> list[float]:
@@ -86,7 +86,7 @@ def test_units_differ_by_person_and_lids_keep_their_limits() -> None:
     assert np.corrcoef(both)[0, 1] > 0.5, "one person's two sides move alike"
 
 
-def test_a_clip_is_made_again_byte_by_byte() -> None:
+def test_a_clip_is_reproducible() -> None:
     family = varied(makehuman(), 1.0)
     one, again = (render_clip(3, "fear", frames=2, size=48, family=family) for _ in range(2))
     plain = render_clip(3, "fear", frames=2, size=48)
