@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         register_dataset,
         register_fusion,
         register_landmarker,
+        register_loss,
+        register_optimizer,
+        register_schedule,
         register_temporal,
     )
     from fer_zoo.stages import parameter_groups
@@ -37,6 +40,9 @@ _MODULES = {
     "register_dataset": "registry",
     "register_fusion": "registry",
     "register_landmarker": "registry",
+    "register_loss": "registry",
+    "register_optimizer": "registry",
+    "register_schedule": "registry",
     "register_temporal": "registry",
 }
 
@@ -54,6 +60,9 @@ __all__ = [
     "register_dataset",
     "register_fusion",
     "register_landmarker",
+    "register_loss",
+    "register_optimizer",
+    "register_schedule",
     "register_temporal",
 ]
 

@@ -1,15 +1,18 @@
-"""The README.md of a weights folder: front matter for programs, text for people."""
+"""The README.md of a weights folder: front matter for programs, text for readers."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-import yaml
-
+from fer_zoo.documents import dump_yaml
 from fer_zoo.specs import Metrics, ModelSpec, WeightsCard
 
-# Where the weights lie is known only when they are published.
+# Control characters, and those that hide or reorder what stands around them.
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+# The repository is known only when the weights are published.
 PLACEHOLDER = "OWNER/NAME"
 # The licences that the Hub knows by a word.
 HUB_LICENCES = frozenset(
@@ -26,6 +29,78 @@ HUB_LICENCES = frozenset(
 )  # fmt: skip
 
 
+_BODY = """\
+# {{ card.name | inline }}
+
+Facial expression in video: {{ card.labels | length }} classes ({{ card.labels | map("inline") | join(", ") }}).
+A clip is {{ clip.frames }} frames of {{ clip.size }} x {{ clip.size }} pixels at {{ "%g" | format(clip.fps) }} frames \
+a second.
+
+```python
+import torch
+
+import fer_zoo
+from fer_zoo.video.crop import normalise
+
+model = fer_zoo.create_model("hf-hub:{{ repo }}", pretrained=True)
+
+# A face, cut as model.input_spec.crop says, and its 68 points in pixels; predict_video in fer_zoo.inference
+# does all that for a video file.
+frames = torch.zeros(1, {{ clip.frames }}, {{ clip.size }}, {{ clip.size }}, 3, dtype=torch.uint8)
+landmarks = torch.full((1, {{ clip.frames }}, {{ clip.landmarks.points }}, 2), {{ clip.size / 2 }})
+with torch.inference_mode():
+    probabilities = model(normalise(frames, model.input_spec), landmarks).softmax(1)[0]
+print(dict(zip(model.labels, probabilities.tolist())))
+```
+
+## Trained on
+
+{{ card.training_data | inline }}
+{% if card.synthetic %}
+
+**The faces of training, validation and test are synthetic.** The figures below say how well the network
+reads rendered expressions of identities it never saw. They are not comparable with published figures on
+CK+, MMI, FERA or DISFA, and say nothing about fairness between groups of people.
+{% endif %}
+
+## Terms
+
+Licence: {{ card.licence | inline }}. {{ card.terms | inline }}
+
+- Who may use the data that these weights were trained on: {{ card.may_use | inline }}.
+- May the weights be shared: {{ card.share_weights | inline }}.
+- Source: {{ card.terms_source | inline }}.
+
+An expression is not a feeling: do not judge people by these labels.
+
+## Figures
+
+Protocol: {{ card.protocol | inline }}. WAR is accuracy, UAR the mean recall of the classes.
+
+| part | clips | subjects | WAR | UAR |
+|---|---|---|---|---|
+{% for part, m in card.metrics.items() %}
+| {{ part | inline }} | {{ m.clips }} | {{ m.subjects or "unknown" }} | {{ "%.1f%%" | format(100 * m.war) }} | \
+{{ "%.1f%%" | format(100 * m.uar) }} |
+{% endfor %}
+{% if card.metrics %}
+
+![Confusion matrix](confusion.png)
+{% endif %}
+{% for part, m in card.metrics.items() %}
+
+Confusion on {{ part | inline }} (rows: true, columns: predicted):
+
+{{ confusion_table(m, card.labels) | join("\n") }}
+{% endfor %}
+
+## Made by
+
+Commit `{{ commit }}`, {{ "%.2f" | format(card.hours) }} hours on {{ card.hardware | inline }}; `recipe.yaml`
+makes it again. `check.safetensors` holds a rendered face and the logits for it.
+"""
+
+
 def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) -> str:
     """Return the card as Markdown with YAML front matter; the whole record is under the key `fer_zoo`.
 
@@ -40,11 +115,25 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
         **({"datasets": list(card.datasets)} if card.datasets else {}),
         "metrics": ["accuracy", "recall"],
         "model-index": [{"name": card.name, "results": [_result(card, part) for part in card.metrics]}],
-        "fer_zoo": _record(card),
+        # Fields that came later are left out where they are empty, so that older versions can read the card.
+        "fer_zoo": card.model_dump(mode="json", exclude_defaults=True),
     }
     # Innermost lists on one line each: a confusion matrix is then a line a row.
-    matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    matter = dump_yaml(front, allow_unicode=True, default_flow_style=None)
     return fill_card(f"---\n{matter}---\n\n{_body(card, spec)}", repo)
+
+
+def _body(card: WeightsCard, spec: ModelSpec) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    pages = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+    )
+    pages.filters["inline"] = inline  # Markdown, which no autoescape knows
+    commit = re.sub(r"[^\w .,;:+-]", "\ufffd", card.commit)
+    return pages.from_string(_BODY).render(
+        card=card, clip=spec.input, repo=PLACEHOLDER, commit=commit, confusion_table=confusion_table
+    )
 
 
 def fill_card(text: str, repo: str) -> str:
@@ -81,85 +170,18 @@ def _result(card: WeightsCard, part: str) -> dict[str, Any]:
     }
 
 
-def _record(card: WeightsCard) -> dict[str, Any]:
-    # Those that came later are left out where they say nothing, so that older versions can read the card.
-    return card.model_dump(mode="json", exclude_defaults=True)
-
-
-def _body(card: WeightsCard, spec: ModelSpec) -> str:
-    lines = [
-        f"# {card.name}",
-        "",
-        f"Facial expression in video: {len(card.labels)} classes ({', '.join(card.labels)}).",
-        f"A clip is {spec.input.frames} frames of {spec.input.size} x {spec.input.size} pixels at "
-        f"{spec.input.fps:g} frames a second.",
-        "",
-        *_usage(spec),
-        "## Trained on",
-        "",
-        card.training_data,
-        "",
-    ]
-    if card.synthetic:
-        lines += [
-            "**The faces of training, validation and test are synthetic.** The figures below say how well the network",
-            "reads rendered expressions of identities it never saw. They are not comparable with published figures on",
-            "CK+, MMI, FERA or DISFA, and say nothing about fairness between groups of people.",
-            "",
-        ]
-    lines += ["## Terms", "", f"Licence: {card.licence}. {card.terms}", ""]
-    lines += [f"- Who may use the data that these weights were trained on: {card.may_use}."]
-    lines += [f"- May the weights be shared: {card.share_weights}.", f"- Source: {card.terms_source}.", ""]
-    lines += ["An expression is not a feeling: do not judge people by these labels.", ""]
-    lines += _figures(card)
-    lines += ["", "## Made by", "", f"Commit `{card.commit}`, {card.hours:.2f} hours on {card.hardware}; `recipe.yaml`"]
-    lines += ["makes it again. `check.safetensors` holds a rendered face and the logits for it."]
-    return "\n".join(lines) + "\n"
-
-
-def _usage(spec: ModelSpec) -> list[str]:
-    clip = spec.input
-    return [
-        "```python",
-        "import torch",
-        "",
-        "import fer_zoo",
-        "from fer_zoo.video.crop import normalise",
-        "",
-        f'model = fer_zoo.create_model("hf-hub:{PLACEHOLDER}", pretrained=True)',
-        "",
-        "# A face, cut as model.input_spec.crop says, and its 68 points in pixels; predict_video in fer_zoo.inference",
-        "# does all that for a video file.",
-        f"frames = torch.zeros(1, {clip.frames}, {clip.size}, {clip.size}, 3, dtype=torch.uint8)",
-        f"landmarks = torch.full((1, {clip.frames}, {clip.landmarks.points}, 2), {clip.size / 2})",
-        "with torch.inference_mode():",
-        "    probabilities = model(normalise(frames, model.input_spec), landmarks).softmax(1)[0]",
-        "print(dict(zip(model.labels, probabilities.tolist())))",
-        "```",
-        "",
-    ]
-
-
-def _figures(card: WeightsCard) -> list[str]:
-    lines = ["## Figures", "", f"Protocol: {card.protocol}. WAR is accuracy, UAR the mean recall of the classes.", ""]
-    lines += ["| part | clips | subjects | WAR | UAR |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {part} | {m.clips} | {m.subjects or 'unknown'} | {m.war:.1%} | {m.uar:.1%} |"
-        for part, m in card.metrics.items()
-    ]
-    lines += ["", "![Confusion matrix](confusion.png)"] if card.metrics else []
-    for part, metrics in card.metrics.items():
-        lines += [
-            "",
-            f"Confusion on {part} (rows: true, columns: predicted):",
-            "",
-            *confusion_table(metrics, card.labels),
-        ]
-    return lines
+def inline(text: str) -> str:
+    """Text of a user or a stranger as Markdown that shows it as it is: in a line, at its beginning or in a table."""
+    text = _UNSEEN.sub("\ufffd", re.sub(r"[\n\r\t\x0b\x0c\x85\u2028\u2029]+", " ", text))
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;")
+    text = re.sub(r"\\(?=[!-/:-@\[-`{-~])|[`*|$]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[]", r"\\\g<0>", text)
+    # A heading, list, quotation, rule or definition of a link.
+    return re.sub(r"^(\s*)([-+#=>]|\[(?=[^]]*\]:))", r"\1\\\2", re.sub(r"^(\s*\d+)([.)])(?=\s|$)", r"\1\\\2", text))
 
 
 def confusion_table(metrics: Metrics, labels: tuple[str, ...]) -> list[str]:
     """Confusion matrix as lines of a Markdown table; rows are true labels, columns predicted ones."""
+    labels = tuple(map(inline, labels))
     head = [f"| | {' | '.join(labels)} |", "|---" * (len(labels) + 1) + "|"]
     rows = [f"| {label} | {' | '.join(map(str, row))} |" for label, row in zip(labels, metrics.confusion, strict=True)]
     return [*head, *rows]

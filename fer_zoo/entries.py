@@ -47,14 +47,18 @@ class Entry:
         missing = [name for name in required if name not in options]
         return found + [f"{name}: required option of {self.kind} {self.name!r} is missing" for name in missing]
 
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raise OptionError unless `options` fits the factory's keyword-only parameters."""
+        if problems := self.problems(options):
+            raise OptionError("; ".join(problems), listed(self.options), "correct the options named above")
+
     def build(self, *, options: Mapping[str, Any], **offered: Any) -> Any:
         """Call the factory with checked options and with those of the `offered` values that it takes.
 
         Raises:
             OptionError: an option is unknown or has the wrong type.
         """
-        if problems := self.problems(options):
-            raise OptionError("; ".join(problems), listed(self.options), "correct the options named above")
+        self.check(options)
         return self.factory(*(offered[name] for name in self.injected), **options)
 
 

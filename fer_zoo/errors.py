@@ -36,7 +36,7 @@ class FerZooError(Exception):
 
     def __init__(self, given: str, accepted: str = "", do: str = "") -> None:
         # Text from outside may be long or contain control characters.
-        given, accepted, do = map(_shown, (given, accepted, do))
+        given, accepted, do = map(_shown, map(hide_secrets, (given, accepted, do)))
         self.given, self.accepted, self.do = given, accepted, do
         parts = [given, f"Accepted: {accepted}" if accepted else "", f"What to do: {do}" if do else ""]
         super().__init__("\n  ".join(part for part in parts if part))
@@ -123,3 +123,14 @@ class MissingExtraError(FerZooError, ImportError):
             f"the extra {extra!r} of fer-zoo",
             install_command(extra),
         )
+
+
+_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#'\"<>]*@")
+_SECRET = re.compile(
+    r"(?i)([?&;][\w.-]*(?:token|key|secret|passw|pwd|auth|signature|credential)[\w.-]*=)[^\s&;#'\"<>]+"
+)
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text without the user names, passwords and tokens of the URLs in it; all that shows a URL uses this."""
+    return _SECRET.sub(r"\1***", _USER.sub(r"\1", text))

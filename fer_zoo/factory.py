@@ -12,6 +12,9 @@ from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
 from fer_zoo.model import FERModel
 from fer_zoo.names import parse_name, split_tag
 from fer_zoo.pretrained import load_backbone_weights
+from fer_zoo.specs import class_labels
+from fer_zoo.weights.loading import load_weights
+from fer_zoo.weights_table import find
 
 
 def create_model(
@@ -27,15 +30,17 @@ def create_model(
     """Create a model by name, `<backbone>_<temporal>[_<fusion>]`, e.g. "incres3d_lstm_lm" (the paper's network).
 
     Args:
-        name: model name, or `model.tag` for given weights: those of the package, or published ones, which are pulled.
-            `hf-hub:OWNER/NAME[@REVISION]` pulls weights from the Hugging Face Hub, `local-dir:PATH` takes a folder's.
+        name: model name, or `model.tag` for its weights: those of the package, or published ones, which are downloaded.
+            `hf-hub:OWNER/NAME[@REVISION]` downloads weights from the Hugging Face Hub, `local-dir:PATH` is a folder.
         pretrained: False for random weights; True or a tag loads them strictly, sha256 checked, or raises. A tag or an
             address in the name loads them in any case.
         backbone_weights: start the backbone from the weights published for it (ImageNet, Kinetics) and the rest from
             random ones; fetched by the library that publishes them, or from its cache.
         recipe: in place of a name: build the network of a recipe, by its name or file, with random weights.
-        labels: class names in the order of the logits; default the seven of `specs.SEVEN_LABELS`.
-        num_classes: shorthand for labels "class_0", "class_1", ...
+        labels: class names in the order of the logits; default those of the weights, or the seven of
+            `specs.SEVEN_LABELS`. Other labels than those of the weights get a new, untrained classifier: see
+            `FERModel.classifier_is_untrained`.
+        num_classes: shorthand for labels "class_0", "class_1", ...; 0 for embeddings in place of logits.
         options: component options, e.g. `width=0.5`, `hidden=128`, `pool="mean"`; `size` and `frames` of the input;
             write `**{"backbone.width": 0.5}` where two components have an option of the same name.
 
@@ -43,9 +48,8 @@ def create_model(
         UnknownNameError: no such model. OptionError: no such option, or a wrong value.
         IncompatibleComponentsError: the parts exist but do not fit together.
         WeightsError: no such weights, weights that do not fit, or published ones that cannot be fetched.
-        HubError: weights on a Hub that cannot be had, or are not what was promised.
+        HubError: weights on a Hub that cannot be downloaded, or are not what their card says.
     """
-    changed = bool(options) or backbone_weights or labels is not None or num_classes is not None
     if (name is None) == (recipe is None):
         both = f"The model {name!r} and the recipe {str(recipe)!r} were both given."
         given = both if name is not None else "Neither a model name nor a recipe was given."
@@ -53,31 +57,42 @@ def create_model(
     if recipe is not None and not isinstance(recipe, str | Path):
         raise OptionError(f"recipe={recipe!r}.", "the name of a recipe, or a path", 'e.g. recipe="quickstart"')
     if recipe is not None:
+        changed = bool(options) or backbone_weights or labels is not None or num_classes is not None
         return _of_recipe(recipe, pretrained=pretrained, changed=changed)
+    embeddings = labels is None and type(num_classes) is int and num_classes == 0
     architecture, wanted = _asked(name, pretrained)
     if wanted is False:
-        model = build(model_spec(architecture, labels=labels, num_classes=num_classes, **options))
+        model = build(
+            model_spec(architecture, labels=labels, num_classes=None if embeddings else num_classes, **options)
+        )
         if backbone_weights:
             load_backbone_weights(model)
+        if embeddings:
+            model.reset_classifier(num_classes=0)
         return model
     if backbone_weights:
         raise OptionError(
-            f"{name!r} was asked for with trained weights and with backbone_weights.",
+            f"{name!r} was given with trained weights and with backbone_weights.",
             "one of them: trained weights include the backbone's",
             "leave backbone_weights out, or pretrained and the tag",
         )
-    if changed:
+    if options:
         raise OptionError(
-            f"Options {sorted(options) or 'labels'} were given for pretrained {name!r}.",
-            "no options: pretrained weights fix labels, input and architecture",
-            "leave them out (`model.reset_classifier(labels=...)` changes the classes of the loaded model), or create "
-            "the model with pretrained=False and train it",
+            f"Options {sorted(options)} were given for pretrained {name!r}.",
+            "no options but labels and num_classes: pretrained weights fix input and architecture",
+            "leave them out, or create the model with pretrained=False and train it",
         )
-    return _load(architecture, None if wanted is True else wanted)
+    replaced = labels is not None or num_classes is not None
+    if replaced and not embeddings:
+        labels, num_classes = class_labels(labels, num_classes), None  # refused before anything is downloaded
+    model = _load(architecture, None if wanted is True else wanted)
+    if replaced and labels != model.labels:
+        model.reset_classifier(labels, num_classes)
+    return model
 
 
 def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
-    """The model's name without a tag, and the weights asked for: False, True or a tag."""
+    """Return the model's name without a tag, and the requested weights: False, True or a tag."""
     if not isinstance(name, str) or not (isinstance(pretrained, bool) or (isinstance(pretrained, str) and pretrained)):
         raise OptionError(
             f"name={name!r} with pretrained={pretrained!r}.",
@@ -95,18 +110,15 @@ def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
 
 
 def _load(name: str, tag: str | None) -> FERModel:
-    """The one way to trained weights, wherever they lie: find their folder, then load it."""
-    from fer_zoo import weights
-    from fer_zoo.hub.published import find
-
+    """Load trained weights, wherever they are: find their folder, then load it strictly."""
     if name.startswith(HUB):
         from fer_zoo.hub.pulling import pull
 
-        return weights.load_weights(pull(name))
+        return load_weights(pull(name))
     if name.startswith(FOLDER):
-        return weights.load_weights(parse_folder(name))
+        return load_weights(parse_folder(name))
     parse_name(name)
-    return weights.load_weights(find(name, tag))
+    return load_weights(find(name, tag))
 
 
 def _of_recipe(recipe: str | Path, *, pretrained: bool | str, changed: bool) -> FERModel:

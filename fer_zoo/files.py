@@ -77,17 +77,27 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
     Raises:
         OSError: the file cannot be written.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        end = time.monotonic() + wait
-        while not take_lock(file):
-            if time.monotonic() > end:
-                yield None
+    end = time.monotonic() + wait
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            free = take_lock(file)
+            # A holder may remove the file when it ends: what was opened before is then no longer the file of that name.
+            if free and not _is_at(file, path):
+                continue
+            if free or time.monotonic() > end:
+                yield file if free else None
                 return
-            time.sleep(0.1)
-        yield file
-    finally:
-        os.close(file)
+        finally:
+            os.close(file)
+        time.sleep(0.1)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def take_lock(file: int) -> bool:

@@ -15,6 +15,8 @@ from fer_zoo.listing import list_weights
 from fer_zoo.model import FERModel
 from fer_zoo.names import split_tag
 from fer_zoo.specs import InputSpec, ModelSpec, WeightsCard
+from fer_zoo.weights.folder import read_folder
+from fer_zoo.weights_table import bundled, find
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,7 @@ def _spec(model: str | ModelSpec | FERModel, options: Mapping[str, Any]) -> Mode
         architecture, tag = split_tag(model)
         if not tag:
             return model_spec(model, **options)
-        from fer_zoo import weights
-
-        found = weights.read_folder(weights.find(architecture, tag)).spec
+        found = read_folder(find(architecture, tag)).spec
     else:
         found = model if isinstance(model, ModelSpec) else model.spec
     if options:
@@ -103,9 +103,7 @@ def _measure(network: FERModel) -> tuple[float, tuple[int, ...]]:
 
 
 def _cards(spec: ModelSpec) -> dict[str, WeightsCard]:
-    from fer_zoo import weights
-
     # Cards of weights on the Hub are not fetched.
-    bundled = weights.bundled()
-    found = {name: weights.read_folder(bundled[name]) for name in list_weights(spec.name) if name in bundled}
+    there = bundled()
+    found = {name: read_folder(there[name]) for name in list_weights(spec.name) if name in there}
     return {name: folder.card for name, folder in found.items() if folder.spec == spec}

@@ -11,7 +11,7 @@ from fer_zoo.names import model_names
 from fer_zoo.registry import BACKBONES, REGISTRIES, Registry, unknown_name
 
 Patterns: TypeAlias = str | Sequence[str]
-Kind: TypeAlias = Literal["backbone", "temporal", "fusion", "landmarker", "dataset"]
+Kind: TypeAlias = Literal["backbone", "temporal", "fusion", "landmarker", "dataset", "optimizer", "schedule", "loss"]
 
 
 def list_models(
@@ -30,11 +30,10 @@ def list_models(
     if family is not None and family not in BACKBONES.families():
         raise unknown_name("family of backbones", family, BACKBONES.families(), "use one of these")
     if pretrained:
-        from fer_zoo import weights
-        from fer_zoo.hub.published import published
+        from fer_zoo.weights_table import bundled, published
 
         # Patterns match the whole name or the model; a tag has no dot, but timm's names may.
-        found = [(name, name.rpartition(".")[0]) for name in sorted({*weights.bundled(), *published()})]
+        found = [(name, name.rpartition(".")[0]) for name in sorted({*bundled(), *published()})]
         found = [(name, model) for name, model in found if family is None or name.startswith(f"{family}/")]
         return [n for n, model in found if _matches(patterns, n, model) and not _matches(excluded, n, model)]
     families = [family] if family else _families_in(BACKBONES, patterns)
@@ -53,7 +52,9 @@ def list_weights(model: str = "*") -> list[str]:
 
 
 def list_components(kind: Kind, pattern: Patterns = "*", *, exclude: Patterns = ()) -> list[str]:
-    """List the registered names of a kind: "backbone", "temporal", "fusion", "landmarker" or "dataset".
+    """List the registered names of a kind.
+
+    Kinds are "backbone", "temporal", "fusion", "landmarker", "dataset", "optimizer", "schedule" and "loss".
 
     A family is listed as one name, e.g. "timm/NAME"; list its members by a pattern that starts with the family,
     e.g. "timm/resnet*".

@@ -19,6 +19,11 @@ class FERModel(nn.Module):
     """A network for facial expressions in clips, built from registered parts, with its labels and input spec.
 
     `model(clip (B, 3, T, H, W), landmarks (B, T, 68, 2) in clip pixels) -> logits (B, len(labels))`.
+
+    Attributes:
+        card: terms and metrics of the weights; None unless exactly these weights were loaded.
+        num_features: size E of the embedding that the classifier reads.
+        started_from: name of the weights that were loaded before the classifier was replaced; None if it was not.
     """
 
     def __init__(
@@ -51,13 +56,24 @@ class FERModel(nn.Module):
             nn.init.constant_(self.head_norm.weight, 1 / cells)
         self.dropout = nn.Dropout(spec.dropout)
         self.temporal = temporal
-        self.classifier = nn.Linear(embedding or cast(Temporal, temporal).out_features, len(spec.labels))
+        self.num_features = embedding or cast(Temporal, temporal).out_features
+        self.classifier: nn.Module = nn.Linear(self.num_features, len(spec.labels)) if spec.labels else nn.Identity()
+        self.started_from: str | None = None
+        self._drawn: Tensor | None = None
         self._frozen: frozenset[str] = frozenset()
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the logits."""
+        """Class names in the order of the logits; empty where the network returns embeddings."""
         return self.spec.labels
+
+    @property
+    def classifier_is_untrained(self) -> bool:
+        """Whether `reset_classifier` drew the classifier at random and no step of an optimizer has changed it since."""
+        if self._drawn is None or not isinstance(self.classifier, nn.Linear):
+            return False
+        weight = self.classifier.weight.detach()
+        return torch.equal(weight, self._drawn.to(weight))
 
     @property
     def input_spec(self) -> InputSpec:
@@ -76,6 +92,8 @@ class FERModel(nn.Module):
 
     def forward(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Return logits (B, classes) of clips (B, 3, T, H, W) and their landmarks (B, T, 68, 2) in clip pixels.
+
+        After `reset_classifier(num_classes=0)` return embeddings (B, num_features).
 
         `lengths` (B,), integers from 1 to T, is the number of real frames of each clip in a batch of clips padded at
         the end: time steps centred on padding are ignored. A backbone whose kernels span several frames still reads
@@ -127,14 +145,38 @@ class FERModel(nn.Module):
     def reset_classifier(self, labels: Sequence[str] | None = None, num_classes: int | None = None) -> None:
         """Replace the classifier with a randomly initialised one for other labels; the other weights are kept.
 
+        With `num_classes=0` there is no classifier, and `forward` returns embeddings (B, num_features).
+
         Raises:
             OptionError: both or none of labels and num_classes, fewer than two labels, or a duplicate label.
         """
-        self.spec = ModelSpec.checked({**self.spec.model_dump(), "labels": class_labels(labels, num_classes)})
-        old = self.classifier
-        self.classifier = nn.Linear(old.in_features, len(self.labels), device=old.weight.device, dtype=old.weight.dtype)
+        if labels is None and type(num_classes) is int and num_classes == 0:
+            self.spec = self.spec.model_copy(update={"labels": ()})  # ModelSpec.checked would ask for two labels
+            classifier: nn.Module = nn.Identity()
+            self._drawn = None
+        else:
+            self.spec = ModelSpec.checked({**self.spec.model_dump(), "labels": class_labels(labels, num_classes)})
+            like = self._reference
+            classifier = nn.Linear(self.num_features, len(self.labels), device=like.device, dtype=like.dtype)
+            self._drawn = classifier.weight.detach().clone()
+        self.classifier = classifier
         self._frozen -= {"classifier"}
+        if self.card is not None:
+            self.started_from = self.card.name
         self.card = None  # its metrics are those of the old classifier
+
+    def extra_repr(self) -> str:
+        """The first line of `repr(model)`: name, weights, and whether the classifier is untrained."""
+        facts = [self.spec.name]
+        if self.card is not None:
+            facts.append(f"weights {self.card.name}")
+        elif self.started_from is not None:
+            facts.append(f"started from {self.started_from}")
+        if not self.labels:
+            facts.append("embeddings")
+        elif self.classifier_is_untrained:
+            facts.append("classifier untrained")
+        return ", ".join(facts)
 
     def channels_last(self) -> Self:
         """Convert the weights to channels-last layout, which is faster for convolutions; clips may have either layout.
@@ -178,6 +220,11 @@ class FERModel(nn.Module):
         super().train(mode)
         stages.keep_frozen(self, self._frozen)
         return self
+
+    @property
+    def _reference(self) -> Tensor:
+        """A parameter that has the device and number type of the network."""
+        return self.classifier.weight if isinstance(self.classifier, nn.Linear) else next(self.parameters())
 
     @property
     def _clip_size(self) -> tuple[int, int]:
@@ -233,7 +280,7 @@ class FERModel(nn.Module):
                 f"(batch, {', '.join(map(str, expected))}): batch, channel, frame, height, width",
                 "crop and resize as in `model.input_spec`, or create the model with other `frames` and `size`",
             )
-        weight = self.classifier.weight
+        weight = self._reference
         fits = clip.device == weight.device
         if fits and clip.dtype != weight.dtype:
             fits = clip.is_floating_point() and torch.is_autocast_enabled(clip.device.type)

@@ -12,7 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outline:
-    """What decides which components fit together: a name, what is injected, and the facts written as literals."""
+    """What decides which components fit together: a name, what is injected, and the facts written as literals.
+
+    `injected` is that of a function; a class may inherit its `__init__`.
+    """
 
     name: str
     injected: tuple[str, ...]
@@ -40,10 +43,7 @@ def _registered(node: ast.stmt, decorator: str) -> Iterator[Outline]:
 
 
 def _injected(node: ast.FunctionDef | ast.ClassDef) -> tuple[str, ...]:
-    if isinstance(node, ast.FunctionDef):
-        return tuple(argument.arg for argument in node.args.args)
-    inits = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
-    return tuple(argument.arg for item in inits for argument in item.args.args[1:])
+    return tuple(argument.arg for argument in node.args.args) if isinstance(node, ast.FunctionDef) else ()
 
 
 def _facts(call: ast.Call) -> Iterator[tuple[str, Any]]:

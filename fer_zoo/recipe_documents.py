@@ -1,43 +1,31 @@
-"""Recipe files as YAML with the place of each key: parse, extend, override. Knows the schema, judges no value."""
+"""Recipe files as YAML with the place of each key: parse, extend, override. Knows the schema, checks no value."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel
 
+from fer_zoo.documents import DEEPEST, DocumentError, Key, parse_yaml, parse_yaml_with_lines, read_text
 from fer_zoo.errors import RecipeError
-from fer_zoo.specs import SPLITS, ComponentSpec, Recipe, split_form
-
-Key = tuple[str | int, ...]
+from fer_zoo.specs import SHORT_KEYS, SPLITS, ComponentSpec, Recipe, split_form
 
 
 @dataclass
 class Document:
-    """Parsed YAML and where each key stands, as `file:line`."""
+    """Parsed YAML and where each key is, as `file:line`."""
 
     data: dict[str, Any]
     places: dict[Key, str] = field(default_factory=dict)
 
     def place(self, key: Key) -> str:
-        """Where a key stands, or the nearest one above it that stands somewhere; "" if none does."""
+        """Where a key is, or the nearest one above it whose place is known; "" if there is none."""
         while key and key not in self.places:
             key = key[:-1]
         return self.places.get(key, "")
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which 1e-3 is a number and a key may stand only once."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
 
 
 def parse(path: Path, *, keys: str = "recipe keys", see: str = "the recipe reference") -> Document:
@@ -47,21 +35,22 @@ def parse(path: Path, *, keys: str = "recipe keys", see: str = "the recipe refer
         keys, see: what it should hold, and where that is explained.
 
     Raises:
-        RecipeError: it is no YAML mapping, or a key stands twice.
+        OSError: it cannot be read.
+        RecipeError: it is not a YAML mapping, or a key is given twice.
     """
+    accepted = f"a YAML mapping of {keys}"
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-        if not isinstance(root, yaml.MappingNode):
-            raise RecipeError(f"{path} holds no mapping.", f"a YAML mapping of {keys}", f"see {see}")
-        places: dict[Key, str] = {}
-        twice: list[str] = []
-        _walk(root, (), path.name, places, twice)
-        if twice:
-            raise RecipeError(f"{path} has duplicate keys:", "each key once", "delete one of each pair", problems=twice)
-        return Document(loader.construct_document(root), places)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is no YAML: {error}", "a YAML mapping", "mend the place named above") from error
+        parsed = parse_yaml_with_lines(read_text(path))
+    except DocumentError as error:
+        do = f"correct the place named above; see {see}"
+        raise RecipeError(f"{path} cannot be read as YAML: {error}.", accepted, do) from error
+    if not isinstance(parsed.value, dict):
+        raise RecipeError(f"{path} is not a YAML mapping.", accepted, f"see {see}")
+    places = {key: f"{path.name}:{line}" for key, line in parsed.lines.items()}
+    if parsed.duplicates:
+        twice = [f"{'.'.join(map(str, key))}: {path.name}:{a} and {path.name}:{b}" for key, a, b in parsed.duplicates]
+        raise RecipeError(f"{path} has duplicate keys:", "each key once", "delete one of each pair", problems=twice)
+    return Document(parsed.value, places)
 
 
 def extended(child: Document, parent: Document) -> Document:
@@ -74,10 +63,12 @@ def extended(child: Document, parent: Document) -> Document:
 
 def override(document: Document, text: str) -> str | None:
     """Apply "key.path=value" to a document; returns what is wrong with the text, if anything is."""
-    path, equals, said = text.partition("=")
+    path, equals, written = text.partition("=")
     if not equals or not path:
         return f"--set {text}: write key.path=value"
     keys = path.strip().split(".")
+    if len(keys) > DEEPEST:
+        return f"--set {text[:80]}...: no key is nested more than {DEEPEST} deep"
     target: Any = document.data
     for depth, key in enumerate(keys[:-1]):
         if isinstance(target.get(key), str):  # a component given by its name alone
@@ -88,10 +79,12 @@ def override(document: Document, text: str) -> str | None:
         if not isinstance(target, dict):
             return f"--set {text}: {key!r} holds a value, not settings"
     try:
-        value = yaml.load(said, Loader=_Loader)
-    except yaml.YAMLError as error:
-        return f"--set {text}: the value is no YAML: {str(error).splitlines()[0]}"
+        value = parse_yaml(written)
+    except DocumentError as error:
+        return f"--set {text}: the value cannot be read as YAML: {error}"
     *above, last = keys
+    if len(keys) in (2, 3) and isinstance(block := document.data.get(keys[0]), dict):
+        _drop_restated(block, {keys[1]: value if len(keys) == 2 else {last: value}})
     if last == "name" and section(tuple(above)) is ComponentSpec and target.get("name") != value:
         _drop_options(document, target, tuple(above))
     target[last] = value
@@ -131,11 +124,24 @@ def _off_by_default(key: Key) -> bool:
     return field is not None and field.default is None
 
 
+def _drop_restated(base: dict[str, Any], change: Mapping[str, Any]) -> None:
+    """Of a short key of training and the option that it is short for, drop the one that the change overrides."""
+    for short, kind in SHORT_KEYS.items():
+        component = change.get(kind)
+        if isinstance(component, dict) and short in component:
+            base.pop(short, None)
+        if short in change and isinstance(base.get(kind), dict):
+            base[kind].pop(short, None)
+
+
 def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> None:
+    _drop_restated(base, change)
     for key, value in change.items():
         old = base.get(key)
         if isinstance(value, dict) and isinstance(old, dict) and not _replaces(key, value, old):
             _merge(old, value)
+        elif isinstance(value, dict) and isinstance(old, str) and "name" not in value:
+            base[key] = {"name": old, **value}  # options of a component given by its name alone
         else:
             base[key] = value
 
@@ -145,15 +151,3 @@ def _replaces(key: str, value: dict[str, Any], old: dict[str, Any]) -> bool:
     if key == "split":
         return split_form(value) != split_form(old)
     return "name" in value and old.get("name") != value["name"]
-
-
-def _walk(node: yaml.Node, key: Key, file: str, places: dict[Key, str], twice: list[str]) -> None:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for name_node, value in node.value:
-        child = (*key, str(name_node.value))
-        place = f"{file}:{name_node.start_mark.line + 1}"
-        if child in places:
-            twice.append(f"{'.'.join(map(str, child))}: {places[child]} and {place}")
-        places[child] = place
-        _walk(value, child, file, places, twice)

@@ -9,9 +9,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from fer_zoo.compatibility import conflict, fusions_for, normalisation_conflict, suited
-from fer_zoo.recipe_documents import Document, Key, section
-from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Entry, Registry, unknown_name
-from fer_zoo.specs import SPLITS, ComponentSpec, DatabaseSplit, FoldSplit, InputSpec, Recipe
+from fer_zoo.documents import Key
+from fer_zoo.recipe_documents import Document, section
+from fer_zoo.registry import (
+    BACKBONES,
+    DATASETS,
+    FUSIONS,
+    LANDMARKERS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    TEMPORALS,
+    Entry,
+    Registry,
+    unknown_name,
+)
+from fer_zoo.specs import SHORT_KEYS, SPLITS, ComponentSpec, DatabaseSplit, FoldSplit, InputSpec, Recipe
 
 PARTS = {"backbone": BACKBONES, "temporal": TEMPORALS, "fusion": FUSIONS}
 COMPONENTS: dict[Key, Registry] = {
@@ -20,6 +33,11 @@ COMPONENTS: dict[Key, Registry] = {
     ("model", "fusion"): FUSIONS,
     ("model", "input", "landmarks", "detector"): LANDMARKERS,
     ("data", "dataset"): DATASETS,
+    **{
+        (block, kind): registry
+        for block in ("pretrain", "train")
+        for kind, registry in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("loss", LOSSES))
+    },
 }
 
 
@@ -30,16 +48,18 @@ def validated(document: Document) -> tuple[Recipe | None, list[str]]:
         recipe = Recipe.model_validate(document.data)
     except ValidationError as error:
         problems = [_problem(document, dict(e)) for e in error.errors()]
-    problems += _component_problems(document)
+    problems += _component_problems(document, recipe)
     for find in (_pair_problems, _normalisation_problems, _database_problems):
         problems += find(document, recipe) if recipe else []
     return recipe, problems
 
 
-def _component_problems(document: Document) -> list[str]:
+def _component_problems(document: Document, recipe: Recipe | None) -> list[str]:
     problems = []
     for key, registry in COMPONENTS.items():
         value: Any = document.data
+        if recipe is not None and key[0] in ("pretrain", "train"):
+            value = {key[0]: (block := getattr(recipe, str(key[0]))) and block.model_dump()}  # with the short keys
         for part in key:
             value = value.get(part) if isinstance(value, dict) else None
         try:
@@ -52,7 +72,9 @@ def _component_problems(document: Document) -> list[str]:
             problems.append(_located(document, key, _unknown(registry, component.name)))
         else:
             found = registry.get(component.name).problems(component.options)
-            problems += [_located(document, (*key, text.split(":")[0]), text.split(": ", 1)[1]) for text in found]
+            for option, text in (problem.split(": ", 1) for problem in found):
+                short = (key[0], option) if option in SHORT_KEYS and (key[0], option) in document.places else None
+                problems.append(_located(document, short or (*key, option), text))
     return problems
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import re
@@ -10,45 +9,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fer_zoo.compatibility import suited
+from fer_zoo.documents import Key, dump_yaml, read_text
 from fer_zoo.errors import RecipeError, UnknownNameError
-from fer_zoo.paths import find_path
-from fer_zoo.recipe_documents import Document, Key, extended, override, parse, section
+from fer_zoo.recipe_documents import Document, extended, override, parse, section
+from fer_zoo.recipe_files import find_recipe, is_file, list_recipes, recipe_root, short_name
 from fer_zoo.recipe_problems import COMPONENTS, PARTS, entries_of, fill_suited, validated
-from fer_zoo.registry import unknown_name
 from fer_zoo.specs import ComponentSpec, Recipe
 
-# Mapped into the wheel; in a checkout they lie at top level.
-_ROOTS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
-
-
-def list_recipes() -> list[str]:
-    """Names of the recipes that come with fer_zoo, e.g. "quickstart" or "release/incres3d_tiny_lstm_lm"."""
-    root = _root()
-    return sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))
-
-
-def find_recipe(name: str | Path) -> Path:
-    """Return the file of a recipe given by path or by name.
-
-    Raises:
-        UnknownNameError: there is no such file and no such name.
-    """
-    path = find_path(name)
-    if path.is_file():
-        return path
-    packaged = _root() / f"{name}.yaml"
-    if packaged.is_file() and _root().resolve() in packaged.resolve().parents:
-        return packaged
-    if path.suffix in (".yaml", ".yml"):
-        close = difflib.get_close_matches(str(path.with_suffix("")), list_recipes(), n=1, cutoff=0.8)
-        packaged_too = f", or write {close[0]!r}, which is a packaged recipe" if close else ""
-        raise UnknownNameError(
-            f"There is no recipe file {str(name)!r}.", "a path to a YAML file", f"check the path{packaged_too}"
-        )
-    raise unknown_name("recipe", str(name), list_recipes(), "give a path to a YAML file or one of these names")
+__all__ = [
+    "copy_recipe",
+    "diff_recipes",
+    "dump_recipe",
+    "find_recipe",
+    "list_recipes",
+    "load_recipe",
+    "training_changes",
+]
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -86,8 +63,7 @@ def dump_recipe(recipe: Recipe) -> str:
         # Left out it would be filled in by what suits the backbone when it is loaded.
         if kind != "input" and option not in data["model"][kind]:
             data["model"][kind][option] = dict(zip(PARTS, entries, strict=True))[kind].options[option].default
-    text: str = yaml.safe_dump(data, sort_keys=False, width=120)
-    return text
+    return dump_yaml(data)
 
 
 def copy_recipe(name: str | Path, to: str | Path) -> Path:
@@ -101,11 +77,15 @@ def copy_recipe(name: str | Path, to: str | Path) -> Path:
     """
     source, target = find_recipe(name), Path(to)
     load_recipe(source)
-    text = source.read_text(encoding="utf-8")
-    parent = parse(source).data.get("extends")
-    if parent is not None and not (_root() / f"{parent}.yaml").is_file():
+    text = read_text(source)
+    parent = _parsed(source).data.get("extends")
+    if parent is not None and not is_file(recipe_root() / f"{parent}.yaml"):
         way = Path(os.path.relpath(_parent(source, parent).with_suffix(""), target.parent)).as_posix()
-        text = re.sub(r"(?m)^extends:.*$", f"extends: {way}", text, count=1)
+        line = dump_yaml({"extends": way}, allow_unicode=True, width=10**6).rstrip("\n")
+        text, found = re.subn(r"(?m)^extends:.*$", lambda _: line, text, count=1)
+        if not found:
+            given = f"{source} does not have `extends: NAME` on a line of its own."
+            raise RecipeError(given, "such a line, whose path is changed in the copy", "write it so")
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -132,12 +112,8 @@ def training_changes(was: Recipe, now: Recipe) -> list[str]:
     return [f"{key} was {old!r}, now {new!r}" for key, old, new in differ if key.split(".")[0] != "published"]
 
 
-def _root() -> Path:
-    return next((root for root in _ROOTS if root.is_dir()), _ROOTS[0])
-
-
 def _document(path: Path) -> Document:
-    document = parse(path)
+    document = _parsed(path)
     parent_name = document.data.pop("extends", None)
     if parent_name is None:
         return document
@@ -149,9 +125,11 @@ def _document(path: Path) -> Document:
             "extend one, and write what the others change in this file",
         )
     try:
-        parent = parse(_parent(path, parent_name))
+        parent = _parsed(_parent(path, parent_name))
     except UnknownNameError as error:
-        raise UnknownNameError(f"{place}: extends {parent_name!r}. {error.given}", error.accepted, error.do) from error
+        raise UnknownNameError(
+            f"{place}: extends {short_name(parent_name)!r}. {error.given}", error.accepted, error.do
+        ) from error
     if "extends" in parent.data:
         raise RecipeError(
             f"{place}: extends {parent_name!r}, which itself extends {parent.data['extends']!r}.",
@@ -161,9 +139,17 @@ def _document(path: Path) -> Document:
     return extended(document, parent)
 
 
+def _parsed(path: Path) -> Document:
+    try:
+        return parse(path)
+    except OSError as error:
+        given = f"The recipe {path} cannot be read: {error.strerror or error}."
+        raise RecipeError(given, "a YAML file that you may read", "check the file and its permissions") from error
+
+
 def _parent(path: Path, name: object) -> Path:
     beside = path.parent / f"{str(name).removesuffix('.yaml')}.yaml"
-    return beside if beside.is_file() else find_recipe(str(name))
+    return beside if is_file(beside) else find_recipe(str(name))
 
 
 def _differences(key: Key, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -272,11 +272,20 @@ FUSIONS = Registry("fusion", ("sites", "features", "in_features"), builtin="fer_
 LANDMARKERS = Registry("landmarker", builtin="fer_zoo.landmarks")
 # `request`: it makes its clips itself; `root`: it reads a database below that folder.
 DATASETS = Registry("dataset", ("request", "root"), builtin="fer_zoo.data", facts=_dataset_facts)
+OPTIMIZERS = Registry("optimizer", ("parameters", "lr"), builtin="fer_zoo.optim", facts=lambda: Facts({}))
+SCHEDULES = Registry("schedule", ("steps",), builtin="fer_zoo.optim", facts=lambda: Facts({}))
+LOSSES = Registry("loss", ("class_counts",), builtin="fer_zoo.optim", facts=lambda: Facts({}))
 
-REGISTRIES = {registry.kind: registry for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS)}
+REGISTRIES = {
+    registry.kind: registry
+    for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS, DATASETS, OPTIMIZERS, SCHEDULES, LOSSES)
+}
 
 register_backbone = BACKBONES.register
 register_temporal = TEMPORALS.register
 register_fusion = FUSIONS.register
 register_landmarker = LANDMARKERS.register
 register_dataset = DATASETS.register
+register_optimizer = OPTIMIZERS.register
+register_schedule = SCHEDULES.register
+register_loss = LOSSES.register

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fer_zoo.compose import build, model_spec
 from fer_zoo.model import FERModel
-from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry
+from fer_zoo.registry import BACKBONES, FUSIONS, LOSSES, OPTIMIZERS, SCHEDULES, TEMPORALS, Entry
 from fer_zoo.shapes import feature_shape
 from fer_zoo.specs import Backbone, InputSpec, ModelSpec, Site, Temporal
 
@@ -98,6 +98,65 @@ def check_fusion(name: str, **options: Any) -> None:
     clip, landmarks = _clip(3, model.input_spec), _landmarks(model.input_spec)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         _require(model(clip, landmarks).isfinite().all(), "logits are not finite under bf16 autocast")
+
+
+def check_optimizer(name: str, **options: Any) -> None:
+    """Check a registered optimizer on a small network.
+
+    It holds every parameter once, starts at the given learning rate, lowers the loss, and its state is tensors, as a
+    checkpoint needs them.
+    """
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+    parameters = list(network.parameters())
+    optimizer = _documented(OPTIMIZERS.get(name)).build(options=options, parameters=parameters, lr=0.01)
+    _require(isinstance(optimizer, torch.optim.Optimizer), f"{type(optimizer).__name__} is not a torch Optimizer")
+    held = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
+    _require(sorted(held) == sorted(map(id, parameters)), "it does not hold every parameter exactly once")
+    _require({group["lr"] for group in optimizer.param_groups} == {0.01}, "a parameter group has another rate than lr")
+    clips, labels, losses = torch.randn(16, 3), torch.arange(16) % 2, []
+    for _ in range(30):
+        optimizer.zero_grad()
+        losses.append(nn.functional.cross_entropy(network(clips), labels))
+        losses[-1].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    _require(losses[-1] < losses[0], "30 steps at a learning rate of 0.01 do not lower the loss")
+    state = [value for values in optimizer.state_dict()["state"].values() for value in values.values()]
+    _require(all(value is None or isinstance(value, Tensor) for value in state), "its state holds more than tensors")
+
+
+def check_schedule(name: str, **options: Any) -> None:
+    """Check a registered schedule: every step of trainings of 1 to 100 steps has a share above 0 and at most 1."""
+    entry = _documented(SCHEDULES.get(name))
+    for steps in (1, 2, 7, 100):
+        shares = list(map(entry.build(options=options, steps=steps), range(steps)))
+        _require(all(0 < share <= 1 for share in shares), f"of {steps} steps one has a share outside (0, 1]: {shares}")
+        again = entry.build(options=options, steps=steps)
+        _require(again(steps - 1) == shares[-1], "a share depends on the steps before it, so a run cannot be resumed")
+
+
+def check_loss(name: str, **options: Any) -> None:
+    """Check a registered loss on three classes.
+
+    One loss per clip, which does not depend on the other clips, is smaller for better predictions, and has finite
+    gradients, also for clips that are predicted with certainty; no parameters, which no checkpoint would hold.
+    """
+    entry = _documented(LOSSES.get(name))
+    loss = entry.build(options=options, class_counts=torch.tensor([16, 6, 2]))
+    _require(isinstance(loss, nn.Module), f"the factory returned {type(loss).__name__}, not a torch.nn.Module")
+    _require(not list(loss.parameters()), "it has parameters, which no checkpoint would hold")
+    labels = (torch.arange(9) % 3).repeat(3)
+    sure = 100 * nn.functional.one_hot(labels[:9], 3).float()
+    unsure = torch.randn(9, 3, generator=torch.Generator().manual_seed(0))
+    logits = torch.cat([unsure, sure, -sure]).requires_grad_()
+    losses = loss(logits, labels)
+    _require(losses.shape == labels.shape, f"losses have the shape {tuple(losses.shape)}, not {tuple(labels.shape)}")
+    _require(losses.isfinite().all() and (losses >= 0).all(), "a loss is negative or not finite")
+    _require((losses[9:18] < losses[18:]).all(), "a right prediction has no smaller loss than a wrong one")
+    _same(torch.cat([loss(logits[n : n + 1], labels[n : n + 1]) for n in range(9)]), losses[:9], "clips are mixed up")
+    losses.sum().backward()
+    gradient = logits.grad
+    _require(gradient is not None and gradient.isfinite().all() and gradient.any(), "gradients are not finite, or 0")
 
 
 def check_model(spec: ModelSpec) -> FERModel:

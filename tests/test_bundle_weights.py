@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from weights_folders import make_folder
 
-from fer_zoo import weights
 from fer_zoo.errors import WeightsError
 
 ROOT = Path(__file__).parent.parent
@@ -31,13 +30,6 @@ def test_it_puts_them_in_place_of_older_ones(tmp_path: Path) -> None:
     assert {f.name: f.read_bytes() for f in target.iterdir()} == {
         f.name: f.read_bytes() for f in run.iterdir() if f.name != "notes.txt"
     }
-
-
-def test_an_older_format_is_written_anew(tmp_path: Path) -> None:
-    golden = ROOT / "tests" / "golden" / "format-1"
-    found = weights.check_folder(bundle_weights.bundle(golden, tmp_path))
-    assert found.format == weights.FORMAT
-    assert found.card.metrics == weights.read_folder(golden).card.metrics
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from weights_folders import LABELS, METRICS, card_fields, make_folder, small_rec
 
 import fer_zoo
 from fer_zoo import weights
-from fer_zoo.card import PLACEHOLDER, card_text, fill_card
-from fer_zoo.specs import WeightsCard
+from fer_zoo.card import PLACEHOLDER, card_text, confusion_table, fill_card
+from fer_zoo.specs import Metrics, WeightsCard
 
 
 def card(**changes: Any) -> WeightsCard:
@@ -124,6 +124,38 @@ def test_the_whole_record_comes_back(tmp_path: Path) -> None:
 def test_older_versions_can_read_the_record_of_a_plain_card() -> None:
     news = {"files", "beside", "datasets", "tested_on"}
     assert front(text_of())["fer_zoo"].keys() == WeightsCard.model_fields.keys() - news
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("<script>alert(1)</script>", "<script>"),
+        ("<img src=x onerror=alert(1)>", "<img"),
+        ("[x](javascript:alert(1))", "](javascript:"),
+        ("![x](https://a.org/x.png)", "](https:"),
+        ("a\n\n## Terms", "\n## Terms"),
+        ("# heading", "\n# heading"),
+        ("`code`", " `code`"),
+        ("x\u202egnp.exe", "\u202e"),
+        ("&lt;b&gt;", " &lt;b"),
+    ],
+)
+def test_text_of_others_is_shown_as_text(text: str, wrong: str) -> None:
+    fields = ("name", "licence", "terms", "may_use", "training_data", "protocol", "hardware", "commit")
+    for changes in ({"labels": (text, *LABELS[1:]), "metrics": {text: METRICS}}, *({field: text} for field in fields)):
+        spec = small_recipe().model
+        shown = card(**changes)
+        body = card_text(shown, spec.model_copy(update={"labels": shown.labels})).split("\n---\n", 1)[1]
+        assert body.count(wrong) == card_text(card(), spec).split("\n---\n", 1)[1].count(wrong), changes
+
+
+@pytest.mark.parametrize("label", ["a|b", "a\\|b", "a\nb", "|"])
+def test_a_label_is_one_cell_of_a_table(label: str) -> None:
+    lines = confusion_table(Metrics.model_validate(METRICS), (label, *LABELS[1:]))
+    assert len(lines) == len(LABELS) + 2
+    for line in lines:
+        # A pipe after an odd number of backslashes is text.
+        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == len(LABELS) + 2, line
 
 
 def test_filling_in_the_repository() -> None:

@@ -1,4 +1,4 @@
-"""Docs that are generated are what the generator gives now; the navigation and the links lead somewhere."""
+"""Generated docs are up to date; navigation and links are valid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ import component_tables  # noqa: E402
 import model_zoo  # noqa: E402
 import recipe_reference  # noqa: E402
 
-from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Registry  # noqa: E402
+from fer_zoo.registry import (  # noqa: E402
+    BACKBONES,
+    FUSIONS,
+    LANDMARKERS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    TEMPORALS,
+    Registry,
+)
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
@@ -38,18 +47,25 @@ def test_generated_tables_are_up_to_date(page: Path) -> None:
     assert component_tables.written(text) == text, "run `python tools/model_zoo.py`"
 
 
-def test_every_generated_table_stands_somewhere() -> None:
+def test_every_generated_table_is_used_once() -> None:
     shown = [found[1] for page in PAGES for found in component_tables.BLOCK.findall(page.read_text())]
     assert sorted(shown) == sorted(component_tables.TABLES)
 
 
 @pytest.mark.parametrize("registry", [BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS], ids=lambda registry: registry.kind)
-def test_every_component_has_a_line_of_its_own_besides_the_tables(registry: Registry) -> None:
+def test_every_component_is_described_outside_the_tables(registry: Registry) -> None:
     page = (ROOT / "docs" / component_tables.PAGES[registry.kind][1]).read_text()
     typed = component_tables.BLOCK.sub("", page)
     names = [entry.name.removesuffix("_tiny") for entry in component_tables.described(registry)]
     assert names
     assert [name for name in names if not re.search(rf"\b{name}\b", typed)] == []
+
+
+@pytest.mark.parametrize("registry", [OPTIMIZERS, SCHEDULES, LOSSES], ids=lambda registry: registry.kind)
+def test_the_training_page_lists_optimizers_schedules_and_losses(registry: Registry) -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", (DOCS / "training.md").read_text(), re.MULTILINE)
+    ours = [name for name in registry.names() if registry.get(name).module.startswith("fer_zoo.")]
+    assert set(ours) <= set(listed)
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import fer_zoo
+from fer_zoo import weights
 from fer_zoo.compose import model_spec
-from fer_zoo.errors import InputError, OptionError, UnknownNameError
+from fer_zoo.errors import InputError, OptionError, UnknownNameError, WeightsError
+from fer_zoo.inference import predict_video
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
+from fer_zoo.specs import SEVEN_LABELS
 
 
 def test_list_models_by_patterns() -> None:
@@ -174,3 +180,78 @@ def test_a_pattern_is_a_string(pattern: Any) -> None:
         fer_zoo.list_models(pattern)
     with pytest.raises(OptionError, match="a string with"):
         fer_zoo.list_components("backbone", pattern)
+
+
+SHIPPED = "incres3d_tiny_lstm_lm_in"
+
+
+@pytest.fixture
+def clip() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    return torch.randn(2, 3, 10, 80, 80), torch.rand(2, 10, 68, 2) * 80
+
+
+@pytest.mark.parametrize("how", ["name", "tag", "local-dir"])
+def test_pretrained_with_labels_of_ones_own(how: str, clip: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """All but the classifier is that of the weights, and the model says that its classifier is untrained."""
+    folder = weights.find(SHIPPED)
+    name = {"name": SHIPPED, "tag": folder.name, "local-dir": f"local-dir:{folder}"}[how]
+    whole = fer_zoo.create_model(name, pretrained=True)
+    model = fer_zoo.create_model(name, pretrained=True, labels=["bored", "interested", "unsure"])
+    assert model.labels == ("bored", "interested", "unsure")
+    assert (model.card, model.started_from, model.classifier_is_untrained) == (None, folder.name, True)
+    assert f"started from {folder.name}, classifier untrained" in repr(model).replace("\n", " ")
+    with torch.inference_mode():
+        assert model(*clip).shape == (2, 3)
+        embeddings = fer_zoo.create_model(name, pretrained=True, num_classes=0)(*clip)
+        assert torch.equal(whole.classifier(embeddings), whole(*clip))
+    of_weights = whole.state_dict()
+    same = {key for key, value in model.state_dict().items() if torch.equal(value, of_weights[key])}
+    assert of_weights.keys() - same == {"classifier.weight", "classifier.bias"}
+
+
+def test_num_classes_names_the_classes_and_the_labels_of_the_weights_change_nothing() -> None:
+    model = fer_zoo.create_model(SHIPPED, pretrained=True, num_classes=3)
+    assert model.labels == ("class_0", "class_1", "class_2")
+    whole = fer_zoo.create_model(SHIPPED, pretrained=True, labels=SEVEN_LABELS)
+    assert whole.card is not None
+    assert not whole.classifier_is_untrained
+
+
+def test_a_trained_classifier_is_no_longer_untrained(tmp_path: Path) -> None:
+    model = fer_zoo.create_model(SHIPPED, pretrained=True, num_classes=2)
+    recipe, card = weights.read_recipe(weights.find(SHIPPED)), weights.read_folder(weights.find(SHIPPED)).card
+    fields = card.model_dump(mode="json", exclude={"sha256", "files", "beside"})
+    with pytest.raises(WeightsError, match="has an untrained classifier"):
+        weights.write_weights(tmp_path / "w", model, recipe, fields)
+    assert not (tmp_path / "w").exists()
+    copy = deepcopy(model).half()
+    assert copy.classifier_is_untrained
+    model.classifier(torch.randn(4, model.num_features)).sum().backward()
+    torch.optim.SGD(model.classifier.parameters(), 1e-3).step()
+    assert not model.classifier_is_untrained
+    assert "classifier untrained" not in repr(model)
+    assert copy.classifier_is_untrained
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_embeddings(pretrained: bool, clip: tuple[torch.Tensor, torch.Tensor], tmp_path: Path) -> None:
+    model = fer_zoo.create_model(SHIPPED, pretrained, num_classes=0).eval()
+    assert model.labels == ()
+    assert model(*clip).shape == (2, model.num_features)
+    assert "embeddings" in repr(model)
+    assert fer_zoo.model_info(model).labels == ()
+    with pytest.raises(OptionError, match="has no classifier"):
+        predict_video(model, tmp_path / "no.mp4")
+    model.reset_classifier(num_classes=2)
+    assert model(*clip).shape == (2, 2)
+
+
+def test_options_that_change_the_network_are_refused_beside_weights() -> None:
+    for options in ({"width": 0.5}, {"size": 96}, {"hidden": 8}):
+        with pytest.raises(OptionError, match="no options but labels and num_classes"):
+            fer_zoo.create_model(SHIPPED, pretrained=True, **options)
+    with pytest.raises(OptionError, match="one of them"):
+        fer_zoo.create_model(SHIPPED, pretrained=True, labels=["a", "b"], num_classes=2)
+    with pytest.raises(OptionError, match="2; 0 for embeddings"):
+        fer_zoo.create_model("hf-hub:alice/never-asked", num_classes=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,23 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     write_text(tmp_path / ("é" * 125 + ".json"), "x")
     with pytest.raises(FileNotFoundError, match=r"nowhere/a\.csv"), atomic_file(tmp_path / "nowhere" / "a.csv"):
         pass
+
+
+def test_a_lock_file_that_its_holder_removes_is_made_again(tmp_path: Path) -> None:
+    """A process that waited has opened the removed file: its lock must be on the one that has the name now."""
+    path = tmp_path / "lock"
+    waited = []
+
+    def wait() -> None:
+        with locked(path, wait=10) as mine:
+            assert mine is not None
+            waited.append(os.path.samestat(os.fstat(mine), path.stat()))
+
+    with locked(path) as first:
+        assert first is not None
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.3)
+        path.unlink()
+    waiting.join()
+    assert waited == [True]

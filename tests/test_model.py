@@ -135,7 +135,7 @@ def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
         ({"labels": "ab"}, "labels='ab'.\n  Accepted: a list or tuple of class names, in the order of the logits"),
         ({"labels": {"a", "b"}}, "Accepted: a list or tuple of class names, in the order of the logits"),
         ({"labels": ["a", " "]}, "a label is blank; each label names one class"),
-        ({"num_classes": "7"}, "num_classes='7'.\n  Accepted: a whole number, 2 or more"),
+        ({"num_classes": "7"}, "num_classes='7'.\n  Accepted: an integer >= 2; 0 for embeddings"),
         ({"num_classes": True}, "num_classes=True."),
         ({"num_classes": -3}, "num_classes=-3."),
     ],

@@ -23,7 +23,7 @@ def test_outlines_agree_with_the_registry(registry: Registry, package: str, fact
     assert [outline.name for outline in found] == builtin
     for outline in found:
         entry = registry.get(outline.name)
-        assert outline.injected == entry.injected
+        assert outline.injected == (entry.injected if registry is BACKBONES else ())
         assert {key: outline.defaults.get(key) for key in facts} == {key: entry.defaults.get(key) for key in facts}
 
 

@@ -267,3 +267,51 @@ def test_a_dump_keeps_what_a_loader_would_fill_in(tmp_path: Path) -> None:
     bare = recipe.model_copy(update={"model": recipe.model.model_copy(update=parts)})
     again = load_recipe(write(tmp_path, dump_recipe(bare), "again")).model
     assert (again.fusion.options, again.temporal.options) == ({"radius": 3}, {"hidden": 200})
+
+
+SHORT = GOOD.replace("train: {lr: 1e-3}", "train: {optimizer: adamw, momentum: 0.8, weight_decay: 0.05, warmup: 0.1}")
+LONG = GOOD.replace(
+    "train: {lr: 1e-3}",
+    "train: {optimizer: {name: adamw, beta1: 0.8, weight_decay: 0.05}, schedule: {name: constant, warmup: 0.1}}",
+)
+
+
+def test_a_short_key_is_the_option_of_its_component(tmp_path: Path) -> None:
+    short, long = load_recipe(write(tmp_path, SHORT, "short")), load_recipe(write(tmp_path, LONG, "long"))
+    assert short == long
+    assert dump_recipe(short) == dump_recipe(long)
+    assert not diff_recipes(short, long)
+
+
+@pytest.mark.parametrize("text", [SHORT, LONG], ids=["short", "long"])
+@pytest.mark.parametrize(
+    "change", ["train: {weight_decay: 0.5}", "train: {optimizer: {weight_decay: 0.5}}"], ids=["by short", "by option"]
+)
+def test_what_a_child_or_an_override_sets_wins_in_either_spelling(tmp_path: Path, text: str, change: str) -> None:
+    parent = write(tmp_path, text, "parent")
+    child = load_recipe(write(tmp_path, f"extends: parent\n{change}\n", "child"))
+    path, value = "optimizer.weight_decay" if "optimizer" in change else "weight_decay", 0.5
+    overridden = load_recipe(parent, [f"train.{path}={value}"])
+    for recipe in (child, overridden):
+        assert recipe.train.optimizer.model_dump() == {"name": "adamw", "beta1": 0.8, "weight_decay": 0.5}
+
+
+def test_options_without_a_name_are_those_of_the_parents_or_the_default_component(tmp_path: Path) -> None:
+    write(tmp_path, GOOD.replace("lr: 1e-3", "optimizer: adamw"), "parent")
+    child = load_recipe(write(tmp_path, "extends: parent\ntrain: {optimizer: {beta1: 0.8}}\n"))
+    assert child.train.optimizer.model_dump() == {"name": "adamw", "beta1": 0.8}
+    recipe = load_recipe(write(tmp_path, GOOD), ["train.loss.label_smoothing=0.1"])
+    assert recipe.train.loss.model_dump() == {"name": "cross_entropy", "label_smoothing": 0.1}
+
+
+def test_a_short_key_and_its_option_with_two_values_are_refused(tmp_path: Path) -> None:
+    text = GOOD.replace("lr: 1e-3", "weight_decay: 0.1, optimizer: {name: sgd, weight_decay: 0.2}")
+    with pytest.raises(RecipeError, match=r"weight_decay is 0\.1, and the optimizer's option weight_decay is 0\.2"):
+        load_recipe(write(tmp_path, text))
+
+
+def test_recipes_of_earlier_versions_name_decay_with_every_schedule(tmp_path: Path) -> None:
+    text = GOOD.replace("lr: 1e-3", "schedule: cosine, decay: 0.1, decay_every: 0.3, warmup: 0.2")
+    assert load_recipe(write(tmp_path, text)).train.schedule.model_dump() == {"name": "cosine", "warmup": 0.2}
+    stepped = load_recipe(write(tmp_path, text.replace("cosine", "step"))).train.schedule
+    assert stepped.model_dump() == {"name": "step", "warmup": 0.2, "decay": 0.1, "decay_every": 0.3}

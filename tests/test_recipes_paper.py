@@ -101,8 +101,9 @@ def test_the_protocol_and_the_training(name: str) -> None:
     else:
         assert (recipe.protocol, recipe.split) == ("subject-independent", FoldSplit(folds=5))
     train = recipe.train
-    assert (train.optimizer, train.lr, train.momentum, train.weight_decay) == ("sgd", 0.01, 0.9, 1e-4)
-    assert (train.schedule, recipe.pretrain, recipe.backbone_weights) == ("constant", None, "random")
+    assert train.optimizer.model_dump() == {"name": "sgd", "momentum": 0.9, "weight_decay": 1e-4}
+    assert (train.lr, train.schedule.name, train.loss.name) == (0.01, "constant", "cross_entropy")
+    assert (recipe.pretrain, recipe.backbone_weights) == (None, "random")
     changes = {**train.augment.model_dump(), "stride": train.augment.stride - 1}
     assert not any(changes.values()), "the paper names no random changes"
 

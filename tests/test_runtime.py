@@ -70,7 +70,11 @@ def test_channels_last_gives_the_same(name: str) -> None:
     torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Without bfloat16 in the processor a 3D ResNet takes minutes.
+HEAVY = pytest.param(NAMES[-1], marks=[pytest.mark.slow, pytest.mark.timeout(900)])
+
+
+@pytest.mark.parametrize("name", [*NAMES[:-1], HEAVY])
 def test_autocast_stays_close_and_trains(name: str) -> None:
     model, clip, landmarks = make(name)
     wanted = model(clip, landmarks)

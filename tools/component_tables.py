@@ -1,7 +1,7 @@
-"""Tables of the registered components for the docs, from the registry and `model_info`; no figure is typed.
+"""Tables of the registered components in the docs, generated from the registry and `model_info`.
 
-A page holds a table between two comments, `<!-- generated: NAME ... -->` and `<!-- end of generated -->`.
-`python tools/model_zoo.py` writes them anew.
+A table is between the comments `<!-- generated: NAME ... -->` and `<!-- end of generated -->` of a page.
+`python tools/model_zoo.py` updates them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fer_zoo.info import ModelInfo
 from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Entry, Registry
 
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+)[^>]*-->\n).*?(<!-- end of generated -->)", re.DOTALL)
-# Facts that only the composer reads; the others a registration states are defaults of options.
+# Facts of a registration that are not defaults of options.
 _NO_OPTIONS = ("sites", "site", "frame_wise")
 PAGES = {
     "backbone": ("Backbones", "backbones.md"),
@@ -30,12 +30,12 @@ PAGES = {
 
 
 def written(page: str) -> str:
-    """The text of a page with each of its generated tables as it is now."""
+    """Return a page with its generated tables updated."""
     return BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", page)
 
 
 def rewrite(folder: Path) -> None:
-    """Write the generated tables of all pages of a folder anew."""
+    """Update the generated tables of all pages in a folder."""
     for path in sorted(folder.glob("*.md")):
         old = path.read_text(encoding="utf-8")
         if (new := written(old)) != old:
@@ -43,7 +43,7 @@ def rewrite(folder: Path) -> None:
 
 
 def parts_section() -> str:
-    """How many parts of each kind there are, and how many networks they make."""
+    """Return the section with the number of parts of each kind and of their combinations."""
     rows = []
     for registry in (BACKBONES, TEMPORALS, FUSIONS, LANDMARKERS):
         title, page = PAGES[registry.kind]
@@ -57,13 +57,13 @@ def parts_section() -> str:
 
 {table(["kind", "number", "names"], rows)}
 
-They make {networks} networks, `<backbone>_<temporal>[_<fusion>]`; `fer_zoo.list_models()` lists them, and
-`fer_zoo.model_info(NAME)` gives the figures of one. Those of `timm/NAME` come on top.
+They can be combined into {networks} networks, `<backbone>_<temporal>[_<fusion>]`, not counting `timm/NAME`.
+`fer_zoo.list_models()` lists them, and `fer_zoo.model_info(NAME)` summarises one.
 """
 
 
 def backbone_figures() -> str:
-    """Parameters, GMAC, clip and features of every backbone, with the defaults of its registration."""
+    """Return parameters, GMAC, clip and features of every backbone, with its default options."""
     rows = []
     for entry in entries(BACKBONES):
         info = figures(entry.name)
@@ -84,38 +84,38 @@ def backbone_figures() -> str:
 
 
 def components(registry: Registry) -> str:
-    """Name, meaning and options of every component of a kind."""
+    """Return name, description and options of every component of a kind."""
     rows = [[f"`{entry.name}`", entry.summary, options(entry)] for entry in described(registry)]
-    return table([registry.kind, "what it is", "options, with their defaults"], rows)
+    return table([registry.kind, "description", "options and defaults"], rows)
 
 
 def backbone_defaults() -> str:
-    """What a backbone changes of the defaults of the model and of the other parts."""
+    """Return the defaults that each backbone sets for the model and the other parts."""
     rows = []
     for entry in entries(BACKBONES):
-        suited = {key: value for key, value in entry.defaults.items() if key not in _NO_OPTIONS}
-        rows.append([f"`{entry.name}`", ", ".join(f"`{key}={_literal(value)}`" for key, value in suited.items())])
-    return table(["backbone", "what `create_model` takes unless you say otherwise"], rows)
+        defaults = {key: value for key, value in entry.defaults.items() if key not in _NO_OPTIONS}
+        rows.append([f"`{entry.name}`", ", ".join(f"`{key}={_literal(value)}`" for key, value in defaults.items())])
+    return table(["backbone", "defaults of `create_model`"], rows)
 
 
 def fusion_sites() -> str:
-    """Site of every fusion, and the backbones that cannot take it."""
+    """Return the site of every fusion, and the backbones that do not support it."""
     rows = []
     for entry in entries(FUSIONS):
-        refused = [f"`{b.name}`" for b in entries(BACKBONES) if entry.name not in fusions_of(b)]
-        rows.append([f"`{entry.name}`", entry.defaults["site"], ", ".join(refused) or "none"])
-    return table(["fusion", "site", "backbones that refuse it"], rows)
+        unsupported = [f"`{b.name}`" for b in entries(BACKBONES) if entry.name not in fusions_of(b)]
+        rows.append([f"`{entry.name}`", entry.defaults["site"], ", ".join(unsupported) or "none"])
+    return table(["fusion", "site", "backbones that do not support it"], rows)
 
 
 def terms() -> str:
-    """Who may use each dataset, and whether weights trained on it may be shared."""
+    """Return who may use each dataset, and whether weights trained on it may be shared."""
     heads = ["dataset", "licence", "who may use it", "terms", "may weights be shared", "source, and when it was read"]
     keys = ("licence", "may_use", "terms", "share_weights", "terms_source")
     return table(heads, [[f"`{entry.name}`", *(entry.defaults[key] for key in keys)] for entry in entries(DATASETS)])
 
 
 def unknown_terms() -> str:
-    """What is not known of the terms of each dataset."""
+    """Return the unknown terms of each dataset."""
     asked = {"licence": "the licence", "may_use": "who may use it", "share_weights": "whether weights may be shared"}
     rows = []
     for entry in entries(DATASETS):
@@ -138,36 +138,36 @@ TABLES: Mapping[str, Callable[[], str]] = {
 
 
 def entries(registry: Registry) -> list[Entry]:
-    """The built-in components of a kind: a plug-in on this machine is no part of the docs."""
+    """Return the built-in components of a kind, without installed plug-ins."""
     found = (registry.get(name) for name in registry.names())
     return [entry for entry in found if entry.module.startswith("fer_zoo.")]
 
 
 def described(registry: Registry) -> list[Entry]:
-    """The built-in components and families of a kind."""
+    """Return the built-in components and families of a kind."""
     _, families = registry.snapshot()
     return entries(registry) + [family.entry for family in families.values()]
 
 
 def fusions_of(backbone: Entry) -> list[str]:
-    """The built-in fusions that a backbone can take."""
+    """Return the built-in fusions that a backbone supports."""
     return [name for name in fusions_for(backbone) if FUSIONS.get(name).module.startswith("fer_zoo.")]
 
 
 @functools.cache
 def figures(backbone: str) -> ModelInfo:
-    """Figures of the smallest network with a backbone: its head and classifier add next to nothing."""
+    """Return the summary of the smallest network with a backbone; its head and classifier are negligible."""
     return fer_zoo.model_info(f"{backbone}_mean", pool="mean", head_norm="none")
 
 
 def options(entry: Entry) -> str:
-    """Each option of a component with its default."""
-    told = (f"`{name}={_literal(parameter.default)}`" for name, parameter in entry.options.items())
-    return ", ".join(told) or "none"
+    """Return the options of a component with their defaults."""
+    shown = (f"`{name}={_literal(parameter.default)}`" for name, parameter in entry.options.items())
+    return ", ".join(shown) or "none"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -7,7 +7,6 @@ within a round. Every byte of a clip is brought into memory of the process in ea
 
 - plain: each tar read front to back into one buffer of a mebibyte, nothing else done: the fastest here;
 - cat: the same with 128 KiB, as the program of that name does;
-- stream: `Store.stream()`, arrays of every clip;
 - random: batches of random clips through `ClipSet.read`, copied out of the memory map.
 """
 
@@ -69,11 +68,6 @@ def cat(store: Store) -> int:
     return plain(store, 2**17)
 
 
-def stream(store: Store) -> int:
-    """Clips streamed."""
-    return sum(1 for _ in store.stream())
-
-
 def random(store: Store) -> int:
     """Clips read in random batches."""
     taken = store.as_clip_set(("neutral",))
@@ -97,7 +91,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--folder", type=Path, help="where the store is made for the time of the run")
     args = parser.parse_args()
-    jobs = (plain, cat, stream, random)
+    jobs = (plain, cat, random)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         store = make_store(Path(folder), args.clips, args.per_shard, args.size)
         for job in jobs:

@@ -24,10 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from fer_zoo.data import ClipSet
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
-from fer_zoo.training import processes
+from fer_zoo.training import distributed
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.pretrain import frame_recipe
-from fer_zoo.training.run import Run, start
+from fer_zoo.training.run import Run, Stage, start
 from fer_zoo.training.seed import kernels
 from fer_zoo.training.step import train_step
 
@@ -52,7 +52,7 @@ def seconds_a_step(run: Run, clips: ClipSet, *, warm: int, steps: int) -> float:
     for step in range(total):
         if step == warm:
             began = time.perf_counter()
-        train_step(run, islice(pieces, batches.pieces), clips, total)  # its loss is read, so the GPU is done
+        train_step(run, islice(pieces, batches.pieces))  # its loss is read, so the GPU is done
     return (time.perf_counter() - began) / steps
 
 
@@ -81,10 +81,11 @@ def matmul_rate(device: torch.device) -> float:
 
 def measure(recipe: Recipe, device: str | None, *, warm: int, steps: int) -> dict[str, float]:
     """Figures of a recipe on a device."""
-    state = processes.join(device)
+    state = distributed.join(device)
     clips = noise_clips(recipe)
     with tempfile.TemporaryDirectory() as folder, kernels(deterministic=recipe.train.deterministic):
-        run = start(recipe, {part: clips for part in ("train", "validation", "test")}, Path(folder), state)
+        stage, parts = Stage(recipe, Path(folder)), ("train", "validation", "test")
+        run = start(stage, stage.network(), dict.fromkeys(parts, clips), state)
         seconds = seconds_a_step(run, clips, warm=warm, steps=steps)
         figures = {"clips/s": recipe.train.batch_size / seconds, "ms a step": 1000 * seconds}
         if state.device.type == "cuda":

@@ -1,6 +1,6 @@
-"""Write docs/model-zoo.md from the registry and the cards of the shipped weights; no figure is typed.
+"""Generate docs/model-zoo.md from the registry and the cards of the weights in the package.
 
-`python tools/model_zoo.py` writes the page anew, and the tables of components in other pages.
+`python tools/model_zoo.py` updates the page, and the tables of components in other pages.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from component_tables import parts_section, rewrite
 from fer_zoo import weights
 from fer_zoo.card import confusion_table
 from fer_zoo.cli.predict import DEFAULT_MODEL
-from fer_zoo.evaluation.report_tables import short
-from fer_zoo.hub.published import Published, published
+from fer_zoo.evaluation.report.format import short_commit
 from fer_zoo.specs import WeightsCard
+from fer_zoo.weights_table import Published, published
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "model-zoo.md"
@@ -30,29 +30,30 @@ WEIGHTS = """
 ## Weights
 
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
-`fer-zoo predict` takes `{default}` where nothing is said: the fusion that did best in the
-[ablation](reports/rendered.md). The others are there to be compared with it.
+`fer-zoo predict` uses `{default}` by default: the fusion that did best in the
+[ablation](reports/rendered.md). The others are for comparison. With your own classes, `create_model(NAME,
+pretrained=True, labels=[...])` loads them and gives the network a new classifier: see [Concepts](concepts.md).
 
-All were trained on **synthetic faces**; the figures are of held-out synthetic identities and are not comparable with
-published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They are of the
-faces as they were drawn at the commit that a card names; what became of them since is in the [lab log](lab-log.md).
+All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
+published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They were
+measured on the faces as rendered at the commit that a card names; later changes are in the [lab log](lab-log.md).
 """
 
 COMPARED = """
-## What each part brings
+## Effect of each part
 
-Networks that differ in one part, trained alike and tested across two databases of rendered faces:
+Networks that differ in one part, trained in the same way and tested across two synthetic datasets:
 [Ablations on rendered faces](reports/rendered.md).
 """
 
 
 def percent(value: float) -> str:
-    """A fraction as per cent with one decimal."""
+    """Return a fraction as a percentage with one decimal."""
     return f"{100 * value:.1f}"
 
 
 def weights_section(name: str, card: WeightsCard) -> str:
-    """Table and confusion matrix of one set of weights."""
+    """Return metrics and confusion matrix of one set of weights."""
     rows = "\n".join(
         f"| {part} | {m.subjects} | {m.clips} | {percent(m.war)} | {percent(m.uar)} |"
         for part, m in card.metrics.items()
@@ -63,34 +64,34 @@ def weights_section(name: str, card: WeightsCard) -> str:
     return f"""
 ### {name}
 
-| part | identities | clips | WAR % | UAR % |
+| part | subjects | clips | WAR % | UAR % |
 |---|---|---|---|---|
 {rows}
 
-Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short(card.commit)}` in
+Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short_commit(card.commit)}` in
 {card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
 {card.protocol}. Terms: {card.terms}
 
-Confusion on the test identities (rows: true label, columns: predicted):
+Confusion on the test subjects (rows: true label, columns: predicted):
 
 {table}
 """
 
 
 def published_section(table: Mapping[str, Published]) -> str:
-    """Where published weights lie; nothing, as long as none are."""
+    """Return the section of weights on the Hub; empty if there are none."""
     if not table:
         return ""
     rows = "\n".join(
-        f"| `{name}` | [{one.repo}](https://huggingface.co/{one.repo}/tree/{one.commit}) | `{short(one.commit)}` | "
-        f"`{one.sha256[:12]}` |"
+        f"| `{name}` | [{one.repo}](https://huggingface.co/{one.repo}/tree/{one.commit}) "
+        f"| `{short_commit(one.commit)}` | `{one.sha256[:12]}` |"
         for name, one in sorted(table.items())
     )
     return f"""
 ## Published weights
 
-On the Hugging Face Hub, pinned to a commit; `create_model(NAME, pretrained=True)` pulls those that do not come with the
-package, and takes no other content than that of the sha256. Their cards, with figures and terms, lie there.
+On the Hugging Face Hub, pinned to a commit. `create_model(NAME, pretrained=True)` downloads weights that are not in the
+package and checks their sha256. Their cards, with metrics and terms, are on the Hub.
 
 | weights | repository | commit | sha256 |
 |---|---|---|---|
@@ -99,14 +100,14 @@ package, and takes no other content than that of the sha256. Their cards, with f
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the page."""
     sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
     sections.append(published_section(published()))
     return HEAD + parts_section() + WEIGHTS.format(default=DEFAULT_MODEL) + "".join(sections) + COMPARED
 
 
 def main() -> None:
-    """Write the page."""
+    """Update the pages."""
     PAGE.write_text(page())
     rewrite(DOCS)
 

@@ -28,21 +28,21 @@ HEAD = """\
 
 <!-- Written by `python tools/recipe_reference.py` from the schema and the registry; do not edit. -->
 
-Every key of a recipe, besides `extends`, which names [the recipe that it changes](recipes.md). `fer-zoo recipes show
-RECIPE` prints all of them for one recipe.
+All keys of a recipe, except `extends`, the name of [the recipe that it modifies](recipes.md).
+`fer-zoo recipes show RECIPE` prints the values of all keys for one recipe.
 """
 COMPONENTS = """
 # Components
 
-Options of every registered component, written `{name: lstm, hidden: 64}`; a component's name alone leaves all at their
-defaults. `fer-zoo components` prints what each one is.
+Options of every registered component. Write `{name: lstm, hidden: 64}`, or only the name to use the defaults.
+`fer-zoo components` prints a description of each component.
 """
-NAMES = {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}
+NAMES = {int: "integer", float: "number", str: "text", bool: "`true` or `false`"}
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "multiple_of": "a multiple of"}
 
 
 def accepted(kind: Any, limits: Sequence[Any] = ()) -> str:
-    """What a value of a type may be, in words."""
+    """Describe the accepted values of a type."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return accepted(arguments[0], [*arguments[1:], *limits])
@@ -70,7 +70,7 @@ def _bounds(limit: Any) -> Iterator[str]:
 
 
 def written(value: Any) -> str:
-    """A default as it would be written in a recipe."""
+    """Return a default as written in a recipe."""
     if isinstance(value, ComponentSpec):
         return f"`{value.name}`"
     plain = list(value) if isinstance(value, tuple) else value
@@ -79,7 +79,7 @@ def written(value: Any) -> str:
 
 
 def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
-    """A table of a section's keys, then the same of the sections in it."""
+    """Yield a table of a section's keys, then those of its subsections."""
     rows, inner = [], []
     for name, field in model.model_fields.items():
         path = f"{key}.{name}" if key else name
@@ -89,9 +89,9 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
             kind = "[ranges, folds, a subject, a published split, databases or a file](#split)"
             inner.append("\n## split\n\nOne of six forms.\n" + "".join(map(_form, SPLITS.values())))
         elif nested is ComponentSpec:
-            kind = f"a [{_kind(name)}](#{_kind(name)})"
+            kind = f"{'an' if name[0] in 'aeiou' else 'a'} [{_kind(name)}](#{_kind(name)})"
         elif nested and name == "pretrain":
-            kind = "settings as [train](#train), or `null`"
+            kind = "settings like [train](#train), or `null`"
         elif nested:
             kind = f"[settings](#{path.replace('.', '')})" + (" or `null`" if field.default is None else "")
             inner += sections(nested, path)
@@ -103,13 +103,13 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
 
 
 def written_default(field: FieldInfo) -> str:
-    """A field's default; nothing for a section, whose keys have defaults of their own."""
+    """Return a field's default; empty for a section, whose keys have their own defaults."""
     is_section = isinstance(field.default, BaseModel) and not isinstance(field.default, ComponentSpec)
     return "" if is_section else written(field.default)
 
 
 def components(registry: Registry) -> str:
-    """A table of all options of one kind of component; what plug-ins and tests registered is left out."""
+    """Return a table of the options of all built-in components of one kind."""
     entries, families = registry.snapshot()
     ours = [*entries.values(), *(family.entry for family in families.values())]
     rows = [row for entry in sorted(ours, key=lambda entry: entry.name) if _built_in(entry) for row in _options(entry)]
@@ -117,7 +117,7 @@ def components(registry: Registry) -> str:
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the page."""
     parts = [HEAD, *sections(Recipe), COMPONENTS, *map(components, REGISTRIES.values())]
     return "".join(parts)
 

@@ -15,7 +15,7 @@ from fer_zoo import __version__, weights
 from fer_zoo.errors import FerZooError
 from fer_zoo.hub import Pushed, pull, push
 from fer_zoo.hub.names import HubName
-from fer_zoo.hub.published import TABLE, Published, published, write_table
+from fer_zoo.weights_table import TABLE, Published, published, write_table
 
 
 def release(folder: Path, owner: str, tag: str, *, private: bool, dry_run: bool) -> Pushed:

@@ -1,7 +1,7 @@
-"""Put reports into the docs: docs/reports/NAME.md is made of docs/reports/NAME.json; no figure is typed.
+"""Put reports into the docs: docs/reports/NAME.md is made from docs/reports/NAME.json; no number is typed by hand.
 
-python tools/report_docs.py                       # all pages anew, from their json
-python tools/report_docs.py NAME FOLDER           # first take over the report that `fer-zoo report` wrote to FOLDER
+python tools/report_docs.py                       # all pages again, from their JSON
+python tools/report_docs.py NAME FOLDER           # first copy the report that `fer-zoo report` wrote to FOLDER
 
 A new page also needs a line in the `nav` of mkdocs.yml.
 """
@@ -9,13 +9,13 @@ A new page also needs a line in the `nav` of mkdocs.yml.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from pathlib import Path
 
 from fer_zoo.errors import OptionError
 from fer_zoo.evaluation.report import JSON, PICTURES, read_report
-from fer_zoo.evaluation.report_page import page
-from fer_zoo.evaluation.report_text import Picture, as_markdown
+from fer_zoo.evaluation.report.format import as_markdown
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reports"
 
@@ -26,27 +26,28 @@ HEAD = """\
 
 
 def written(source: Path) -> str:
-    """The page of a report.json; its pictures lie in the folder of its name."""
-    return HEAD.format(name=source.stem) + as_markdown(page(read_report(source)), f"{source.stem}/")
+    """The page of a report.json; its pictures are in the folder of its name."""
+    return HEAD.format(name=source.stem) + as_markdown(read_report(source), f"{source.stem}/")
 
 
 def take(name: str, report: Path, folder: Path) -> Path:
     """Copy a report's numbers and pictures to the docs; returns the new report.json.
 
     Raises:
-        OptionError: it shows faces of people.
+        OptionError: it shows real faces.
     """
     found = read_report(report / JSON)
     if any(setting.faces and not setting.synthetic for setting in found.settings):
         raise OptionError(
-            f"The report {report} shows faces of people.", "reports whose pictures anybody may see", "leave out --faces"
+            f"The report {report} shows faces of people.",
+            "reports whose pictures may be published",
+            "leave out --faces",
         )
     source = folder / f"{name}.json"
     shutil.rmtree(folder / name, ignore_errors=True)
     (folder / name).mkdir(parents=True)
-    for block in page(found):
-        if isinstance(block, Picture):
-            shutil.copyfile(report / PICTURES / block.file, folder / name / block.file)
+    for file in re.findall(r"\]\(pictures/([a-z]+-\d+\.\w+)\)", as_markdown(found, "pictures/")):
+        shutil.copyfile(report / PICTURES / file, folder / name / file)
     shutil.copyfile(report / JSON, source)
     return source
 

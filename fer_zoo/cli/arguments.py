@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fer_zoo._version import __version__
+from fer_zoo.documents import DocumentError, parse_yaml
 from fer_zoo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -50,14 +51,13 @@ def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
     Raises:
         OptionError: one has another form; the error names `option`.
     """
-    import yaml
 
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            found[key] = parse_yaml(value)
+        except DocumentError:
             equals = ""
         if not (key and equals):
             raise OptionError(f"{option} {text}", "KEY=VALUE", f"write e.g. {option} KEY=VALUE")

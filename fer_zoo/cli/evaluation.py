@@ -1,4 +1,4 @@
-"""`fer-zoo evaluate`, weights on a store; `fer-zoo ablate`, many trainings by one command."""
+"""`fer-zoo evaluate`: weights on a store. `fer-zoo ablate`: many training runs with one command."""
 
 from __future__ import annotations
 
@@ -92,40 +92,43 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _show(result: StoreResult) -> None:
     from fer_zoo.training.metrics import figures
 
-    said = result.predictions
-    print(f"{result.weights['name']} on {result.store['dataset']}: {len(said)} clips")
+    predictions = result.predictions
+    print(f"{result.weights['name']} on {result.store['dataset']}: {len(predictions)} clips")
     print(result.known or f"The network was not trained on {result.store['dataset']}.")
     if result.left_out:
         counts = ", ".join(f"{label} {count}" for label, count in result.left_out.items())
-        print(f"left out, as the network has no such label: {sum(result.left_out.values())} clips ({counts})")
+        print(f"left out because the network does not have the label: {sum(result.left_out.values())} clips ({counts})")
     if result.absent:
         print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is over the others")
-    notes = dict.fromkeys(_intervals("by clip", said))
+    notes = dict.fromkeys(_intervals("by clip", predictions))
     if (by_video := result.by_video()) is not None:
         _intervals("by video", by_video, "videos")
     if result.noisy is not None:
-        _intervals("by clip, points as inexact as a detector's", result.noisy)
-    for grouping in said.groups:
-        for group in said.groups_of(grouping):
-            notes |= dict.fromkeys(_intervals(f"{grouping} {group or 'unknown'}", said.of_group(grouping, group)))
+        _intervals("by clip, detector-like landmarks", result.noisy)
+    for grouping in predictions.groups:
+        for group in predictions.groups_of(grouping):
+            notes |= dict.fromkeys(
+                _intervals(f"{grouping} {group or 'unknown'}", predictions.of_group(grouping, group))
+            )
     for note in notes:
         print(note)
-    found = figures(said)
+    found = figures(predictions)
     print(f"calibration error {100 * found.calibration_error:.1f}")
     width = max(map(len, found.labels))
-    print(f"\n{'class':<{width}} {'clips':>6} {'recall':>7} {'F1':>7}   said to be {', '.join(found.labels)}")
+    print(f"\n{'class':<{width}} {'clips':>6} {'recall':>7} {'F1':>7}   predicted as {', '.join(found.labels)}")
     for label, recall, f1, row in zip(found.labels, found.recall, found.f1, found.confusion, strict=True):
         counts = " ".join(f"{count:>5}" for count in row)
         print(f"{label:<{width}} {sum(row):>6} {_percent(recall):>7} {_percent(f1):>7}   {counts}")
 
 
-def _intervals(title: str, said: Predictions, what: str = "clips") -> tuple[str, ...]:
-    """Print WAR and UAR with their intervals; returns what a reader must know of these."""
+def _intervals(title: str, predictions: Predictions, what: str = "clips") -> tuple[str, ...]:
+    """Print WAR and UAR with their intervals; returns what a reader must know about these."""
+    from fer_zoo.evaluation.report.format import interval
     from fer_zoo.evaluation.statistics import estimate
 
-    known = estimate([said])
-    who = f"{known.basis.subjects} people" if known.basis.subjects else "unknown people"
-    print(f"{title}: WAR {known.war}, UAR {known.uar} ({len(said)} {what}, {who})")
+    known = estimate([predictions])
+    subjects = f"{known.basis.subjects or 'unknown'} subjects"
+    print(f"{title}: WAR {interval(known.war)}, UAR {interval(known.uar)} ({len(predictions)} {what}, {subjects})")
     return known.basis.notes
 
 
@@ -134,7 +137,7 @@ def _percent(value: float | None) -> str:
 
 
 def _ablate(arguments: argparse.Namespace) -> None:
-    from fer_zoo.evaluation.ablation import How, ablate
+    from fer_zoo.evaluation.ablation import RunOptions, ablate
     from fer_zoo.evaluation.grid import plan
 
     stores = Path(arguments.stores).absolute() if arguments.stores else None
@@ -142,25 +145,25 @@ def _ablate(arguments: argparse.Namespace) -> None:
     cells = plan(_grid(arguments), arguments.set, stores)
     if arguments.dry_run:
         print("\n".join(map(str, cells)))
-        print(f"{len(cells)} trainings")
+        print(f"{len(cells)} training runs")
         return
-    how = How(
+    options = RunOptions(
         jobs=arguments.jobs,
         engine=arguments.engine,
         cpus=arguments.cpus_per_cell,
         gpus=arguments.gpus_per_cell,
         arguments=tuple(word for key, value in further.items() if value is not None for word in (key, str(value))),
     )
-    outcome = ablate(cells, arguments.out, how, lambda ended: print(_line(ended), flush=True))
-    done = f"{outcome.trained} trained, {outcome.skipped} were done before, of {len(cells)}"
+    outcome = ablate(cells, arguments.out, options, lambda ended: print(_line(ended), flush=True))
+    done = f"{outcome.trained} trained, {outcome.skipped} were already done, of {len(cells)}"
     if outcome.failed:
         print(done)
         raise TrainingError(
-            f"{len(outcome.failed)} of {len(cells)} trainings failed: "
+            f"{len(outcome.failed)} of {len(cells)} training runs failed: "
             + "; ".join(f"{cell} ({reason.splitlines()[0]})" for cell, reason in outcome.failed)
             + ".",
             "the others are done",
-            f"see output.log in their folders below {arguments.out}; the same command tries them again",
+            f"see output.log in their folders below {arguments.out}; run the same command again to retry them",
         )
     print(done)
     print(arguments.out)
@@ -174,9 +177,13 @@ def _grid(arguments: argparse.Namespace) -> Grid:
     if bool(arguments.grid) == bool(arguments.recipes) or (arguments.grid and (given or arguments.seeds)):
         raise OptionError(
             "`fer-zoo ablate` was given "
-            + ("a grid file and more of what it says." if arguments.grid else "neither recipes nor a grid file."),
+            + (
+                "a grid file together with settings of its own."
+                if arguments.grid
+                else "neither recipes nor a grid file."
+            ),
             "recipes with --folds, --leave-one-out, --published, --cross and --seeds; or --grid FILE",
-            "write all of it here, or all of it in the file",
+            "give all settings here, or all of them in the file",
         )
     if arguments.grid:
         return read_grid(arguments.grid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from fer_zoo.errors import HubError, OptionError, UnknownNameError
+from fer_zoo.errors import HubError, OptionError
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
@@ -88,7 +88,7 @@ def _print_plan(plan: Pushed, tag: str | None) -> None:
 
 
 def _download(arguments: argparse.Namespace) -> None:
-    from fer_zoo.hub.published import published
+    from fer_zoo.weights_table import published
 
     names: list[str] = [*arguments.names, *(published() if arguments.all else ())]
     if not names and not arguments.all:
@@ -112,29 +112,19 @@ def _download(arguments: argparse.Namespace) -> None:
 
 def _brought(name: str) -> str:
     from fer_zoo.hub import names, pull
-    from fer_zoo.hub.published import find
+    from fer_zoo.weights_table import find
 
-    if name.startswith(names.HUB):
-        return str(pull(name))
-    return str(find(*_model_and_tag(name)))
+    return str(pull(name) if name.startswith(names.HUB) else find(*_model_and_tag(name)))
 
 
 def _where(name: str) -> str:
-    from fer_zoo import weights
     from fer_zoo.hub import names, parse
-    from fer_zoo.hub.published import published
+    from fer_zoo.weights_table import bundled, find_name, published
 
     if name.startswith(names.HUB):
         return str(parse(name))
-    model, tag = _model_and_tag(name)
-    if f"{model}.{tag}" in weights.bundled():
-        return "comes with the package"
-    table = published()
-    if f"{model}.{tag}" not in table:
-        raise UnknownNameError(
-            f"There are no weights {name!r}.", ", ".join([*weights.bundled(), *table]), "choose one of these"
-        )
-    return str(table[f"{model}.{tag}"].name)
+    found = find_name(*_model_and_tag(name))
+    return "comes with the package" if found in bundled() else str(published()[found].name)
 
 
 def _model_and_tag(name: str) -> tuple[str, str | None]:

@@ -43,6 +43,9 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--hop", type=positive, default=2, metavar="N", help="sampled frames between windows; default: %(default)s"
     )
     predict.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cpu")
+    predict.add_argument(
+        "--fps", type=float, metavar="N", help="frames per second, where the video's own times are wrong or missing"
+    )
     predict.add_argument("--no-video", dest="with_video", action="store_false", help="do not write annotated.mp4")
     predict.set_defaults(verb=_predict, writes_files=True)
 
@@ -54,7 +57,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     from fer_zoo.inference.plot import plot_timeline
     from fer_zoo.video.reader import open_video
 
-    video = open_video(arguments.video)  # before the network is loaded: the likeliest mistake
+    video = open_video(arguments.video, fps=arguments.fps)  # before the network is loaded: the likeliest mistake
     wanted = Path(arguments.out) if arguments.out else None
     check_folder(wanted or default_folder(video.path))
     model = _load(arguments.model)
@@ -65,6 +68,7 @@ def _predict(arguments: argparse.Namespace) -> None:
             landmarker=arguments.landmarker,
             hop=arguments.hop,
             device=arguments.device,
+            fps=arguments.fps,
             progress=progress,
         )
         # Only now: a video that gives no result leaves no folder behind.

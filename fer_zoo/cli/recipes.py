@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli.arguments import add_recipe
 from fer_zoo.cli.text import error_text, print_table
+from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import FerZooError, RecipeError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _ls(arguments: argparse.Namespace) -> None:
-    from fer_zoo.recipes import list_recipes, load_recipe
+    from fer_zoo.recipe_files import describe, list_recipes
 
     names = [name for name in list_recipes() if fnmatchcase(name, arguments.pattern)]
     if not names:
@@ -61,7 +62,7 @@ def _ls(arguments: argparse.Namespace) -> None:
             "a pattern such as 'paper/*'",
             "`fer-zoo recipes ls` lists all",
         )
-    print_table([(name, load_recipe(name).description) for name in names])
+    print_table([(name, describe(name)) for name in names])
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -117,12 +118,9 @@ def _diff(arguments: argparse.Namespace) -> None:
 
 
 def _text(value: Any) -> str:
-    import yaml
-
     if isinstance(value, dict) and value.keys() == {"name"}:
         return str(value["name"])
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
-    return str(text).removesuffix("...\n").strip()
+    return dump_yaml(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
 def _table(rows: list[tuple[str, str, str]]) -> Iterator[str]:

@@ -34,6 +34,6 @@ def _report(arguments: argparse.Namespace) -> None:
         faces=arguments.faces,
     )  # fmt: skip
     for warning in report.warnings:
-        print(f"Attention: {warning}", file=sys.stderr)
+        print(f"Warning: {warning}", file=sys.stderr)
     for name in (MARKDOWN, HTML, JSON):
         print(folder / name)

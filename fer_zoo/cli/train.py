@@ -36,11 +36,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from fer_zoo.recipes import load_recipe
-    from fer_zoo.training import begun, processes, train
+    from fer_zoo.training import begun, distributed, train
 
     recipe = load_recipe(arguments.recipe, arguments.set)
     out = Path(arguments.out or Path("runs") / Path(arguments.recipe).with_suffix("").name)
-    if arguments.resume and not begun(out) and processes.is_first():
+    if arguments.resume and not begun(out) and distributed.is_first():
         print(f"There is nothing to resume in {out}; starting a new training run.", file=sys.stderr)
     result = train(
         recipe,
@@ -53,19 +53,19 @@ def _train(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         tensorboard=arguments.tensorboard,
     )
-    processes.leave()
-    if not processes.is_first():
+    distributed.leave()
+    if not distributed.is_first():
         return
     print(f"{result.epochs} epochs, {result.hours:.2f} hours")
     for part, metrics in (("validation", result.validation), ("test", result.test)):
-        print(_figures(part, metrics) + _absent(recipe.model.labels, metrics))
+        print(_line(part, metrics) + _missing(recipe.model.labels, metrics))
     print(result.weights)
 
 
-def _absent(labels: Sequence[str], metrics: Metrics) -> str:
-    absent = [label for label, row in zip(labels, metrics.confusion, strict=True) if not sum(row)]
-    return f"; no clip of {', '.join(absent)}: UAR is over the others" if absent else ""
+def _missing(labels: Sequence[str], metrics: Metrics) -> str:
+    missing = [label for label, row in zip(labels, metrics.confusion, strict=True) if not sum(row)]
+    return f"; no clip of {', '.join(missing)}: UAR is over the others" if missing else ""
 
 
-def _figures(part: str, metrics: Metrics) -> str:
+def _line(part: str, metrics: Metrics) -> str:
     return f"{part}: WAR {metrics.war:.1%}, UAR {metrics.uar:.1%} ({metrics.clips} clips, {metrics.subjects} subjects)"

@@ -27,9 +27,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     models.set_defaults(verb=_models)
 
     components = verbs.add_parser("components", parents=[common], help="list backbones, temporal heads, fusions, ...")
-    components.add_argument(
-        "kind", nargs="?", metavar="KIND", help="backbone, temporal, fusion, landmarker or dataset; default: all"
-    )
+    components.add_argument("kind", nargs="?", metavar="KIND", help=f"{', '.join(REGISTRIES)}; default: all")
     components.add_argument(
         "pattern", nargs="?", metavar="PATTERN", help="wildcard pattern, e.g. 'lm*' or 'timm/*net*'"
     )
@@ -71,7 +69,7 @@ def _components(arguments: argparse.Namespace) -> None:
         print(plugin, file=sys.stderr)
     if not any(found.values()):
         raise UnknownNameError(
-            f"No {' or '.join(kinds)} matches {pattern!r}.",
+            f"No {kind or 'component'} matches {pattern!r}.",
             "a pattern such as 'lm*', of a family's members such as 'timm/resnet*'",
             "`fer-zoo components` lists all",
         )

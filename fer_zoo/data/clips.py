@@ -32,29 +32,6 @@ class FrameStore(Protocol):
 
 
 @dataclass(frozen=True)
-class FrameFiles:
-    """Frames in many `.npy` files, each (n, T, S, S, 3); read when asked for, so that a set may exceed the memory."""
-
-    files: tuple[Path, ...]
-    rows_per_file: int
-
-    def __getitem__(self, rows: Index, /) -> Frames:
-        return np.stack([self._read(int(row)) for row in rows])
-
-    def _read(self, row: int) -> Frames:
-        file, place = divmod(row, self.rows_per_file)
-        try:
-            # Opened anew each time (some 50 us): thousands of open maps would run into the limit of file handles.
-            return np.asarray(np.load(self.files[file], mmap_mode="r")[place], np.uint8)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"The clips in {self.files[file]} cannot be read: {error}.",
-                "a file of the clip cache as it was written",
-                "delete the file; it is made again at the next start",
-            ) from error
-
-
-@dataclass(frozen=True)
 class ClipSet:
     """Clips with landmarks, label numbers and subjects; a subset shares the frames.
 
@@ -195,9 +172,10 @@ class JoinedFrames:
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """What a training asks of a dataset; the first parameter of every dataset factory.
+    """The clips that training or `prepare` wants; the first parameter of every factory of a dataset that makes clips.
 
-    subjects: half-open range. frames, fps, canvas (side in pixels): of the stored clips.
+    subjects: half-open range. frames, fps, canvas (side in pixels): of the stored clips. cache: folder where clips may
+    be kept for later; None: make them in memory. workers: processes that may make them.
     """
 
     labels: tuple[str, ...]
@@ -206,5 +184,5 @@ class ClipRequest:
     frames: int
     fps: float
     canvas: int
-    cache: Path
+    cache: Path | None = None
     workers: int = 1

@@ -51,7 +51,12 @@ def keys_name_databases(recipe: Recipe) -> bool:
 
 
 def load(
-    recipe: Recipe, *, cache: Path | None = None, workers: int | None = None, stores: Path | None = None
+    recipe: Recipe,
+    *,
+    cache: Path | None = None,
+    workers: int | None = None,
+    stores: Path | None = None,
+    opened: Mapping[str, Store] | None = None,
 ) -> dict[str, ClipSet]:
     """Return the clips of a recipe's parts, "train", "validation" and "test"; renders what is not there yet.
 
@@ -61,13 +66,14 @@ def load(
         cache: folder of clips made on demand; default `cache_root()`.
         workers: processes that make clips; default one a core.
         stores: folder of the stores that the recipe does not name by a path; default `stores_root()`.
+        opened: what `open_stores` returned for this recipe, if it was called before.
 
     Raises:
         UnknownNameError, OptionError: the dataset or one of its options does not exist.
         RecipeError: the recipe does not say which fold, or a label has no clip to train on.
         InputError: there is no store, it does not fit the recipe, or the split cannot be made of its clips.
     """
-    opened = open_stores(recipe, stores)
+    opened = open_stores(recipe, stores) if opened is None else opened
     parts = _from_stores(recipe, opened) if opened else _on_demand(recipe, cache or cache_root(), workers)
     names = np.array(recipe.model.labels)
     absent = sorted(set(names) - set(names[parts["train"].labels]))

@@ -35,7 +35,9 @@ def pictures(source: Source, root: Path, fps: float = 25.0, damage: list[str] | 
     for number, frame in enumerate(stretch):
         first = first if number else frame.time_s
         image = np.rot90(frame.image, -source.rotate)
-        yield VideoFrame(number, frame.time_s - first, np.ascontiguousarray(_region(image, source.region)))
+        yield VideoFrame(
+            number, frame.time_s - first, np.ascontiguousarray(_region(image, source.region)), frame.reshaped
+        )
     if number < 0:
         raise VideoError(f"{source.key}: no frame between {source.frames}.", "a stretch with frames", "check the range")
     if end and damage is not None and number + 1 < end - start:

@@ -1,4 +1,4 @@
-"""Jobs spread over processes of this machine, none of which outlives the one that started them, or over Ray."""
+"""Jobs spread over processes of this machine, which end with the process that started them, or over Ray."""
 
 from __future__ import annotations
 
@@ -30,26 +30,35 @@ for worker in [int(line) for line in sys.stdin]:
     except ProcessLookupError:
         pass
 """
-# Seconds in which a worker that is told to end can remove its temporary files.
+# Seconds that a terminated worker has to remove its temporary files.
 _GRACE = 5.0
 
 
 def spread(
-    function: Callable[[J], R], jobs: Sequence[J], workers: int, engine: Engine = "processes"
-) -> Iterator[tuple[J, R]]:
+    function: Callable[[J], R], jobs: Sequence[J], workers: int, engine: Engine = "processes",
+    *, cpus: float = 1, gpus: float = 0, lost: Callable[[J, str], R] | None = None,
+) -> Iterator[tuple[J, R]]:  # fmt: skip
     """Yield each job with its result as it finishes; in this process if `workers` is 1 and the engine is processes.
 
-    The function must be defined in a module, and jobs and results must pickle. After the first error the running jobs
-    finish and no other starts; an interruption and closing the iterator end them at once.
+    The function must be defined in a module, and jobs and results must be picklable. After the first error the running
+    jobs finish and no other starts; an interruption and closing the iterator end them at once.
+
+    Args:
+        engine: "ray" hands the jobs to the Ray cluster that this program is connected to, else the one that the
+            environment's RAY_ADDRESS names, else a local one that ends with this call.
+        cpus: cores that Ray reserves for a job, which may be fractional.
+        gpus: the same; a job sees only the GPU that it was given a part of, and none if that is 0.
+        lost: with Ray, gives the result of a job whose worker or machine was lost for good, from the job and Ray's
+            message; None: that is an error.
 
     Raises:
-        InputError: a process ended unexpectedly.
+        InputError: a process ended unexpectedly; no such cluster, or none of its machines has what a job needs.
         MissingExtraError: the engine is `ray`, which is not installed.
     """
     if engine == "ray":
-        from fer_zoo.data.on_ray import spread_on_ray
+        from fer_zoo.data.on_ray import over_ray
 
-        yield from spread_on_ray(function, jobs, workers)
+        yield from over_ray(function, jobs, workers, cpus, gpus, lost)
     elif workers <= 1 or len(jobs) <= 1:
         for job in jobs:
             yield job, function(job)
@@ -72,7 +81,7 @@ def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int)
         while running:
             for pipe in wait(list(running)):
                 job = running.pop(pipe)
-                succeeded, result = _received(pipe, team[pipe])  # type: ignore[arg-type]
+                succeeded, result = _received(pipe, team[pipe])
                 if not succeeded:
                     raise result
                 for following in waiting:
@@ -160,7 +169,7 @@ def _received(pipe: Any, process: Process) -> tuple[bool, Any]:
 
 
 def _join(process: Process, error: BaseException | None) -> None:
-    """Wait for a worker's end; one that was told to end and does not, e.g. deep in a library, is killed."""
+    """Wait until a worker ends; kill one that was terminated and does not end, e.g. deep in a library."""
     if error is not None and not isinstance(error, Exception):
         process.join(_GRACE)
         process.kill()
@@ -168,7 +177,7 @@ def _join(process: Process, error: BaseException | None) -> None:
 
 
 def _work(pipe: Any, function: Callable[[Any], object]) -> None:
-    """Answer each job of the pipe with whether it succeeded and the result or the error, until the pipe is closed."""
+    """Do the jobs of the pipe, sending back (succeeded, result or error), until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # runs what removes temporary files
     threading.Thread(target=_leave_with_parent, daemon=True).start()

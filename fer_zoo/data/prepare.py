@@ -1,7 +1,7 @@
-"""From a database on disk, or from a dataset that makes its clips, to a clip store; goes on where it was killed.
+"""From a database on disk, or from a dataset that makes its clips, to a clip store; a killed run resumes.
 
-What there is to make is dealt into shards in a fixed order, and a shard is written whole or not at all. So a run that
-was killed and started again, with any number of workers and any engine, ends with the same store.
+Sources are assigned to shards in a fixed order, and a shard is complete or absent. So a run that was killed and started
+again, with any number of workers and either engine, ends with the same store.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fer_zoo
+from fer_zoo._version import __version__
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.pool import Engine, spread
 from fer_zoo.data.reading import open_database, plan_reading
@@ -29,6 +29,7 @@ from fer_zoo.data.store import (
 )
 from fer_zoo.data.store.alone import alone_in
 from fer_zoo.data.store.records import FORMAT, Encoding
+from fer_zoo.documents import parse_json
 from fer_zoo.errors import FerZooError, InputError, OptionError
 from fer_zoo.files import write_text
 from fer_zoo.paths import find_path
@@ -40,7 +41,7 @@ __all__ = ["CutSpec", "Progress", "RenderSpec", "makes_clips", "open_database", 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far it is: shards that are finished, of how many, and what those of this run took."""
+    """Finished shards, of how many, and what those of this run took."""
 
     done: int
     shards: int
@@ -70,7 +71,7 @@ def prepare(
     """Make the clip store of a dataset, or finish one that was begun with the same settings.
 
     A source that gives no clip, or fewer than it should, is listed in failures.csv with the reason and stops nothing;
-    what is odd about the database as a whole stands there too.
+    problems of the database as a whole are listed there too.
 
     Args:
         dataset: the registered dataset and its options.
@@ -78,14 +79,14 @@ def prepare(
         out: folder of the store.
         spec: how clips are cut, or which are made.
         workers: processes, or tasks at a time of the engine `ray`.
-        engine: who works: processes of this machine, or a Ray cluster (the extra `ray`), to which `root` and `out`
+        engine: processes of this machine, or a Ray cluster (the extra `ray`), to which `root` and `out`
             must be folders that all its machines share.
         progress: called at the start and after each shard.
 
     Raises:
         UnknownNameError, OptionError, MissingExtraError: there is no such dataset, detector or option.
-        InputError: the layout is not there, nothing is labelled, `out` cannot be written to, lies in `root`, holds
-            a store made otherwise, or another run is at work there.
+        InputError: the layout is not there, nothing is labelled, `out` is not writable, lies in `root`, holds
+            a store made with other settings, or another run is working there.
     """
     out = Path(out)
     plan = _plan(dataset, root, out, spec, encoding)
@@ -97,17 +98,17 @@ def prepare(
 
 
 def _prepare(
-    plan: Plan, out: Path, encoding: Encoding, workers: int, engine: Engine, tell: Callable[[Progress], None]
+    plan: Plan, out: Path, encoding: Encoding, workers: int, engine: Engine, report: Callable[[Progress], None]
 ) -> StoreHeader:
     _claim(out, plan.facts)
     done = {shard.number for shard in finished_shards(out)}
     shards = [Shard(number, out.absolute(), encoding, content) for number, content in enumerate(plan.contents)]
     missing = [shard for shard in shards if shard.number not in done]
     finished, made = len(shards) - len(missing), Made()
-    tell(Progress(finished, len(shards), made))
+    report(Progress(finished, len(shards), made))
     for _, more in spread(make_shard, missing, workers, engine):
         finished, made = finished + 1, made + more
-        tell(Progress(finished, len(shards), made))
+        report(Progress(finished, len(shards), made))
     return _finish(out, plan)
 
 
@@ -124,13 +125,13 @@ def _plan(
             "leave out --root" if makes_clips(dataset.name) else "say where it is: --root DIR",
         )
     if isinstance(spec, RenderSpec):
-        return plan_rendering(dataset, spec, out, encoding)
+        return plan_rendering(dataset, spec, encoding)
     root = find_path(str(root))
     if out.resolve().is_relative_to(root.resolve()):
         raise InputError(
             f"The store {out} would lie in the database {root}.",
-            "a folder outside of it",
-            "choose another folder: what is in a database is taken for a part of it",
+            "a folder outside it",
+            "choose another folder: files inside a database are read as part of it",
         )
     return plan_reading(dataset, root, spec, encoding)
 
@@ -155,28 +156,32 @@ def _writable(out: Path) -> Iterator[None]:
         raise
     except OSError as error:
         given = f"The folder {out} cannot be written to: {error}."
-        raise InputError(given, "a folder with room that can be written to", "choose another folder") from error
+        raise InputError(given, "a writable folder with enough space", "choose another folder") from error
 
 
 def _claim(out: Path, facts: StoreFacts) -> None:
-    """Write down what the store is made of, or make sure that it is what was written down."""
+    """Record what the store is made of, or check that it matches the record."""
     path = out / "prepare.json"
-    wanted = {"format": FORMAT, "fer_zoo": fer_zoo.__version__, **facts.model_dump(mode="json")}
+    wanted = {"format": FORMAT, "fer_zoo": __version__, **facts.model_dump(mode="json")}
     text = json.dumps(wanted, indent=1, sort_keys=True) + "\n"
     with _writable(out):
         if not path.exists():
             if (out / "store.json").exists() or any((out / "shards").iterdir()):
-                raise InputError(f"{out} holds shards of unknown make.", "an empty folder", "choose another folder")
+                raise InputError(
+                    f"{out} holds shards, and no prepare.json that describes them.",
+                    "an empty folder",
+                    "choose another folder",
+                )
             write_text(path, text)
         found = path.read_bytes()
     if found == text.encode():
         return
     try:
-        changed = list(_changes(json.loads(found), json.loads(text)))
+        changed = list(_changes(parse_json(found), json.loads(text)))
     except (ValueError, AttributeError):
         changed = [f"{path.name} is damaged"]
     raise InputError(
-        f"{out} was begun otherwise: {'; '.join(changed)}.",
+        f"{out} was begun with other settings: {'; '.join(changed)}.",
         "the version, the settings, the detector and the sources that it was begun with",
         "prepare into another folder; this one stays as it is",
     )

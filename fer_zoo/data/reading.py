@@ -1,4 +1,4 @@
-"""Preparing a database on disk: its sources, sorted and dealt into shards, become clips."""
+"""Preparing a database on disk: its sources, sorted and assigned to shards, become clips."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fer_zoo.paths import shown
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec, CropSpec
 
-# Bytes of its sources' files past which a shard takes no further source: long videos make many clips each.
+# A shard gets no further source beyond this many bytes of source files: long videos make many clips each.
 SHARD_BYTES = 256 * 2**20
 
 
@@ -50,7 +50,7 @@ def open_database(name: str, root: Path, options: Mapping[str, Any]) -> Database
 
 
 def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: Encoding) -> Plan:
-    """What becomes of a database.
+    """Plan the store of a database.
 
     Raises:
         UnknownNameError, OptionError, MissingExtraError: there is no such reader, detector or option.
@@ -83,13 +83,13 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
     for source in sources:
         numbered.append((seen[source.subject, source.label], source))
         seen[source.subject, source.label] += 1
-    parts = _dealt(numbered, [sum(size or 0 for size in found) for found in sizes])
+    parts = _assigned(numbered, [sum(size or 0 for size in found) for found in sizes])
     problems = tuple(_below(root, problem) for problem in getattr(database, "problems", ()))
     return Plan(facts, tuple(Sources(part, root.absolute(), spec) for part in parts), problems)
 
 
-def _dealt(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> list[tuple[tuple[int, Source], ...]]:
-    """The sources of each shard, in their order."""
+def _assigned(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> list[tuple[tuple[int, Source], ...]]:
+    """Return the sources of each shard, in order."""
     most, parts, held = per_shard(len(sources)), list[list[tuple[int, Source]]](), 0
     for source, size in zip(sources, sizes, strict=True):
         if not parts or len(parts[-1]) == most or held + size > SHARD_BYTES:
@@ -109,7 +109,7 @@ class Sources:
     spec: CutSpec
 
     def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Cut the clips of each source; one that gives none, or has other faults, is noted and stops nothing."""
+        """Cut the clips of each source; one that gives none, or has other problems, is noted and stops nothing."""
         landmarker = _landmarker(self.spec.detector.model_dump_json())
         for take, source in self.sources:
             count, fault = 0, None
@@ -133,8 +133,8 @@ class Sources:
             key=f"{source.key}/{cut.number:03d}{person}",
             video=f"{source.key}{person}",
             label=source.label,
-            # Of everybody in the picture, whoever they are: who shares a video, or is one person taken for two after a
-            # gap, must not be split between training and test.
+            # The same for every face of a video: faces that share a video, or are one subject's found again after a
+            # gap, must not be split between training and test set.
             subject=source.subject,
             take=take,
             files=tuple(file.as_posix() for file in source.files),
@@ -151,7 +151,7 @@ def _check(sources: Sequence[Source], root: Path) -> None:
     twice = [key for key, count in Counter(source.key for source in sources).items() if count > 1]
     if twice:
         raise InputError(
-            f"The reader gives {twice[0]!r} twice.", "keys that stand once", "report it: this is its fault"
+            f"The reader gives {twice[0]!r} twice.", "unique keys", "report it: this is a bug of the reader"
         )
     if not sources:
         raise InputError(
@@ -167,7 +167,7 @@ def _landmarker(spec: str) -> Landmarker:
 
 
 def _sizes(source: Source, root: Path) -> list[int | None]:
-    """Bytes of each file; None of one that is not there, which decoding will tell."""
+    """Return the bytes of each file; None for a missing one, which decoding will report."""
 
     def size(file: Path) -> int | None:
         try:
@@ -179,14 +179,14 @@ def _sizes(source: Source, root: Path) -> list[int | None]:
 
 
 def _line(source: Source, sizes: Sequence[int | None]) -> str:
-    """All that is known of a source, and the sizes of its files: what changes any of it must not go on with a store."""
+    """Return all that is known of a source, and its files' sizes: a store is not resumed if any of it changes."""
     known = {field.name: getattr(source, field.name) for field in fields(source)}
     known["files"] = [[file.as_posix(), size] for file, size in zip(source.files, sizes, strict=True)]
     return json.dumps(known, sort_keys=True, default=dict)
 
 
 def _below(root: Path, text: str) -> str:
-    """A text whose paths are told as below the root: what is noted must be the same on every machine."""
+    """Return a text with paths relative to the root, so that notes are the same on every machine."""
     for folder in {str(root.absolute()), str(root)} - {".", "/"}:
         for written in {folder, shown(folder)}:
             text = re.sub(rf"(?<![\w./-]){re.escape(written.rstrip(os.sep))}{re.escape(os.sep)}", "", text)

@@ -1,9 +1,8 @@
-"""A cache folder of rendered clips, from which clips are read as they are needed.
+"""Rendered clips on demand: made in memory, or kept as shards of a clip store in a cache folder.
 
-One cache folder holds clips of one kind (dataset, labels, size, frames, rate, render seed, generator); in it a chunk is
-one take of one identity: all its labels. Chunks are written whole or not at all and hang on nothing else, so rendering
-may be killed and goes on where it was, any number of processes gives the same bytes, and more identities or takes are
-added to what is there.
+One cache folder holds clips of one kind (dataset, labels, size, frames, rate, seed, generator); each shard in it is one
+take of one subject, with all labels. Shards are complete or absent and independent of each other, so rendering may be
+killed and resumes, any number of processes gives the same bytes, and more subjects or takes are added later.
 """
 
 from __future__ import annotations
@@ -11,162 +10,178 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_zoo.data.clips import ClipRequest, ClipSet, FrameFiles, Frames, Points
+from fer_zoo._version import __version__
+from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.pool import spread
+from fer_zoo.data.rendering import RenderSpec, stored_clip
+from fer_zoo.data.store import Store, StoreHeader, digest, write_shard
+from fer_zoo.data.store.files import counted, read_index
+from fer_zoo.data.store.fits import EXACT
+from fer_zoo.data.store.records import index_path
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.files import clear_leftovers, write_atomically, write_text
+from fer_zoo.files import clear_leftovers, locked, write_text
 from fer_zoo.registry import unknown_name
+from fer_zoo.specs import ComponentSpec
 
 if TYPE_CHECKING:
     from fer_zoo.synth.family import HeadFamily
 
-# Raise when the meaning of the files changes. What the generator draws is told by `_probe`, not by a number.
-CACHE_FORMAT = 1
+# Raise when the meaning of the files changes. Changes of what the generator draws are found by `_probe`.
+CACHE_FORMAT = 2
+_MOST_TAKES = 1000
 
-Settings = dict[str, object]
-Chunk = tuple[int, int]  # identity, take
-Source = Callable[[], "HeadFamily"]  # pickles, so that every process finds the heads itself
+Chunk = tuple[int, int]  # subject, take
+Source = Callable[[], "HeadFamily"]  # picklable, so that every process finds the heads itself
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The kind of the clips of one cache folder."""
+
+    dataset: str
+    labels: tuple[str, ...]
+    frames: int
+    size: int
+    fps: float
+    seed: int
+    format: int = CACHE_FORMAT
 
 
 def rendered_clips(request: ClipRequest, dataset: str, source: Source, render_seed: int) -> ClipSet:
-    """The clips that a dataset of rendered heads is asked for; renders what the cache does not hold yet.
+    """Return the requested clips of a dataset of rendered heads; renders those that the cache does not hold yet.
 
     Raises:
         UnknownNameError: a label that the generator has no expression for.
         InputError: the cache folder cannot be used.
     """
-    from fer_zoo.synth import LABELS, person_groups  # loads numba; who trains on other data need not
+    from fer_zoo.synth import LABELS  # loads numba, which is not needed to train on other data
 
     for label in request.labels:
         if label not in LABELS:
             raise unknown_name(f"expression of {dataset}", label, LABELS, "give model.labels the names of expressions")
-    settings: Settings = {
-        "format": CACHE_FORMAT,
-        "dataset": dataset,
-        "labels": list(request.labels),
-        "frames": request.frames,
-        "size": request.canvas,
-        "fps": request.fps,
-        "seed": render_seed,
-    }
-    settings["probe"] = _probe(json.dumps(settings), source())
-    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    folder = request.cache / f"{dataset}-{fingerprint[:16]}"
-    _open_folder(folder, settings)
+    settings = Settings(dataset, tuple(request.labels), request.frames, request.canvas, request.fps, render_seed)
     chunks = [(subject, take) for subject in range(*request.subjects) for take in range(request.takes)]
-    _render_missing(folder, settings, source, chunks, request.workers)
-    of = {subject: person_groups(render_seed, subject, source()) for subject in range(*request.subjects)}
-    made = _clip_set(folder, request, chunks, fingerprint)
-    names = sorted({name for groups in of.values() for name in groups})
-    return replace(made, groups={name: tuple(of[int(who)][name] for who in made.subjects) for name in names})
+    if request.cache is None:
+        return _drawn(settings, source(), chunks)
+    if request.takes > _MOST_TAKES:
+        raise InputError(f"{request.takes} takes of each subject.", f"{_MOST_TAKES} at most", "lower data.takes")
+    probe = _probe(settings, source())
+    text = json.dumps({**asdict(settings), "probe": probe}, indent=1, sort_keys=True)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    folder = request.cache / f"{dataset}-{fingerprint[:16]}"
+    _open_folder(folder, text)
+    if _missing(folder, chunks):
+        _render_missing(folder, settings, probe, source, chunks, request.workers)
+    return _read(folder, settings, dataset, chunks, fingerprint)
 
 
-def _render(
-    settings: Settings, family: HeadFamily, identity: int, take: int, labels: list[str], size: int
-) -> tuple[Frames, Points]:
-    from fer_zoo.synth import render_clip
+def _drawn(settings: Settings, family: HeadFamily, chunks: Sequence[Chunk]) -> ClipSet:
+    """Render clips into memory."""
+    from fer_zoo.synth import person_groups, render_clip
 
-    how = {name: settings[name] for name in ("frames", "fps", "seed")}
     try:
         clips = [
-            render_clip(identity, label, take, size=size, family=family, **how)  # type: ignore[arg-type]
-            for label in labels
-        ]
+            render_clip(
+                subject, label, take,
+                size=settings.size, family=family, frames=settings.frames, fps=settings.fps, seed=settings.seed,
+            )
+            for subject, take in chunks
+            for label in settings.labels
+        ]  # fmt: skip
     except FerZooError as error:
         raise InputError(
-            f"{settings['dataset']} cannot render what the recipe asks: {error.given}",
+            f"{settings.dataset} cannot render what the recipe asks for: {error.given}",
             error.accepted,
             "change data.canvas or model.input",
         ) from error
-    return np.stack([c.frames for c in clips]), np.stack([c.landmarks for c in clips]).astype(np.float32)
+    count = len(settings.labels)
+    subjects, takes = (np.repeat(np.array(column), count) for column in zip(*chunks, strict=True))
+    groups = {subject: person_groups(settings.seed, subject, family) for subject, _ in chunks}
+    names = sorted({name for found in groups.values() for name in found})
+    made = ClipSet.from_arrays(
+        np.stack([clip.frames for clip in clips]),
+        np.stack([clip.landmarks for clip in clips]).astype(np.float32),
+        np.tile(np.arange(count), len(chunks)), subjects, settings.labels, takes, exact=True,
+    )  # fmt: skip
+    return replace(made, groups={name: tuple(groups[int(subject)][name] for subject in subjects) for name in names})
 
 
 @functools.cache
-def _probe(settings_json: str, family: HeadFamily) -> str:
-    """Hash of one small clip of each label, each of another identity.
+def _probe(settings: Settings, family: HeadFamily) -> str:
+    """Return a hash of one small clip of each label, each of another subject.
 
-    A generator that draws otherwise (another version, other data, other arithmetic) thereby gets another cache folder,
-    without anybody having to raise a number.
+    A generator that draws otherwise (another version, other data, other arithmetic) thereby gets another cache folder
+    without a version number that someone has to raise.
     """
-    settings: Settings = json.loads(settings_json)
-    digest = hashlib.sha256()
-    for identity, label in enumerate(settings["labels"]):  # type: ignore[arg-type, var-annotated]
-        frames, landmarks = _render(settings, family, identity, 0, [label], 48)
-        digest.update(frames.tobytes() + landmarks.tobytes())
-    return digest.hexdigest()
+    sha256 = hashlib.sha256()
+    for subject, label in enumerate(settings.labels):
+        made = _drawn(replace(settings, labels=(label,), size=48), family, [(subject, 0)])
+        sha256.update(made.read(np.array([0])).tobytes() + made.landmarks.tobytes())
+    return sha256.hexdigest()
 
 
-def _open_folder(folder: Path, settings: Settings) -> None:
-    header = folder / "header.json"
-    text = json.dumps(settings, indent=1, sort_keys=True)
+def _open_folder(folder: Path, text: str) -> None:
+    header = folder / "prepare.json"
     try:
         if not header.exists():
             write_text(header, text)
-        clear_leftovers(folder)
         found = header.read_text()
     except OSError as error:
-        raise InputError(
-            f"The cache folder {folder} cannot be used: {error}.",
-            "a folder that can be written",
-            "set FER_ZOO_CACHE to another folder, or free some space",
-        ) from error
+        raise _unusable(folder, error) from error
     if found != text:
         raise InputError(
-            f"{header} does not describe the clips that its folder's name promises.",
-            "a header as it was written",
+            f"{header} does not match the name of its folder.",
+            "the file as it was written",
             f"delete {folder}; it is rendered again",
         )
 
 
-def _chunk_files(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
-    stem = f"s{chunk[0]:06d}-t{chunk[1]:03d}"
-    return folder / f"{stem}.frames.npy", folder / f"{stem}.points.npy"
+def _unusable(folder: Path, error: BaseException) -> InputError:
+    return InputError(
+        f"The cache folder {folder} cannot be used: {error}.",
+        "a writable folder with enough space",
+        "set FER_ZOO_CACHE to another folder, or free some space; rendered clips are kept",
+    )
 
 
-def _render_chunk(folder: Path, settings: Settings, source: Source, chunk: Chunk) -> None:
+def _number(chunk: Chunk) -> int:
+    """Return the number of a chunk's shard."""
+    return chunk[0] * _MOST_TAKES + chunk[1]
+
+
+def _render_chunk(folder: Path, settings: Settings, probe: str, source: Source, chunk: Chunk) -> None:
     family = source()
-    asked = {key: value for key, value in settings.items() if key != "probe"}
-    if _probe(json.dumps(asked), family) != settings["probe"]:
-        # A worker reads the code anew; its clips must not get under a name that stands for others.
+    if _probe(settings, family) != probe:
+        # A worker imports the code again; clips of other code must not get under this folder's name.
         raise InputError(
             "A rendering process draws other faces than the process that started it.",
             "the same code and data in all processes",
             "start again: fer_zoo was changed while it was running",
         )
-    frames, landmarks = _render(settings, family, *chunk, settings["labels"], settings["size"])  # type: ignore[arg-type]
-    frames_file, points_file = _chunk_files(folder, chunk)
-    # The frames come last: where they are, the chunk is whole.
-    write_atomically(points_file, lambda stream: np.save(stream, landmarks))
-    write_atomically(frames_file, lambda stream: np.save(stream, frames))
+    made = _drawn(settings, family, [chunk])
+    try:
+        write_shard(folder, _number(chunk), (stored_clip(made, row, settings.fps) for row in range(len(made))))
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _unusable(folder, error.__cause__) from error.__cause__
+        raise
 
 
-def _render_missing(folder: Path, settings: Settings, source: Source, chunks: list[Chunk], workers: int) -> None:
-    missing = [chunk for chunk in chunks if not _chunk_files(folder, chunk)[0].exists()]
-    if not missing:
-        return
-    render = functools.partial(_render_chunk, folder, settings, source)
-    with _progress(f"rendering {settings['dataset']}, {len(missing)} chunks", len(missing)) as advance:
-        try:
-            for _ in spread(render, missing, workers):
-                advance()
-        except OSError as error:
-            raise InputError(
-                f"Clips cannot be written to {folder}: {error}.",
-                f"room for {len(missing)} chunks",
-                "free some space or set FER_ZOO_CACHE to another folder; what is rendered is kept",
-            ) from error
+def _missing(folder: Path, chunks: Sequence[Chunk]) -> list[Chunk]:
+    return [chunk for chunk in chunks if not index_path(folder, _number(chunk)).exists()]
 
 
-@contextmanager
-def _progress(title: str, total: int) -> Iterator[Callable[[], None]]:
+def _render_missing(
+    folder: Path, settings: Settings, probe: str, source: Source, chunks: Sequence[Chunk], workers: int
+) -> None:
+    """Render what is missing; another process with the same folder waits, and then finds the clips there."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -176,25 +191,38 @@ def _progress(title: str, total: int) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn,
     )
 
+    render = functools.partial(_render_chunk, folder, settings, probe, source)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn()) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)
+    try:
+        with locked(folder / ".lock", wait=float("inf")), Progress(*columns, TimeRemainingColumn()) as progress:
+            for place in (folder, folder / "shards"):
+                clear_leftovers(place)
+            missing = _missing(folder, chunks)
+            task = progress.add_task(f"rendering {settings.dataset}, {len(missing)} chunks", total=len(missing))
+            for _ in spread(render, missing, workers):
+                progress.advance(task)
+    except OSError as error:
+        raise _unusable(folder, error) from error
 
 
-def _clip_set(folder: Path, request: ClipRequest, chunks: list[Chunk], fingerprint: str) -> ClipSet:
-    files = [_chunk_files(folder, chunk) for chunk in chunks]
-    count = len(request.labels)
-    landmarks = np.concatenate([np.load(points) for _, points in files])
-    subjects, takes = (np.repeat(np.array(column, np.int64), count) for column in zip(*chunks, strict=True))
-    return ClipSet(
-        frames=FrameFiles(tuple(frames for frames, _ in files), count),
-        rows=np.arange(len(chunks) * count),
-        landmarks=landmarks,
-        labels=np.tile(np.arange(count), len(chunks)),
-        subjects=subjects,
-        takes=takes,
-        names=request.labels,
-        fingerprint=fingerprint,
-        exact=True,
+def _read(folder: Path, settings: Settings, dataset: str, chunks: Sequence[Chunk], fingerprint: str) -> ClipSet:
+    """Return the clips of these chunks; subjects keep their numbers, whichever others are in the folder."""
+    shards = [read_index(folder, _number(chunk)) for chunk in chunks]
+    header = StoreHeader(
+        reader=ComponentSpec(name=dataset),
+        detector=ComponentSpec(name=EXACT),
+        detector_version="1",
+        crop=RenderSpec().crop,
+        size=settings.size,
+        frames=settings.frames,
+        fps=settings.fps,
+        encoding="raw",
+        sources_sha256=digest(map(str, chunks)),
+        fer_zoo=__version__,
+        failures=0,
+        **counted(shards),
     )
+    clips = Store(folder, header, [index for index, _ in shards]).as_clip_set(settings.labels)
+    numbers = np.array([int(clips.people[int(place)]) for place in clips.subjects], np.int64)
+    # Named by number, as clips in memory are: whether clips were cached must not show in a training run.
+    return replace(clips, subjects=numbers, people={}, keys=(), videos=(), stores=frozenset(), fingerprint=fingerprint)

@@ -1,14 +1,12 @@
-"""Preparing a dataset that makes its clips itself: its subjects, dealt into shards, with exact points."""
+"""Preparing a dataset that makes its clips itself: its subjects, assigned to shards, with exact landmarks."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -17,7 +15,6 @@ from pydantic import Field, model_validator
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.shards import MOST_PER_SHARD, Notes, Plan, per_shard
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest
-from fer_zoo.data.store.alone import scratch_in
 from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError, OptionError
@@ -27,10 +24,9 @@ from fer_zoo.specs.base import AboveZero, Positive, Spec
 from fer_zoo.stopwatch import stage
 from fer_zoo.video.crop import clip_box
 
-# How far, in sides of the frame, the square that frames are said to show may lie outside of them. The synthetic faces
-# are off the middle by a camera's unsteady aim, of a hundredth on average.
+# How far, in sides of the frame, the square that frames are stated to show may lie outside them: the unsteady camera of
+# the synthetic faces is off by a hundredth on average.
 _OUTSIDE = 0.05
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Number = Annotated[int, Field(ge=0, strict=True)]
@@ -48,23 +44,23 @@ class RenderSpec(Spec):
     frames: Positive = 10
     """Frames of a clip."""
     fps: AboveZero = 25.0
-    """Frames a second."""
+    """Frames per second."""
     canvas: Positive = 112
     """Side in pixels of the frames."""
     crop: CropSpec = CropSpec(scale=1.6, shift_up=0.0)
-    """What the frames show, as a crop round the face; checked against the points of every clip."""
+    """What the frames show, as a crop around the face; checked against the landmarks of every clip."""
 
     @model_validator(mode="after")
     def _some_clips(self) -> RenderSpec:
         if self.subjects[0] >= self.subjects[1] or not self.labels or len(set(self.labels)) < len(self.labels):
             raise ValueError(
-                f"subjects {list(self.subjects)}, labels {list(self.labels)}: no clips, or a label that stands twice"
+                f"subjects {list(self.subjects)}, labels {list(self.labels)}: no clips, or a duplicate label"
             )
         return self
 
 
-def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, out: Path, encoding: Encoding) -> Plan:
-    """What becomes of a dataset that makes its clips; the first subject's are made in `out`, to know its version.
+def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding) -> Plan:
+    """Plan the store of a dataset that makes its clips; makes the first subject's, to know its version.
 
     Raises:
         UnknownNameError, OptionError: no such dataset or option, or it has to be read from a folder.
@@ -75,12 +71,12 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, out: Path, encoding
         raise OptionError(
             f"Dataset {dataset.name!r} does not make its clips: it is read from a folder.",
             "the folder of the database",
-            f"say where it is: `fer-zoo prepare {dataset.name} --root DIR`",
+            f"name it: `fer-zoo prepare {dataset.name} --root DIR`",
         )
     first, end = spec.subjects
     each = max(1, min(per_shard(end - first), MOST_PER_SHARD // (len(spec.labels) * spec.takes)))
     ranges = [(at, min(at + each, end)) for at in range(first, end, each)]
-    sample = _sample(dataset, spec, out)
+    sample = _sample(dataset, spec)
     facts = StoreFacts(
         reader=dataset,
         detector=ComponentSpec(name=EXACT),
@@ -99,94 +95,64 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, out: Path, encoding
         preparation={
             **spec.model_dump(mode="json", include={"labels", "subjects", "takes"}),
             "subjects_per_shard": each,
-            # Another version that draws otherwise must not go on with what this one began.
+            # A version that draws other clips must not resume a store of this one.
             "sample_sha256": hashlib.sha256(sample).hexdigest(),
         },
     )
-    return Plan(facts, tuple(Subjects(dataset, spec, part, out.absolute()) for part in ranges))
+    return Plan(facts, tuple(Subjects(dataset, spec, part) for part in ranges))
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """The subjects of one shard, a half-open range of numbers; out: the store's folder."""
+    """The subjects of one shard, a half-open range of numbers."""
 
     dataset: ComponentSpec
     spec: RenderSpec
     subjects: tuple[int, int]
-    out: Path
 
     def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Let the dataset make the clips in a folder that is gone afterwards."""
-        with scratch_in(self.out) as cache:
+        """Let the dataset make the clips in memory."""
+        with stage("render"):
+            made = _made(self.dataset, self.spec, self.subjects)
+        for row in range(len(made)):
             with stage("render"):
-                made = _made(self.dataset, self.spec, self.subjects, cache)
-            for row in range(len(made)):
-                with stage("render"):
-                    frames = made.read(np.array([row]))[0]
-                notes.frames += len(frames)
-                yield self._stored(made, row, frames)
-
-    def _stored(self, made: ClipSet, row: int, frames: np.ndarray) -> StoredClip:
-        subject, take = int(made.subjects[row]), int(made.takes[row])
-        label = made.names[made.labels[row]]
-        edge = self.spec.canvas - 0.5
-        facts = ClipFacts(
-            key=_key(subject, label, take),
-            label=label,
-            subject=f"{subject:06d}",
-            take=take,
-            files=(),
-            frame_range=(0, self.spec.frames),
-            fps=self.spec.fps,
-            box=(-0.5, -0.5, edge, edge),
-            groups={name: of[row] for name, of in made.groups.items() if of[row]},
-        )
-        points = np.asarray(made.landmarks[row], np.float32)
-        _check_shows(points, self.spec, facts.key)
-        return StoredClip(facts, frames, points, np.ones(len(frames), np.float32))
+                clip = stored_clip(made, row, self.spec.fps)
+            _check_shows(clip.points, self.spec, clip.facts.key)
+            notes.frames += len(clip.frames)
+            yield clip
 
 
-def _sample(dataset: ComponentSpec, spec: RenderSpec, out: Path) -> bytes:
-    """The first subject's clips, which must show what is said of them."""
-    there = out.exists()
-    try:
-        with scratch_in(out) as cache:
-            made = _made(dataset, spec.model_copy(update={"takes": 1}), (spec.subjects[0], spec.subjects[0] + 1), cache)
-            frames = made.read(np.arange(len(made)))
-    except OSError as error:
-        raise InputError(
-            f"The folder {out} cannot be written to: {error}.",
-            "a folder with room that can be written to",
-            "free some space or choose another folder",
-        ) from error
-    finally:
-        if not there:
-            with suppress(OSError):
-                out.rmdir()
+def stored_clip(made: ClipSet, row: int, fps: float) -> StoredClip:
+    """Return a made clip as a store keeps it."""
+    frames, subject, take = made.read(np.array([row]))[0], int(made.subjects[row]), int(made.takes[row])
+    label, edge = made.names[made.labels[row]], frames.shape[1] - 0.5
+    facts = ClipFacts(
+        key=_key(subject, label, take),
+        label=label,
+        subject=f"{subject:06d}",
+        take=take,
+        files=(),
+        frame_range=(0, len(frames)),
+        fps=fps,
+        box=(-0.5, -0.5, edge, edge),
+        groups={name: of[row] for name, of in made.groups.items() if of[row]},
+    )
+    return StoredClip(facts, frames, np.asarray(made.landmarks[row], np.float32), np.ones(len(frames), np.float32))
+
+
+def _sample(dataset: ComponentSpec, spec: RenderSpec) -> bytes:
+    """Return the pixels and landmarks of the first subject's clips, which must show what `spec.crop` states."""
+    first = spec.subjects[0]
+    made = _made(dataset, spec.model_copy(update={"takes": 1}), (first, first + 1))
     for row in range(len(made)):
         _check_shows(made.landmarks[row], spec, made.key(row))
-    return frames.tobytes() + np.asarray(made.landmarks, "<f4").tobytes()
+    return made.read(np.arange(len(made))).tobytes() + np.asarray(made.landmarks, "<f4").tobytes()
 
 
-def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], cache: Path) -> ClipSet:
-    request = ClipRequest(
-        labels=spec.labels,
-        subjects=subjects,
-        takes=spec.takes,
-        frames=spec.frames,
-        fps=spec.fps,
-        canvas=spec.canvas,
-        cache=cache,
-    )
-    # Progress bars of the dataset: shards are what is counted here.
-    try:
-        with redirect_stdout(StringIO()):
-            made: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
-    except InputError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
-            # The dataset advises another place for its clips; here they lie where the store shall be.
-            raise error.__cause__ from None
-        raise
+def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int]) -> ClipSet:
+    request = ClipRequest(spec.labels, subjects, spec.takes, spec.frames, spec.fps, spec.canvas)
+    with redirect_stdout(StringIO()):  # what the dataset prints, such as progress bars: here shards are counted
+        made: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
     if not made.exact:
         raise InputError(
             f"The landmarks of dataset {dataset.name!r} are not exact.",
@@ -199,12 +165,14 @@ def _made(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], c
 def _check_shows(points: np.ndarray, spec: RenderSpec, key: str) -> None:
     box = clip_box(points, spec.crop)
     if box is None:
-        raise InputError(f"{key} has no face in any frame.", "points of a face", "report it: this is the dataset's")
+        raise InputError(
+            f"{key} has no face in any frame.", "landmarks of a face", "report it: this is a bug of the dataset"
+        )
     outside = max(-0.5 - box.x0, -0.5 - box.y0, box.x1 - spec.canvas + 0.5, box.y1 - spec.canvas + 0.5) / spec.canvas
     if outside > _OUTSIDE:
         raise InputError(
-            f"The frames of {key} do not show what is said of them: crop {spec.crop} lies {outside:.0%} outside.",
-            f"a square round the face that lies in the frames, or at most {_OUTSIDE:.0%} outside",
+            f"The frames of {key} do not show the stated crop: {spec.crop} lies {outside:.0%} outside.",
+            f"a square around the face that lies in the frames, or at most {_OUTSIDE:.0%} outside",
             "state a smaller one: --set 'crop={scale: ..., shift_up: ...}'",
         )
 

@@ -1,4 +1,4 @@
-"""One shard of a store as a job: whoever does it, in whatever process or machine, writes the same files."""
+"""One shard of a store as a job, which writes the same files in any process and on any machine."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from fer_zoo.files import write_text
 from fer_zoo.specs.base import Spec
 from fer_zoo.stopwatch import measured, stage
 
-# Shards of at most so many jobs (sources, or clips to be rendered), and at least so many shards where there are jobs
-# enough: that many workers then find something to do, a kill loses little, and a reader keeps all of them mapped.
+# Most jobs (sources, or clips to render) per shard, and fewest shards if there are enough jobs: then many workers have
+# something to do, a kill loses little, and a reader keeps all shards mapped.
 MOST_PER_SHARD, FEWEST_SHARDS = 64, 64
 
 
 def per_shard(jobs: int) -> int:
-    """How many of a store's jobs a shard has at most; their number alone decides it, never how many work on them."""
+    """Return how many jobs a shard has at most; it depends on their number only, never on the workers."""
     return max(1, min(MOST_PER_SHARD, jobs // FEWEST_SHARDS))
 
 
 @dataclass
 class Notes:
-    """What is to be told of a shard besides its clips; frames: of the sources that gave some.
+    """What is reported of a shard besides its clips; frames: of the sources that gave some.
 
-    brief, faceless: people seen for less than a clip, and clips with a face in too few frames; none of them is stored.
+    brief, faceless: faces seen for less than a clip, and clips with a face in too few frames; none of them is stored.
     """
 
     failures: list[Failure] = field(default_factory=list)
@@ -40,16 +40,16 @@ class Notes:
 
 
 class Content(Protocol):
-    """What a shard is made of; it goes to a worker."""
+    """What a shard is made of; it is sent to a worker."""
 
     def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Make the clips, in an order that is always the same, and note what is to be told of them."""
+        """Make the clips, always in the same order, and note what is reported of them."""
         ...
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A store to be made: what it is, the content of each shard, and what is wrong with the database as a whole."""
+    """A store to be made: its facts, the content of each shard, and problems of the database as a whole."""
 
     facts: StoreFacts
     contents: tuple[Content, ...]
@@ -68,7 +68,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Made:
-    """What making a shard, or several, took: clips written, frames of their sources, seconds of each stage."""
+    """What making shards took: clips written, frames of their sources, seconds of each stage."""
 
     clips: int = 0
     frames: int = 0
@@ -81,7 +81,7 @@ class Made:
 
 
 class NotesRecord(Spec):
-    """The notes of a finished shard as they lie beside it."""
+    """The notes of a finished shard, in a file beside it."""
 
     failures: tuple[tuple[str, str, int], ...]
     brief: int
@@ -92,7 +92,7 @@ def make_shard(shard: Shard) -> Made:
     """Write a shard and its notes.
 
     Raises:
-        InputError: the store's folder cannot be written to.
+        InputError: the store's folder is not writable.
     """
     notes = Notes()
 
@@ -111,7 +111,7 @@ def read_notes(out: Path, number: int) -> NotesRecord:
     """The notes of a finished shard.
 
     Raises:
-        InputError: they are gone or damaged.
+        InputError: they are missing or damaged.
     """
     path = _notes_path(out, number)
     try:
@@ -120,7 +120,7 @@ def read_notes(out: Path, number: int) -> NotesRecord:
         raise InputError(
             f"{path} cannot be read: {error}",
             "the notes of a finished shard as they were written",
-            f"delete {number:06d}.json beside it and prepare again, which makes just this shard anew",
+            f"delete {number:06d}.json beside it and prepare again, which makes only this shard again",
         ) from error
 
 

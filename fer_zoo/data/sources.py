@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-# One vocabulary for all databases; a reader maps its own codes and words to these. Numbers never leave a reader.
+from fer_zoo.data.subjects import subject_name
+
+# The labels of the published databases; a reader maps its own codes and words to these. `csv` and `folder` also take
+# labels of the user's own.
 LABELS = (
     "neutral",
     "anger",
@@ -27,19 +30,19 @@ LABELS = (
 
 @dataclass(frozen=True)
 class Source:
-    """One labelled stretch of video of one person; becomes one clip or several in a store.
+    """One labelled stretch of video of one subject; becomes one clip or several in a store.
 
     Attributes:
         key: unique within the database and the same on every machine, e.g. "S005/001"; letters, digits and -_./ only.
         files: one video, or the image files of a sequence in their order; paths below the database's root.
-        label: one of `LABELS`.
-        subject: the person's identifier in the database; None where the database has none.
+        label: one of `LABELS`, or a label of the user's own.
+        subject: the subject's identifier in the database, tidied by `subject_name`; None where it is unknown.
         frames: half-open range of frame numbers [first, end) of the video or the sequence; None for all of it.
-        fps: frames a second of an image sequence; None for a video, which tells it itself.
+        fps: frames per second of an image sequence; None for a video, whose file states it.
         rotate: quarter turns clockwise that make the pictures upright.
-        groups: what the database tells of the person or the recording, by which figures can be told apart, e.g.
+        groups: group of the subject or the recording by grouping, for metrics per group, e.g.
             {"sex": "female", "age": "20-29"}.
-        part: which of the stretch's clips are taken: all, one after the other; one round its middle; one at its end.
+        part: which clips of the stretch are used: all, one after the other; the middle one; the last one.
         region: (x, y, width, height) as fractions of the picture that holds the face to use; None for all of it.
         split: its part of each published split: train, validation or test, e.g. {"set_1": "train", "set_2": "test"}.
     """
@@ -56,6 +59,9 @@ class Source:
     part: Literal["all", "middle", "last"] = "all"
     groups: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", subject_name(self.subject))
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -70,8 +76,8 @@ class Database(Protocol):
     """A database on disk, as a reader sees it; making one reads no picture.
 
     A reader is a factory registered with `register_dataset(name, ...)` whose only positional parameter is `root`. The
-    registration states `fer_zoo.specs.TERMS`, which every card of weights repeats. It may have `problems`, lines on
-    what is odd, and `facts`, what else made the labels, e.g. a table's checksum; a store repeats both.
+    registration states `fer_zoo.specs.TERMS`, which every card of weights repeats. It may have `problems`, one line for
+    each, and `facts`, what else made the labels, e.g. a table's checksum; a store repeats both.
     """
 
     def sources(self) -> Iterator[Source]:

@@ -1,23 +1,28 @@
-"""Splits as files: made once, sent with a store, and checked against it before anything is trained."""
+"""Splits as files: made once, shared with a store, and checked against it before training."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fer_zoo.data.splits import PARTS, LabelledClip, Split
+from fer_zoo.data.subjects import subject_key
+from fer_zoo.documents import read_json
 from fer_zoo.errors import InputError
 from fer_zoo.files import write_text
 
 FORMAT = 1
+_AGAIN = "make the splits again: `fer-zoo data split`"
 
 
 def fingerprint_of(stores: Collection[str]) -> str:
-    """What a split file says of the stores it was made for, by their fingerprints: of one its own, else all joined."""
+    """The fingerprint that a split file holds for its stores: that of a single one, else a hash of all."""
     if len(set(stores)) == 1:
         return next(iter(stores))
     return hashlib.sha256("\n".join(sorted(set(stores))).encode()).hexdigest()
@@ -37,19 +42,19 @@ def write_splits(path: Path, splits: Sequence[Split], *, store: str, seed: int, 
 
 
 def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], database: str = "") -> list[Split]:
-    """Read splits and make sure that they hold: for this store, with its clips, and no subject on two sides.
+    """Read splits and check them: made for this store, of its clips, each named once, no subject in two parts.
 
     Args:
-        path: a file of `fer-zoo data split`, or the split.json that a training leaves.
-        store: fingerprint of the store at hand; of several, what `fingerprint_of` makes of theirs.
-        subjects: whose each clip is, by its key: its subject, or its video where that is unknown.
-        database: of a file of several databases take the clips of this one, whose name stands before their keys.
+        path: a file of `fer-zoo data split`, or the split.json of a training run.
+        store: fingerprint of the store; for several stores, `fingerprint_of` theirs.
+        subjects: subject of each clip by its key, or its video where the subject is unknown.
+        database: in a file of several databases, use the clips of this one, whose keys start with its name.
 
     Raises:
-        InputError: they do not.
+        InputError: the file cannot be read, or a check failed.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         form, own = data["format"], str(data["store"])
         several = database and store in data.get("stores", ())
         found = form, store if several else own
@@ -57,62 +62,90 @@ def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], d
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.",
-            "a file of `fer-zoo data split`, or a training's split.json",
+            "a file of `fer-zoo data split`, or the split.json of a training run",
             "check the path",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is damaged: {error!r}.", f"splits of format {FORMAT}", "make the splits again"
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error!r}.", f"splits of format {FORMAT}", _AGAIN) from error
     if found != (FORMAT, store):
         raise InputError(
             f"{path} has format {found[0]} and was made for the store {found[1][:12]}....",
             f"format {FORMAT} and the store {store[:12]}...",
-            "make the splits of this store anew: `fer-zoo data split`",
+            "make splits of this store: `fer-zoo data split`",
         )
     for split in splits:
         _check(split, subjects, path)
+    _check_folds(splits, path)
     return splits
 
 
 def read_split(path: Path, name: str | None, *, store: str, clips: Sequence[LabelledClip]) -> Split:
-    """One split of a file, by its name, or the only one; its clips are of `clips`, all those of the store.
+    """One split of a file, by its name, or the only one; `clips` are all clips of the store.
 
     Raises:
-        InputError: as `read_splits`; or the file has no such split, or several and none is named.
+        InputError: as `read_splits`; or the file has no such split, or several and no name was given.
     """
     splits = read_splits(path, store=store, subjects={clip.key: clip.whose for clip in clips})
     found = [split for split in splits if name in (None, split.name)]
     if len(found) == 1:
         return found[0]
     raise InputError(
-        f"{path} has {len(found)} splits" + (f" named {name!r}." if name is not None else "; none of them is named."),
+        f"{path} has {len(found)} splits" + (f" named {name!r}." if name is not None else "; no name was given."),
         ", ".join(repr(split.name) for split in splits) or "a file that holds a split",
         "name one of these: --set 'split.name=...'",
     )
 
 
 def _split(record: Mapping[str, Any], before: str) -> Split:
-    """A split of the clips whose keys begin so, without that beginning."""
+    """A split of the clips whose keys start with `before`, without it."""
     train, validation, test = (
-        tuple(str(key).removeprefix(before) for key in record[part] if str(key).startswith(before)) for part in PARTS
+        tuple(key.removeprefix(before) for key in _keys(record[part]) if key.startswith(before)) for part in PARTS
     )
     return Split(str(record["name"]), train, validation, test, note=str(record.get("note", "")))
 
 
+def _keys(part: object) -> list[str]:
+    if not isinstance(part, list) or not all(isinstance(key, str) for key in part):
+        raise TypeError("a part is not a list of keys")
+    return part
+
+
 def _check(split: Split, subjects: Mapping[str, str | None], path: Path) -> None:
+    keys = [key for part in PARTS for key in getattr(split, part)]
+    if (unknown := next((key for key in keys if key not in subjects), None)) is not None:
+        raise InputError(f"{path}, {split.name}: the store has no clip {unknown!r}.", "keys of its clips", _AGAIN)
+    if (twice := _repeated(keys)) is not None:
+        parts = [part for part in PARTS for key in getattr(split, part) if key == twice]
+        raise InputError(
+            f"{path}, {split.name}: clip {twice!r} is named {len(parts)} times ({', '.join(dict.fromkeys(parts))}).",
+            "each clip once in a split",
+            f"remove the others, or {_AGAIN}",
+        )
     owner: dict[str, str] = {}
     for part in PARTS:
         for key in getattr(split, part):
-            if key not in subjects:
+            subject = subjects[key] or key
+            if owner.setdefault(subject_key(subject), part) != part:
                 raise InputError(
-                    f"{path}, {split.name}: the store has no clip {key!r}.", "its own keys", "make it anew"
-                )
-            who = subjects[key] or key
-            if owner.setdefault(who, part) != part:
-                raise InputError(
-                    f"{path}, {split.name}: subject {who!r} is in {owner[who]} and in {part}.",
-                    "each subject on one side, and each video where the subject is unknown",
-                    "make the splits anew; one that was published with subjects on both sides is trained on as "
+                    f"{path}, {split.name}: subject {subject!r} is in {owner[subject_key(subject)]} and in {part}.",
+                    "each subject in one part, and each video where the subject is unknown",
+                    f"{_AGAIN}; a published split whose parts share subjects is named in the recipe, "
                     "split {published: NAME}",
                 )
+
+
+def _check_folds(splits: Sequence[Split], path: Path) -> None:
+    """Each split has a name of its own; folds of one cross-validation, and one split per subject, test a clip once."""
+    if (name := _repeated(split.name for split in splits)) is not None:
+        raise InputError(f"{path} has two splits named {name!r}.", "a name of its own for each split", _AGAIN)
+    folds = [split for split in splits if re.match(r"(?i)fold\b|without ", split.name)]
+    if twice := _repeated(key for split in folds for key in split.test):
+        names = " and ".join(repr(split.name) for split in folds if twice in split.test)
+        raise InputError(
+            f"{path}: clip {twice!r} is in the test sets of {names}.", "folds whose test sets share no clip", _AGAIN
+        )
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    """The first name that occurs more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)

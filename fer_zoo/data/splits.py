@@ -1,9 +1,8 @@
-"""Who trains, who validates, who is tested: splits of clips by subject.
+"""Splits of clips into training, validation and test set by subject.
 
-In every split that is made here the three parts share no subject: the best epoch is chosen on people who are neither
-trained on nor tested on. Published splits are as they were published, so there a subject may be in train and in test,
-and even in a published validation part; `Split.note` then says so. What is held out of them for validation never shares
-a subject with test; where the database tells no subjects, no video.
+In every split made here the three sets share no subject. Published splits are used as published, so a subject may be
+in the training and the test set, and even in a published validation set; `Split.note` then states it. A validation set
+that is held out of them never shares a subject with the test set; where subjects are unknown, no video.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """What a split needs of a clip: its key, whose it is, its label, the published parts it belongs to, its video."""
+    """What a split needs to know of a clip: key, subject, label, part of each published split, and video."""
 
     key: str
     subject: str | None
@@ -32,7 +31,7 @@ class LabelledClip:
 
     @property
     def whose(self) -> str:
-        """What must not be on two sides: the subject; where it is unknown the video that the clip was cut of."""
+        """What must not be in two sets: the subject, or the video that the clip was cut from if it is unknown."""
         return self.subject if self.subject is not None else self.video or self.key
 
 
@@ -40,7 +39,7 @@ class LabelledClip:
 class Split:
     """Keys of the clips of each part, sorted. `name` says which one of a protocol it is, e.g. "fold 2 of 5".
 
-    note: what must be known of it, e.g. that parts share subjects; "" where there is nothing.
+    note: a warning, e.g. that parts share subjects, or "".
     """
 
     name: str
@@ -51,10 +50,10 @@ class Split:
 
 
 def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
-    """Subject-independent folds: each is tested once, the next one validates, the rest trains.
+    """Subject-independent folds: each is the test set once, the next one the validation set, the rest the training set.
 
-    Subjects are dealt out so that every fold has about its share of each label (greedily, those with most clips first,
-    ties in an order drawn by `seed`). The same clips in another order give the same folds.
+    Every fold gets about its share of each label (subjects are assigned greedily, those with most clips first, ties in
+    an order drawn by `seed`). The same clips in another order give the same folds.
 
     Raises:
         InputError: a clip has no subject, or there are fewer subjects than folds, or fewer than three folds.
@@ -63,8 +62,8 @@ def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
     if folds < 3 or len(groups) < folds:
         raise InputError(
             f"{folds} folds of {len(groups)} subjects.",
-            "three folds or more (train, validation, test), and a subject at least for each",
-            "take fewer folds, or leave_one_out",
+            "at least three folds (training, validation, test), and at least one subject per fold",
+            "use fewer folds, or leave_one_out",
         )
     dealt = _dealt(groups, folds, seed)
     splits = []
@@ -78,10 +77,10 @@ def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
 def leave_one_out(
     clips: Sequence[LabelledClip], subject: str, seed: int, *, validation_folds: int = 5
 ) -> Split:  # fmt: skip
-    """Test on one subject; a fold of the others, one in `validation_folds`, validates.
+    """Test on one subject; one fold of the others, of `validation_folds`, is the validation set.
 
     Raises:
-        InputError: a clip has no subject, nobody is called that, or there are too few subjects.
+        InputError: a clip has no subject, there is no such subject, or there are too few.
     """
     groups = _by_subject(clips)
     if subject not in groups:
@@ -103,17 +102,17 @@ def cross_database(
     train: Mapping[str, Sequence[LabelledClip]], test: Mapping[str, Sequence[LabelledClip]], seed: int,
     *, validation_folds: int = 5,
 ) -> Split:  # fmt: skip
-    """Train on whole databases and test on others; one in `validation_folds` of the training subjects validates.
+    """Train on whole databases and test on others; one in `validation_folds` of the training subjects is held out.
 
-    Keys become `database:key`. Subjects of two databases are two people, whatever their names.
+    Keys become `database:key`. Subjects of two databases are different, whatever their names.
 
     Raises:
-        InputError: a database is on both sides, none is on one, or too few subjects are there to validate.
+        InputError: a database is on both sides, one side has none, or there are too few subjects to hold out.
     """
     if set(train) & set(test) or not train or not test:
         raise InputError(
             f"Trained on {sorted(train)}, tested on {sorted(test)}.",
-            "one database or more on each side, none on both",
+            "at least one database on each side, none on both",
             "correct the lists",
         )
     groups: dict[str, list[LabelledClip]] = {}
@@ -128,7 +127,7 @@ def cross_database(
 
 
 def pooled(databases: Mapping[str, Sequence[LabelledClip]]) -> list[LabelledClip]:
-    """Clips of several databases: the database before key, subject and video, as the same names are others' there."""
+    """Return the clips of several databases, with the database's name before key, subject and video."""
     return [
         replace(
             clip,
@@ -142,10 +141,10 @@ def pooled(databases: Mapping[str, Sequence[LabelledClip]]) -> list[LabelledClip
 
 
 def published(clips: Sequence[LabelledClip], name: str, seed: int, *, validation_folds: int = 5) -> Split:
-    """A split that comes with the database, by its name, e.g. "set_1"; subjects may be in train and in test.
+    """Return a split that comes with the database, by its name, e.g. "set_1"; subjects may be in train and in test.
 
-    A published validation part is taken as it is. Else one in `validation_folds` of the training part is held out:
-    subjects that are not in test, or videos where the database tells no subjects.
+    A published validation part is used as it is. Otherwise one in `validation_folds` of the training part is held out:
+    subjects that are not in test, or videos where subjects are unknown.
 
     Raises:
         InputError: the database has no such split, or too few of the training subjects are not in test.
@@ -168,7 +167,7 @@ def published(clips: Sequence[LabelledClip], name: str, seed: int, *, validation
 
 
 def sharing(whose: Mapping[str, Collection[str]]) -> str:
-    """What subjects or videos the parts share, in words; "" if none. `whose`: those of each part."""
+    """Return a text about the subjects or videos that parts share, "" if none. `whose`: those of each part."""
     shared = {(one, other): len(set(whose[one]) & set(whose[other])) for one, other in combinations(PARTS, 2)}
     return "; ".join(
         f"{one} and {other} share {count} subject{'s' if count > 1 else ''}"
@@ -183,7 +182,7 @@ def _by_subject(clips: Sequence[LabelledClip]) -> dict[str, list[LabelledClip]]:
         if clip.subject is None:
             raise InputError(
                 f"The clip {clip.key!r} has no subject.",
-                "clips whose database says whose they are",
+                "clips whose subject is known",
                 "use a published split: no split of these clips can be shown to be subject-independent",
             )
         groups.setdefault(clip.subject, []).append(clip)
@@ -197,7 +196,7 @@ def _dealt(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: int) 
     share = np.sum(list(counts.values()), axis=0) / folds
     drawn = np.random.default_rng(seed).permutation(len(groups))
     order = [name for _, name in sorted(zip(drawn, sorted(groups), strict=True))]
-    order.sort(key=lambda name: -counts[name].sum())  # stable: ties stay as drawn
+    order.sort(key=lambda name: -counts[name].sum())  # stable: ties keep the drawn order
     dealt: list[list[str]] = [[] for _ in range(folds)]
     have = np.zeros((folds, len(labels)))
     for name in order:
@@ -208,7 +207,7 @@ def _dealt(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: int) 
         best = min(range(folds), key=lambda fold: (round(float(cost[fold]), 9), len(dealt[fold]), fold))
         empty = [fold for fold in range(folds) if not dealt[fold]]
         if empty and len(empty) >= len(order) - sum(map(len, dealt)):
-            best = empty[0]  # the last subjects must not leave a fold without any
+            best = empty[0]  # the last subjects must not leave a fold empty
         dealt[best].append(name)
         have[best] += counts[name]
     return dealt
@@ -217,8 +216,8 @@ def _dealt(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: int) 
 def _hold_out(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: int) -> tuple[list[str], list[str]]:
     if folds < 2 or len(groups) < folds:
         raise InputError(
-            f"{len(groups)} subjects, of which one in {folds} shall validate.",
-            f"{max(2, folds)} subjects or more",
+            f"{len(groups)} subjects, one in {folds} of which is to be held out for validation.",
+            f"at least {max(2, folds)} subjects",
             "lower validation_folds, or add subjects",
         )
     dealt = _dealt(groups, folds, seed)
@@ -228,20 +227,20 @@ def _hold_out(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: in
 def _untested(
     clips: Sequence[LabelledClip], tested: Collection[str], folds: int, seed: int, name: str
 ) -> frozenset[str]:
-    """Who of the training clips validates: about one clip in `folds`, of nobody who is tested on."""
+    """Return the training subjects to hold out: those of about one clip in `folds`, none of them in the test set."""
     groups: dict[str, list[LabelledClip]] = {}
     for clip in clips:
         groups.setdefault(clip.whose, []).append(clip)
     free = {who: group for who, group in groups.items() if who not in tested}
     if len(free) == len(groups):
         return frozenset(_hold_out(groups, folds, seed)[1])
-    # So many parts of the clips that are free are each about as large as one of the folds of all.
+    # With this number of parts, a part of the free clips is about as large as a fold of all clips.
     parts = min(round(sum(map(len, free.values())) * folds / len(clips)), len(free))
     if parts < 1:
         raise InputError(
             f"Of the {len(groups)} training subjects of the published split {name!r} only {len(free)} are not in its "
             f"test part: too few to hold out one clip in {folds} for validation.",
-            "training subjects that are not tested on, or a published validation part",
+            "training subjects that are not in the test set, or a published validation part",
             "hold out fewer, e.g. --set split.validation_folds=20" if free
             else "split by subject: split {folds: 5}, protocol subject-independent",
         )  # fmt: skip

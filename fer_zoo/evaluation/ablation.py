@@ -1,6 +1,6 @@
-"""Run the trainings of an ablation: each in a process of its own, what is done is skipped, what failed is told.
+"""Run the training runs of an ablation, each in a process of its own; skip what is done, report what failed.
 
-The folder is at any moment what `report` can read; killed and started again, the runner ends with the same files.
+`report` can read the folder at any time; killed and started again, the ablation ends with the same files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from threading import Event
 
 import torch
 
-from fer_zoo.data.pool import Engine
+from fer_zoo.data.pool import Engine, spread
+from fer_zoo.documents import read_json
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, is_done
 from fer_zoo.evaluation.grid import CellPlan
@@ -31,18 +32,18 @@ from fer_zoo.recipes import dump_recipe, load_recipe, training_changes
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.pretrain import frame_recipe
-from fer_zoo.training.report import LOCK
+from fer_zoo.training.run_folder import LOCK
 
-# What runs a cell; the test of the runner puts another program here.
+# What trains a cell; a test puts another program here.
 TRAIN = ("fer_zoo.cli", "train")
 
 
 @dataclass(frozen=True)
-class How:
-    """How cells are run.
+class RunOptions:
+    """Options for running cells.
 
-    jobs: cells at a time; None for one, or with the engine `ray` as many as Ray has room for. arguments: further ones
-    of `fer-zoo train`. cpus, gpus: what Ray reserves for a cell. train: module and arguments that train a cell.
+    jobs: parallel cells; None for one, or with the engine `ray` for as many as fit. arguments: further ones of
+    `fer-zoo train`. cpus, gpus: what Ray reserves per cell. train: module and arguments that train a cell.
     """
 
     jobs: int | None = None
@@ -55,10 +56,9 @@ class How:
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell that has just ended: how, and how far all are.
+    """A cell that has just ended, and the progress of the ablation.
 
-    war, uar: of the best epoch on the test part, None where it failed. left: seconds until all are done, as far as one
-    can say.
+    war, uar: of the best epoch on the test set, None if it failed. left: estimated seconds until all are done.
     """
 
     cell: CellPlan
@@ -72,7 +72,7 @@ class Ended:
 
 @dataclass
 class Outcome:
-    """How an ablation ended."""
+    """Result of an ablation."""
 
     skipped: int = 0
     trained: int = 0
@@ -80,18 +80,21 @@ class Outcome:
 
 
 def ablate(
-    cells: Sequence[CellPlan], out: str | Path, how: How = How(), tell: Callable[[Ended], None] | None = None
-) -> Outcome:  # fmt: skip
-    """Train the cells of an ablation that are not done yet, in their folders below `out`.
+    cells: Sequence[CellPlan],
+    out: str | Path,
+    options: RunOptions = RunOptions(),
+    tell: Callable[[Ended], None] | None = None,
+) -> Outcome:
+    """Train the unfinished cells of an ablation, in their folders below `out`.
 
-    A cell that fails leaves failed.json and stops no other; it is tried again when this is called again.
+    A cell that fails leaves failed.json and does not stop the others; the next call retries it.
 
     Args:
         tell: called after each cell that was run.
 
     Raises:
-        InputError: another runner is at work in the folder, it cannot be written to, a cell's folder holds another
-            recipe's training, or the Ray cluster fails.
+        InputError: another ablation is running in the folder, it is not writable, a cell's folder belongs to another
+            recipe, or the Ray cluster fails.
         MissingExtraError: the engine is `ray`, which is not installed.
     """
     out = Path(out).absolute()
@@ -100,34 +103,36 @@ def ablate(
         with locked(out / ".lock") as lock:
             if lock is None:
                 raise InputError(
-                    f"Another `fer-zoo ablate` is at work in {out} ({_told(out / '.lock')}).",
-                    "one at a time in a folder",
-                    "let it end, stop it, or choose another folder",
+                    f"Another `fer-zoo ablate` is running in {out} ({_owner(out / '.lock')}).",
+                    "one at a time per folder",
+                    "wait for it, stop it, or choose another folder",
                 )
             os.ftruncate(lock, 0)
             os.write(lock, f"process {os.getpid()} on {socket.gethostname()}".encode())
             _claim(cells, out)
-            return _run(cells, out, how, tell or (lambda _: None))
+            return _run(cells, out, options, tell or (lambda _: None))
     except OSError as error:
         raise InputError(
-            f"The folder {out} cannot be written to: {error}.", "a folder with room", "choose another, or make room"
+            f"The folder {out} cannot be written to: {error}.",
+            "a writable folder with free space",
+            "choose another folder, or free some space",
         ) from error
 
 
-def _run(cells: Sequence[CellPlan], out: Path, how: How, tell: Callable[[Ended], None]) -> Outcome:
+def _run(cells: Sequence[CellPlan], out: Path, options: RunOptions, tell: Callable[[Ended], None]) -> Outcome:
     missing = [cell for cell in cells if not is_done(out / cell.folder)]
     outcome = Outcome(skipped=len(cells) - len(missing))
     if not missing:
         return outcome
     twins = _twins(cells, out)
     jobs = {
-        Job(out / cell.folder, how.train, how.arguments, _threads(how), twins.get(cell.folder, ())): cell
+        Job(out / cell.folder, options.train, options.arguments, _threads(options), twins.get(cell.folder, ())): cell
         for cell in missing
     }
-    at_once = min(how.jobs or (1 if how.engine == "processes" else len(jobs)), len(jobs))
+    at_once = min(options.jobs or (1 if options.engine == "processes" else len(jobs)), len(jobs))
     began = time.monotonic()
-    # Closed, so that an interruption stops the trainings wherever it comes.
-    with closing(_spread(list(jobs), at_once, how)) as results:
+    # Closed, so that an interruption always stops the training runs.
+    with closing(_spread(list(jobs), at_once, options)) as results:
         for ended, (job, result) in enumerate(results, 1):
             cell = jobs[job]
             if result.reason:
@@ -135,13 +140,13 @@ def _run(cells: Sequence[CellPlan], out: Path, how: How, tell: Callable[[Ended],
             else:
                 outcome.trained += 1
             left = (time.monotonic() - began) / ended * (len(jobs) - ended)
-            told = partial(Ended, cell, result, outcome.skipped + ended, len(cells), left)
-            tell(told() if result.reason else told(*_figures(job.folder)))
+            made = partial(Ended, cell, result, outcome.skipped + ended, len(cells), left)
+            tell(made() if result.reason else made(*_figures(job.folder)))
     return outcome
 
 
 def _twins(cells: Sequence[CellPlan], out: Path) -> dict[str, tuple[Path, ...]]:
-    """For each cell's folder those of the cells whose frames stage is the same, recipe, clips and seed."""
+    """For each cell's folder the folders of the cells with the same frames stage: recipe, clips and seed."""
     same: dict[str, list[str]] = {}
     for cell in cells:
         if cell.recipe.pretrain is not None:
@@ -149,14 +154,12 @@ def _twins(cells: Sequence[CellPlan], out: Path) -> dict[str, tuple[Path, ...]]:
     return {mine: tuple(out / other for other in found if other != mine) for found in same.values() for mine in found}
 
 
-def _spread(jobs: Sequence[Job], at_once: int, how: How) -> Generator[tuple[Job, Attempt], None, None]:
-    if how.engine == "ray":
-        from fer_zoo.data.on_ray import spread_on_ray
-
-        yield from spread_on_ray(attempt, jobs, at_once, cpus=how.cpus, gpus=how.gpus, lost=_lost)
+def _spread(jobs: Sequence[Job], at_once: int, options: RunOptions) -> Generator[tuple[Job, Attempt], None, None]:
+    if options.engine == "ray":
+        yield from spread(attempt, jobs, at_once, "ray", cpus=options.cpus, gpus=options.gpus, lost=_lost)
         return
     stop, free = Event(), SimpleQueue[str | None]()
-    for gpu in islice(cycle(_gpus(how) or [None]), at_once):
+    for gpu in islice(cycle(_gpus(options) or [None]), at_once):
         free.put(gpu)
 
     def on_a_gpu(job: Job) -> Attempt:
@@ -172,7 +175,7 @@ def _spread(jobs: Sequence[Job], at_once: int, how: How) -> Generator[tuple[Job,
         try:
             for done in as_completed(running):
                 yield running[done], done.result()
-        finally:  # Ctrl-C among others: what runs is stopped, to be resumed at the next start
+        finally:  # e.g. after Ctrl-C: stop what runs; the next start resumes it
             stop.set()
             pool.shutdown(cancel_futures=True)
 
@@ -181,21 +184,21 @@ def _lost(_: Job, problem: str) -> Attempt:
     return Attempt(-1, f"Ray lost it: {problem}", 0.0)
 
 
-def _gpus(how: How) -> list[str] | None:
-    """The GPUs among which trainings at a time are dealt; None where there is one or none, or a device was said."""
-    if (how.jobs or 1) == 1 or "--device" in how.arguments:
+def _gpus(options: RunOptions) -> list[str] | None:
+    """GPUs that parallel training runs share; None if there are fewer than two, or a device was given."""
+    if (options.jobs or 1) == 1 or "--device" in options.arguments:
         return None
-    said = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [str(number) for number in range(torch.cuda.device_count())] if said is None else said.split(",")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(number) for number in range(torch.cuda.device_count())] if visible is None else visible.split(",")
     return names if len(names) > 1 else None
 
 
-def _threads(how: How) -> int | None:
-    """Compute threads of a cell. Ray sets them itself, by the cores that it reserves."""
-    if how.engine == "ray" or (how.jobs or 1) == 1:
+def _threads(options: RunOptions) -> int | None:
+    """Compute threads per cell. Ray sets them itself, from the cores that it reserves."""
+    if options.engine == "ray" or (options.jobs or 1) == 1:
         return None
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, (int(said) if said.isdecimal() else (os.cpu_count() or 1)) // (how.jobs or 1))
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, (int(threads) if threads.isdecimal() else (os.cpu_count() or 1)) // (options.jobs or 1))
 
 
 def _figures(folder: Path) -> tuple[float, float]:
@@ -203,18 +206,18 @@ def _figures(folder: Path) -> tuple[float, float]:
     return found.war, found.uar
 
 
-def _told(lock: Path) -> str:
-    return lock.read_text(encoding="utf-8") or "it has just begun"
+def _owner(lock: Path) -> str:
+    return lock.read_text(encoding="utf-8") or "it has just started"
 
 
 def _claim(cells: Sequence[CellPlan], out: Path) -> None:
-    """Write down what each cell is, and all that were asked for; or make sure that it is what was written down."""
+    """Write the recipe of each cell and the grid; refuse folders that belong to other recipes."""
     others = [problem for cell in cells if (problem := _other(cell, out / cell.folder))]
     if others:
         raise InputError(
-            "\n    - ".join(["Folders hold the trainings of other recipes:", *others]),
-            "the recipes that they were begun with",
-            "choose another --out; what is there stays as it is",
+            "\n    - ".join(["Folders belong to training runs of other recipes:", *others]),
+            "the recipes that they were started with",
+            "choose another --out; the existing files are kept",
         )
     for cell in cells:
         path = out / cell.folder / "cell.yaml"
@@ -227,14 +230,14 @@ def _claim(cells: Sequence[CellPlan], out: Path) -> None:
 
 
 def _other(cell: CellPlan, folder: Path) -> str:
-    """How what is in a cell's folder differs from the cell; "" if it does not."""
+    """How the contents of a cell's folder differ from the cell; "" if they do not."""
     ours = {"output.log", "failed.json", ".lock", LOCK}
     holds = {path.name for path in folder.iterdir()} - ours if folder.is_dir() else set()
     if not holds:
         return ""
     known = [folder / name for name in ("cell.yaml", "recipe.yaml") if name in holds]
     if not known:
-        return f"{cell.folder} holds {', '.join(sorted(holds)[:3])} and no recipe"
+        return f"{cell.folder} contains {', '.join(sorted(holds)[:3])} and no recipe"
     for path in known:
         try:
             changes = training_changes(load_recipe(path), cell.recipe)
@@ -246,14 +249,14 @@ def _other(cell: CellPlan, folder: Path) -> str:
 
 
 def _earlier(out: Path) -> list[dict[str, str]]:
-    """The cells that were asked for before."""
+    """The cells of earlier calls."""
     path = out / "grid.json"
     if not path.exists():
         return []
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         if data["format"] != FORMAT:
-            raise ValueError(f"it is of format {data['format']}")
+            raise ValueError(f"its format is {data['format']}")
         return [{**cell, "folder": str(cell["folder"])} for cell in data["cells"]]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""One attempt at one training of an ablation: a process of its own, its output in a file, its failure in another."""
+"""One attempt at one training run of an ablation: its process, its output file, and its failure file."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from threading import Event
 
 from fer_zoo.files import locked, write_text
 
-# What a training that came to its end has left.
+# Files of a finished training run.
 LEFT = ("predictions/best/test.csv", "predictions/last/test.csv", "weights/README.md")
-# Beside frames/, where that stage was taken over from another training: its folder's name.
+# Next to frames/, if that stage was copied from another training run: the name of its folder.
 TAKEN = "frames_of.txt"
 
 _CHILD = Path(__file__).with_name("child.py")
 _TAIL = 4000
-# Seconds that a training whose runner was killed may take to notice, and one that is stopped to leave.
+# Seconds for a training run to notice that its parent was killed, and to end after it was stopped.
 _ORPHAN, _LEAVING = 30.0, 10.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training to run: its folder with cell.yaml, what trains it, further arguments, compute threads.
+    """A training run to start: its folder with cell.yaml, what trains it, further arguments, compute threads.
 
-    twins: folders of trainings whose stage of single frames is the same, which is then trained only once.
+    twins: folders of training runs with the same stage on single frames, which is then trained only once.
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a training ended: `reason` is empty if it came to its end, and tells what happened if not."""
+    """Result of a training run: `reason` is empty if it finished, and says what happened if not."""
 
     returncode: int
     reason: str
@@ -50,18 +50,18 @@ class Attempt:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a training came to its end."""
+    """Whether a training run is finished."""
     return all((folder / name).is_file() for name in LEFT)
 
 
 def attempt(job: Job, stop: Event | None = None, gpu: str | None = None) -> Attempt:
-    """Train what is in a folder, or go on where it stopped; leaves output.log, and failed.json if it fails.
+    """Start or resume the training run in a folder; leaves output.log, and failed.json if it fails.
 
-    A disk that is full or away is this training's failure, and no error: others may have another one, or begin later.
+    A full or missing disk is a failure of this run, not an error: others may use another disk, or start later.
 
     Args:
-        stop: when set, the training is stopped, and neither done nor failed.
-        gpu: the only GPU that the training sees, as CUDA_VISIBLE_DEVICES names it; None for all of them.
+        stop: when set, the training run is stopped, and neither done nor failed.
+        gpu: the only GPU that the training run sees, as CUDA_VISIBLE_DEVICES names it; None for all of them.
     """
     began = time.monotonic()
     try:
@@ -86,8 +86,8 @@ def _attempt(job: Job, stop: Event | None, gpu: str | None, began: float) -> Att
             environment["CUDA_VISIBLE_DEVICES"] = gpu
         with (job.folder / "output.log").open("ab") as log:
             start = log.tell()
-            # Of its own session: Ctrl-C is for this process, which then stops it. It holds the lock too, so that nobody
-            # trains here while it does, even if this process is killed.
+            # In its own session: Ctrl-C is for this process, which then stops it. It inherits the lock, so no other
+            # process trains here while it does, even if this process is killed.
             with subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
                 start_new_session=True, pass_fds=(lock,),
@@ -101,9 +101,9 @@ def _attempt(job: Job, stop: Event | None, gpu: str | None, began: float) -> Att
 
 
 def _take_frames(job: Job) -> None:
-    """Begin with the frames stage of a twin that has one to its end; training checks that its clips are the same."""
+    """Copy the finished frames stage of a twin; training checks that its clips are the same."""
     own = job.folder / "frames"
-    # The second stage begins when the first has ended.
+    # The second stage starts when the first one has ended.
     ended = [twin for twin in job.twins if (twin / "last.safetensors").is_file() and (twin / "frames").is_dir()]
     if own.exists() or not ended:
         return
@@ -115,7 +115,7 @@ def _take_frames(job: Job) -> None:
 
 
 def _ended(process: subprocess.Popen[bytes], stop: Event | None) -> int | None:
-    """Wait for the exit code; None if it was told to stop."""
+    """Wait for the exit code; None if it was stopped."""
     while True:
         try:
             return process.wait(0.2)
@@ -131,7 +131,7 @@ def _ended(process: subprocess.Popen[bytes], stop: Event | None) -> int | None:
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    """To the training and the processes that it started; they are a group of their own."""
+    """Signal the training run and its child processes, which are a process group."""
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
@@ -144,15 +144,15 @@ def _failed(folder: Path, returncode: int, reason: str, began: float) -> Attempt
 
 
 def _reason(folder: Path, returncode: int, start: int) -> str:
-    """The error that the training printed last, or the last line that it did."""
+    """The last error that the training run printed, or else its last line."""
     if returncode == 0:
         absent = [name for name in LEFT if not (folder / name).is_file()]
         return f"it ended without {', '.join(absent)}"
     with (folder / "output.log").open("rb") as log:
         log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL))
-        said = log.read().decode("utf-8", "replace").strip()
+        output = log.read().decode("utf-8", "replace").strip()
     if returncode < 0:
         what = f"killed by {signal.Signals(-returncode).name}"
-        return f"{what}, as where memory is short" if returncode == -signal.SIGKILL else what
-    _, found, error = said.rpartition("fer-zoo: ")
-    return error if found else (said.splitlines() or ["it said nothing"])[-1]
+        return f"{what}, perhaps for lack of memory" if returncode == -signal.SIGKILL else what
+    _, found, error = output.rpartition("fer-zoo: ")
+    return error if found else (output.splitlines() or ["it printed nothing"])[-1]

@@ -1,4 +1,4 @@
-"""What an ablation is asked for: recipes, changes of them, a protocol, seeds; and the trainings that these make."""
+"""The grid of an ablation: recipes, settings, a protocol and seeds; and the training runs that follow from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fer_zoo.recipe_documents import parse
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.specs.base import Spec
-from fer_zoo.training.checks import check_batches, check_folds, check_shares
+from fer_zoo.training.preflight import check_batches, check_folds, check_shares
 
 # Longer names are cut: most file systems take 255 bytes.
 _LONGEST = 120
@@ -31,21 +31,21 @@ _ACCEPTED = 200
 
 
 class Grid(Spec):
-    """All that an ablation is asked for; the keys of a grid file."""
+    """The settings of an ablation; the keys of a grid file."""
 
     recipes: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Names or paths; the first one is what a report compares the others with."""
+    """Names or paths; the first one is the baseline of a report."""
     set: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default={})
-    """Values of a recipe's keys, e.g. `train.lr: [1e-3, 1e-4]`; every combination is trained."""
+    """Values for keys of the recipes, e.g. `train.lr: [1e-3, 1e-4]`; every combination is trained."""
     protocol: Protocol = Protocol()
-    """What is asked of each recipe; without it its own split."""
+    """How each recipe is evaluated; default its own split."""
     seeds: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
-    """Seeds of the trainings; without any the recipe's own."""
+    """Seeds of the training runs; default the recipe's own."""
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One training of an ablation. folder: where it is, below the ablation's own."""
+    """One training run of an ablation."""
 
     name: str
     split: str
@@ -53,14 +53,14 @@ class CellPlan:
 
     @property
     def folder(self) -> str:
-        """Where the training is, below the ablation's folder."""
+        """Folder of the run, relative to the ablation's folder."""
         return f"{_file_name(self.name)}/{_file_name(self.split)}/seed-{self.recipe.seed}"
 
     def __str__(self) -> str:
         return f"{self.name}, {self.split}, seed {self.recipe.seed}"
 
     def asked(self) -> dict[str, Any]:
-        """What grid.json says of it."""
+        """Its entry in grid.json."""
         return {"recipe": self.name, "split": self.split, "seed": self.recipe.seed, "folder": self.folder}
 
 
@@ -68,8 +68,8 @@ def read_grid(path: str | Path) -> Grid:
     """Read a grid file.
 
     Raises:
-        RecipeError: it is no YAML, or has a key twice.
-        OptionError: it has other keys than a grid, or wrong values.
+        RecipeError: it is not YAML, or has a duplicate key.
+        OptionError: it has unknown keys or wrong values.
     """
     try:
         data = parse(
@@ -87,14 +87,14 @@ def _listed(value: Any) -> Any:
 
 
 def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) -> list[CellPlan]:
-    """Return the trainings of a grid, all of one seed before those of the next; made sure that each can begin.
+    """Return the training runs of a grid, seed by seed, after checking that each can start.
 
     Args:
         overrides: settings of every recipe, such as "data.dataset=synthict".
         stores: folder of the stores that the recipes do not name by a path; default `stores_root()`.
 
     Raises:
-        RecipeError: every problem found: of the recipes, the protocol, the stores, and the splits made of them.
+        RecipeError: lists every problem with the recipes, the protocol, the stores and their splits.
     """
     problems: dict[str, list[str]] = {}
     asked: list[tuple[str, Recipe]] = []
@@ -117,8 +117,8 @@ def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) 
         texts = [f"{_some(names)}: {text}" for text, names in problems.items()]
         raise RecipeError(
             f"Nothing was started: {len(texts)} problem{'s' * (len(texts) != 1)}:",
-            "recipes that load, and stores that fit them",
-            "mend what is named above",
+            "recipes that load, and stores that match them",
+            "fix the problems above",
             problems=texts,
         )
     return cells
@@ -132,27 +132,30 @@ def _variants(grid: Grid) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
         yield (
             name,
             [
-                (f"{key}={value if isinstance(value, str) else json.dumps(value)}", len(grid.set[key]) > 1)
+                (
+                    f"{key}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}",
+                    len(grid.set[key]) > 1,
+                )
                 for key, value in zip(keys, values, strict=True)
             ],
         )
 
 
 def _check_folders(cells: Sequence[CellPlan], problems: dict[str, list[str]]) -> None:
-    # In lower case: on some systems names that differ in nothing else are one file.
+    # Lowercase: some file systems ignore case.
     counts = Counter(cell.folder.lower() for cell in cells)
     for cell in cells:
         if counts[cell.folder.lower()] > 1:
-            text = "is asked for more than once, or two of its names make one folder; give each once, or another name"
+            text = "occurs more than once, or shares its folder with another run; list it once, or rename it"
             problems.setdefault(text, []).append(str(cell))
 
 
 def _check_data(cells: Iterable[CellPlan], stores: Path | None, problems: dict[str, list[str]]) -> None:
-    """Open the stores and make the splits, as a training does; those of recipes with the same data once."""
+    """Open the stores and make the splits as a training run does, once for recipes with the same data."""
     seen: dict[str, FerZooError | None] = {}
     for cell in cells:
         recipe = cell.recipe
-        # What the clips of the parts depend on, and how many of them are needed.
+        # What the clips of the sets depend on, and how many of them are needed.
         used = recipe.model_dump(mode="json", include={"data", "split", "seed"})
         model = recipe.model.model_dump(mode="json", include={"labels", "input"})
         batches = [stage and stage.batch_size for stage in (recipe.pretrain, recipe.train)]
@@ -167,7 +170,7 @@ def _data_problem(recipe: Recipe, stores: Path | None) -> FerZooError | None:
     try:
         opened = open_stores(recipe, stores)
         if opened:  # else clips are made on demand, which may take hours
-            parts = load(recipe, stores=stores)
+            parts = load(recipe, opened=opened)
             check_apart(recipe, parts, opened)
             check_folds(recipe, parts)
             check_batches(recipe, parts)
@@ -180,7 +183,7 @@ def _note(problems: dict[str, list[str]], error: FerZooError, who: str) -> None:
     if isinstance(error, RecipeError) and error.problems:
         texts = list(error.problems)
     else:
-        # All names that there are would be a page for each problem.
+        # The full list of names would fill a page for each problem.
         accepted = textwrap.shorten(error.accepted, _ACCEPTED, placeholder=" ...")
         texts = [" ".join(f"{error.given} Accepted: {accepted}. What to do: {error.do}".split())]
     for text in texts:
@@ -193,7 +196,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _name(recipe: str) -> str:
-    """A packaged recipe's name, or that of a file without its folders."""
+    """Name of a packaged recipe, or a file's name without its folders."""
     return recipe if recipe in list_recipes() else Path(recipe).stem
 
 

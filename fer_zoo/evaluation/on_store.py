@@ -1,4 +1,4 @@
-"""What trained weights say of the clips of a store, and whether they know the people in it."""
+"""Evaluate trained weights on a clip store, and tell whether they were trained on its subjects."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.split_files import read_splits
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.devices import find_device
+from fer_zoo.documents import read_json
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.evaluation.statistics import estimate
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
-from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe, SplitSpec
 from fer_zoo.training.evaluate import as_predictions, crop_clips, predict_cropped
 from fer_zoo.training.metrics import figures
@@ -38,12 +38,12 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class StoreResult:
-    """What weights said of a store's clips.
+    """Predictions of trained weights on a store's clips.
 
-    weights: name and sha256. store: its dataset and fingerprint. noisy: the same clips with points made as inexact as a
-    detector's, where the store's are a renderer's. left_out: clips of labels that the network lacks, by label. absent:
-    labels of the network without a clip. known: what the network saw of this database in training, in a sentence; ""
-    if it was trained on others.
+    weights: name and sha256. store: its dataset and fingerprint. noisy: the same clips with landmarks made as
+    inexact as a detector's, if the store's are a renderer's. left_out: number of clips by label that the network does
+    not have. absent: labels of the network without a clip. known: a sentence on what the network saw of this database
+    in training; "" if it was trained on others.
     """
 
     weights: Mapping[str, str]
@@ -55,7 +55,7 @@ class StoreResult:
     known: str
 
     def by_video(self) -> Predictions | None:
-        """One row a video; None where no video was cut into several clips."""
+        """One row per video; None if no video was cut into several clips."""
         one = len(set(self.predictions.videos.tolist())) == len(self.predictions)
         return None if one else self.predictions.by_video()
 
@@ -63,11 +63,11 @@ class StoreResult:
         """Write predictions.csv and figures.json.
 
         Raises:
-            InputError: there are such files already, or they cannot be written.
+            InputError: the files exist already, or they cannot be written.
         """
         by_video = self.by_video()
         kinds = {"clips": self.predictions, "videos": by_video, "clips_noisy": self.noisy}
-        said = {kind: _as_json(predictions) for kind, predictions in kinds.items() if predictions is not None}
+        metrics = {kind: _as_json(predictions) for kind, predictions in kinds.items() if predictions is not None}
         facts = {"weights": dict(self.weights), "store": dict(self.store), "known": self.known}
         facts |= {"left_out": dict(self.left_out), "absent": self.absent}
         try:
@@ -75,19 +75,19 @@ class StoreResult:
             self.predictions.write(out / "predictions.csv")
             if self.noisy is not None:
                 self.noisy.write(out / "predictions_noisy.csv")
-            write_text(out / "figures.json", json.dumps({"format": FORMAT, **facts, **said}, indent=1) + "\n")
+            write_text(out / "figures.json", json.dumps({"format": FORMAT, **facts, **metrics}, indent=1) + "\n")
         except OSError as error:
             raise _unwritten(out, error) from error
 
 
 def check_out(out: Path) -> None:
-    """Make sure that figures can be written there, before they are worked out.
+    """Check before the evaluation that its results can be written.
 
     Raises:
-        InputError: there are some already, or it is no folder that one may write to.
+        InputError: the folder has results already, or is not writable.
     """
     if (out / "figures.json").exists():
-        raise InputError(f"{out} holds figures already.", "a folder without", "choose another --out")
+        raise InputError(f"{out} already contains figures.json.", "a folder without results", "choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -97,28 +97,30 @@ def check_out(out: Path) -> None:
 
 
 def _unwritten(out: Path, error: OSError) -> InputError:
-    return InputError(f"{out} cannot be written to: {error}.", "a folder with room", "choose another --out")
+    return InputError(
+        f"{out} cannot be written to: {error}.", "a writable folder with free space", "choose another --out"
+    )
 
 
 def evaluate_on_store(
     name: str | Path, store: str | Path, *, split: str | Path | None = None, device: str | None = None
 ) -> StoreResult:
-    """Ask trained weights about every clip of a store whose label they have, or about the test part of a split.
+    """Evaluate trained weights on every clip of a store whose label they have, or on the test set of a split.
 
     Args:
         name: a weights folder, or `model.tag` of weights that come with the package.
         store: folder of the store, or its name in `stores_root()`.
-        split: a split of this store as a training leaves it (split.json); only its test part is asked about.
-        device: "cpu", "cuda", ...; default "cuda" where there is one.
+        split: a split of this store as a training run writes it (split.json); only its test set is evaluated.
+        device: "cpu", "cuda", ...; default "cuda" if available.
 
     Raises:
         WeightsError: no such weights, or damaged ones.
-        InputError: no store, one that does not fit the network, no clip of its labels, or a split of other clips.
+        InputError: no store, one that does not match the network, no clip with its labels, or a split of other clips.
         OptionError: no such device.
     """
     folder = Path(name) if Path(name).is_dir() else weights.find(*_model_and_tag(str(name)))
-    spec, recipe = weights.read_folder(folder).spec, load_recipe(folder / "recipe.yaml")
-    opened = _fitting(open_store(_store_folder(store)), recipe)
+    spec, recipe = weights.read_folder(folder).spec, weights.read_recipe(folder)
+    opened = _matching(open_store(_store_folder(store)), recipe)
     model = weights.load_weights(folder)
     card = model.card
     assert card is not None
@@ -131,7 +133,7 @@ def evaluate_on_store(
         clips = clips.take(np.array([row for row, key in enumerate(clips.keys) if key in tested], np.int64))
     if not len(clips):
         raise InputError(
-            f"No clip of {opened.folder} has a label of the network; {', '.join(left_out)} are there.",
+            f"No clip of {opened.folder} has a label of the network; the store has {', '.join(left_out)}.",
             f"clips of {', '.join(spec.labels)}",
             "choose other weights, or prepare the store with these labels",
         )
@@ -147,7 +149,7 @@ def evaluate_on_store(
 
 
 def predict(model: FERModel, clips: ClipSet) -> Predictions:
-    """What a model says of clips, cut to its middle frames and cropped as its input spec says; some clips at a time."""
+    """Predict clips, cut to their middle frames and cropped as the input spec says; some clips at a time."""
     parts = []
     for start in range(0, len(clips), _AT_ONCE):
         some = clips.take(np.arange(start, min(start + _AT_ONCE, len(clips))))
@@ -166,25 +168,25 @@ def _store_folder(store: str | Path) -> Path:
     return Path(store) if Path(store).is_dir() else stores_root() / store
 
 
-def _fitting(store: Store, recipe: Recipe) -> Store:
+def _matching(store: Store, recipe: Recipe) -> Store:
     wanted = recipe.model.input
     if recipe.data.any_fps:
         wanted = wanted.model_copy(update={"fps": store.header.fps})
     problems = store.check_fits(wanted, wanted.landmarks.detector)
     if problems:
         raise InputError(
-            f"The store {store.folder} does not fit these weights. " + "; ".join(problems) + ".",
+            f"The store {store.folder} does not match these weights. " + "; ".join(problems) + ".",
             "a store that was prepared for this network's input",
-            "prepare it by the recipe.yaml in the weights folder: `fer-zoo prepare DATASET --recipe ... --out ...`",
+            "prepare it with the recipe.yaml in the weights folder: `fer-zoo prepare DATASET --recipe ... --out ...`",
         )
     return store
 
 
 def _tested(path: Path, store: Store, clips: ClipSet) -> frozenset[str]:
-    """Keys of the clips in the test part of a split file, which may be of other databases too."""
-    # A training notes the fingerprint of what it took of the store, by its labels; others that of the store.
+    """Keys of the clips in the test set of a split file, which may contain other databases too."""
+    # A training run writes the fingerprint of the clips that it used, other tools that of the whole store.
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["store"]
+        found = read_json(path)["store"]
     except (OSError, ValueError, KeyError, TypeError):
         found = None
     own = found if found == clips.fingerprint else store.header.fingerprint
@@ -192,41 +194,41 @@ def _tested(path: Path, store: Store, clips: ClipSet) -> frozenset[str]:
     splits = read_splits(path, store=own, subjects=whose, database=store.header.reader.name)
     if len(splits) != 1:
         raise OptionError(
-            f"{path} holds {len(splits)} splits.", "a file with one", "take the split.json of the training"
+            f"{path} contains {len(splits)} splits.", "a file with one split", "use the split.json of the training run"
         )
     return frozenset(splits[0].test)
 
 
 def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:
-    """What the network saw of the store's database: how many of these people, where that was noted."""
+    """What the network saw of the store's database: how many of these subjects, if that is known."""
     name = store.header.reader.name
     if name not in trained_on(recipe):
         return ""
-    said = f"The network was trained on {name}"
+    start = f"The network was trained on {name}"
     seen = _seen(recipe, folder, store)
     if seen is None:
-        return f"{said}; nothing tells whether on these people. If it was, the figures are too high."
+        return f"{start}; whether on these subjects is unknown. If so, the metrics are too high."
     rows = [row for row, key in enumerate(clips.keys) if key in seen]
     if not rows:
-        return f"{said}, but on other people than these."
-    people = len({clips.person(row) for row in rows} - {""})
-    who = f"the people of {len(rows)} of these {len(clips)} clips ({people} people)"
-    return f"{said}, also on {who}: the figures are too high."
+        return f"{start}, but on other subjects than these."
+    subjects = len({clips.person(row) for row in rows} - {""})
+    who = f"the subjects of {len(rows)} of these {len(clips)} clips ({subjects} subjects)"
+    return f"{start}, also on {who}: the metrics are too high."
 
 
 def _seen(recipe: Recipe, folder: Path, store: Store) -> set[str] | None:
-    """Keys of the clips of everybody who was trained or validated on; None where that was not noted."""
+    """Keys of the clips of all subjects of the training and validation sets; None if unknown."""
     name = store.header.reader.name
     if isinstance(recipe.split, SplitSpec) and makes_clips(name) and name not in recipe.data.stores:
         numbers = {who for part in (recipe.split.train, recipe.split.validation) for who in range(*part)}
         return {clip.key for clip in store.facts if clip.subject is not None and int(clip.subject) in numbers}
     try:
-        (noted,) = json.loads((folder.parent / "split.json").read_text(encoding="utf-8"))["splits"]
+        (noted,) = read_json(folder.parent / "split.json")["splits"]
         keys = {key.removeprefix(f"{name}:") for key in (*noted["train"], *noted["validation"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    people = {clip.subject for clip in store.facts if clip.key in keys} - {None}
-    return keys | {clip.key for clip in store.facts if clip.subject in people}
+    subjects = {clip.subject for clip in store.facts if clip.key in keys} - {None}
+    return keys | {clip.key for clip in store.facts if clip.subject in subjects}
 
 
 def _as_json(predictions: Predictions) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which trainings a protocol needs: every fold, every subject left out, every published split, every database."""
+"""Which training runs a protocol needs: one per fold, left-out subject, published split or test database."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from fer_zoo.specs.base import Spec
 
 
 class Protocol(Spec):
-    """What is asked of each recipe, one of these at most; without any its own split, all folds if it names none."""
+    """How each recipe is evaluated, at most one of these; default its own split, with all folds if it names none."""
 
     folds: Annotated[int, Field(ge=3, strict=True)] | None = None
-    """Subject-independent folds; all of them are run."""
+    """Number of folds of a subject-independent cross-validation."""
     leave_one_out: Annotated[bool, Field(strict=True)] = False
     """Leave each subject of the store out once."""
     published: str | None = None
     """Published splits by a pattern of their names, e.g. `set_*`."""
     cross: tuple[str, ...] = ()
-    """Databases, each of which is tested on once by a network that was trained on all others."""
+    """Databases; each is the test set once, for a network trained on all others."""
 
     @model_validator(mode="after")
     def _one(self) -> Protocol:
@@ -40,15 +40,15 @@ class Protocol(Spec):
 
 
 def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list[Recipe]:
-    """Return the recipe once for each training that the protocol needs.
+    """Return the recipe once for each training run that the protocol needs.
 
     Args:
         stores: folder of the stores that the recipe does not name by a path; default `stores_root()`.
 
     Raises:
         UnknownNameError: a database is not registered.
-        OptionError: a database is named twice, or there is but one.
-        InputError: there is no store, it does not fit, has no subjects, or has no such published split.
+        OptionError: a database is named twice, or there is only one.
+        InputError: the store is missing, does not match, has no subjects, or has no such published split.
     """
     if protocol.cross:
         return _across(recipe, protocol.cross)
@@ -64,13 +64,13 @@ def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list
 
 
 def _folds(split: Spec, folds: int) -> FoldSplit:
-    """So many folds, dealt by the seed and among the databases of the recipe's own split where that is of folds too."""
+    """This number of folds, with the seed and databases of the recipe's own split if that has folds too."""
     own = split.model_dump(exclude={"folds", "fold"}) if isinstance(split, FoldSplit) else {}
     return FoldSplit(folds=folds, **own)
 
 
 def split_name(recipe: Recipe) -> str:
-    """What tells a run from the others of its protocol, e.g. "fold-2-of-5", "without-S005", "synthmh-to-synthict"."""
+    """Name of a run within its protocol, e.g. "fold-2-of-5", "without-S005", "synthmh-to-synthict"."""
     match recipe.split:
         case FoldSplit(folds=folds, fold=fold, pooled_with=others):
             return "+".join([f"fold-{fold}-of-{folds}", *others])
@@ -87,12 +87,12 @@ def split_name(recipe: Recipe) -> str:
 
 
 def check_apart(recipe: Recipe, parts: Mapping[str, ClipSet], stores: Mapping[str, Store]) -> None:
-    """Make sure, by what the stores say of the clips, that nobody and no video is in two of the parts.
+    """Check that no subject, video or clip is in two of the sets.
 
-    Of a published split the clips and videos are checked: who is in which part was decided by those who published it.
+    A published split may share subjects, as its publishers decided: only its clips and videos are checked.
 
     Raises:
-        InputError: somebody or something is.
+        InputError: a subject, video or clip is in two sets.
     """
     across = keys_name_databases(recipe)
     facts = {
@@ -111,13 +111,13 @@ def check_apart(recipe: Recipe, parts: Mapping[str, ClipSet], stores: Mapping[st
                 if who is not None and found.setdefault((kind, name, who), part) != part:
                     raise InputError(
                         f"The {kind} {who!r} of {name} is in {found[kind, name, who]} and in {part}.",
-                        "parts that share nobody and no video",
-                        "correct the split; if the store itself is wrong, prepare it anew",
+                        "sets that share no subject and no video",
+                        "correct the split; if the store itself is wrong, prepare it again",
                     )
 
 
 def _split_by(recipe: Recipe, split: Mapping[str, Any], **data: Any) -> Recipe:
-    """The recipe with another split; what a paper printed for it does not hold for a split of another form."""
+    """The recipe with another split; a published figure does not hold for another kind of split."""
     fields = recipe.model_dump()
     fields["data"] |= data
     protocol = "subject-independent"
@@ -131,7 +131,7 @@ def _split_by(recipe: Recipe, split: Mapping[str, Any], **data: Any) -> Recipe:
 
 
 def _held_out(recipe: Recipe) -> dict[str, Any]:
-    """How many of the trained validate, where the recipe says it."""
+    """Share of the training subjects used for validation, if the recipe sets it."""
     share = getattr(recipe.split, "validation_folds", None)
     return {} if share is None else {"validation_folds": share}
 
@@ -139,7 +139,9 @@ def _held_out(recipe: Recipe) -> dict[str, Any]:
 def _across(recipe: Recipe, databases: Sequence[str]) -> list[Recipe]:
     if len(databases) < 2 or len(set(databases)) < len(databases):
         raise OptionError(
-            f"Across the databases {', '.join(databases)}.", "two or more, each once", "name those you have stores of"
+            f"Cross-database protocol with {', '.join(databases)}.",
+            "two or more databases, each once",
+            "name those you have stores of",
         )
     found = []
     for tested in databases:
@@ -162,8 +164,8 @@ def _without_each(recipe: Recipe, folder: Path | None) -> list[Recipe]:
     subjects = sorted({clip.subject for clip in labelled(store, recipe.model.labels) if clip.subject is not None})
     if not subjects:
         raise InputError(
-            f"The store {store.folder} does not say whose its clips are.",
-            "clips with subjects, and labels that the network has",
+            f"The store {store.folder} has no subjects for its clips.",
+            "clips with a subject and a label of the network",
             "use a published split (--published)",
         )
     return [_split_by(recipe, {"leave_out": subject, **more}) for subject in subjects]
@@ -180,7 +182,7 @@ def _published(recipe: Recipe, pattern: str, folder: Path | None) -> list[Recipe
     names = [name for name in whole if fnmatchcase(name, pattern)]
     if not names:
         raise InputError(
-            f"No published split of the store {store.folder} is called {pattern!r}.",
+            f"No published split of the store {store.folder} matches {pattern!r}.",
             ", ".join(whole) or "none: its database publishes none",
             "name one of these or a pattern, or split by folds",
         )
@@ -188,5 +190,5 @@ def _published(recipe: Recipe, pattern: str, folder: Path | None) -> list[Recipe
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
-    """set_10 stands behind set_9."""
+    """Sort key: set_10 comes after set_9."""
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]

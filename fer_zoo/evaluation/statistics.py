@@ -1,12 +1,10 @@
-"""How far WAR and UAR may be off, and whether two recipes differ: intervals and tests over subjects and trainings.
+"""Intervals for WAR and UAR, and tests of whether two recipes differ, over subjects and seeds.
 
-A recipe's `runs` are the predictions of its trained networks, one `Predictions` each: those of the same clips are seeds
-of one fold, those of other clips are other folds.
+A recipe's `runs` are the predictions of its trained networks, one `Predictions` each: runs of the same clips are seeds
+of one fold, runs of other clips are other folds.
 
-Clips of a person are alike, so people are resampled and not clips: the cluster bootstrap (Davison and Hinkley 1997,
-section 3.8; Efron and Tibshirani 1993). Where a fold was trained with several seeds, the answers are averaged over the
-seeds first, and the trainings' own noise is added as a t-distributed term. Resampling the seeds as well would give too
-little: the variance of a bootstrap of three is a third too small, and their mean never leaves their range.
+Clips of a subject are alike, so the unit is the subject and not the clip. docs/metrics.md has the model, its sources,
+and the simulations by which the method was chosen.
 """
 
 from __future__ import annotations
@@ -17,69 +15,54 @@ from typing import Literal
 import numpy as np
 
 from fer_zoo.errors import InputError, OptionError
-from fer_zoo.evaluation.resampling import (
-    Answers,
-    Floats,
-    answers,
-    bootstrapped,
-    by_fold,
-    check_same,
-    people,
-    sign_flipped,
-    training_noise,
-)
+from fer_zoo.evaluation.outcomes import Floats, Outcomes, by_fold, check_same, clip_weights, join_runs, subject_numbers
+from fer_zoo.evaluation.variance import Uncertainty, uncertainties
 from fer_zoo.specs.base import Spec
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
-RESAMPLES = 10_000
 LEVEL = 0.95
 
-# Below it a percentile bootstrap's 95 % are less: of 400 simulated data sets, with seven clips a person, 94 % with 30
-# people, 91 % with 20, 90 % with 10 and 80 % with 4.
-FEW_SUBJECTS = 30
+# The simulations in docs/metrics.md go down to this many.
+FEW_SUBJECTS = 10
 
 
 class Estimate(Spec):
-    """A figure as a share of 1, and how far it may be off; as text in per cent, `78.3 [75.1, 81.2]`."""
+    """A metric as a share of 1 with its interval."""
 
     value: float
     interval: tuple[float, float] | None
-    """None where it cannot be said; the basis notes why."""
+    """None if all clips are of one subject."""
     training_error: float | None
-    """Standard error by the trainings' noise, a part of what the interval covers; None without a second seed."""
-
-    def __str__(self) -> str:
-        return _percent(self.value, self.interval, "")
+    """Standard error from the differences between seeds, a part of what the interval covers; None with one seed."""
 
 
 class Difference(Estimate):
-    """The difference of two recipes' figures, and how likely one as great were if they were alike."""
+    """The difference between two recipes' metrics, with the p-value of no difference."""
 
     p: float | None
-    """Two-sided; None where it cannot be said."""
-
-    def __str__(self) -> str:
-        return _percent(self.value, self.interval, "+")
+    """Two-sided, never 0; below 1 - level exactly where the interval excludes 0. None without an interval."""
 
 
 class Basis(Spec):
-    """What figures rest on."""
+    """The data behind the metrics."""
 
     clips: int
     subjects: int
-    """Known ones."""
+    """Known subjects."""
     lone_clips: int
-    """Clips of unknown subjects, each of which counts as a subject."""
+    """Clips without a subject, each of which counts as a subject."""
     trainings: tuple[int, ...]
-    """Networks of each recipe."""
+    """Number of training runs of each recipe."""
     level: float
     notes: tuple[str, ...]
-    """What a reader must know of the intervals, in sentences."""
+    """What a reader must know about the intervals, in sentences."""
+    method: Literal["bootstrap", "t"] = "bootstrap"
+    """How intervals and p-values were made; reports without this field were made by the bootstrap and sign flips."""
 
 
 class Estimates(Spec):
-    """A recipe's figures."""
+    """A recipe's metrics."""
 
     war: Estimate
     uar: Estimate
@@ -87,7 +70,7 @@ class Estimates(Spec):
 
 
 class Comparison(Spec):
-    """How much better one recipe is than another."""
+    """The differences between two recipes' metrics."""
 
     war: Difference
     uar: Difference
@@ -95,15 +78,12 @@ class Comparison(Spec):
 
 
 class Spread(Spec):
-    """Mean and standard deviation of a few figures; as text in per cent, `93.2 ± 2.3`."""
+    """Mean and standard deviation of some values."""
 
     mean: float
     deviation: float | None
-    """Of a sample (n - 1); None of a single figure."""
+    """Of a sample (n - 1); None for a single value."""
     count: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.1%}".rstrip("%") + ("" if self.deviation is None else f" ± {100 * self.deviation:.1f}")
 
 
 class FoldSpread(Spec):
@@ -114,26 +94,33 @@ class FoldSpread(Spec):
 
 
 def estimate(
-    runs: Sequence[Predictions], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+    runs: Sequence[Predictions], *, level: float = LEVEL, resamples: int | None = None, seed: int | None = None
 ) -> Estimates:
-    """WAR and UAR of a recipe, each with its percentile bootstrap interval.
+    """WAR and UAR of a recipe, each with a score interval on its effective sample size (Wilson 1927).
 
-    With several seeds a figure is the mean over them, and its interval is for other subjects and other seeds; with one
-    it is for other subjects and these networks. Clips of unknown subjects count each for itself.
+    With several seeds per fold a metric is the mean over the seeds, and its interval holds for other subjects and other
+    seeds; with one seed it holds for other subjects and these networks. A clip without a subject counts as a subject.
+
+    Args:
+        runs: predictions of the recipe's trained networks.
+        level: probability that the interval contains the true value.
+        resamples: not used; the bootstrap of earlier versions took it.
+        seed: not used, likewise.
 
     Raises:
-        InputError: no runs, other labels, or runs whose clips overlap without being the same.
-        OptionError: a level outside 0..1, or fewer than 100 resamples.
+        InputError: no runs, different labels, or runs whose clips overlap without being the same.
+        OptionError: the level is not between 0 and 1.
     """
-    rng = _generator(level, resamples, seed)
-    recipe = answers(runs)
-    intervals = _intervals([recipe], recipe.right, 0.0, level, resamples, rng)
+    _check_level(level)
+    recipe = join_runs(runs)
+    values = (clip_weights(recipe.clips.truth) @ recipe.right).tolist()
+    found = uncertainties(subject_numbers(recipe.clips), recipe.clips.truth, recipe.right, [recipe.noise])
     errors = _training_errors([recipe])
     war, uar = (
-        Estimate(value=value, interval=interval, training_error=error)
-        for value, interval, error in zip((recipe.weights @ recipe.right).tolist(), intervals, errors, strict=True)
+        Estimate(value=value, interval=found and found[n].around_share(value, level), training_error=errors[n])
+        for n, value in enumerate(values)
     )
-    return Estimates(war=war, uar=uar, basis=_basis([recipe], (war, uar), level))
+    return Estimates(war=war, uar=uar, basis=_basis([recipe], found, level))
 
 
 def compare(
@@ -141,35 +128,45 @@ def compare(
     other: Sequence[Predictions],
     *,
     level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    resamples: int | None = None,
+    seed: int | None = None,
 ) -> Comparison:
-    """Differences of WAR and UAR, `one` less `other`, on the same clips: intervals, and p of a paired test.
+    """Differences of WAR and UAR, `one` less `other`, on the same clips: t intervals and p-values, paired by subject.
 
-    The interval is of a bootstrap that draws a subject with both recipes' answers. p is of a sign-flip test: were the
-    recipes alike, each subject's two answers could as well be exchanged. With several seeds both hold for other seeds
-    too, see `estimate`. Of several comparisons take `holm`.
+    With several seeds per fold both hold for other subjects and other seeds, see `estimate`. For several comparisons
+    adjust the p-values with `holm`.
+
+    Args:
+        one: predictions of one recipe's trained networks.
+        other: predictions of the other recipe's.
+        level: probability that the interval contains the true difference.
+        resamples: not used; the bootstrap of earlier versions took it.
+        seed: not used, likewise.
 
     Raises:
-        InputError: the two sides have other clips, truth, subjects or labels; or as `estimate`.
+        InputError: the two sides differ in clips, truth, subjects or labels; or as `estimate`.
         OptionError: as `estimate`.
     """
-    draw, flip = _generator(level, resamples, seed).spawn(2)
-    sides = [answers(one), answers(other)]
+    _check_level(level)
+    sides = [join_runs(one), join_runs(other)]
     check_same(sides[0].clips, sides[1].clips, "the two recipes")
-    excess = sides[0].right - sides[1].right
-    intervals = _intervals(sides, excess, -1.0, level, resamples, draw)
-    chances = _chances(sides, excess, resamples, flip)
-    values, errors = (sides[0].weights @ excess).tolist(), _training_errors(sides)
+    clips = sides[0].clips
+    excess: Floats = sides[0].right - sides[1].right
+    values = (clip_weights(clips.truth) @ excess).tolist()
+    found = uncertainties(subject_numbers(clips), clips.truth, excess, [side.noise for side in sides])
+    errors = _training_errors(sides)
     war, uar = (
-        Difference(value=value, interval=interval, training_error=error, p=p)
-        for value, interval, error, p in zip(values, intervals, errors, chances, strict=True)
-    )
-    return Comparison(war=war, uar=uar, basis=_basis(sides, (war, uar), level))
+        Difference(
+            value=value, interval=found and found[n].around_difference(value, level), training_error=errors[n],
+            p=found and found[n].p_value(value),
+        )
+        for n, value in enumerate(values)
+    )  # fmt: skip
+    return Comparison(war=war, uar=uar, basis=_basis(sides, found, level))
 
 
 def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
-    """p-values of a family of comparisons, adjusted (Holm 1979): those below 0.05 are significant in the family.
+    """Adjust the p-values of a family of comparisons (Holm 1979): those below 0.05 are significant in the family.
 
     None, a comparison that could not be made, stays None and does not count.
     """
@@ -183,17 +180,17 @@ def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of figures; raises InputError if there are none."""
+    """Mean and standard deviation of some values; raises InputError if there are none."""
     if not values:
-        raise InputError("No figures to take the mean of.", "one at least", "check which runs were found")
+        raise InputError("No values to take the mean of.", "at least one value", "check which runs were found")
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Spread(mean=float(np.mean(values)), deviation=deviation, count=len(values))
 
 
 def over_folds(runs: Sequence[Predictions]) -> FoldSpread:
-    """Mean and standard deviation over the folds, as the paper reports; a fold's figure is the mean over its seeds.
+    """Mean and standard deviation over the folds, as the paper reports; a fold's value is the mean over its seeds.
 
-    It says how much folds differ, not how far the mean may be off: that is `estimate`.
+    It shows how much folds differ, not how far the mean may be off; for that use `estimate`.
 
     Raises:
         InputError: as `estimate`.
@@ -204,70 +201,47 @@ def over_folds(runs: Sequence[Predictions]) -> FoldSpread:
     return FoldSpread(war=war, uar=uar)
 
 
-def _generator(level: float, resamples: int, seed: int) -> np.random.Generator:
-    if not 0 < level < 1 or resamples < 100:
-        raise OptionError(
-            f"level={level}, resamples={resamples}.",
-            "a level above 0 and below 1, e.g. 0.95, and 100 resamples or more",
-            f"leave them out for {LEVEL} and {RESAMPLES}",
-        )
-    return np.random.default_rng(seed)
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise OptionError(f"level={level}.", "a level above 0 and below 1", f"leave it out for {LEVEL}")
 
 
-def _intervals(
-    sides: Sequence[Answers], right: Floats, lowest: float, level: float, resamples: int, rng: np.random.Generator
-) -> list[tuple[float, float] | None]:
-    clips = sides[0].clips
-    if people(clips).max() == 0:
+def _training_errors(sides: Sequence[Outcomes]) -> list[float | None]:
+    if not all(side.noise.freedom for side in sides):
         return [None, None]
-    drawn = bootstrapped(clips, right, resamples, rng) + training_noise(sides, resamples, rng)
-    limits = np.quantile(np.clip(drawn, lowest, 1.0), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [(float(low), float(high)) for low, high in limits.T]
+    return [float(error) for error in np.sqrt(sum((side.noise.run for side in sides), np.zeros(2)))]
 
 
-def _chances(
-    sides: Sequence[Answers], excess: Floats, resamples: int, rng: np.random.Generator
-) -> list[float | None]:  # fmt: skip
-    clips = sides[0].clips
-    if people(clips).max() == 0:
-        return [None, None]
-    noise = training_noise(sides, resamples, rng)
-    found: list[float | None] = []
-    for weights, error in zip(sides[0].weights, noise.T, strict=True):
-        drawn = sign_flipped(clips, weights * excess, resamples, rng) + error
-        as_great = (abs(drawn) >= abs(weights @ excess) - 1e-12).sum()
-        # What was observed is one of the possible outcomes: p is never 0.
-        found.append(float((as_great + 1) / (resamples + 1)))
-    return found
-
-
-def _training_errors(sides: Sequence[Answers]) -> list[float | None]:
-    if not all(side.freedom for side in sides):
-        return [None, None]
-    return [float(error) for error in np.sqrt(sum((side.variance for side in sides), np.zeros(2)))]
-
-
-def _basis(sides: Sequence[Answers], told: Sequence[Estimate], level: float) -> Basis:
+def _basis(sides: Sequence[Outcomes], found: Sequence[Uncertainty] | None, level: float) -> Basis:
     clips = sides[0].clips
     subjects, lone = len(set(clips.subjects.tolist()) - {""}), int((clips.subjects == "").sum())
     notes = []
-    if subjects + lone < 2:
-        notes.append("All clips are of one subject: nothing can be said of others.")
+    if found is None:
+        notes.append("All clips are of one subject: no interval for other subjects.")
     elif subjects + lone < FEW_SUBJECTS:
-        notes.append(f"Fewer than {FEW_SUBJECTS} subjects: the intervals come out too narrow.")
+        notes.append(f"Fewer than {FEW_SUBJECTS} subjects: intervals and p-values are rough.")
+    if found and (single := _single_subject_labels(clips)):
+        notes.append(f"All clips of {', '.join(single)} are of one subject: the interval of UAR is too narrow.")
     if lone:
-        notes.append(f"{lone} clips of unknown subjects count each for itself: too narrow where a person has several.")
-    if not all(side.freedom for side in sides):
-        notes.append("One training a fold: nothing is said of other seeds.")
-    if any(e.interval is not None and e.interval[0] == e.interval[1] for e in told):
-        notes.append("An interval without width means that no subject differed here, not that none will.")
+        notes.append(
+            f"{lone} clips have no subject and count as one subject each: too narrow if a subject has several."
+        )
+    if not all(side.noise.freedom for side in sides):
+        notes.append("One seed per fold: intervals and p-values do not cover other seeds.")
+    if found and not all(each.varies for each in found):
+        notes.append(
+            "Subjects do not differ here, which does not show that others will not; the interval is a minimum."
+        )
     return Basis(
-        clips=len(clips), subjects=subjects, lone_clips=lone, trainings=tuple(side.trainings for side in sides),
-        level=level, notes=tuple(notes),
+        clips=len(clips), subjects=subjects, lone_clips=lone, trainings=tuple(side.runs for side in sides),
+        level=level, notes=tuple(notes), method="t",
     )  # fmt: skip
 
 
-def _percent(value: float, interval: tuple[float, float] | None, sign: str) -> str:
-    # + 0.0 makes no difference of -0.0.
-    shown = [f"{round(100 * share, 1) + 0.0:{sign}.1f}" for share in (value, *(interval or ()))]
-    return shown[0] + (f" [{shown[1]}, {shown[2]}]" if interval else "")
+def _single_subject_labels(clips: Predictions) -> list[str]:
+    """Labels all of whose clips, several, are of one known subject."""
+    return [
+        label
+        for number, label in enumerate(clips.labels)
+        if len(whose := clips.subjects[clips.truth == number]) > 1 and set(whose.tolist()) == {whose[0]} - {""}
+    ]

@@ -38,7 +38,8 @@ class ResidualFusion(nn.Module):
 
     def gain_at(self, site: str, dtype: torch.dtype) -> Tensor:
         """Return the gain of a site, to be broadcast over a shortcut (B, C, T', H', W')."""
-        return self.gain[_key(site)].to(dtype).view(-1, 1, 1, 1)
+        gain: Tensor = self.gain[_key(site)]
+        return gain.to(dtype).view(-1, 1, 1, 1)
 
 
 def map_at(site: Site, shortcut: Tensor, landmarks: Tensor, clip_size: tuple[int, int], style: MapStyle) -> LandmarkMap:

@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face Hub: pull what is promised and nothing else, push what others can trust."""
+"""Weights on the Hugging Face Hub: pull what the card promises and nothing else, push what others can trust."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["HubName", "Pushed", "parse", "pull", "push"]
 
-# The factory needs no more than the names; the rest needs weights, which need the factory's parts.
-_ROOMS = {"pull": "pulling", "push": "pushing", "Pushed": "pushing"}
+# Imported when first used: a list of names needs no torch.
+_MODULES = {"pull": "pulling", "push": "pushing", "Pushed": "pushing"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,27 +1,28 @@
-"""The one door to huggingface_hub: where the Hub and the cache are, what is asked of them, who is asking."""
+"""The only module that calls huggingface_hub to download: the Hub, the cache, and requests in our name."""
 
 from __future__ import annotations
 
-import os
-import uuid
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.errors import HubError
+from fer_zoo.errors import HubError, hide_secrets
+from fer_zoo.files import write_text
 from fer_zoo.hub.names import is_commit
-from fer_zoo.hub.refusals import told
+from fer_zoo.hub.refusals import hide_secrets_in_logs, hub_errors
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 LIBRARY = "fer-zoo"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a Hub says of a file before it sends it; size and etag are None where it does not say."""
+    """What a Hub says about a file before it sends it; size and etag are None where it does not say."""
 
     commit: str
     size: int | None
@@ -38,7 +39,7 @@ class Settings:
 
 
 class Client:
-    """A Hub and a cache; whatever goes wrong is told as HubError."""
+    """A Hub and a cache; every failure is raised as HubError."""
 
     def __init__(self, settings: Settings) -> None:
         # Here, not above: it takes a while, and reads its environment when it is imported.
@@ -46,6 +47,10 @@ class Client:
 
         self.settings = settings
         self.endpoint = (settings.endpoint or constants.ENDPOINT).rstrip("/")
+        # For messages, logs and records: an endpoint may hold a password.
+        self.address = hide_secrets(self.endpoint)
+        if self.address != self.endpoint:
+            hide_secrets_in_logs()
         self.cache = Path(settings.cache_dir or constants.HF_HUB_CACHE).expanduser()
 
     @cached_property
@@ -53,7 +58,7 @@ class Client:
         """The client's own methods, with our name in their user agent."""
         from huggingface_hub import HfApi
 
-        from fer_zoo import __version__
+        from fer_zoo._version import __version__
 
         return HfApi(
             endpoint=self.endpoint, token=self.settings.token, library_name=LIBRARY, library_version=__version__
@@ -63,16 +68,16 @@ class Client:
         """Ask for size and commit of a file; nothing is downloaded.
 
         Raises:
-            HubError: it is not there, not to be had, or the answer is none of a Hub.
+            HubError: it is missing, not accessible, or the answer is not a Hub's.
         """
         from huggingface_hub import hf_hub_url
 
-        with told(self.endpoint, repo, revision, file):
+        with hub_errors(self.address, repo, revision, file):
             url = hf_hub_url(repo, file, revision=revision, endpoint=self.endpoint)
             found = self.api.get_hf_file_metadata(url=url)
         if found.commit_hash is None or not is_commit(found.commit_hash):
             raise HubError(
-                f"{self.endpoint} did not say which commit {repo} ({revision}) is.",
+                f"{self.address} did not say which commit {repo} ({revision}) is.",
                 "a Hugging Face Hub, or a mirror that passes on its headers",
                 "check HF_ENDPOINT",
             )
@@ -82,13 +87,13 @@ class Client:
         """Bring a file of a commit into the cache.
 
         Raises:
-            HubError: it cannot be had.
+            HubError: it cannot be downloaded.
         """
         from huggingface_hub import hf_hub_download
 
-        from fer_zoo import __version__
+        from fer_zoo._version import __version__
 
-        with told(self.endpoint, repo, commit, file):
+        with hub_errors(self.address, repo, commit, file, cache=self.cache):
             path = hf_hub_download(
                 repo,
                 file,
@@ -102,7 +107,7 @@ class Client:
         return Path(path)
 
     def cached(self, repo: str, file: str, commit: str) -> Path | None:
-        """A file of a commit, if it is in the cache; asks nobody."""
+        """A file of a commit, if it is in the cache; makes no request."""
         path = self.folder(repo) / "snapshots" / commit / file
         return path if path.is_file() else None
 
@@ -125,9 +130,7 @@ class Client:
         """
         if self.cached_commit(repo, revision) == commit:
             return
-        path = self.folder(repo) / "refs" / revision
-        with told(self.endpoint, repo, revision):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-            new.write_text(commit)
-            os.replace(new, path)
+        try:
+            write_text(self.folder(repo) / "refs" / revision, commit)
+        except OSError as error:  # weights in a read-only cache can still be used
+            _log.warning("Which commit %s (%s) is could not be noted in the cache: %s", repo, revision, error)

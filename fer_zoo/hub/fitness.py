@@ -1,36 +1,59 @@
-"""Whether a weights folder may be passed on: whole, true, from a clean tree, and under terms that let it."""
+"""Whether a weights folder may be shared: complete, consistent, from a clean tree, and under terms that allow it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from fer_zoo.errors import HubError
-from fer_zoo.hub.refusals import refuse_local
-from fer_zoo.weights import WeightsFolder, check_folder
+from fer_zoo.hub.pulling import refuse_local
+from fer_zoo.weights.checking import check_folder
+from fer_zoo.weights.files import CARD, RECIPE
+from fer_zoo.weights.folder import WeightsFolder, read_recipe
+from fer_zoo.weights.local_paths import local_paths, portable
 
 
 def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms: bool = False) -> WeightsFolder:
-    """Check a folder as a stranger would who is to trust it; returns it read.
+    """Check all that others have to rely on when they load a folder; returns it.
 
     Raises:
-        WeightsError: labels, terms, metrics, recipe or a file are missing, or the weights do not load strictly, or do
-            not say what they said.
-        HubError: the terms forbid it, or the tree that trained it was changed.
+        WeightsError: labels, terms, metrics, recipe or a file are missing, the weights do not load strictly, or their
+            logits differ from those that were stored with them.
+        HubError: the terms forbid it, the working tree was changed when it was trained, or a file names local paths.
     """
     found = check_folder(folder)
     refuse_local(found.spec, f"config.json of {found.path}")
+    refuse_local_paths(found)
     card = found.card
     if card.commit.endswith("-dirty") and not allow_dirty:
         raise HubError(
-            f"{found.path} was trained from a changed tree ({card.commit}): nobody can train it again.",
-            "weights of a commit that others can have",
-            "commit and train anew, or say that it is meant: --allow-dirty",
+            f"{found.path} was trained from a changed tree ({card.commit}), which others cannot reproduce.",
+            "weights of a clean commit",
+            "commit and train again, or allow it with --allow-dirty",
         )
     if card.share_weights.startswith("no") and not despite_terms:
         raise HubError(
-            f"The terms of its data do not let the weights in {found.path} be shared: {card.share_weights}. "
+            f"The terms of the data do not allow the weights in {found.path} to be shared: {card.share_weights}. "
             f"Source: {card.terms_source}.",
             "weights that may be shared",
-            "keep them, or, if the owner of the data gave you leave, say so: --despite-terms",
+            "keep them, or, if the owner of the data gave you permission, use --despite-terms",
         )
     return found
+
+
+def refuse_local_paths(found: WeightsFolder) -> None:
+    """Refuse a folder whose files name paths of this machine, which reveal user names and folders.
+
+    Raises:
+        HubError: one does.
+    """
+    named = list(local_paths(found))
+    if portable(recipe := read_recipe(found.path)) != recipe:
+        named = named or [f"{RECIPE}: folders in data.stores or split.file"]
+    if named:
+        more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
+        raise HubError(
+            f"{found.path} names paths of this machine: {'; '.join(named[:5])}{more}.",
+            "files without absolute or home-relative paths",
+            f"edit {CARD} if it is named; fer_zoo.weights.rewrite({str(found.path)!r}, NEW_FOLDER) writes the recipe "
+            "with base names",
+        )

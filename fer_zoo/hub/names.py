@@ -11,7 +11,7 @@ from fer_zoo.errors import OptionError
 HUB, FOLDER = "hf-hub:", "local-dir:"
 
 _LONGEST = 96
-# What the Hub takes, no more: these words become parts of URLs and of paths in the cache, where "--" and "/" separate.
+# Only what the Hub accepts: these words become parts of URLs and of paths in the cache, where "--" and "/" separate.
 _WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _REVISION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/+-]*[A-Za-z0-9])?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -34,7 +34,7 @@ class HubName:
 
 
 def is_address(name: str) -> bool:
-    """Whether a name says where weights lie, rather than which model they are of."""
+    """Whether a name is an address of weights rather than the name of a model."""
     return name.startswith((HUB, FOLDER))
 
 
@@ -47,7 +47,7 @@ def parse(name: str) -> HubName:
     """Read `hf-hub:OWNER/NAME[@REVISION]`.
 
     Raises:
-        OptionError: it is of another form, or holds what does not belong into a name.
+        OptionError: it has another form, or characters that no repository or revision has.
     """
     rest = name.removeprefix(HUB)
     if rest == name:
@@ -61,7 +61,7 @@ def parse(name: str) -> HubName:
 
 
 def parse_repo(repo: str) -> str:
-    """Check `OWNER/NAME`, the name of a repository; gives it back.
+    """Check `OWNER/NAME`, the name of a repository; returns it.
 
     Raises:
         OptionError: it is of another form.
@@ -72,10 +72,10 @@ def parse_repo(repo: str) -> str:
 
 
 def parse_revision(revision: str, what: str = "revision") -> str:
-    """Check the name of a branch or tag; gives it back.
+    """Check the name of a branch or tag; returns it.
 
     Raises:
-        OptionError: no branch or tag can be called so.
+        OptionError: no branch or tag can have this name.
     """
     if why := _wrong_revision(revision):
         raise OptionError(f"The {what} {revision!r}: {why}.", "letters, digits and . _ - / +", "e.g. main, or v1.0")
@@ -112,7 +112,7 @@ def _wrong_repo(repo: str) -> str:
     if ".." in repo or "--" in repo:
         return "it holds '..' or '--'"
     if len(repo) > _LONGEST:
-        return f"it is longer than {_LONGEST} letters"
+        return f"it is longer than {_LONGEST} characters"
     if not (_WORD.fullmatch(owner) and _WORD.fullmatch(name)):
         return "OWNER and NAME are letters and digits with . _ - between them"
     return "it ends in .git" if name.endswith(".git") else ""
@@ -122,7 +122,7 @@ def _wrong_revision(revision: str) -> str:
     if not revision:
         return "the revision is empty"
     if ".." in revision or "//" in revision or "/." in revision or revision.endswith(".lock"):
-        return "no branch, tag or commit can be called so"
+        return "no branch, tag or commit can have this name"
     if not _REVISION.fullmatch(revision) or len(revision) > _LONGEST:
         return f"a revision is at most {_LONGEST} letters and digits with . _ - / + between them"
     return ""
@@ -130,7 +130,7 @@ def _wrong_revision(revision: str) -> str:
 
 def _wrong(name: str, why: str) -> OptionError:
     return OptionError(
-        f"{name!r} is no name on a Hub: {why}.",
+        f"{name!r} is not an address on a Hub: {why}.",
         f"{HUB}OWNER/NAME, or {HUB}OWNER/NAME@REVISION with a branch, tag or commit",
         f"e.g. create_model('{HUB}me/happy-faces@v1.0', pretrained=True)",
     )

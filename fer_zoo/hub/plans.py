@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_zoo.card import fill_card
 from fer_zoo.errors import HubError
-from fer_zoo.hub.cards import card_to_send, is_as_sent
 from fer_zoo.hub.client import Client
-from fer_zoo.hub.contents import CARD, LIMITS, MIB, is_ours
-from fer_zoo.hub.digests import git_id
-from fer_zoo.hub.refusals import told
-from fer_zoo.weights import WeightsFolder, known_files, sha256
+from fer_zoo.hub.pulling import LIMITS, MIB, git_id, is_ours
+from fer_zoo.hub.refusals import hub_errors
+from fer_zoo.weights.files import CARD, sha256
+from fer_zoo.weights.folder import WeightsFolder, known_files
 
 # What a Hub keeps apart from git, unless its .gitattributes say otherwise.
 _LARGE_NAMES, _LARGE = (".safetensors",), 10 * MIB
+# The end of a card that was pushed: by it, a card that was edited on the Hub is known, and kept.
+_MARK = re.compile(
+    r"\n<!-- Written by fer-zoo push for (?P<repo>[\w./-]+); the text above had the sha256 (?P<sha256>[0-9a-f]{64})"
+    r" -->\n?\Z"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class There:
-    """A repository as it is: its newest commit on the branch in question, and the files there by content id."""
+    """A repository as it is: its newest commit on the branch, and the files there by content id."""
 
     private: bool
     head: str
@@ -43,7 +49,7 @@ class There:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be sent where; `there` is None if the repository is still to be made."""
+    """What is to be sent where; `there` is None if the repository does not exist yet."""
 
     folder: Path
     repo: str
@@ -64,10 +70,10 @@ class Plan:
 
 
 def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> Plan:
-    """Compare a folder with a repository; asks, and changes nothing.
+    """Compare a folder with a repository; changes nothing.
 
     Raises:
-        HubError: the Hub cannot be asked.
+        HubError: the Hub does not answer.
     """
     there = look_at(client, repo, branch)
     folder = found.path
@@ -84,11 +90,11 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
     """The state of a repository, None if there is none that we may see.
 
     Raises:
-        HubError: the Hub cannot be asked.
+        HubError: the Hub does not answer.
     """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-    with told(client.endpoint, repo, branch):
+    with hub_errors(client.address, repo, branch):
         try:
             info = client.api.model_info(repo)
         except RepositoryNotFoundError:
@@ -100,7 +106,7 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
             except RevisionNotFoundError:
                 has_branch = False
         if head is None:
-            raise HubError(f"{client.endpoint} does not say at which commit {repo} is.", "a Hub", "check HF_ENDPOINT")
+            raise HubError(f"{client.address} did not say at which commit {repo} is.", "a Hub", "check HF_ENDPOINT")
         tags = {tag.name: tag.target_commit for tag in client.api.list_repo_refs(repo).tags}
         ids = {}
         for entry in client.api.list_repo_tree(repo, revision=head):
@@ -120,8 +126,8 @@ def card_is_ours_to_replace(client: Client, plan: Plan) -> bool:
     from huggingface_hub import hf_hub_download
 
     with (
-        tempfile.TemporaryDirectory() as apart,  # what is on its way out has no place in the cache
-        told(client.endpoint, plan.repo, there.head, CARD),
+        tempfile.TemporaryDirectory() as apart,  # a card that is about to be replaced does not belong in the cache
+        hub_errors(client.address, plan.repo, there.head, CARD),
     ):
         token = client.settings.token
         path = hf_hub_download(
@@ -138,3 +144,22 @@ def _compared(path: Path, content: bytes | None, known: dict[str, str]) -> Sent:
         ids.add(git_id(path.read_bytes() if content is None else content))
     large = path.suffix in _LARGE_NAMES or size > _LARGE
     return Sent(path.name, size, digest, large, known.get(path.name) in ids)
+
+
+def card_to_send(text: str, repo: str) -> str:
+    """Return the card of a folder for a repository: its example loads from there, its end has its own sha256."""
+    if mark := _MARK.search(text):  # pulled from a repository, perhaps another one
+        old = re.compile(rf"(hf-hub:|huggingface\.co/){re.escape(mark['repo'])}(?![\w.-])")
+        text = old.sub(lambda found: found[1] + repo, text[: mark.start()])
+    text = fill_card(text, repo).rstrip("\n") + "\n"
+    return f"{text}\n<!-- Written by fer-zoo push for {repo}; the text above had the sha256 {_digest(text)} -->\n"
+
+
+def is_as_sent(text: str) -> bool:
+    """Whether a card is one that `card_to_send` made, unchanged since."""
+    mark = _MARK.search(text)
+    return mark is not None and _digest(text[: mark.start()]) == mark["sha256"]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

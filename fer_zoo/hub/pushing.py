@@ -1,4 +1,4 @@
-"""Weights to a Hub: checked first, one commit, nothing of anybody else's overwritten."""
+"""Weights to a Hub: checked first, in one commit, without overwriting what others wrote."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.errors import HubError, OptionError
+from fer_zoo.errors import HubError, OptionError, hide_secrets
 from fer_zoo.hub.client import LIBRARY, Client, Settings
-from fer_zoo.hub.contents import CARD
+from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
 from fer_zoo.hub.plans import Plan, Sent, card_is_ours_to_replace, look_at, make_plan
-from fer_zoo.hub.refusals import told
+from fer_zoo.hub.refusals import hub_errors
+from fer_zoo.weights.files import CARD
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
@@ -61,22 +62,20 @@ def push(
     """Send a weights folder to `OWNER/NAME`, in one commit, if it is fit to be trusted.
 
     Args:
-        private: of a repository that has to be made; one that is there stays as it is.
-        revision: branch, made if need be; default main.
-        tag: put on the commit; one that is there is never moved.
-        pull_request: offer the commit to a repository that others own.
-        dry_run: change nothing; the answer says what would be sent.
-        allow_dirty: also what was trained from a tree with changes.
-        despite_terms: also where the card says that its weights may not be shared.
-        overwrite_card: replace the README.md there, though somebody has written in it.
+        private: of a repository that has to be created; an existing one stays as it is.
+        revision: branch, created if missing; default main.
+        tag: of the commit; an existing tag is never moved.
+        pull_request: open a pull request on a repository that others own.
+        dry_run: change nothing; the result says what would be sent.
+        allow_dirty: allow weights trained from a source tree with uncommitted changes.
+        despite_terms: push even if the card says that its weights may not be shared.
+        overwrite_card: replace the README.md there even if it was edited.
 
     Raises:
-        WeightsError: the folder is incomplete, or the weights do not say what they said.
-        HubError: the folder is not fit to be passed on, or the Hub does not take it.
-        OptionError: a name is none, or options contradict each other.
+        WeightsError: the folder is incomplete, or the network's logits are not those that were written.
+        HubError: the folder must not be shared, or the Hub refuses it.
+        OptionError: a name is not valid, or options contradict each other.
     """
-    from fer_zoo.hub.fitness import fit_to_push
-
     repo = parse_repo(repo)
     branch = parse_revision(revision) if revision else "main"
     if tag is not None:
@@ -89,12 +88,12 @@ def push(
     client = Client(Settings(token, endpoint))
     plan = make_plan(client, found, repo, branch)
     _refuse(client, plan, private=private, tag=tag, pull_request=pull_request, overwrite_card=overwrite_card)
-    there, url = plan.there, f"{client.endpoint}/{repo}"
+    there, url = plan.there, f"{client.address}/{repo}"
     commit: str | None = None
     if not dry_run:
         commit, url = _send(client, plan, private, pull_request, message or f"Weights {found.card.name}")
         if tag is not None and (there is None or tag not in there.tags):
-            with told(client.endpoint, repo, tag):
+            with hub_errors(client.address, repo, tag):
                 client.api.create_tag(repo, tag=tag, revision=commit)
     return Pushed(
         repo=repo,
@@ -112,23 +111,27 @@ def push(
 def _refuse(
     client: Client, plan: Plan, *, private: bool, tag: str | None, pull_request: bool, overwrite_card: bool
 ) -> None:
-    """Refuse what would go wrong half-way, or would take something away from somebody."""
-    there, where = plan.there, f"{client.endpoint}/{plan.repo}"
+    """Refuse what would fail half-way, or would overwrite what others rely on."""
+    there, where = plan.there, f"{client.address}/{plan.repo}"
     if pull_request and (there is None or not there.has_branch):
-        what = "no such repository that you may see" if there is None else f"no branch {plan.branch}"
-        raise HubError(f"{where}: {what}.", "what is there, for a pull request", "check the name, or push your own")
+        what = "no such repository that you may read" if there is None else f"no branch {plan.branch}"
+        raise HubError(
+            f"{where}: {what}.",
+            "an existing repository and branch, for a pull request",
+            "check the name, or push your own",
+        )
     if there is None:
         return
     if there.private and not private:
         raise HubError(
-            f"{where} is private, and --public was said.",
-            "a repository that is still to be made, or is public",
+            f"{where} is private, and --public was given.",
+            "a repository that does not exist yet, or is public",
             "make it public in its settings, or leave --public out",
         )
     if tag in there.tags and not (plan.unchanged and there.tags[tag] == there.head):
         raise HubError(
             f"{plan.repo} has a tag {tag} on another commit ({there.tags[tag]}).",
-            "a tag that is not there yet: others rely on those that are",
+            "a new tag: others rely on existing ones",
             "choose another --tag",
         )
     if not overwrite_card and not card_is_ours_to_replace(client, plan):
@@ -140,21 +143,21 @@ def _refuse(
 
 
 def _send(client: Client, plan: Plan, private: bool, pull_request: bool, message: str) -> tuple[str, str]:
-    """Make what is missing and commit; returns the commit and where it can be seen."""
+    """Create what is missing and commit; returns the commit and its address."""
     there, api = plan.there, client.api
     if plan.unchanged and there is not None and there.has_branch:
-        return there.head, f"{client.endpoint}/{plan.repo}/tree/{there.head}"
-    with told(client.endpoint, plan.repo, plan.branch):
+        return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
+    with hub_errors(client.address, plan.repo, plan.branch):
         if there is None:
             api.create_repo(plan.repo, private=private)
     there = there or look_at(client, plan.repo, plan.branch)
     if there is None:
-        raise HubError(f"{plan.repo} was made and is not there.", "a Hub that keeps what it makes", "try again")
-    with told(client.endpoint, plan.repo, plan.branch):
+        raise HubError(f"{plan.repo} was created and is not there.", "a Hub that keeps what it creates", "try again")
+    with hub_errors(client.address, plan.repo, plan.branch):
         if not there.has_branch:
             api.create_branch(plan.repo, branch=plan.branch, revision=there.head)
         if plan.unchanged:
-            return there.head, f"{client.endpoint}/{plan.repo}/tree/{there.head}"
+            return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
         done: CommitInfo = api.create_commit(
             plan.repo,
             operations=list(_operations(plan)),
@@ -164,7 +167,7 @@ def _send(client: Client, plan: Plan, private: bool, pull_request: bool, message
             create_pr=pull_request,
             parent_commit=there.head,
         )
-    return done.oid, done.pr_url or f"{client.endpoint}/{plan.repo}/tree/{done.oid}"
+    return done.oid, (done.pr_url and hide_secrets(done.pr_url)) or f"{client.address}/{plan.repo}/tree/{done.oid}"
 
 
 def _operations(plan: Plan) -> Iterator[CommitOperationAdd | CommitOperationDelete]:
@@ -176,13 +179,13 @@ def _operations(plan: Plan) -> Iterator[CommitOperationAdd | CommitOperationDele
         addition = CommitOperationAdd(file.path, plan.source(file))
         if addition.upload_info.sha256.hex() != file.sha256:
             given = f"{plan.folder / file.path} has changed since it was checked."
-            raise HubError(given, "a folder that nobody writes to", "push again")
+            raise HubError(given, "a folder that stays as it is during the push", "push again")
         yield addition
     for path in plan.removed:
         yield CommitOperationDelete(path)
 
 
 def _description() -> str:
-    from fer_zoo import __version__
+    from fer_zoo._version import __version__
 
     return f"Pushed by {LIBRARY} {__version__}"

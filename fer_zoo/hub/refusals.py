@@ -1,43 +1,56 @@
-"""What the Hub's client raises, told as our errors: what happened, and what to do about it."""
+"""What the Hub's client raises, as HubError: what happened, and what to do about it."""
 
 from __future__ import annotations
 
 import errno
+import logging
+import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from fer_zoo import weights
-from fer_zoo.errors import FerZooError, HubError
-from fer_zoo.specs import ModelSpec
+from fer_zoo.errors import FerZooError, HubError, hide_secrets
 
+_LOGGERS = ("huggingface_hub", "httpx", "httpx2", "httpcore", "urllib3", "requests")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_IN_WORDS = re.compile(
+    r"(?i)no space left on device|disk quota exceeded|not enough space on the disk|os error (28|122)\b"
+)
 _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token that may"
 
 
 class UnreachableError(HubError):
-    """A Hub that gives no answer, or none of use; what is in the cache can still be used."""
+    """A Hub that gives no answer, or no usable one; what is in the cache can still be used."""
 
 
 class MissingFileError(HubError):
     """A file that a repository does not have at a commit."""
 
 
-def refuse_local(spec: ModelSpec, where: str) -> None:
-    """Refuse a network whose options name files of one machine.
+def _without_secrets(record: logging.LogRecord) -> bool:
+    record.msg, record.args = hide_secrets(record.getMessage()), ()
+    return True
 
-    Raises:
-        HubError: it does.
-    """
-    if named := weights.local_options(spec):
-        raise HubError(
-            f"{where} names files of one machine: {', '.join(named)}.",
-            "a network that is the same on any machine",
-            "train it without these options; a landmarker takes them where it is used",
-        )
+
+def hide_secrets_in_logs() -> None:
+    """Keep passwords of URLs out of what the client and its HTTP library log."""
+    import huggingface_hub.file_download  # noqa: F401  so that its loggers are there
+
+    for name in list(logging.root.manager.loggerDict):
+        # The filters of a logger do not apply to those below it.
+        if name.partition(".")[0] in _LOGGERS:
+            logging.getLogger(name).addFilter(_without_secrets)
 
 
 @contextmanager
-def told(endpoint: str, repo: str, revision: str | None = None, file: str | None = None) -> Iterator[None]:
+def hub_errors(
+    endpoint: str, repo: str, revision: str | None = None, file: str | None = None, *, cache: Path | None = None
+) -> Iterator[None]:
     """Turn what the client raises inside the `with` into HubError.
+
+    Args:
+        endpoint: as it may be shown. cache: where files are written to.
 
     Raises:
         HubError: the client raised; the text says what to do.
@@ -51,23 +64,45 @@ def told(endpoint: str, repo: str, revision: str | None = None, file: str | None
     except FerZooError:
         raise
     except (network, OSError, ValueError, RuntimeError, errors.EntryNotFoundError) as error:
-        raise _as_ours(error, endpoint, repo, revision, file) from error
+        ours = _full_disk(error, cache) or _translated(error, endpoint, repo, revision, file)
+        whole = "".join(traceback.format_exception(error))
+        # A traceback would print the cause, and with it the password of a URL.
+        raise ours from (error if hide_secrets(whole) == whole else None)
 
 
-def _as_ours(error: Exception, endpoint: str, repo: str, revision: str | None, file: str | None) -> HubError:
+def _full_disk(error: BaseException | None, cache: Path | None) -> HubError | None:
+    """Return the error of a full disk, which Xet reports only as text; None for another error."""
+    from huggingface_hub import errors
+
+    while error is not None and not isinstance(
+        error, errors.HfHubHTTPError
+    ):  # of which the Hub's own disk may be the cause
+        number = error.errno if isinstance(error, OSError) else None
+        if number in _FULL or _FULL_IN_WORDS.search(str(error)):
+            place = getattr(error, "filename", None) or cache or "of the cache (HF_HOME)"
+            ours = HubError(
+                f"The disk is full: {place}.", "free space for the weights", "free some, or set HF_HOME to another disk"
+            )
+            ours.errno = number or errno.ENOSPC  # by which the command line knows a fault of the environment
+            return ours
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _translated(error: Exception, endpoint: str, repo: str, revision: str | None, file: str | None) -> HubError:
     from huggingface_hub import errors
 
     what = f"{repo} at {revision}" if revision else repo
     cached = f"{file or 'what was asked for'} of {what} is not in the cache"
     if isinstance(error, errors.GatedRepoError):
         return HubError(
-            f"{repo} is gated: its owner lets in who asks.",
-            "a token of an account that was let in",
+            f"{repo} is gated: its owner grants access on request.",
+            "a token of an account with access",
             f"ask on {endpoint}/{repo}, then {_LOG_IN} read it",
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return HubError(
-            f"{endpoint} has no repository {repo}, or it is private and not for you to see.",
+            f"{endpoint} has no repository {repo}, or it is private and you have no access.",
             "the name of a repository that you may read",
             f"check the name; if it is private, {_LOG_IN} read it",
         )
@@ -89,19 +124,13 @@ def _as_ours(error: Exception, endpoint: str, repo: str, revision: str | None, f
         return MissingFileError(
             f"{what} has no file {file}.",
             "a repository that `fer-zoo push` wrote",
-            "check name and revision, or ask its owner to push it anew",
+            "check name and revision, or ask its owner to push it again",
         )
     if isinstance(error, errors.HfHubHTTPError):
         return _of_status(error, endpoint, repo, what)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return HubError(
-            f"The disk is full: {error.filename or error}.",
-            "room for the weights",
-            "free some space, or set HF_HOME to another disk",
-        )
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
         given = f"The cache cannot be written: {error.strerror}: {error.filename}."
-        return HubError(given, "a folder one may write to", "set HF_HOME to another folder")
+        return HubError(given, "a writable folder", "set HF_HOME to another folder")
     if "Consistency check failed" in str(error):
         return HubError(
             f"{file} of {what} came in another size than {endpoint} announced.",
@@ -109,7 +138,7 @@ def _as_ours(error: Exception, endpoint: str, repo: str, revision: str | None, f
             "try again: nothing of it was kept",
         )
     if isinstance(error, ValueError | RuntimeError) and not isinstance(error, OSError):
-        return HubError(f"{what}: {_said(error)}", "what a Hub takes", "see what it says, then try again")
+        return HubError(f"{what}: {_message(error)}", "what a Hub takes", "see what it says, then try again")
     return _unreachable(endpoint, error)
 
 
@@ -117,36 +146,36 @@ def _of_status(error: Exception, endpoint: str, repo: str, what: str) -> HubErro
     status = getattr(getattr(error, "response", None), "status_code", 0)
     if status == 401:
         return HubError(
-            f"{endpoint} does not take your token.",
+            f"{endpoint} does not accept your token.",
             "a token that is valid, or none for what is public",
-            "log in again with `hf auth login`; a token in HF_TOKEN goes before that of the login",
+            "log in again with `hf auth login`; a token in HF_TOKEN is used instead of the login",
         )
     if status == 403:
         return HubError(
-            f"You may not do this with {repo}: {_said(error)}",
+            f"You may not do this with {repo}: {_message(error)}",
             f"a token that may write to {repo}",
             f"{_LOG_IN} write there, push to a name of your own, or offer it with --pull-request",
         )
     if status == 412:
         return HubError(
-            f"Somebody else has changed {repo} since we looked.",
-            "a repository that stays as it is while we push",
+            f"{repo} was changed by someone else during the push.",
+            "a repository that does not change during the push",
             "push again, after a look at what changed",
         )
     if status == 429 or status >= 500:
         return _unreachable(endpoint, error)
-    return HubError(f"{endpoint} refuses {what}: {_said(error)}", "", "see what it says")
+    return HubError(f"{endpoint} refuses {what}: {_message(error)}", "", "see what it says")
 
 
 def _unreachable(endpoint: str, error: BaseException) -> HubError:
     return UnreachableError(
-        f"{endpoint} could not be used: {_said(error)}",
+        f"{endpoint} could not be used: {_message(error)}",
         "a Hub that answers, or weights that were pulled before",
         "check the network and HF_ENDPOINT, then try again",
     )
 
 
-def _said(error: BaseException) -> str:
-    """The error's own words, on one line; its name where it has none."""
+def _message(error: BaseException) -> str:
+    """Return the error's own message on one line, or its type."""
     text = " ".join(str(getattr(error, "server_message", None) or error).split())
     return f"{text[:300]}{'' if text.endswith('.') else '.'}" if text else f"{type(error).__name__}."

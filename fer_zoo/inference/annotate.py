@@ -37,7 +37,8 @@ def annotate_video(timeline: Timeline, path: str | Path, progress: Callable[[int
         for frame in frames:
             if frame.index >= len(timeline):
                 break  # a damaged file may return more frames the second time
-            writer.add(painter.paint(frame.image, timeline.rows[frame.index], enlarge), frame.time_s)
+            row = timeline.rows[frame.index]
+            writer.add(painter.paint(frame.image, row, enlarge), row.time_s)
             if progress is not None:
                 progress(frame.index + 1)
 

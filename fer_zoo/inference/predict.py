@@ -6,18 +6,18 @@ window are held at a time, however long the video is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from fer_zoo.devices import find_device
-from fer_zoo.errors import NoFaceError, OptionError, VideoError
+from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, Plan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
@@ -46,6 +46,7 @@ def predict_video(
     hop: int = 2,
     batch_size: int = 8,
     device: torch.device | str | None = None,
+    fps: float | None = None,
     progress: Progress | None = None,
 ) -> Timeline:
     """Watch a video and say, for every frame, which expression the main face shows.
@@ -59,16 +60,25 @@ def predict_video(
         hop: sampled frames from one window to the next; 1 is smoothest, more is faster.
         batch_size: windows that go through the network together.
         device: where to run; the model is moved there. By default where it is.
+        fps: frames per second of the video, where its own times are wrong or missing.
 
     Raises:
         VideoError: the file cannot be read. NoFaceError: no face, or never long enough for one window.
-        MissingExtraError: the detector is not installed. OptionError: hop, batch_size or device cannot be.
+        MissingExtraError: the detector is not installed. OptionError: hop, batch_size, device or fps is not
+        valid, or the model has no classifier.
+        WeightsError: the network gives NaN or infinity.
     """
     spec = model.input_spec
+    if not model.labels:
+        raise OptionError(
+            "The model has no classifier (num_classes=0), so it predicts no label.",
+            "a model with labels",
+            "call model.reset_classifier(labels=[...]) and train it, or load the weights with their own labels",
+        )
     check_hop(hop, spec.frames)
     if batch_size < 1:
         raise OptionError(f"batch_size={batch_size}.", "1 or more", "leave it out")
-    video = open_video(path)
+    video = open_video(path, fps=fps)
     if device is not None:
         model.to(find_device(device))
     finder = _landmarker(model, landmarker)
@@ -79,7 +89,7 @@ def predict_video(
             "a video in which one face is seen from the front, 60 pixels wide or more",
             "try another video, or another landmarker",
         )
-    plan = plan_windows(track.times, spec.fps, spec.frames, hop)
+    plan = plan_windows(track.times, spec.fps, spec.frames, hop, track.shape_changes)
     used = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
     if not len(used):
         raise NoFaceError(
@@ -91,10 +101,19 @@ def predict_video(
     clips = _clips(video, track, plan.frames[used], model)
     shares = _run(model, clips, len(used), batch_size, progress)
     averaged = _average(shares, used, len(plan.frames))
-    rows = _rows(track, averaged[plan.nearest], model.labels)
+    rows = _Rows(track, averaged[plan.nearest], model.labels)
     notes = _notes(video, track, plan, model, finder)
-    name = model.card.name if model.card else f"{model.spec.name} (untrained)"
+    name = _weights_name(model)
     return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
+
+
+def _weights_name(model: FERModel) -> str:
+    """Return the name of the weights, and what is not theirs."""
+    if model.card is not None:
+        return model.card.name
+    if started_from := getattr(model, "started_from", None):
+        return f"{started_from} ({'untrained' if model.classifier_is_untrained else 'changed'} classifier)"
+    return f"{model.spec.name} (untrained)"
 
 
 def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
@@ -146,22 +165,30 @@ def _run(
     progress: Progress | None,
 ) -> NDArray[np.float64]:
     """Softmax of each clip, (clips, labels)."""
-    place = next(model.parameters()).device
+    weight = next(model.parameters())
     was_training = model.training
     model.eval()
-    out: list[NDArray[np.float64]] = []
+    out, done = list[NDArray[np.float64]](), 0
     try:
         with torch.inference_mode():
             for batch in _batches(clips, batch_size):
-                images = normalise(torch.from_numpy(np.stack([c.frames for c in batch])).to(place), model.input_spec)
-                points = torch.from_numpy(np.stack([c.landmarks for c in batch])).to(place)
+                frames = torch.from_numpy(np.stack([c.frames for c in batch])).to(weight.device)
+                images = normalise(frames, model.input_spec).to(weight.dtype)
+                points = torch.from_numpy(np.stack([c.landmarks for c in batch])).to(weight.device)
                 logits = model(images, points if model.needs_landmarks else None)
-                out.extend(logits.double().softmax(dim=1).cpu().numpy())
+                if not bool(logits.isfinite().all()):
+                    raise WeightsError(
+                        f"The network {model.spec.name} gives NaN or infinity for clip {done + 1} or later.",
+                        "a network whose outputs are finite",
+                        "load other weights, or train it again with a lower learning rate",
+                    )
+                out.append(logits.double().softmax(dim=1).cpu().numpy())
+                done += len(batch)
                 if progress is not None:
-                    progress("network", len(out), total)
+                    progress("network", done, total)
     finally:
         model.train(was_training)
-    return np.stack(out)
+    return np.concatenate(out)
 
 
 def _batches(clips: Iterator[_Clip], size: int) -> Iterator[list[_Clip]]:
@@ -186,22 +213,34 @@ def _average(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _rows(track: FaceTrack, shares: NDArray[np.float64], labels: tuple[str, ...]) -> tuple[Row, ...]:
-    rows = []
-    for index, (state, box, share) in enumerate(zip(track.states, track.boxes, shares, strict=True)):
+class _Rows(Sequence[Row]):
+    """The rows of a timeline, each made when it is asked for: in arrays, a frame takes a tenth of the memory."""
+
+    def __init__(self, track: FaceTrack, shares: NDArray[np.float64], labels: tuple[str, ...]) -> None:
+        self._track, self._shares, self._labels = track, shares, labels
+
+    def __len__(self) -> int:
+        return len(self._track)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        frame = range(len(self))[index]
+        box, share = self._track.boxes[frame], self._shares[frame]
         known = box is not None and bool(np.isfinite(share).all())
-        rows.append(
-            Row(
-                frame=index,
-                time_s=float(track.times[index]),
-                face=state,
-                box=box,
-                points=track.points[index] if box is not None else None,
-                label=labels[int(share.argmax())] if known else None,
-                probabilities=tuple(float(p) for p in share) if known else None,
-            )
+        return Row(
+            frame=frame,
+            time_s=float(self._track.times[frame]),
+            face=self._track.states[frame],
+            box=box,
+            points=self._track.points[frame] if box is not None else None,
+            label=self._labels[int(share.argmax())] if known else None,
+            probabilities=tuple(float(p) for p in share) if known else None,
         )
-    return tuple(rows)
 
 
 def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
@@ -209,6 +248,7 @@ def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: 
     spec = model.input_spec
     if video.damage:
         notes.append(f"{video.damage} The timeline covers what could be decoded.")
+    notes += video.notes
     if len(plan.frames) < spec.frames:
         notes.append(
             f"The video is shorter ({len(plan.frames)} frames at {spec.fps:g} a second) than the {spec.frames} the "
@@ -227,6 +267,9 @@ def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: 
     trained = spec.landmarks.detector.name
     if finder.name != trained:
         notes.append(f"Points are from {finder.name!r}; the network was trained with {trained!r}.")
-    if model.card is None:
+    if model.card is None and getattr(model, "started_from", None):
+        if model.classifier_is_untrained:
+            notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")
+    elif model.card is None:
         notes.append("The network is untrained: its labels mean nothing.")
     return tuple(notes)

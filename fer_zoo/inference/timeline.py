@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_zoo.csv_cells import to_cell
 from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
 from fer_zoo.video.writer import output_file
@@ -67,7 +68,7 @@ class Timeline:
     height: int
     rate: Fraction
     labels: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     model: str
     landmarker: str
     notes: tuple[str, ...] = ()
@@ -93,9 +94,10 @@ class Timeline:
             yield Span(label, rows[0].frame, rows[-1].frame, rows[0].time_s, rows[-1].time_s)
 
     def to_csv(self, path: str | Path) -> None:
-        """Write one line per frame: frame, time_s, face, x0, y0, x1, y1, label, and p_<label> for each label.
+        """Write one row per frame: frame, time_s, face, x0, y0, x1, y1, label, and p_<label> for each label.
 
-        Missing values (box, label, probabilities of a frame without a face) are empty fields.
+        Missing values (box, label, probabilities of a frame without a face) are empty fields. Labels that start like a
+        formula (= + - @) are prefixed with an apostrophe, so that spreadsheets show them as text.
 
         Raises:
             VideoError: the file cannot be written.
@@ -109,4 +111,4 @@ class Timeline:
     def _fields(self, row: Row) -> list[str]:
         box = [f"{edge:.1f}" for edge in row.box] if row.box else [""] * 4
         shares = [f"{p:.4f}" for p in row.probabilities] if row.probabilities else [""] * len(self.labels)
-        return [str(row.frame), f"{row.time_s:.4f}", row.face, *box, row.label or "", *shares]
+        return [str(row.frame), f"{row.time_s:.4f}", row.face, *box, to_cell(row.label or ""), *shares]

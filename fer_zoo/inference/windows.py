@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,9 @@ class Plan:
     gaps_s: tuple[float, ...]
 
 
-def plan_windows(times: NDArray[np.float64], fps: float, length: int, hop: int) -> Plan:
+def plan_windows(
+    times: NDArray[np.float64], fps: float, length: int, hop: int, shape_changes: Sequence[int] = ()
+) -> Plan:
     """Sample a video at `fps` and lay windows of `length` ticks over it, every `hop` ticks.
 
     Where two frames are further apart than one window lasts, the clock stands still: no window bridges the gap, and
@@ -39,13 +42,15 @@ def plan_windows(times: NDArray[np.float64], fps: float, length: int, hop: int) 
 
     Args:
         times: seconds since the first frame, increasing, (frames,).
+        shape_changes: frames from which on the picture has another shape; no window spans such a change either.
 
     Raises:
         OptionError: `hop` is not in 1..length.
     """
     steps = np.diff(times)
     # The half millisecond is the rounding of time stamps: a step of exactly one window is no gap.
-    cuts = np.flatnonzero(steps > length / fps + 5e-4) + 1
+    gaps = np.flatnonzero(steps > length / fps + 5e-4) + 1
+    cuts = np.union1d(gaps, shape_changes).astype(np.int64)
     frames, tables, nearest = [], [], []
     ticks = 0
     for start, end in zip([0, *cuts], [*cuts, len(times)], strict=True):
@@ -55,8 +60,8 @@ def plan_windows(times: NDArray[np.float64], fps: float, length: int, hop: int) 
         tables.append(windows(len(sampled), length, hop) + ticks)
         nearest.append(nearest_ticks(own, fps, len(sampled)) + ticks)
         ticks += len(sampled)
-    gaps = tuple(float(step) for step in steps[cuts - 1])
-    return Plan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps)
+    gaps_s = tuple(float(step) for step in steps[gaps - 1])
+    return Plan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps_s)
 
 
 def nearest_ticks(times: NDArray[np.float64], fps: float, ticks: int) -> Ints:

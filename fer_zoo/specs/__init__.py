@@ -5,6 +5,7 @@ from fer_zoo.specs.card import TERMS, Metrics, WeightsCard
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
+    SHORT_KEYS,
     SPLITS,
     AugmentSpec,
     DatabaseSplit,
@@ -23,6 +24,7 @@ from fer_zoo.specs.recipe import (
 
 __all__ = [
     "SEVEN_LABELS",
+    "SHORT_KEYS",
     "SPLITS",
     "TERMS",
     "AugmentSpec",

@@ -121,7 +121,7 @@ def class_labels(labels: Sequence[str] | None, num_classes: int | None) -> tuple
     """Return the labels given, or "class_0", "class_1", ... for a number of classes.
 
     Raises:
-        OptionError: both are given, or none; labels are no list of names; num_classes is no number from 2.
+        OptionError: both are given, or none; labels are not a list of names; num_classes is not an integer >= 2.
     """
     if (labels is None) == (num_classes is None):
         which = "Neither labels nor num_classes" if labels is None else "Both labels and num_classes"
@@ -131,7 +131,7 @@ def class_labels(labels: Sequence[str] | None, num_classes: int | None) -> tuple
     if labels is None:
         if type(num_classes) is not int or num_classes < 2:
             raise OptionError(
-                f"num_classes={num_classes!r}.", "a whole number, 2 or more", "correct it, or give labels"
+                f"num_classes={num_classes!r}.", "an integer >= 2; 0 for embeddings", "correct it, or give labels"
             )
         return tuple(f"class_{i}" for i in range(num_classes))
     # A set has no order that lasts, and the order of the labels is that of the logits.

@@ -219,6 +219,18 @@ class AugmentSpec(Spec):
     """Share of clips that are played backwards: of an expression that comes, one that goes."""
 
 
+# Keys of TrainSpec that are short for an option of a component, and the key of that component.
+SHORT_KEYS = {
+    "momentum": "optimizer",
+    "weight_decay": "optimizer",
+    "warmup": "schedule",
+    "decay": "schedule",
+    "decay_every": "schedule",
+    "label_smoothing": "loss",
+    "class_weights": "loss",
+}
+
+
 class TrainSpec(Spec):
     """How to train; the defaults are the paper's (section 4: SGD 0.01, momentum 0.9, weight decay 1e-4)."""
 
@@ -230,26 +242,28 @@ class TrainSpec(Spec):
     """Most clips that a device takes at once; a larger share of a batch is taken in pieces, their gradients added."""
     sampling: Literal["uniform", "balanced"] = "uniform"
     """`uniform`: every clip once an epoch; `balanced`: every class equally often, its clips repeated or left out."""
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    """Which optimiser; `momentum` is the first beta of `adamw`."""
+    optimizer: ComponentSpec = ComponentSpec(name="sgd")
+    """The update rule, a registered component."""
     lr: Annotated[float, Field(gt=0, le=3.4e38, strict=True)] = 0.01
-    """Highest learning rate; with `constant` the only one."""
-    momentum: Fraction = 0.9
-    """Momentum of `sgd`."""
-    weight_decay: Annotated[float, Field(ge=0, strict=True)] = 1e-4
-    """Weight decay; `adamw` spares biases and norms."""
-    schedule: Literal["constant", "onecycle", "cosine", "step"] = "constant"
-    """The learning rate over time."""
-    warmup: Fraction = 0.0
-    """Share of the steps in which the rate rises at the start; left out, 0.2 with `onecycle` and `cosine`."""
-    decay: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.1
-    """What `step` multiplies the learning rate by."""
-    decay_every: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.3
-    """Share of the steps after which `step` does so, again and again."""
-    label_smoothing: Fraction = 0.0
-    """Share of the target that is spread over all classes."""
-    class_weights: Literal["none", "balanced"] = "none"
-    """`balanced`: a clip's loss counts the more the fewer training clips its class has; the mean weight is 1."""
+    """Highest learning rate; with the schedule `constant` the only one."""
+    schedule: ComponentSpec = ComponentSpec(name="constant")
+    """The learning rate over time, a registered component."""
+    loss: ComponentSpec = ComponentSpec(name="cross_entropy")
+    """What is minimised, a registered component."""
+    momentum: Fraction | None = Field(default=None, exclude=True)
+    """Short for the optimizer's option `momentum` (`beta1` of `adam` and `adamw`)."""
+    weight_decay: Annotated[float, Field(ge=0, strict=True)] | None = Field(default=None, exclude=True)
+    """Short for the optimizer's option `weight_decay`."""
+    warmup: Fraction | None = Field(default=None, exclude=True)
+    """Short for the schedule's option `warmup`: the share of the steps in which the rate rises at the start."""
+    decay: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = Field(default=None, exclude=True)
+    """Short for the option `decay` of the schedule `step`; other schedules do not use it."""
+    decay_every: Annotated[float, Field(gt=0, le=1, strict=True)] | None = Field(default=None, exclude=True)
+    """Short for the option `decay_every` of the schedule `step`; other schedules do not use it."""
+    label_smoothing: Fraction | None = Field(default=None, exclude=True)
+    """Short for the loss's option `label_smoothing`."""
+    class_weights: Literal["none", "balanced"] | None = Field(default=None, exclude=True)
+    """Short for the loss's option `class_weights`."""
     mixup: Annotated[float, Field(ge=0, strict=True)] = 0.0
     """Alpha of mixup (Zhang et al. 2018): clips are mixed in pairs, with the landmarks of the stronger; 0 is none."""
     clip_grad: Annotated[float, Field(gt=0, strict=True)] | None = None
@@ -267,12 +281,29 @@ class TrainSpec(Spec):
     augment: AugmentSpec = AugmentSpec()
     """Random changes of training clips."""
 
-    @model_validator(mode="before")
+    @field_validator("optimizer", "schedule", "loss", mode="before")
     @classmethod
-    def _rises(cls, fields: Any) -> Any:
-        if isinstance(fields, Mapping) and "warmup" not in fields and fields.get("schedule") in ("onecycle", "cosine"):
-            return {**fields, "warmup": 0.2}
-        return fields
+    def _named(cls, component: Any, info: ValidationInfo) -> Any:
+        """Options without a name are those of the default component."""
+        if isinstance(component, Mapping) and "name" not in component:
+            return {"name": cls.model_fields[str(info.field_name)].default.name, **component}
+        return component
+
+    @model_validator(mode="after")
+    def _as_options(self) -> TrainSpec:
+        """Keep the short keys as options of their components, so that a training has one form."""
+        for key, kind in SHORT_KEYS.items():
+            value, component = getattr(self, key), getattr(self, kind)
+            if value is None:
+                continue
+            object.__setattr__(self, key, None)
+            if key in ("decay", "decay_every") and component.name in ("constant", "cosine", "onecycle"):
+                continue  # recipes of earlier versions have it with every schedule
+            option = "beta1" if key == "momentum" and component.name in ("adam", "adamw") else key
+            if (other := component.options.get(option, value)) != value:
+                raise ValueError(f"{key} is {value!r}, and the {kind}'s option {option} is {other!r}; keep one of them")
+            object.__setattr__(self, kind, ComponentSpec(**{**component.model_dump(), option: value}))
+        return self
 
 
 class Published(Spec):

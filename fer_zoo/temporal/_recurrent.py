@@ -37,6 +37,21 @@ def summarise(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None, state: Sta
 
     The last state of the forward direction is at the last real step, that of the backward direction at step 0.
     """
+    if isinstance(rnn, nn.LSTM) and sequence.device.type == "cpu" and not _has_low_precision_lstm():
+        # Autocast would pick a bfloat16 LSTM that oneDNN does not have for this processor.
+        with torch.autocast("cpu", enabled=False):
+            return _summarise(rnn, sequence.to(next(rnn.parameters()).dtype), mask, state)
+    return _summarise(rnn, sequence, mask, state)
+
+
+def _has_low_precision_lstm() -> bool:
+    if not torch.is_autocast_enabled("cpu"):
+        return True
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is None or bool(supported())
+
+
+def _summarise(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None, state: State) -> Tensor:
     states = _states(rnn, without_padding(sequence, mask), mask)
     if state == "mean":
         return masked_mean(states, mask)

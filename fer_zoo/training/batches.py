@@ -1,6 +1,6 @@
 """Which clips a step trains on, and the share of them that one device takes at once; read ahead by a thread.
 
-It follows from the recipe and the number of the step: no sampler has a state, every process knows the whole batch.
+Both follow from the recipe and the step's number: no sampler has a state, and every process knows the whole batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fer_zoo.data.playback import random_frames
 from fer_zoo.specs import Recipe, TrainSpec
 from fer_zoo.training.seed import generator
 
-# Pieces that are read before they are needed: one in work, one to spare.
+# Pieces that are read before they are needed: one in use, one in reserve.
 _AHEAD = 2
 
 
@@ -27,9 +27,9 @@ _AHEAD = 2
 class Piece:
     """Clips of one step that a device takes at once.
 
-    places: (n,) of the clips in the batch of all devices. first, end: those of the places that are trained on; one more
-    at an end is there because a clip is mixed with it. last: whether it is this process's last piece of the step.
-    frames: (n, T, S, S, 3) uint8. landmarks: (n, T, 68, 2). labels: (n,). rngs: one for each clip's random changes.
+    places: (n,) of the clips in the batch of all devices. first, end: the places that are trained on; mixup reads one
+    more clip at an end. last: whether it is this process's last piece of the step. frames: (n, T, S, S, 3) uint8.
+    landmarks: (n, T, 68, 2). labels: (n,). rngs: one per clip, for its random changes.
     """
 
     step: int
@@ -54,16 +54,16 @@ class Batches:
     def __init__(self, recipe: Recipe, clips: ClipSet, *, process: int = 0, processes: int = 1) -> None:
         spec = recipe.train
         self.recipe, self.clips = recipe, clips
-        # Whole batches only: a small rest would disturb the batch norm.
+        # Whole batches only: a small remainder would disturb the batch norm.
         self.per_epoch = len(clips) // spec.batch_size
-        self.pieces = pieces_a_process(spec, processes)
+        self.pieces = pieces_per_process(spec, processes)
         bounds = [part[[0, -1]] for part in np.array_split(np.arange(spec.batch_size), processes * self.pieces)]
         mine = bounds[process * self.pieces : (process + 1) * self.pieces]
         self._shares = [range(int(first), int(last) + 1) for first, last in mine]
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def rows(self, step: int) -> Index:
-        """Numbers of the clips (batch_size,) of a step, of all processes together."""
+        """Numbers of the clips (batch_size,) of a step, for all processes together."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, epoch_order(self.recipe, self.clips.labels, epoch)
@@ -71,11 +71,11 @@ class Batches:
         return self._order[place * size : (place + 1) * size]
 
     def names(self, step: int) -> list[str]:
-        """What the clips of a step are called."""
+        """Keys of the clips of a step."""
         return [self.clips.key(int(row)) for row in self.rows(step)]
 
     def read(self, step: int, share: range, *, pin: bool = False) -> Piece:
-        """Read one share of a step's batch; `pin`: into memory that a GPU copies from by itself."""
+        """Read one share of a step's batch; `pin`: into page-locked memory, for a GPU."""
         recipe, size = self.recipe, self.recipe.train.batch_size
         places = range(share.start - share.start % 2, min(size, share.stop + share.stop % 2))
         places = places if recipe.train.mixup else share
@@ -112,14 +112,14 @@ class Batches:
                 thread.shutdown(cancel_futures=True)
 
 
-def pieces_a_process(spec: TrainSpec, processes: int) -> int:
-    """In how many pieces each process takes its share of a batch: the same number in all, as they call each other."""
+def pieces_per_process(spec: TrainSpec, processes: int) -> int:
+    """In how many pieces each process takes its share of a batch: equally many, as processes wait for each other."""
     share = -(-spec.batch_size // processes)
     return -(-share // (spec.micro_batch or share))
 
 
 def epoch_order(recipe: Recipe, labels: Index, epoch: int) -> Index:
-    """Numbers of the clips of an epoch (len(labels),) in order; of balanced sampling every class equally often."""
+    """Numbers of the clips of an epoch (len(labels),) in order; with balanced sampling every class equally often."""
     rng = generator(recipe.seed, "order", epoch)
     if recipe.train.sampling == "uniform":
         return rng.permutation(len(labels))
@@ -127,7 +127,7 @@ def epoch_order(recipe: Recipe, labels: Index, epoch: int) -> Index:
     drawn = []
     for place, label in enumerate(classes):
         own = np.flatnonzero(labels == label)
-        # Classes in random order, so that none gets the odd clip more in every epoch.
+        # Classes in random order, so that the odd clip is not of the same class in every epoch.
         count = len(labels) // len(classes) + (place < len(labels) % len(classes))
         passes = [rng.permutation(own) for _ in range(-(-count // len(own)))]
         drawn.append(np.concatenate(passes)[:count])

@@ -1,4 +1,7 @@
-"""The state of a training in one file: all tensors in safetensors, the rest as JSON in its header. No pickle."""
+"""Checkpoints: the state of a training in one safetensors file, other values as JSON in its header. No pickle.
+
+All functions raise TrainingError if a file is damaged, belongs to a different network, or cannot be written.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ from torch import Tensor, nn
 
 from fer_zoo.errors import TrainingError
 from fer_zoo.files import write_atomically
+from fer_zoo.training.run_folder import unwritable
 
 
 @dataclass
 class Progress:
     """How far a training has come, apart from tensors.
 
-    seconds: of training and validation; validation_seconds: of these, validation. history: a row of figures per
+    seconds: of training and validation; validation_seconds: of these, validation. history: one row of metrics per
     finished epoch. scaler: state of the fp16 gradient scaler.
     """
 
@@ -39,11 +43,7 @@ class Progress:
 def save_checkpoint(
     path: Path, progress: Progress, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write everything a run needs to go on; the file at `path` is whole at any moment.
-
-    Raises:
-        TrainingError: the file cannot be written; the previous one is kept.
-    """
+    """Write everything that a run needs to resume; the file at `path` is complete at any moment."""
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items() if value is not None}
@@ -51,11 +51,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
-    """Restore modules and optimizer in place, exactly.
-
-    Raises:
-        TrainingError: the file is damaged or was written for another network.
-    """
+    """Restore modules and optimizer in place, exactly."""
     tensors, header = read_tensors(path)
     try:
         for name, module in modules.items():
@@ -71,18 +67,14 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.
 
 
 def read_progress(path: Path) -> Progress:
-    """Read only how far the run of a checkpoint has come.
-
-    Raises:
-        TrainingError: the file is damaged.
-    """
+    """Read only how far the run of a checkpoint has come."""
     with _opened(path) as file:
         header = file.metadata() or {}
     try:
         return Progress(**json.loads(header["progress"]))
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(
-            f"{path} is no checkpoint: {error}", "a checkpoint of this version", "start anew"
+            f"{path} is not a checkpoint: {error}", "a checkpoint of this version", "start again in another folder"
         ) from error
 
 
@@ -92,9 +84,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]
     try:
         write_atomically(path, lambda stream: stream.write(save(plain, header)))
     except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be written: {error}.", "room on the disk", "free some space and resume; nothing is lost"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -108,7 +98,9 @@ def _opened(path: Path) -> Any:
         return safe_open(path, framework="pt")
     except (OSError, RuntimeError, SafetensorError) as error:  # torch's own error for a file that is cut short
         raise TrainingError(
-            f"{path} cannot be read: {error}.", "a whole checkpoint", "restore it from a copy, or start anew"
+            f"{path} cannot be read: {error}.",
+            "a complete checkpoint",
+            "restore it from a copy, or start again in another folder",
         ) from error
 
 

@@ -14,26 +14,26 @@ from fer_zoo.errors import MissingExtraError
 from fer_zoo.specs import Recipe
 from fer_zoo.training.checkpoint import Progress
 
-# Columns of a terminal in which the network's name, a bar and the time gone by have room too.
+# Columns of a terminal that also fit the network's name, a bar and the elapsed time.
 _WIDE = 130
-# Points of the training curve that TensorBoard gets are so many steps apart.
+# Steps between two points of the training curves.
 _CURVE_STEPS = 10
 
 
 class Display:
-    """Progress bar (steps, smoothed loss, steps and clips a second, best UAR, time left) and, if asked for, curves.
+    """Progress bar (steps, smoothed loss, steps and clips per second, best UAR, time left), and curves if wanted.
 
-    A line per epoch stays. Silent where `main` is false.
+    One line per epoch stays. Silent if `main` is false.
 
     Raises:
-        MissingExtraError: curves are asked for, and tensorboard is not installed.
+        MissingExtraError: curves are wanted, and tensorboard is not installed.
     """
 
     def __init__(self, recipe: Recipe, progress: Progress, total: int, *, main: bool, curves: Path | None) -> None:
         pace = [MofNCompleteColumn(), TextColumn("{task.fields[pace]}UAR {task.fields[uar]}")]
         left = [TextColumn("left"), TimeRemainingColumn()]
         columns = [TextColumn("{task.description}"), BarColumn(), *pace, TimeElapsedColumn(), *left]
-        if get_console().width < _WIDE:  # else what matters most is cut off
+        if get_console().width < _WIDE:
             columns = [*pace, *left]
         self._bar = RichProgress(*columns, disable=not main)
         self._task = self._bar.add_task(
@@ -46,7 +46,7 @@ class Display:
             check_tensorboard()
             from torch.utils.tensorboard import SummaryWriter
 
-            # Points after the checkpoint that is resumed are drawn anew.
+            # Points after the checkpoint that is resumed are drawn again.
             self._curves = SummaryWriter(curves, purge_step=progress.step + 1)
 
     def __enter__(self) -> Self:
@@ -71,7 +71,7 @@ class Display:
             self._draw(step, {"train/loss": self._loss, "train/lr": rate, "train/clips_per_second": clips})
 
     def epoch(self, progress: Progress) -> None:
-        """Print the figures of the epoch just finished."""
+        """Print the metrics of the epoch just finished."""
         row = progress.history[-1]
         best = "  best" if progress.best_epoch == row["epoch"] else ""
         self._bar.update(self._task, uar=_best(progress))
@@ -92,7 +92,7 @@ class Display:
 
 
 def check_tensorboard() -> None:
-    """Raise MissingExtraError where tensorboard is not installed."""
+    """Raise MissingExtraError if tensorboard is not installed."""
     try:
         import tensorboard  # noqa: F401
     except ImportError as error:

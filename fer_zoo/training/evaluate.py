@@ -1,20 +1,33 @@
-"""Figures of a model on clips, cropped exactly as inference crops them."""
+"""Predictions and metrics of a network on clips that are cropped exactly as inference crops them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.augment import with_detector_noise
+from fer_zoo.data.clips import DATABASE, ClipSet
+from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel
-from fer_zoo.specs import InputSpec, Metrics
-from fer_zoo.training.metrics import figures
+from fer_zoo.specs import InputSpec, Metrics, Recipe
+from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
+from fer_zoo.training.run_folder import unwritable
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from fer_zoo.training.run import Run
+
+# What the card calls the parts; cards of published weights have these names.
+_ON_CARD = {"test_noisy": "test, points as inexact as a detector's"}
 
 
 def evaluate_clips(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> Metrics:
@@ -25,12 +38,46 @@ def evaluate_clips(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> 
     """
     if clips.names != model.labels:
         raise InputError(
-            f"Clips are labelled {', '.join(clips.names)}; the model says {', '.join(model.labels)}.",
+            f"The clips have the labels {', '.join(clips.names)}; the model has {', '.join(model.labels)}.",
             "the same labels in the same order",
             "load the clips with the model's labels",
         )
     cropped = crop_clips(clips, model.input_spec)
     return figures(as_predictions(cropped, predict_cropped(model, cropped, batch_size=batch_size))).card()
+
+
+def evaluate_run(run: Run, clips: Mapping[str, ClipSet]) -> dict[str, Metrics]:
+    """Write the predictions of the last and the best weights; return the card's metrics, of the best weights.
+
+    `run.average` then holds the best weights; before the end of the first epoch these are the last ones.
+
+    Raises:
+        TrainingError: the predictions cannot be written.
+    """
+    parts = _evaluated_parts(run.recipe, clips)
+    predicted = {part: _predict(run, own) for part, own in parts.items()}
+    _write(run, predicted, "last")
+    history, progress = run.progress.history, run.progress
+    is_best = history and progress.best_epoch == len(history) and history[-1]["step"] == progress.step
+    if not is_best:
+        run.load_best()
+        predicted = {part: _predict(run, own) for part, own in parts.items()}
+    _write(run, predicted, "best")
+    return {name: own.card() for part, whole in predicted.items() for name, own in _on_card(part, whole)}
+
+
+def validation_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> ClipSet:
+    """The clips that choose the best epoch, cropped."""
+    return crop_clips(central_frames(clips["validation"], recipe.model.input.frames), recipe.model.input)
+
+
+def predict_shared(model: FERModel, clips: ClipSet, accelerator: Accelerator) -> npt.NDArray[np.float64]:
+    """Probabilities (N, classes) of cropped clips, the same in every process; each predicts its share of the clips."""
+    mine = np.arange(accelerator.process_index, len(clips), accelerator.num_processes)
+    probabilities = np.zeros((len(clips), len(clips.names)))
+    probabilities[mine] = predict_cropped(model, clips.take(mine))
+    whole = accelerator.reduce(torch.from_numpy(probabilities).to(accelerator.device), "sum")
+    return np.asarray(whole.cpu().numpy(), np.float64)
 
 
 def predict_cropped(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> npt.NDArray[np.float32]:
@@ -50,7 +97,7 @@ def predict_cropped(model: FERModel, clips: ClipSet, *, batch_size: int = 32) ->
 
 
 def as_predictions(clips: ClipSet, probabilities: npt.NDArray[np.floating]) -> Predictions:
-    """Probabilities (N, classes) of clips with what is known of these."""
+    """Probabilities (N, classes) of clips with what is known of the clips."""
     numbers = range(len(clips))
     keys = np.array([clips.key(clip) for clip in numbers])
     return Predictions(
@@ -85,3 +132,38 @@ def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
         whole = clips.read(np.array([clip]))[0]
         frames[clip], landmarks[clip] = crop_clip(whole, clips.landmarks[clip], place, spec.size)
     return replace(clips, frames=frames, rows=np.arange(len(clips)), landmarks=landmarks)
+
+
+def _evaluated_parts(recipe: Recipe, clips: Mapping[str, ClipSet]) -> dict[str, ClipSet]:
+    """Clips to evaluate on, cropped: "validation", "test", and "test_noisy" where landmarks are rendered.
+
+    Rendered landmarks are exact, a detector's are not: the metrics with noise are those to expect in use.
+    """
+    test = central_frames(clips["test"], recipe.model.input.frames)
+    parts = {"validation": validation_clips(recipe, clips), "test": crop_clips(test, recipe.model.input)}
+    if clips["test"].exact:
+        parts["test_noisy"] = crop_clips(with_detector_noise(test, recipe.seed), recipe.model.input)
+    return parts
+
+
+def _predict(run: Run, clips: ClipSet) -> Predictions:
+    return as_predictions(clips, predict_shared(run.average, clips, run.accelerator))
+
+
+def _on_card(part: str, predictions: Predictions) -> Iterator[tuple[str, Figures]]:
+    """Metrics of a part, and of each database of several, as a mean may hide that one is predicted badly."""
+    name = _ON_CARD.get(part, part)
+    yield name, figures(predictions)
+    for database, own in group_figures(predictions).get(DATABASE, {}).items():
+        yield f"{name}, {database}", own
+
+
+def _write(run: Run, predicted: Mapping[str, Predictions], which: str) -> None:
+    if not run.accelerator.is_main_process:
+        return
+    for part, predictions in predicted.items():
+        path = run.stage.folder / "predictions" / which / f"{part}.csv"
+        try:
+            predictions.write(path)
+        except OSError as error:
+            raise unwritable(path, error) from error

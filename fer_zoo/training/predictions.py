@@ -1,4 +1,4 @@
-"""What a network said of labelled clips: all that figures, intervals and reports are made of."""
+"""Predictions of labelled clips: all that metrics, intervals and reports are computed from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_zoo.csv_cells import from_cell, to_cell
 from fer_zoo.errors import InputError
 from fer_zoo.files import write_text
 
@@ -27,15 +28,15 @@ _GROUP, _PROBABILITY = "group:", "p:"
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Probabilities of N clips with their truth; checked when made, read-only then.
+    """Probabilities of N clips with their truth; checked when made, read-only afterwards.
 
-    labels: names in the order of the label numbers. keys: (N,) what each clip is called, no two alike. subjects: (N,)
-    whose it is, "" where nobody says. videos: (N,) the labelled video that the clip was cut of; its own key if it was
-    not cut. truth: (N,) label numbers. probabilities: (N, C) float64, rows sum to 1. groups: for each grouping, e.g.
-    "age", the group of each clip (N,), "" where unknown.
+    labels: names in the order of the label numbers. keys: (N,) unique names of the clips. subjects: (N,), "" where
+    unknown. videos: (N,) the labelled video that the clip was cut from; its own key if it was not cut. truth: (N,)
+    label numbers. probabilities: (N, C) float64, rows sum to 1. groups: for each grouping, e.g. "age", the group of
+    each clip (N,), "" where unknown.
 
     Raises:
-        InputError: columns of different length, no clips, a key twice, unknown label numbers, rows that are no
+        InputError: columns of different length, no clips, a duplicate key, unknown label numbers, rows that are not
             probabilities.
     """
 
@@ -55,7 +56,7 @@ class Predictions:
         if not count or set(shapes.values()) != {(count,)} or np.shape(self.probabilities) != wanted:
             raise InputError(
                 f"Predictions with columns {shapes} and probabilities {np.shape(self.probabilities)}.",
-                "at least one clip, one entry a clip in every column, one probability for each of the labels "
+                "at least one clip, one entry per clip in every column, one probability for each of the labels "
                 f"({', '.join(self.labels)})",
                 "check how the columns were made; a part of the split may be empty",
             )
@@ -81,19 +82,19 @@ class Predictions:
 
     @property
     def predicted(self) -> Numbers:
-        """Label numbers (N,) of the greatest probabilities, the first of equal ones."""
-        greatest: Numbers = np.argmax(self.probabilities, axis=1)
-        return greatest
+        """Label numbers (N,) of the largest probabilities, the first of equal ones."""
+        largest: Numbers = np.argmax(self.probabilities, axis=1)
+        return largest
 
     def take(self, clips: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Predictions:
-        """Just these clips, by their numbers in this order or by a mask; raises InputError if there are none."""
+        """Only these clips, by their numbers in this order or by a mask; raises InputError if there are none."""
         columns = {
             name: getattr(self, name)[clips] for name in ("keys", "subjects", "videos", "truth", "probabilities")
         }
         return replace(self, **columns, groups={name: column[clips] for name, column in self.groups.items()})
 
     def groups_of(self, grouping: str) -> tuple[str, ...]:
-        """Groups of a grouping that the data name, sorted; "" where there are clips of unknown group."""
+        """Groups of a grouping, sorted; "" if there are clips of unknown group."""
         return tuple(sorted(set(self.groups[grouping].tolist())))
 
     def of_group(self, grouping: str, group: str) -> Predictions:
@@ -111,36 +112,36 @@ class Predictions:
         return self.take(self.groups[grouping] == group)
 
     def by_video(self) -> Predictions:
-        """One row a video: the mean of its clips' probabilities; its key is the video's name.
+        """One row per video: the mean of its clips' probabilities; its key is the video's name.
 
         Raises:
             InputError: the clips of a video differ in their truth, subject or groups.
         """
-        _, first, whose = np.unique(self.videos, return_index=True, return_inverse=True)
+        _, first, video_of = np.unique(self.videos, return_index=True, return_inverse=True)
         for name, column in {"truth": self.truth, "subjects": self.subjects, **self.groups}.items():
-            other = np.flatnonzero(column != column[first][whose])
+            other = np.flatnonzero(column != column[first][video_of])
             if len(other):
                 video = str(self.videos[other[0]])
-                said = np.unique(column[self.videos == video]).tolist()
-                said = [self.labels[number] for number in said] if name == "truth" else said
+                found = np.unique(column[self.videos == video]).tolist()
+                found = [self.labels[number] for number in found] if name == "truth" else found
                 raise InputError(
-                    f"The clips of the video {video!r} differ in {name}: {', '.join(map(repr, said))}.",
+                    f"The clips of the video {video!r} differ in {name}: {', '.join(map(repr, found))}.",
                     "clips of a video with one truth, one subject and the same groups",
-                    "where a recording shows several expressions, name each labelled part of it a video of its own",
+                    "if a recording shows several expressions, give each labelled part of it a video name of its own",
                 )
-        clips = np.bincount(whose)
+        clips = np.bincount(video_of)
         sums = np.zeros((len(clips), len(self.labels)))
-        np.add.at(sums, whose, self.probabilities)
+        np.add.at(sums, video_of, self.probabilities)
         means = replace(self.take(first), keys=self.videos[first], probabilities=sums / clips[:, None])
         return means.take(np.argsort(first))
 
     @classmethod
     def concat(cls, parts: Sequence[Predictions]) -> Predictions:
-        """The clips of several predictions one after the other, e.g. the tested parts of all folds.
+        """The clips of several predictions one after the other, e.g. the test sets of all folds.
 
         Raises:
-            InputError: none given, other labels or groupings, or a clip, video or subject in two parts: people of two
-                databases who are called alike would count as one.
+            InputError: none given, different labels or groupings, or a clip, video or subject in two parts: subjects of
+                two databases with the same name would count as one.
         """
         kinds = {(part.labels, tuple(sorted(part.groups))) for part in parts}
         if len(kinds) != 1:
@@ -151,10 +152,10 @@ class Predictions:
             )
         for what, column in (("clip", "keys"), ("video", "videos"), ("subject", "subjects")):
             parts_of = Counter(name for part in parts for name in set(getattr(part, column).tolist()) - {""})
-            twice = sorted(name for name, count in parts_of.items() if count > 1)
-            if twice:
+            duplicate = sorted(name for name, count in parts_of.items() if count > 1)
+            if duplicate:
                 raise InputError(
-                    f"{len(twice)} {what}s are in two of the joined predictions, e.g. {twice[0]!r}.",
+                    f"{len(duplicate)} {what}s are in two of the joined predictions, e.g. {duplicate[0]!r}.",
                     f"every {what} in one part",
                     "join each fold once; put the database's name before names that two databases share",
                 )
@@ -166,13 +167,13 @@ class Predictions:
         return replace(parts[0], **columns, groups=groups)
 
     def write(self, path: str | Path) -> None:
-        """Write a CSV file, whole or not at all; makes its folder. What is read from it is the same to the last bit.
+        """Write a CSV file atomically; makes its folder. Reading it gives the same values to the last bit.
 
         Raises:
             OSError: it cannot be written.
         """
         text = StringIO()
-        # All text is quoted, so that any name comes back, line ends included.
+        # All text is quoted, so that any name can be read back, line ends included.
         table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         table.writerow(
             [*_COLUMNS, *(_GROUP + name for name in self.groups), *(_PROBABILITY + label for label in self.labels)]
@@ -180,7 +181,7 @@ class Predictions:
         for row in range(len(self)):
             names = [self.keys[row], self.subjects[row], self.videos[row], self.labels[int(self.truth[row])]]
             names += [column[row] for column in self.groups.values()]
-            table.writerow([*map(str, names), *self.probabilities[row].tolist()])
+            table.writerow([*(to_cell(str(name)) for name in names), *self.probabilities[row].tolist()])
         write_text(Path(path), text.getvalue())
 
     @classmethod
@@ -188,12 +189,12 @@ class Predictions:
         """Read what `write` wrote.
 
         Raises:
-            InputError: the file is not there, damaged, or something else.
+            InputError: the file is missing, damaged, or not a table of predictions.
         """
         try:
             with Path(path).open(encoding="utf-8", newline="") as stream:
                 header, *rows = list(csv.reader(stream, strict=True)) or [[]]
-            return cls._of_rows(header, rows)
+            return cls._of_rows(header, [[from_cell(cell) for cell in row] for row in rows])
         except (OSError, ValueError, csv.Error) as error:
             reason = error.given if isinstance(error, InputError) else error
             raise InputError(
@@ -213,7 +214,7 @@ class Predictions:
             if len(row) != len(header):
                 raise ValueError(f"row {number} has {len(row)} entries, the first line {len(header)}")
             if row[3] not in labels:
-                raise ValueError(f"row {number} says {row[3]!r}, which is none of the labels {', '.join(labels)}")
+                raise ValueError(f"row {number} says {row[3]!r}, which is not one of the labels {', '.join(labels)}")
         place = {label: number for number, label in enumerate(labels)}
         columns = list(zip(*rows, strict=True)) or [()] * len(header)
         first = len(header) - len(labels)
@@ -232,13 +233,13 @@ def _check_names(labels: Sequence[str], keys: Names, videos: Names) -> None:
     for what, names in (("label", list(labels)), ("key", keys.tolist())):
         twice = _first_double(names)
         if twice is not None or "" in names or not names:
-            said = f"The {what} {twice!r} is there twice." if twice is not None else f"A {what} without a name."
-            raise InputError(said, f"{what}s that have a name, each its own", f"correct the {what}s")
+            given = f"Duplicate {what} {twice!r}." if twice is not None else f"A {what} without a name."
+            raise InputError(given, f"{what}s that are unique and not empty", f"correct the {what}s")
     if "" in videos:
         raise InputError(
             f"The clip {str(keys[videos == ''][0])!r} has no video.",
-            "the name of the video that the clip was cut of",
-            "give a clip that was not cut of a longer video its own key",
+            "the name of the video that the clip was cut from",
+            "give a clip that was not cut from a longer video its own key",
         )
 
 
@@ -251,18 +252,19 @@ def _check_truth(truth: npt.NDArray[np.generic], labels: Sequence[str]) -> None:
     if truth.dtype.kind not in "iu" or truth.min() < 0 or truth.max() >= len(labels):
         raise InputError(
             f"Truth {truth.min()} to {truth.max()} ({truth.dtype}).",
-            f"whole numbers 0 to {len(labels) - 1}, one for each of {', '.join(labels)}",
+            f"integers from 0 to {len(labels) - 1}, one for each of {', '.join(labels)}",
             "check the order of the labels",
         )
 
 
 def _check_probabilities(probabilities: npt.NDArray[np.float64], keys: Names) -> None:
-    # Written so that NaN, which compares as false, is wrong.
-    fine = (probabilities >= 0).all(axis=1) & (abs(probabilities.sum(axis=1) - 1) <= _SUM_TOLERANCE)
-    if not fine.all():
-        row = int(np.flatnonzero(~fine)[0])
+    # Written so that NaN, which compares as false, is refused.
+    valid = (probabilities >= 0).all(axis=1) & (abs(probabilities.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    if not valid.all():
+        row = int(np.flatnonzero(~valid)[0])
+        example = f"{str(keys[row])!r}: {probabilities[row]}"
         raise InputError(
-            f"{(~fine).sum()} of {len(keys)} clips lack probabilities, e.g. {str(keys[row])!r}: {probabilities[row]}",
-            "numbers of 0 to 1 that sum to 1 for each clip",
+            f"{(~valid).sum()} of {len(keys)} clips have no valid probabilities, e.g. {example}",
+            "numbers from 0 to 1 that sum to 1 for each clip",
             "take the softmax of logits; numbers that are not finite come from a network that diverged",
         )

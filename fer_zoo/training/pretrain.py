@@ -1,7 +1,8 @@
 """Frame-wise pre-training: the backbone's 2D twin learns on single frames, then its kernels are inflated to 3D.
 
-A clip's ten frames are nearly alike, so a step on single frames of many clips teaches more for its cost. Inflation as
-in I3D (Carreira & Zisserman 2017), but into the middle time step only, so that each output frame starts as the twin's.
+The frames of a clip are nearly alike, so a step on single frames of many clips costs less for what is learned.
+Inflation as in I3D (Carreira & Zisserman 2017), but into the middle time step only, so that each output frame starts as
+the twin's.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from fer_zoo.specs import ComponentSpec, Recipe
 def frame_recipe(recipe: Recipe) -> Recipe:
     """Return the recipe that trains the 2D twin on single frames by the settings under `pretrain`.
 
-    A backbone registered with `frame_wise=True` is its own twin. What names the recipe is left out, so that recipes
-    which differ only behind the backbone have one and the same.
+    A backbone registered with `frame_wise=True` is its own twin. Description and published values are left out, so that
+    recipes that differ only behind the backbone have the same frame recipe.
 
     Raises:
         TrainingError: the backbone has no 2D twin.
@@ -52,7 +53,7 @@ def inflate(backbone: nn.Module, twin: nn.Module) -> None:
     """Copy a 2D twin into a 3D backbone: each kernel into the middle time step, zeros before and after it.
 
     Raises:
-        TrainingError: the twin is of another network.
+        TrainingError: the twin belongs to a different network.
     """
     source, target = twin.state_dict(), backbone.state_dict()
     if source.keys() != target.keys():

@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, not on what was drawn before: so a resumed run needs no state."""
+"""Random numbers that depend on their purpose, not on what was drawn before, so that a resumed run needs no state."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def kernels(*, deterministic: bool) -> Iterator[None]:
             raise TrainingError(
                 f"train.deterministic: {str(error).splitlines()[0]}",
                 "a network whose every part has a deterministic kernel on this device",
-                "set train.deterministic=false, train on a CPU, or exchange that part",
+                "set train.deterministic=false, train on a CPU, or replace that part",
             ) from error
         raise
     finally:

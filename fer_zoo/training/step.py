@@ -9,15 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fer_zoo.data.augment import augment_batch
-from fer_zoo.data.clips import ClipSet
-from fer_zoo.specs import Recipe, TrainSpec
+from fer_zoo.specs import Recipe
 from fer_zoo.training.batches import Piece
-from fer_zoo.training.optim import learning_rate, update_average
-from fer_zoo.training.processes import share_statistics
+from fer_zoo.training.distributed import share_statistics
 from fer_zoo.training.run import Run
 from fer_zoo.training.seed import generator, seed_torch
 
@@ -35,7 +32,7 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Examples:
-    """What the network is given and what it should say: labels and their shares are (n, 1), or (n, 2) where mixed."""
+    """What the network is given and should predict: labels and their shares are (n, 1), or (n, 2) where mixed."""
 
     clips: Tensor
     landmarks: Tensor
@@ -43,33 +40,32 @@ class Examples:
     shares: Tensor
 
 
-def train_step(run: Run, pieces: Iterable[Piece], clips: ClipSet, total: int) -> float:
-    """One step of the optimizer on this process's pieces of the batch; returns the mean loss of the whole batch.
+def train_step(run: Run, pieces: Iterable[Piece]) -> float:
+    """Take one step of the optimizer on this process's pieces of the batch; returns the mean loss of the whole batch.
 
     Raises:
         DivergedError: loss or gradient is not finite.
     """
     accelerator, spec, step = run.accelerator, run.recipe.train, run.progress.step
-    weights = class_weights(spec, clips).to(accelerator.device)
-    rate = learning_rate(spec, step, total)
     for group in run.optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = spec.lr * run.schedule(step)
     run.model.train()
     run.optimizer.zero_grad()
     summed = torch.zeros((), device=accelerator.device)
     for piece in pieces:
-        with nullcontext() if piece.last else accelerator.no_sync(run.called):
-            examples = change(piece, run.recipe, exact=clips.exact, device=accelerator.device)
+        with nullcontext() if piece.last else accelerator.no_sync(run.wrapped):
+            examples = change(piece, run.recipe, exact=run.exact, device=accelerator.device)
             seed_torch(run.recipe.seed, "dropout", step, piece.places[piece.first])
-            logits = run.called(examples.clips, examples.landmarks)
+            logits = run.wrapped(examples.clips, examples.landmarks).float()
+            losses = torch.stack([run.loss(logits, labels) for labels in examples.labels.T], dim=1)
             # Of the whole batch, so that the pieces' gradients add up to its own; processes are averaged.
-            loss = _loss(logits.float(), examples, weights, spec.label_smoothing) / spec.batch_size
+            loss = (losses * examples.shares).sum() / spec.batch_size
             accelerator.backward(loss * accelerator.num_processes)
             summed += loss.detach()
     limit = math.inf if spec.clip_grad is None else spec.clip_grad
     gradient = float(accelerator.clip_grad_norm_(run.model.parameters(), limit))
     value = float(accelerator.reduce(summed, "sum"))
-    # The scaler leaves such a step out.
+    # The scaler skips such a step.
     overflow = accelerator.scaler is not None and accelerator.scaler.get_scale() > _SMALLEST_SCALE
     if not math.isfinite(value) or not (math.isfinite(gradient) or overflow):
         raise DivergedError(value, gradient)
@@ -83,9 +79,12 @@ def train_step(run: Run, pieces: Iterable[Piece], clips: ClipSet, total: int) ->
 
 
 def change(piece: Piece, recipe: Recipe, *, exact: bool, device: torch.device) -> Examples:
-    """Change the clips of a piece at random, on `device`, and mix them where the recipe says so."""
+    """Change the clips of a piece at random, on `device`, and mix them if the recipe says so.
+
+    Args:
+        exact: the landmarks are rendered; a detector's already have its noise.
+    """
     spec = recipe.train
-    # A detector's points are as inexact as they are.
     augment = spec.augment if exact else spec.augment.model_copy(update={"detector_noise": False})
     frames = piece.frames.to(device, non_blocking=True)
     clips, landmarks = augment_batch(frames, piece.landmarks, recipe.model.input, augment, piece.rngs)
@@ -110,23 +109,21 @@ def change(piece: Piece, recipe: Recipe, *, exact: bool, device: torch.device) -
 
 
 def _share(recipe: Recipe, piece: Piece, number: int) -> float:
-    """Share of a clip in its mixture, half or more: it is the clip whose landmarks are kept."""
+    """Share of a clip in its mixture, half or more: its landmarks are those that are kept."""
     alpha = recipe.train.mixup
     drawn = generator(recipe.seed, "mixup", piece.step, piece.places[number]).beta(alpha, alpha)
     return float(max(drawn, 1 - drawn))
 
 
-def class_weights(spec: TrainSpec, clips: ClipSet) -> Tensor:
-    """Weight of a clip's loss by its class (classes,): all ones, or inverse to how many clips the class has."""
-    counts = np.bincount(clips.labels, minlength=len(clips.names))
-    if spec.class_weights == "none":
-        return torch.ones(len(counts))
-    return torch.from_numpy(len(clips) / ((counts > 0).sum() * np.maximum(counts, 1))).float()
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights and norm statistics towards the model's.
 
-
-def _loss(logits: Tensor, examples: Examples, weights: Tensor, smoothing: float) -> Tensor:
-    """Sum over the clips of the cross entropies with their labels, by share and weight."""
-    one_each = [
-        F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing) for labels in examples.labels.T
-    ]
-    return (torch.stack(one_each, dim=1) * examples.shares * weights[examples.labels]).sum()
+    The first steps count more, or the average would long remember the random start.
+    """
+    share = 1 - min(decay, (1 + step) / (10 + step))
+    kept, fresh = average.state_dict(), model.state_dict()
+    floats = [key for key, value in kept.items() if value.is_floating_point()]
+    torch._foreach_lerp_([kept[key] for key in floats], [fresh[key] for key in floats], share)
+    for key in kept.keys() - set(floats):
+        kept[key].copy_(fresh[key])

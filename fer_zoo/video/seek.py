@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from fer_zoo.video.decode import Decoding
+
 
 class Mark(NamedTuple):
     """A frame as decoding from the start met it: time stamp, seconds, and of a frame to start from a checksum."""
@@ -33,13 +35,10 @@ class Marks:
         """Whether another frame than this was met under its number."""
         return number < len(self.frames) and self.frames[number].stamp != raw.pts
 
-    def leap(self, number: int, container: Any, stream: Any, decoded: Iterator[Any]) -> tuple[int, Iterator[Any]]:
-        """Move a fresh container to the last known key frame that is not after frame `number`.
+    def leap(self, number: int, decoding: Decoding) -> tuple[int, Iterator[Any]]:
+        """Move a fresh pass to the last known key frame that is not after frame `number`.
 
         Time stamps after seeking are not reliable in every format, so the key frame must also look as it did.
-
-        Args:
-            decoded: the stream's frames; nothing of it was read.
 
         Returns:
             The key frame's number and the frames from it on; number 0 and no frames if the file does not lead there.
@@ -52,9 +51,10 @@ class Marks:
             return 0, iter(())
         mark = self.frames[at]
         try:
-            container.seek(mark.stamp, stream=stream)
+            decoding.container.seek(mark.stamp, stream=decoding.stream)
         except FFmpegError:
             return 0, iter(())
+        decoded = decoding.frames()
         for raw in itertools.takewhile(lambda raw: raw.pts is not None and raw.pts <= mark.stamp, decoded):
             if raw.pts == mark.stamp:
                 same = _checksum(raw) == mark.checksum

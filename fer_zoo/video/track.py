@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,7 +37,7 @@ _SAME_FACE = 0.3
 
 @dataclass(frozen=True)
 class FaceTrack:
-    """One person's face in a video, one entry a frame.
+    """One person's face in a video, one entry per frame.
 
     Attributes:
         times: seconds since the first frame, float64 (N,).
@@ -45,6 +46,7 @@ class FaceTrack:
         points: float32 (N, 68, 2) in the same pixels, NaN without a face.
         people: how many different faces were followed in all.
         scores: the landmarker's score of each frame's face, float32 (N,), NaN without a face.
+        shape_changes: frames from which on the picture has another shape.
     """
 
     times: NDArray[np.float64]
@@ -53,6 +55,7 @@ class FaceTrack:
     points: Floats
     people: int
     scores: Floats
+    shape_changes: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.states)
@@ -102,11 +105,45 @@ def _followed(
     return session
 
 
+class _Faces:
+    """The faces of one person by frame number, in arrays: a long video has hundreds of thousands of them."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+        self._boxes, self._points = array("d"), array("f")
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._places
+
+    def __setitem__(self, index: int, face: Face) -> None:
+        self._places[index] = len(self._boxes) // 5
+        self._boxes.extend((*face.box, face.score))
+        self._points.extend(np.asarray(face.points, np.float32).ravel())
+
+    def __delitem__(self, index: int) -> None:
+        del self._places[index]
+
+    def __getitem__(self, index: int) -> Face:
+        place = self._places[index]
+        *box, score = self._boxes[5 * place : 5 * place + 5]
+        points = np.array(self._points[136 * place : 136 * place + 136], np.float32).reshape(68, 2)
+        return Face(Box(*box), score, points)
+
+    def frames(self) -> list[int]:
+        return sorted(self._places)
+
+    def boxes(self) -> Iterator[Box]:
+        return (Box(*self._boxes[5 * place : 5 * place + 4]) for place in self._places.values())
+
+
 @dataclass
 class _Person:
     """Everything known of one face: where it was in which frame, and whether it is being followed now."""
 
-    faces: dict[int, Face] = field(default_factory=dict)
+    faces: _Faces = field(default_factory=_Faces)
     last_index: int = -1
     present: bool = True
 
@@ -121,12 +158,12 @@ class _Person:
 
     @property
     def weight(self) -> float:
-        return sum(face.box.side for face in self.faces.values())
+        return sum(box.side for box in self.faces.boxes())
 
     def centrality(self, size: tuple[int, int]) -> float:
         """Sum over its frames of how near to the middle it is: 1 there, 0 half a diagonal away."""
         middle, reach = (size[0] / 2, size[1] / 2), math.hypot(*size) / 2
-        return sum(1 - math.dist(face.box.centre, middle) / reach for face in self.faces.values())
+        return sum(1 - math.dist(box.centre, middle) / reach for box in self.faces.boxes())
 
 
 class TrackSession:
@@ -136,7 +173,8 @@ class TrackSession:
         self._landmarker = landmarker
         self._size = (1, 1)
         self._people: list[_Person] = []
-        self._times: list[float] = []
+        self._times = array("d")
+        self._shape_changes: list[int] = []
         self._last_search = -(10**9)
         # Frames since the last search: a face that is found by a search is followed back through them.
         self._recent: deque[VideoFrame] = deque(maxlen=landmarker.detect_every)
@@ -145,7 +183,12 @@ class TrackSession:
         """Look for the known faces in the next frame; search all of it when it is time, or when a face was lost."""
         self._times.append(frame.time_s)
         self._size = (frame.image.shape[1], frame.image.shape[0])
-        lost = False
+        lost = frame.reshaped
+        if frame.reshaped:  # every face is somewhere else now, and larger or smaller
+            self._shape_changes.append(frame.index)
+            self._recent.clear()
+            for person in self._people:
+                person.present = False
         for person in self._people:
             if not person.present:
                 continue
@@ -178,19 +221,19 @@ class TrackSession:
             self._search(self._recent.pop())
 
     def _track(self, person: _Person, scale: float, max_gap_s: float) -> FaceTrack:
-        faces: list[Face | None] = [
-            face.scaled(scale) if (face := person.faces.get(index)) else None for index in range(len(self._times))
-        ]
-        states: list[State] = ["none" if face is None else "tracked" for face in faces]
-        for index, face in _bridged(faces, self._times, max_gap_s):
-            faces[index], states[index] = face, "interpolated"
-        points = np.full((len(faces), 68, 2), np.nan, np.float32)
-        for index, found in enumerate(faces):
-            if found is not None:
-                points[index] = found.points
-        boxes = tuple(None if face is None else face.box for face in faces)
-        scores = np.array([np.nan if face is None else face.score for face in faces], np.float32)
-        return FaceTrack(np.array(self._times), tuple(states), boxes, points, len(self._people), scores)
+        count = len(self._times)
+        boxes, states = list[Box | None]([None] * count), list[State](["none"] * count)
+        points, scores = np.full((count, 68, 2), np.nan, np.float32), np.full(count, np.nan, np.float32)
+
+        def put(index: int, face: Face, state: State) -> None:
+            boxes[index], states[index], points[index], scores[index] = face.box, state, face.points, face.score
+
+        for index in person.faces.frames():
+            put(index, person.faces[index].scaled(scale), "tracked")
+        for index, face in _bridged(person.faces, self._times, self._shape_changes, max_gap_s):
+            put(index, face.scaled(scale), "interpolated")
+        changes = tuple(self._shape_changes)
+        return FaceTrack(np.array(self._times), tuple(states), tuple(boxes), points, len(self._people), scores, changes)
 
     def _search(self, frame: VideoFrame) -> None:
         self._last_search = frame.index
@@ -209,7 +252,8 @@ class TrackSession:
                 continue
             gap = frame.time_s - self._times[person.last_index]
             distance = _distance(face, person.last)
-            if gap > _FORGET_S or distance <= _REACH + _REACH_PER_S * gap:
+            moved = bool(self._shape_changes) and person.last_index < self._shape_changes[-1]
+            if moved or gap > _FORGET_S or distance <= _REACH + _REACH_PER_S * gap:
                 candidates.append((distance, person))
         if candidates:
             return min(candidates, key=lambda pair: pair[0])[1]
@@ -232,7 +276,7 @@ class TrackSession:
             if person.present and any(_same(person.last, kept.last) for kept in present[:rank] if kept.present):
                 person.present = False
                 del person.faces[index]
-                person.last_index = max(person.faces)
+                person.last_index = max(person.faces.frames())
 
 
 def _same(one: Face, other: Face) -> bool:
@@ -246,16 +290,17 @@ def _distance(one: Face, other: Face) -> float:
     return float(np.hypot(x1 - x0, y1 - y0) / max(sides) + abs(np.log2(sides[0] / sides[1])))
 
 
-def _bridged(faces: Sequence[Face | None], times: Sequence[float], max_gap_s: float) -> Iterable[tuple[int, Face]]:
+def _bridged(
+    faces: _Faces, times: Sequence[float], changes: Sequence[int], max_gap_s: float
+) -> Iterator[tuple[int, Face]]:
     """Faces of the frames between two that have one, at most `max_gap_s` seconds without; on straight lines."""
-    found = [index for index, face in enumerate(faces) if face is not None]
-    for start, end in itertools.pairwise(found):
+    for start, end in itertools.pairwise(faces.frames()):
         # Without a face from the frame after `start` to the one before `end`.
         if end - start < 2 or times[end - 1] - times[start] > max_gap_s + 1e-9:
             continue
+        if any(start < change <= end for change in changes):
+            continue
         before, after = faces[start], faces[end]
-        assert before is not None
-        assert after is not None
         for index in range(start + 1, end):
             share = (times[index] - times[start]) / (times[end] - times[start])
             yield index, _between(before, after, share)

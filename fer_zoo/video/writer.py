@@ -96,6 +96,10 @@ class VideoWriter:
             raise InputError("A video without frames.", "one frame or more", "add images before the block ends")
         self._container.mux(self._stream.encode(None))
 
+    def close(self) -> None:
+        """Let go of the encoder, whose threads end with the last reference to it; see `Decoding`."""
+        self._container = self._stream = None
+
 
 @contextmanager
 def write_video(path: str | Path, rate: Fraction | float) -> Iterator[VideoWriter]:
@@ -117,8 +121,11 @@ def write_video(path: str | Path, rate: Fraction | float) -> Iterator[VideoWrite
             options = {"movflags": "+faststart"} if temporary.suffix.lower() in (".mp4", ".mov") else {}
             with _container(temporary, options) as container:
                 writer = VideoWriter(container, rate)
-                yield writer
-                writer.finish()
+                try:
+                    yield writer
+                    writer.finish()
+                finally:
+                    writer.close()
         except av.error.FFmpegError as error:
             raise VideoError(
                 f"{path} cannot be written: {error.strerror or error}.",

@@ -1,61 +1,117 @@
-"""Whether a weights folder is fit to be passed on: all there, true to its card, and saying what it said."""
+"""Whether a weights folder can be trusted by others: complete, true to its card, and with the logits that it had."""
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import math
-import re
-from contextlib import suppress
 from pathlib import Path
 
-from fer_zoo.errors import FerZooError, WeightsError
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
-from fer_zoo.recipes import load_recipe
-from fer_zoo.specs import Metrics
-from fer_zoo.weights.building import build_to_fill
-from fer_zoo.weights.config import FORMAT
+from fer_zoo.specs import InputSpec, Metrics
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, damaged, other_file, sha256
-from fer_zoo.weights.folder import WeightsFolder, read_folder
-from fer_zoo.weights.loading import read_facts, read_features, read_head
-from fer_zoo.weights.proof import check_proof
+from fer_zoo.weights.folder import WeightsFolder, read_folder, read_recipe
+from fer_zoo.weights.loading import load_tensors, read_safetensors, read_tensors, refuse_not_finite
+
+TOLERANCE = 1e-4
 
 
 def check_folder(folder: str | Path) -> WeightsFolder:
     """Check a weights folder as a whole.
 
     All its files are there (the picture of the confusion matrix may be missing), the card has labels, terms and
-    figures that add up, the recipe is the one that its tensors were made by, every sha256 is right, the network loads
-    strictly and says of the face in check.safetensors what it said when it was written.
+    metrics that add up, the recipe is the one that its tensors name, every sha256 is right, the network loads strictly
+    and gives the logits in check.safetensors for the rendered face in it.
 
     Raises:
         WeightsError: something is not so; the text says what.
     """
     found = read_folder(folder)
-    if found.format != FORMAT:
-        raise WeightsError(
-            f"{found.path} has format {found.format}, which loads but does not show that it is sound.",
-            f"format {FORMAT}",
-            f"write it anew: fer_zoo.weights.rewrite({str(found.path)!r}, NEW_FOLDER)",
-        )
     if not (found.path / CHECK).is_file():
         raise WeightsError(f"{found.path} lacks {CHECK}.", "a whole weights folder", "get the folder again")
     _check_card(found)
     _check_beside(found)
-    _check_recipe(found)
-    # In two goes: the activations of a large clip and the weights of a large head need not be there together.
-    model = build_to_fill(found.spec)
-    read_features(model, found)
-    check_proof(found.path / CHECK, model, before_head=lambda: _on_to_head(model, found))
+    tensors, facts = read_tensors(found)
+    _check_recipe(found, facts.get("recipe_sha256"))
+    check_proof(found.path / CHECK, load_tensors(found, tensors))
     return found
 
 
-def _on_to_head(model: FERModel, found: WeightsFolder) -> None:
-    """Let go of the backbone, which has done its part, then read the rest and check every sha256."""
-    model.backbone.to("meta")
-    # glibc keeps what was freed of the activations.
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    read_head(model, found)
+def write_proof(path: Path, model: FERModel) -> None:
+    """Render a face as the network is to see it, and write it with the network's logits, computed in float32 on CPU.
+
+    Raises:
+        WeightsError: a logit is not finite.
+    """
+    frames, landmarks = _face(model.input_spec.model_dump_json())
+    logits = _logits(model, frames, landmarks)
+    refuse_not_finite({"logits": logits}, f"What {model.spec.name} predicts for a rendered face", "train it again")
+    save_file({"frames": frames, "landmarks": landmarks, "logits": logits}, path)
+
+
+def check_proof(path: Path, model: FERModel) -> None:
+    """Compare the network's logits for the rendered face with those that were written with its weights.
+
+    Raises:
+        WeightsError: the file is damaged, made for another network, or the logits differ.
+    """
+    clip = model.input_spec
+    _, stored = read_safetensors(path)
+    wanted = {
+        "frames": (torch.uint8, (clip.frames, clip.size, clip.size, 3)),
+        "landmarks": (torch.float32, (clip.frames, clip.landmarks.points, 2)),
+        "logits": (torch.float32, (len(model.labels),)),
+    }
+    if (there := {name: (value.dtype, tuple(value.shape)) for name, value in stored.items()}) != wanted:
+        holds, accepted = (
+            ", ".join(f"{name} {dtype} {shape}" for name, (dtype, shape) in sorted(kinds.items()))
+            for kinds in (there, wanted)
+        )
+        raise WeightsError(f"{path} holds {holds or 'nothing'}.", accepted, "get the folder again")
+    logits = _logits(model, stored["frames"], stored["landmarks"])
+    if not torch.allclose(logits, stored["logits"], rtol=TOLERANCE, atol=TOLERANCE):
+        gap = (logits - stored["logits"]).abs().max().item()
+        raise WeightsError(
+            f"The logits for the face in {path} are not those that were written: a logit is off by {gap:.3g}.",
+            f"the same logits within {TOLERANCE:g}",
+            "get the folder again; if it is whole, report it: this version of fer_zoo computes something else",
+        )
+
+
+@torch.inference_mode()
+def _logits(model: FERModel, frames: Tensor, landmarks: Tensor) -> Tensor:
+    """Logits (K,) of one clip, frames uint8 (T, S, S, 3) and landmarks (T, 68, 2); leaves the model's modes alone."""
+    from fer_zoo.video.crop import normalise
+
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.autocast("cpu", enabled=False):
+            return model(normalise(frames, model.input_spec)[None], landmarks[None])[0].clone()
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@functools.lru_cache(maxsize=4)
+def _face(input_spec: str) -> tuple[Tensor, Tensor]:
+    """A rendered smile, never a picture of a person, cut as the input spec says."""
+    from fer_zoo.synth import render_clip
+    from fer_zoo.synth.clip import MAX_SIZE, MIN_SIZE
+    from fer_zoo.video.crop import crop_clip, place_crop
+
+    spec = InputSpec.model_validate_json(input_spec)
+    # In a render the face's square takes some 0.58 of the side, and the crop `scale` times as much.
+    side = min(max(math.ceil(spec.size / (0.58 * spec.crop.scale)), MIN_SIZE), MAX_SIZE)
+    clip = render_clip(0, "happiness", frames=spec.frames, size=side, fps=spec.fps)
+    place = place_crop(clip.landmarks, spec.crop)
+    assert place is not None
+    frames, landmarks = crop_clip(clip.frames, clip.landmarks, place, spec.size)
+    return torch.from_numpy(frames), torch.from_numpy(landmarks)
 
 
 def _check_card(found: WeightsFolder) -> None:
@@ -63,16 +119,16 @@ def _check_card(found: WeightsFolder) -> None:
     problems = [] if card.metrics else ["it has no figures"]
     problems += [f"{field} is empty" for field in ("name", "protocol", "commit") if not getattr(card, field).strip()]
     for part, metrics in card.metrics.items():
-        problems += [f"{part}: {problem}" for problem in _figures_problems(metrics, len(card.labels))]
+        problems += [f"{part}: {problem}" for problem in _metrics_problems(metrics, len(card.labels))]
     if problems:
         raise WeightsError(
-            f"{path} is no complete card: {'; '.join(problems)}.",
-            "labels, terms and figures that add up",
-            "correct the front matter of the card, or write the weights anew",
+            f"{path} is not a complete card: {'; '.join(problems)}.",
+            "labels, terms and metrics that add up",
+            "correct the front matter of the card, or write the weights again",
         )
 
 
-def _figures_problems(metrics: Metrics, classes: int) -> list[str]:
+def _metrics_problems(metrics: Metrics, classes: int) -> list[str]:
     rows = metrics.confusion
     if len(rows) != classes or any(len(row) != classes for row in rows):
         return [f"the confusion matrix is not {classes} x {classes}"]
@@ -88,38 +144,27 @@ def _figures_problems(metrics: Metrics, classes: int) -> list[str]:
 
 
 def _check_beside(found: WeightsFolder) -> None:
-    told = found.card.beside
-    if lacking := {CONFIG, CHECK, RECIPE} - told.keys():
-        raise damaged(found.path / CARD, f"it says no sha256 of {', '.join(sorted(lacking))}")
-    for name, wanted in told.items():
+    beside = found.card.beside
+    if missing := {CONFIG, CHECK, RECIPE} - beside.keys():
+        raise damaged(found.path / CARD, f"it says no sha256 of {', '.join(sorted(missing))}")
+    for name, wanted in beside.items():
         path = found.path / name
         if (path.is_file() or name != PICTURE) and (digest := sha256(path)) != wanted:
             raise other_file(path, digest, wanted)
 
 
-def _check_recipe(found: WeightsFolder) -> None:
+def _check_recipe(found: WeightsFolder, wanted: object) -> None:
     path = found.path / RECIPE
-    facts, _ = read_facts(found)
-    if (digest := sha256(path)) != facts.get("recipe_sha256"):
+    if (digest := sha256(path)) != wanted:
         raise WeightsError(
             f"{path} is not the recipe that the tensors name: sha256 {digest[:12]}....",
             "the recipe as it was written",
             "get the folder again",
         )
-    try:
-        # Only a recipe that stands alone is written: it must not pull in files beside it.
-        if re.search(r"^\s*[\"']?extends\b", path.read_text(encoding="utf-8"), re.MULTILINE):
-            raise WeightsError(f"{path} extends another recipe.", "a recipe that stands alone", "write it in full")
-        recipe = load_recipe(path)
-    except WeightsError:
-        raise
-    except (FerZooError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} is no recipe: {error}", "a recipe of this version of fer_zoo", "update fer_zoo"
-        ) from error
+    recipe = read_recipe(found.path)
     if recipe.protocol != found.card.protocol:
         raise WeightsError(
             f"The card says the protocol {found.card.protocol!r}; the recipe {recipe.protocol!r}.",
             "the same protocol",
-            "correct the card, or write the weights anew",
+            "correct the card, or write the weights again",
         )

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from fer_zoo._version import __version__
 from fer_zoo.errors import FerZooError, WeightsError
 from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Registry
 from fer_zoo.specs import ComponentSpec, InputSpec, ModelSpec
 from fer_zoo.specs.base import Spec
-from fer_zoo.weights.files import damaged, parse_json, read_text, told
+from fer_zoo.weights.files import damaged, describe, parse_json, read_text
 
 FORMAT: Literal[2] = 2
-FORMATS = (1, 2)
 # Ten times what any network of the registry takes, and still what a computer can hold.
 _MOST_FRAMES, _MOST_SIZE, _MOST_PIXELS = 10_000, 10_000, 10**9
 _LARGEST_OPTION, _LONGEST_OPTION, _LONGEST_LABEL = 10**6, 10_000, 200
 
 
-@dataclass(frozen=True)
-class Config:
-    """What config.json says: the network, the format, and which fer_zoo and which version of the detector it was.
+class Config(Spec):
+    """What config.json holds: the network, and the versions of fer_zoo and of the detector that it was trained with."""
 
-    The last two are "unknown" in format 1, which did not say.
-    """
-
-    spec: ModelSpec
-    format: int
-    version: str = "unknown"
-    detector_version: str = "unknown"
-
-
-class _Format1(Spec):
-    format: Literal[1]
-    model: ModelSpec
-
-
-class _Format2(Spec):
     format: Literal[2]
     library: Literal["fer-zoo"]
     version: str
@@ -49,45 +32,32 @@ class _Format2(Spec):
 
 
 def config_fields(spec: ModelSpec, detector_version: str) -> dict[str, Any]:
-    """What is written to config.json, in the newest format."""
-    import fer_zoo
-
-    made = _Format2(
-        format=FORMAT,
-        library="fer-zoo",
-        version=fer_zoo.__version__,
-        model=spec,
-        detector_version=detector_version,
-    )
+    """Return what is written to config.json."""
+    made = Config(format=FORMAT, library="fer-zoo", version=__version__, model=spec, detector_version=detector_version)
     return made.model_dump(mode="json")
 
 
 def read_config(path: str | Path) -> Config:
-    """Read a config.json of any format; nothing is built and no other file is opened.
+    """Read a config.json; nothing is built and no other file is opened.
 
     Raises:
-        WeightsError: it is too large or damaged, of an unknown format, says what is not known, names a component or an
-            option that does not exist, or absurd sizes.
+        WeightsError: it is too large or damaged, of an unknown format, has unknown keys, names a component or an option
+            that does not exist, or absurd sizes.
     """
     path = Path(path)
-    text = read_text(path)
     try:
-        fields = parse_json(text)
+        fields = parse_json(read_text(path))
         version = fields.get("format")
         if version is None:
             raise ValueError("it names no format, so it is none of fer_zoo's")
-        if type(version) is not int or version not in FORMATS:
-            raise WeightsError(
-                f"{path} has format {repr(version)[:80]}.",
-                f"format {' or '.join(map(str, FORMATS))}",
-                "update fer_zoo, or write it anew",
-            )
-        found = (_Format1 if version == 1 else _Format2).model_validate(fields)
+        if type(version) is not int or version != FORMAT:
+            raise WeightsError(f"{path} has format {repr(version)[:80]}.", f"format {FORMAT}", "update fer_zoo")
+        found = Config.model_validate(fields)
     except ValidationError as error:
-        raise damaged(path, told(error)) from error
+        raise damaged(path, describe(error)) from error
+    except WeightsError:
+        raise
     except ValueError as error:
-        if isinstance(error, WeightsError):
-            raise
         raise damaged(path, error) from error
     if problems := [*_unknown_parts(found.model), *_absurd(found.model)]:
         raise WeightsError(
@@ -95,9 +65,7 @@ def read_config(path: str | Path) -> Config:
             "components and options of this version of fer_zoo, of sizes that a network has",
             "update fer_zoo, or install the plug-in that has the component",
         )
-    if isinstance(found, _Format1):
-        return Config(found.model, 1)
-    return Config(found.model, FORMAT, found.version, found.detector_version)
+    return found
 
 
 def local_options(spec: ModelSpec) -> list[str]:
@@ -140,7 +108,7 @@ def _absurd(spec: ModelSpec) -> list[str]:
             if not _sane(value):
                 problems.append(f"{part}.{key} is absurdly large")
     if any(len(label) > _LONGEST_LABEL or not label.isprintable() for label in spec.labels):
-        problems.append("labels: one is no printable name")
+        problems.append("labels: one is not a printable name")
     return problems
 
 

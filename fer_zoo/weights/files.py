@@ -1,15 +1,15 @@
-"""Names of the files of a weights folder, and reading of what a stranger wrote: bounded, strict, only data."""
+"""Names of the files of a weights folder, and bounded, strict reading of untrusted text."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from fer_zoo import documents
 from fer_zoo.errors import WeightsError
 
 CONFIG = "config.json"
@@ -22,7 +22,6 @@ PICTURE = "confusion.png"
 SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
 # Far above what is written: a config has some kilobytes, a card of 400 classes half a megabyte a part.
 LARGEST = {CONFIG: 2**20, RECIPE: 2**20, CARD: 2**22, INDEX: 2**24}
-DEEPEST = 16
 
 
 def sha256(path: str | Path) -> str:
@@ -33,7 +32,8 @@ def sha256(path: str | Path) -> str:
 
 def damaged(path: Path, why: object, do: str = "get the folder again") -> WeightsError:
     """Build the error for a file that is not as it was written."""
-    problem = f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why
+    named = isinstance(why, Exception) and not isinstance(why, documents.DocumentError)
+    problem = f"{type(why).__name__}: {why}" if named else why
     return WeightsError(f"{path} is damaged: {problem}", "the file as it was written", do)
 
 
@@ -46,8 +46,8 @@ def other_file(path: Path, digest: str, wanted: str) -> WeightsError:
     )
 
 
-def told(error: ValidationError) -> str:
-    """The first problems that a spec found, one line each, without the values: they may be long."""
+def describe(error: ValidationError) -> str:
+    """Return the first problems that a spec found, without the values, which may be long."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:6])
 
@@ -56,34 +56,24 @@ def read_text(path: Path) -> str:
     """Read a UTF-8 text file no larger than its kind may be.
 
     Raises:
-        WeightsError: it is not there, cannot be read, is too large or no UTF-8.
+        WeightsError: it is missing, cannot be read, is too large or not UTF-8.
     """
-    most = LARGEST[path.name]
     try:
-        with path.open("rb") as stream:
-            content = stream.read(most + 1)
-        if len(content) <= most:
-            return content.decode("utf-8")
+        return documents.read_text(path, LARGEST[path.name])
     except (OSError, ValueError) as error:
         raise damaged(path, error) from error
-    raise WeightsError(
-        f"{path} is larger than {most} bytes.", f"up to {most} bytes", "do not use it: no such file was ever written"
-    )
 
 
 def parse_json(text: str) -> dict[str, Any]:
-    """Parse a JSON object: no key twice, no NaN and no infinity, no control characters, and little nested.
+    """Parse a JSON object, as `documents.parse_json`; its strings are single lines.
 
     Raises:
         ValueError: it is something else.
     """
-    try:
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    value = documents.parse_json(text)
     if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
-    _check_depth(value, DEEPEST)
+        raise ValueError("it is not a JSON object")
+    _refuse_lines(value)
     return value
 
 
@@ -92,24 +82,9 @@ def is_plain(text: str, also: str = "") -> bool:
     return not any((char < " " or "\x7f" <= char <= "\x9f") and char not in also for char in text)
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} stands twice")
-        found[key] = value
-    return found
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number of JSON")
-
-
-def _check_depth(value: Any, left: int) -> None:
-    if not left:
-        raise ValueError(f"it is nested more than {DEEPEST} deep")
+def _refuse_lines(value: Any) -> None:
     if isinstance(value, dict | list):
         for inner in (*value, *value.values()) if isinstance(value, dict) else value:
-            _check_depth(inner, left - 1)
+            _refuse_lines(inner)
     elif isinstance(value, str) and not is_plain(value):
         raise ValueError(f"it has control characters: {value[:80]!r}")

@@ -8,27 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from fer_zoo.errors import WeightsError
+from fer_zoo.documents import parse_yaml
+from fer_zoo.errors import FerZooError, WeightsError
 from fer_zoo.paths import find_path
-from fer_zoo.specs import ModelSpec, WeightsCard
-from fer_zoo.weights.config import read_config
+from fer_zoo.recipe_documents import parse
+from fer_zoo.recipes import load_recipe
+from fer_zoo.specs import ModelSpec, Recipe, WeightsCard
+from fer_zoo.weights.config import Config, read_config
 from fer_zoo.weights.files import (
     CARD,
     CHECK,
     CONFIG,
-    DEEPEST,
     INDEX,
     PICTURE,
     RECIPE,
     SHARD,
     TENSORS,
     damaged,
+    describe,
     is_plain,
     read_text,
-    told,
 )
 
 
@@ -37,10 +38,18 @@ class WeightsFolder:
     """A weights folder whose config and card were read and agree; the tensors are not read yet."""
 
     path: Path
-    spec: ModelSpec
+    config: Config
     card: WeightsCard
-    format: int = 1
-    detector_version: str = "unknown"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The network."""
+        return self.config.model
+
+    @property
+    def detector_version(self) -> str:
+        """Version of the detector whose landmarks the network was trained on."""
+        return self.config.detector_version
 
     @property
     def tensor_files(self) -> Mapping[str, str]:
@@ -77,13 +86,13 @@ def read_beginning(path: Path) -> WeightsFolder:
         WeightsError: they are damaged, or disagree.
     """
     config, card = read_config(path / CONFIG), read_card(path / CARD)
-    if card.labels != config.spec.labels:
+    if card.labels != config.model.labels:
         raise WeightsError(
-            f"{path}: the card is labelled {', '.join(card.labels)}; the config {', '.join(config.spec.labels)}.",
+            f"{path}: the card has the labels {', '.join(card.labels)}; the config {', '.join(config.model.labels)}.",
             "the same labels in the same order",
             "get the folder again",
         )
-    return WeightsFolder(path, config.spec, card, config.format, config.detector_version)
+    return WeightsFolder(path, config, card)
 
 
 def read_card(path: str | Path) -> WeightsCard:
@@ -95,13 +104,13 @@ def read_card(path: str | Path) -> WeightsCard:
     path = Path(path)
     text = read_text(path)
     try:
-        matter = _front_matter(text)
+        matter = front_matter(text)
         if "fer_zoo" not in matter:
             raise ValueError("it has no record of fer_zoo's, so these are no weights of fer_zoo")
         card = WeightsCard.model_validate(matter["fer_zoo"])
     except ValidationError as error:
-        raise damaged(path, told(error)) from error
-    except (ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:
+        raise damaged(path, describe(error)) from error
+    except ValueError as error:
         raise damaged(path, error) from error
     digests = [card.sha256, *card.files.values(), *card.beside.values()]
     if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests):
@@ -114,6 +123,28 @@ def read_card(path: str | Path) -> WeightsCard:
     if not card.beside.keys() <= {CONFIG, CHECK, RECIPE, PICTURE}:
         raise damaged(path, "it names files that no weights folder has")
     return card
+
+
+def read_recipe(folder: str | Path) -> Recipe:
+    """Read the recipe of a weights folder, which a stranger may have written.
+
+    Raises:
+        WeightsError: it is missing, damaged, not a recipe of this version, or extends another one.
+    """
+    path = Path(folder) / RECIPE
+    try:
+        # Only recipes that extend nothing are written; one that does would read files beside it.
+        if "extends" in parse(path).data:
+            raise WeightsError(f"{path} extends another recipe.", "a recipe without `extends`", "write it in full")
+        return load_recipe(path)
+    except WeightsError:
+        raise
+    except (FerZooError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path} cannot be read: {error}",
+            "a recipe of this version of fer_zoo",
+            "get the folder again, or update fer_zoo",
+        ) from error
 
 
 def shard_names(count: int) -> list[str]:
@@ -135,46 +166,22 @@ def _refuse_missing(path: Path, names: list[str]) -> None:
 
 # What is printed beside other things.
 _ONE_LINE = ("name", "licence", "share_weights", "terms_source", "protocol", "commit", "hardware")
-# A record of a hundred classes has 10,000 numbers a part; more than these would take minutes to read.
-_LONGEST_MATTER, _MOST_NODES = 2**19, 40_000
+_LONGEST_MATTER = 2**19
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML without references, by which a small text can stand for an enormous one, and no key twice."""
+def front_matter(text: str) -> dict[str, Any]:
+    """The YAML at the beginning of a card.
 
-    depth = 0
-    nodes = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise ValueError("it has references (*NAME)")
-        self.depth += 1
-        self.nodes += 1
-        if self.nodes > _MOST_NODES:
-            raise ValueError(f"it has more than {_MOST_NODES} values")
-        if self.depth > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} deep")
-        node: yaml.Node | None = super().compose_node(parent, index)
-        self.depth -= 1
-        if isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float")) and ":" in node.value:
-            raise ValueError(f"{node.value[:20]!r} is no number")  # of base 60, slow to read and never written
-        return node
-
-    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
-        found: dict[Any, Any] = super().construct_mapping(node, deep)  # type: ignore[arg-type]
-        if len(found) < len(node.value):
-            raise ValueError("a key stands twice")
-        return found
-
-
-def _front_matter(text: str) -> Any:
+    Raises:
+        ValueError: there is none, or it is not a mapping.
+    """
     text = text.replace("\r\n", "\n")
     if not text.startswith("---\n") or "\n---\n" not in text[4:]:
         raise ValueError("README.md has no front matter between lines of ---")
     written = text[4:].split("\n---\n", 1)[0]
     if len(written) > _LONGEST_MATTER:
-        raise ValueError(f"its front matter is longer than {_LONGEST_MATTER} letters")
-    matter = yaml.load(written, Loader=_Loader)
+        raise ValueError(f"its front matter is longer than {_LONGEST_MATTER} characters")
+    matter = parse_yaml(written)
     if not isinstance(matter, dict):
-        raise ValueError("its front matter holds no keys")
+        raise ValueError("its front matter has no keys")
     return matter

@@ -1,163 +1,219 @@
-"""From a weights folder to a network: strict, sha256 verified, no more memory than the tensors take."""
+"""From a weights folder to a network: every sha256 is checked, then the tensors are loaded strictly."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
-from fer_zoo.errors import WeightsError
+from fer_zoo.compose import build
+from fer_zoo.errors import FerZooError, WeightsError
 from fer_zoo.model import FERModel
-from fer_zoo.specs import InputSpec
-from fer_zoo.weights.building import build_to_fill
-from fer_zoo.weights.files import INDEX, damaged, other_file, parse_json, read_text
+from fer_zoo.specs import InputSpec, ModelSpec
+from fer_zoo.weights.files import INDEX, damaged, other_file, parse_json, read_text, sha256
 from fer_zoo.weights.folder import WeightsFolder, read_folder
-from fer_zoo.weights.tensors import TensorFile, read_data, read_header
+
+# More than any network of the registry has.
+MOST_NUMBERS, MOST_TENSORS = 2 * 10**9, 100_000
 
 
 def load_weights(folder: str | Path) -> FERModel:
     """Build the network of a weights folder and load it, in evaluation mode, its card attached.
 
     Raises:
-        WeightsError: the folder is incomplete or damaged, or its tensors do not fit its own config.
+        WeightsError: the folder is incomplete or damaged, or its tensors do not fit its own config or are not finite.
     """
     found = read_folder(folder)
-    model = build_to_fill(found.spec)
-    read_into(model, found)
+    tensors, _ = read_tensors(found)
+    return load_tensors(found, tensors)
+
+
+def read_tensors(found: WeightsFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors of a folder, and the facts that its files hold: name, labels, input, recipe_sha256.
+
+    Raises:
+        WeightsError: a file cannot be read or is not the one that the card describes, or files disagree.
+    """
+    opened: dict[str, tuple[dict[str, str], dict[str, Tensor]]] = {}
+    for name, wanted in found.tensor_files.items():
+        path = found.path / name
+        if name != INDEX:
+            opened[name] = read_safetensors(path)
+        if (digest := _sha256(path)) != wanted:
+            raise other_file(path, digest, wanted)
+    texts = [texts for texts, _ in opened.values()]
+    if any(other != texts[0] for other in texts):
+        raise damaged(found.path, "its tensor files have different headers")
+    if INDEX in found.tensor_files:
+        _check_index(found.path / INDEX, {name: list(tensors) for name, (_, tensors) in opened.items()})
+    tensors = {key: tensor for _, tensors in opened.values() for key, tensor in tensors.items()}
+    return tensors, _facts(found, found.path / next(iter(opened)), texts[0])
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the texts in the header of a safetensors file and its tensors, which are mapped, not read.
+
+    Raises:
+        WeightsError: it is not a safetensors file, or is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError) as error:
+        raise damaged(path, error) from error
+
+
+def load_tensors(found: WeightsFolder, tensors: Mapping[str, Tensor]) -> FERModel:
+    """Build the network of a folder and load exactly these tensors.
+
+    Raises:
+        WeightsError: the network cannot be built, or a tensor is missing, unexpected, mis-shaped or not finite.
+    """
+    # Twice as many as the file has: a component may build what it then replaces. More is refused while it is built.
+    numbers, count = sum(tensor.numel() for tensor in tensors.values()), len(tensors)
+    with torch.random.fork_rng(devices=[]):
+        model = build_counted(found.spec, 2 * numbers + 10**6, 2 * count + 1000)
+    _refuse_other_tensors(model, tensors, found.path)
+    refuse_not_finite(tensors, str(found.path), "do not use it: it was written by a training run that diverged")
+    model.load_state_dict(dict(tensors))
     model.card = found.card
     return model.eval()
 
 
-def read_into(model: FERModel, found: WeightsFolder) -> None:
-    """Read all tensors straight into a model that was built for them, and check every sha256.
+def build_counted(spec: ModelSpec, numbers: int, tensors: int) -> FERModel:
+    """Build a network of at most so many numbers in so many tensors, whatever sizes a config asks for.
 
     Raises:
-        WeightsError: as `load_weights`; the model is of no use then.
+        WeightsError: it cannot be built, or has more.
     """
-    _read(model, found, model.state_dict())
-
-
-def read_features(model: FERModel, found: WeightsFolder) -> None:
-    """Read, unverified, the tensors that `forward_features` needs: all but those of the temporal head.
-
-    Raises:
-        WeightsError: tensors do not fit, or cannot be read.
-    """
-    _, files = read_facts(found)
-    _check_tensors(model, files, found.path)
-    targets = {name: value for name, value in model.state_dict().items() if not name.startswith("temporal.")}
-    for file in files:
-        read_data(file, targets)
-
-
-def read_head(model: FERModel, found: WeightsFolder) -> None:
-    """Read the tensors that `read_features` left out, and check the sha256 of everything.
-
-    Raises:
-        WeightsError: tensors do not fit, cannot be read, or are not those that the card describes.
-    """
-    _read(model, found, {name: value for name, value in model.state_dict().items() if name.startswith("temporal.")})
-
-
-def load_into(model: FERModel, found: WeightsFolder) -> None:
-    """Load the tensors of a weights folder into a model of the same network, all of them or none.
-
-    Raises:
-        WeightsError: the sha256 is not the card's, the labels differ, or a tensor is missing, unexpected or mis-shaped.
-    """
-    if model.labels != found.card.labels:
-        count = f"{len(found.card.labels)} classes ({', '.join(found.card.labels)})"
+    try:
+        with _at_most(numbers, tensors):
+            return build(spec)
+    except _TooLargeError as error:
         raise WeightsError(
-            f"{found.card.name} has {count}; the model has {len(model.labels)} ({', '.join(model.labels)}).",
-            "a model with the labels of the weights, in the same order",
-            f'create it with create_model("{found.card.name}"), or train a recipe with your own labels',
-        )
-    fresh = {key: torch.empty_like(value, device="cpu") for key, value in model.state_dict().items()}
-    _read(model, found, fresh)
-    model.load_state_dict(fresh)
-    model.card = found.card
+            f"The network {spec.name} cannot be built: it would have more than {numbers:.0e} numbers or {tensors} "
+            "tensors.",
+            "a network as large as its tensors",
+            "do not use it: its config.json is wrong",
+        ) from error
+    except FerZooError as error:
+        raise WeightsError(
+            f"The network {spec.name} cannot be built: {error.given}", error.accepted, "update fer_zoo"
+        ) from error
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError, LookupError, AssertionError) as error:
+        raise WeightsError(
+            f"The network {spec.name} cannot be built: {type(error).__name__}: {error}",
+            "options that fit together",
+            "do not use it: its config.json is wrong",
+        ) from error
 
 
-def read_facts(found: WeightsFolder) -> tuple[dict[str, Any], list[TensorFile]]:
-    """Facts in the headers of a folder's tensor files (name, labels, recipe_sha256, input), and these headers.
+def size_of(spec: ModelSpec) -> int:
+    """Return how many bytes the tensors of a network take; they are not allocated.
 
     Raises:
-        WeightsError: a header cannot be read, files of one folder disagree, or they are not what the card describes.
+        WeightsError: it cannot be built, or is absurdly large.
     """
-    files = [read_header(found.path / name) for name in found.tensor_files if name != INDEX]
-    if len({json.dumps(dict(file.texts), sort_keys=True) for file in files}) > 1:
-        raise damaged(found.path, "its tensor files have different headers")
-    if found.card.files:
-        _check_index(found, files)
-    path, texts = files[0].path, files[0].texts
+    with torch.device("meta"):
+        model = build_counted(spec, MOST_NUMBERS, MOST_TENSORS)
+    return sum(tensor.nbytes for tensor in model.state_dict().values())
+
+
+def refuse_not_finite(tensors: Mapping[str, Tensor], what: str, do: str) -> None:
+    """Refuse tensors with NaN or infinity, with which a network predicts nothing.
+
+    Raises:
+        WeightsError: there are some; the text names the first of them.
+    """
+    bad = sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all()))
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise WeightsError(f"{what} has NaN or infinity in {', '.join(bad[:3])}{more}.", "finite numbers", do)
+
+
+def _sha256(path: Path) -> str:
     try:
-        if found.format == 1:
-            facts = {**texts, "labels": json.loads(texts["labels"])}
-        else:
-            facts = parse_json(texts["fer_zoo"])
-            if InputSpec.model_validate(facts["input"]) != found.spec.input:
-                raise WeightsError(
-                    f"{path} was written for another input than config.json says.",
-                    "the same input: size, frames, fps, crop, normalisation, landmarks",
-                    "get the folder again",
-                )
-        labels, name = facts["labels"], facts["name"]
-    except (ValueError, KeyError, ValidationError) as error:
-        if isinstance(error, WeightsError):
-            raise
+        return sha256(path)
+    except OSError as error:
         raise damaged(path, error) from error
-    if labels != list(found.card.labels):
-        raise WeightsError(f"{path} was written for the labels {labels}.", "the card's labels", "get the folder again")
-    if name != found.card.name:
-        raise WeightsError(f"{path} was written for {name}.", f"{found.card.name}, as the card", "get the folder again")
-    return facts, files
 
 
-def _check_index(found: WeightsFolder, files: list[TensorFile]) -> None:
-    path = found.path / INDEX
-    text = read_text(path)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if digest != found.card.sha256:
-        raise other_file(path, digest, found.card.sha256)
+def _check_index(path: Path, keys: Mapping[str, list[str]]) -> None:
     try:
-        places = parse_json(text)["weight_map"]
-        names = [name for file in files for name in file.tensors]
+        places = parse_json(read_text(path))["weight_map"]
+        names = [key for inside in keys.values() for key in inside]
         if len(set(names)) < len(names):
             raise ValueError("a tensor lies in two files")
-        if places != {name: file.path.name for file in files for name in file.tensors}:
+        if places != {key: name for name, inside in keys.items() for key in inside}:
             raise ValueError("tensors lie in other files than it says")
     except (ValueError, KeyError) as error:
         raise damaged(path, error) from error
 
 
-def _read(model: FERModel, found: WeightsFolder, targets: Mapping[str, Tensor]) -> None:
-    _, files = read_facts(found)
-    _check_tensors(model, files, found.path)
-    for file in files:
-        wanted = found.tensor_files[file.path.name]
-        if (digest := read_data(file, targets)) != wanted:
-            raise other_file(file.path, digest, wanted)
+def _facts(found: WeightsFolder, path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        facts = parse_json(texts["fer_zoo"])
+        labels, name, clip = facts["labels"], facts["name"], InputSpec.model_validate(facts["input"])
+    except (ValueError, KeyError, ValidationError) as error:
+        raise damaged(path, error) from error
+    again = "get the folder again"
+    if clip != found.spec.input:
+        accepted = "the same input: size, frames, fps, crop, normalisation, landmarks"
+        raise WeightsError(f"{path} was written for another input than config.json says.", accepted, again)
+    if labels != list(found.card.labels):
+        raise WeightsError(f"{path} was written for the labels {labels}.", "the card's labels", again)
+    if name != found.card.name:
+        raise WeightsError(f"{path} was written for {name}.", f"{found.card.name}, as the card", again)
+    return facts
 
 
-def _check_tensors(model: FERModel, files: list[TensorFile], path: Path) -> None:
+def _refuse_other_tensors(model: FERModel, tensors: Mapping[str, Tensor], path: Path) -> None:
     wanted = model.state_dict()
-    there = {name: stored for file in files for name, stored in file.tensors.items()}
-    problems = [f"{key} is missing" for key in wanted.keys() - there.keys()]
-    problems += [f"{key} is unexpected" for key in there.keys() - wanted.keys()]
-    for key in wanted.keys() & there.keys():
-        have, want = there[key], wanted[key]
+    problems = [f"{key} is missing" for key in wanted.keys() - tensors.keys()]
+    problems += [f"{key} is unexpected" for key in tensors.keys() - wanted.keys()]
+    for key in wanted.keys() & tensors.keys():
+        have, want = tensors[key], wanted[key]
         if have.shape != want.shape or have.dtype != want.dtype:
-            problems.append(f"{key} is {have}, not {want.dtype} {tuple(want.shape)}")
+            problems.append(f"{key} is {have.dtype} {tuple(have.shape)}, not {want.dtype} {tuple(want.shape)}")
     if problems:
         shown = "; ".join(sorted(problems)[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
         raise WeightsError(
             f"{path} does not fit {model.spec.name}: {shown}.",
             "exactly the tensors of the network in config.json",
-            "load the folder with create_model by its name, or from its own config",
+            "get the folder again",
         )
+
+
+class _TooLargeError(Exception):
+    """The network being built has more numbers or tensors than allowed."""
+
+
+@contextmanager
+def _at_most(numbers: int, tensors: int) -> Iterator[None]:
+    """Stop this thread at the module in which parameters and buffers become too many, before they are filled."""
+    mine, seen = threading.get_ident(), [0, 0]
+
+    def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
+        if tensor is not None and threading.get_ident() == mine:
+            seen[0] += tensor.numel()
+            seen[1] += 1
+            if seen[0] > numbers or seen[1] > tensors:
+                raise _TooLargeError
+
+    hooks = [register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -14,7 +14,7 @@ _MOST_NUMBERED = 20
 
 
 def confusion_picture(metrics: Metrics, labels: Sequence[str]) -> bytes:
-    """Confusion matrix as PNG: share of each true class in per cent."""
+    """Confusion matrix as PNG: share of each true class, in percent."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -31,12 +31,13 @@ def confusion_picture(metrics: Metrics, labels: Sequence[str]) -> bytes:
     panel.set_xlabel("predicted", size=9, color=_INK)
     panel.set_ylabel("true", size=9, color=_INK)
     if len(labels) <= _MOST_NUMBERED:
-        panel.set_xticks(range(len(labels)), labels, size=8, rotation=90)
-        panel.set_yticks(range(len(labels)), labels, size=8)
-        for true, said in np.ndindex(counts.shape):
-            if share := shares[true, said]:
+        # Labels are text, not formulas between dollar signs.
+        panel.set_xticks(range(len(labels)), labels, size=8, rotation=90, parse_math=False)
+        panel.set_yticks(range(len(labels)), labels, size=8, parse_math=False)
+        for true, predicted in np.ndindex(counts.shape):
+            if share := shares[true, predicted]:
                 ink = "white" if share > 0.55 else _INK
-                panel.text(said, true, f"{100 * share:.0f}", ha="center", va="center", size=8, color=ink)
+                panel.text(predicted, true, f"{100 * share:.0f}", ha="center", va="center", size=8, color=ink)
     panel.tick_params(length=0, colors=_INK)
     for spine in panel.spines.values():
         spine.set_color(_FAINT)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from fer_zoo import cli
-from fer_zoo.evaluation.ablation import How
+from fer_zoo.evaluation.ablation import RunOptions
 from fer_zoo.evaluation.results import read_results
 
 sys.path.append(str(Path(__file__).parent.parent / "evaluation"))
@@ -39,14 +39,14 @@ def test_from_stores_to_figures(
     command += ["--set", "train.epochs=2"]
     assert cli.main(command) == cli.EXIT_OK
     *lines, count, out = capsys.readouterr().out.splitlines()
-    assert (count, out) == ("2 trained, 0 were done before, of 2", "runs")
+    assert (count, out) == ("2 trained, 0 were already done, of 2", "runs")
     assert {line.split(": WAR ")[0].split("] ")[1] for line in lines} == {
         "base, mmi-to-ckplus, seed 1", "base, ckplus-to-mmi, seed 1",
     }  # fmt: skip
     found = read_results(["runs"])
     assert [(cell.state, cell.problem) for cell in found] == [("done", "")] * 2
     assert cli.main(command) == cli.EXIT_OK
-    assert "0 trained, 2 were done before, of 2" in capsys.readouterr().out
+    assert "0 trained, 2 were already done, of 2" in capsys.readouterr().out
 
     run = desk / "runs" / "base" / "mmi-to-ckplus" / "seed-1"
     assert cli.main(["evaluate", str(run / "weights"), "--store", "ckplus", "--out", "judged"]) == cli.EXIT_OK
@@ -59,9 +59,9 @@ def test_from_stores_to_figures(
     with monkeypatch.context() as patch:
         patch.setattr("fer_zoo.evaluation.on_store.predict", lambda *_: pytest.fail("clips were judged first"))
         assert cli.main(["evaluate", str(run / "weights"), "--store", "ckplus", "--out", "judged"]) == cli.EXIT_ERROR
-    assert "judged holds figures already" in capsys.readouterr().err
+    assert "judged already contains figures.json" in capsys.readouterr().err
     assert cli.main(["evaluate", str(run / "weights"), "--store", "mmi"]) == cli.EXIT_OK
-    assert "trained on mmi, also on the people of 18 of these 18 clips (6 people)" in capsys.readouterr().out
+    assert "trained on mmi, also on the subjects of 18 of these 18 clips (6 subjects)" in capsys.readouterr().out
 
 
 def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +73,7 @@ def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureF
     assert cli.main(["evaluate", str(folder), "--store", "fera"]) == cli.EXIT_OK
     said = capsys.readouterr().out
     assert "on fera: 8 clips\nThe network was not trained on fera.\n" in said
-    assert "left out, as the network has no such label: 4 clips (contempt 4)\n" in said
+    assert "left out because the network does not have the label: 4 clips (contempt 4)\n" in said
     assert "labels of the network without a clip here: fear; UAR is over the others\n" in said
     assert "by clip: WAR " in said
     assert "by video: WAR " in said
@@ -81,8 +81,8 @@ def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureF
         "age unknown",
         "age 20-29",
     ]
-    assert "(4 videos, 2 people)\n" in said
-    assert said.count("Fewer than 30 subjects") == 1
+    assert "(4 videos, 2 subjects)\n" in said
+    assert said.count("Fewer than 10 subjects") == 1
     (fear,) = (line for line in said.splitlines() if line.startswith("fear "))
     assert fear.split()[1:4] == ["0", "-", "-"]
     assert not Path("judged").exists()
@@ -95,22 +95,22 @@ def test_a_dry_run_lists_the_trainings_and_runs_none(desk: Path, capsys: pytest.
     assert cli.main(command) == cli.EXIT_OK
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "base, without-S1, seed 0"
-    assert lines[-1] == "12 trainings"
+    assert lines[-1] == "12 training runs"
     assert not Path("runs").exists()
 
 
 def test_failed_trainings_are_counted_in_the_last_line_and_the_exit_code(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("fer_zoo.evaluation.ablation.How", partial(How, train=("stub_training",)))
+    monkeypatch.setattr("fer_zoo.evaluation.ablation.RunOptions", partial(RunOptions, train=("stub_training",)))
     Path("runs").mkdir()
     Path("runs/behaviour.json").write_text('{"fail": ["fold-2-of-3/seed-5"]}')
     assert cli.main(["ablate", "base.yaml", "--out", "runs"]) == cli.EXIT_ERROR
     said = capsys.readouterr()
     assert "] base, fold-2-of-3, seed 5: failed: The loss is no longer finite. (" in said.out
-    assert said.out.endswith("2 trained, 0 were done before, of 3\n")
-    assert "1 of 3 trainings failed: base, fold-2-of-3, seed 5 (The loss is no longer finite.)." in said.err
-    assert "the same command tries them again" in said.err
+    assert said.out.endswith("2 trained, 0 were already done, of 3\n")
+    assert "1 of 3 training runs failed: base, fold-2-of-3, seed 5 (The loss is no longer finite.)." in said.err
+    assert "run the same command again to retry them" in said.err
 
 
 def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,14 +126,14 @@ def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str
     ("words", "said"),
     [
         ([], "neither recipes nor a grid file"),
-        (["base.yaml", "--grid", "grid.yaml"], "a grid file and more of what it says"),
-        (["--grid", "grid.yaml", "--folds", "3"], "a grid file and more of what it says"),
+        (["base.yaml", "--grid", "grid.yaml"], "a grid file together with settings of its own"),
+        (["--grid", "grid.yaml", "--folds", "3"], "a grid file together with settings of its own"),
         (["base.yaml", "--folds", "3", "--leave-one-out"], "not allowed with"),
         (["base.yaml", "--folds", "2"], "folds"),
         (["base.yaml", "--cross", "ckplus"], "two or more"),
         (["base.yaml", "--engine", "slurm"], "neither processes nor ray"),
-        (["base.yaml", "--gpus-per-cell", "-1"], "no number of 0 or more"),
-        (["base.yaml", "--seeds", "x"], "no whole number"),
+        (["base.yaml", "--gpus-per-cell", "-1"], "not a number >= 0"),
+        (["base.yaml", "--seeds", "x"], "not an integer >= 0"),
         (["base.yml"], "There is no recipe file 'base.yml'"),
         (["base.yaml", "--stores", "nowhere"], "Clips of 'ckplus'"),
     ],

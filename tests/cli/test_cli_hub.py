@@ -10,8 +10,7 @@ from hub import Hub
 from hub.fixtures import hub
 from hub.weights_folder import contents_of, here, home, made, publish
 
-from fer_zoo import cli, weights
-from fer_zoo.hub import published
+from fer_zoo import cli, weights, weights_table
 
 __all__ = ["here", "home", "hub", "made"]
 
@@ -21,7 +20,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table of published weights for a test to write."""
     path = tmp_path / "published.json"
     path.write_text("{}")
-    monkeypatch.setattr(published, "TABLE", path)
+    monkeypatch.setattr(weights_table, "TABLE", path)
     return path
 
 
@@ -80,7 +79,7 @@ def test_download(hub: Hub, made: Path, here: str, home: Path, table: Path, caps
     assert cli.main(["download", "--all"]) == 0
     assert "table of published weights is empty" in capsys.readouterr().out
     digest = weights.sha256(made / "model.safetensors")
-    published.write_table({name: published.Published(repo="alice/m", commit=commit, sha256=digest)}, table)
+    weights_table.write_table({name: weights_table.Published(repo="alice/m", commit=commit, sha256=digest)}, table)
     assert cli.main(["download", "--all", "--list"]) == 0
     assert capsys.readouterr().out == f"{name}  hf-hub:alice/m@{commit}\n"
     assert not hub.requests.lines()
@@ -98,7 +97,7 @@ def test_download(hub: Hub, made: Path, here: str, home: Path, table: Path, caps
         (["incres3d_tiny_lsdm"], "did you mean"),
         (["incres3d_tiny_lstm_lm.synth8"], "synth7"),
         (["--list", "incres3d_tiny_lstm_lm.synth8"], "synth7"),
-        (["hf-hub:../x"], "is no name on a Hub"),
+        (["hf-hub:../x"], "is not an address on a Hub"),
     ):
         assert cli.main(["download", *arguments]) == cli.EXIT_ERROR
         assert said in capsys.readouterr().err

@@ -127,7 +127,12 @@ def test_settings_of_a_recipe_for_rendered_clips(tmp_path: Path, monkeypatch: py
         ("synthmh", {"scale": 1.2}, ["canvas=48", "takes=2"], "leave out --set canvas, or --recipe"),
         ("folder", {"scale": 1.2}, ["canvas=48"], "size: the recipe's crop has 37 pixels of the store's 48"),
         ("folder", {"scale": 1.2}, ["crop.scale=0.8"], "leave out --set crop.scale, or --recipe"),
-        ("folder", {"scale": 1.2}, ["detector=face_alignment"], "detector: the store's points are of face_alignment"),
+        (
+            "folder",
+            {"scale": 1.2},
+            ["detector=face_alignment"],
+            "detector: the store's landmarks are from face_alignment",
+        ),
     ],
 )
 def test_a_store_that_would_not_fit_the_recipe_is_not_begun(

@@ -30,7 +30,7 @@ def test_a_report(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert cli.main(["report", str(folder), *options]) == 0
     printed = capsys.readouterr()
     assert printed.out.split() == [str(to / name) for name in ("report.md", "report.html", "report.json")]
-    assert printed.err == "Attention: 1 of 3 trainings are missing; the tables are of the others.\n"
+    assert printed.err == "Warning: 1 of 3 training runs are missing; the tables cover the others.\n"
     for file in ("report.md", "report.html"):
         assert "Report on two ways" in (to / file).read_text()
     data = json.loads((to / "report.json").read_text())
@@ -49,6 +49,6 @@ def test_what_cannot_be_reported(folder: Path, tmp_path: Path, capsys: pytest.Ca
     assert "grid.json cannot be read" in capsys.readouterr().err
     assert cli.main(["report", str(folder), "--baseline", "c"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
-    assert "No training of the recipe 'c'" in error
+    assert "No training run of the recipe 'c'" in error
     assert "Accepted: a, b" in error
     assert not (folder / "report").exists()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fer_zoo.data.clips import ClipSet, FrameFiles
+from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import InputError
 
 
@@ -26,20 +25,6 @@ def test_subset_by_subject_keeps_the_columns_together() -> None:
     np.testing.assert_array_equal(part.read(np.array([1, 0])), clips.read(np.array([3, 2])))
     assert part.clip_id(1) == "subject 11 b take 0"
     assert len(clips.of_subjects(0, 10)) == 0
-
-
-def test_frames_in_files_read_like_frames_in_memory(tmp_path: Path) -> None:
-    frames = clip_set().read(np.arange(6))
-    files = tuple(tmp_path / f"{i}.npy" for i in range(3))
-    for file, part in zip(files, np.split(frames, 3), strict=True):
-        np.save(file, part)
-    rows = np.array([5, 0, 3, 3])
-    np.testing.assert_array_equal(FrameFiles(files, 2)[rows], frames[rows])
-
-
-def test_a_lost_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.npy cannot be read"):
-        FrameFiles((tmp_path / "gone.npy",), 1)[np.array([0])]
 
 
 def test_columns_of_different_length_are_refused() -> None:

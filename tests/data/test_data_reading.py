@@ -33,8 +33,8 @@ def test_shards_hang_on_the_sources_alone() -> None:
         assert min(jobs, 64) <= shards <= 128, jobs
     assert per_shard(10**6) == 64
     sources = [(0, Source(f"s{n:03d}", (), "fear", None)) for n in range(640)]
-    assert [len(part) for part in reading._dealt(sources, [1] * 640)] == [10] * 64
+    assert [len(part) for part in reading._assigned(sources, [1] * 640)] == [10] * 64
     large = [reading.SHARD_BYTES // 4] * 640
-    assert [len(part) for part in reading._dealt(sources, large)] == [4] * 160
+    assert [len(part) for part in reading._assigned(sources, large)] == [4] * 160
     huge = [reading.SHARD_BYTES * 3] * 640
-    assert [part[0] for part in reading._dealt(sources, huge)] == sources
+    assert [part[0] for part in reading._assigned(sources, huge)] == sources

@@ -20,7 +20,7 @@ from fer_zoo.errors import FerZooError, InputError, RecipeError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import TERMS, ComponentSpec, CropSpec, Recipe
-from fer_zoo.training.report import write_split
+from fer_zoo.training.run_folder import write_split
 
 PAPER = ("ckplus", "disfa", "fera", "mmi")
 SUBJECTS, PER_SUBJECT = 10, 6
@@ -165,7 +165,7 @@ def test_databases_against_each_other(tmp_path: Path) -> None:
     assert len(np.unique(train.subjects)) == len(both[0])
     for clip, key in enumerate(train.keys):
         name, own = key.split(":")
-        whole = next(c for c in stores[name].stream() if c.facts.key == own)
+        whole = next(c for c in map(stores[name].clip, range(len(stores[name]))) if c.facts.key == own)
         assert (train.read(np.array([clip]))[0] == whole.frames).all()
         assert train.names[train.labels[clip]] == whole.facts.label
 
@@ -182,9 +182,9 @@ def test_another_name_or_path_of_a_store(tmp_path: Path) -> None:
     [
         ({"size": 20}, "size: the recipe's crop has 15 pixels of the store's 20; it needs 30"),
         ({"frames": 3}, "frames: the store's clips have 3, the recipe needs 4"),
-        ({"fps": 30.0}, "fps: the store has 30 frames a second, the recipe 25"),
+        ({"fps": 30.0}, "fps: the store has 30 frames per second, the recipe 25"),
         ({"crop": CropSpec(scale=1.0), "size": 60}, "crop: the store's"),
-        ({"detector": ComponentSpec(name="face_alignment")}, "detector: the store's points are of face_alignment"),
+        ({"detector": ComponentSpec(name="face_alignment")}, "detector: the store's landmarks are from face_alignment"),
         ({"reader": "mmi"}, "dataset: the store is of 'mmi'"),
     ],
 )
@@ -251,9 +251,11 @@ def test_what_is_wrong_with_a_store_that_is_there_it_says_itself(tmp_path: Path)
     header = tmp_path / "ckplus" / "store.json"
     text = header.read_text()
     header.write_text(text.replace('"format": 1', '"format": 9'))
-    with pytest.raises(InputError, match=r"Clips of 'ckplus': The clip store .* is of format version 9") as caught:
+    with pytest.raises(InputError, match=r"Clips of 'ckplus': The clip store .* has format version 9") as caught:
         data.load(recipe(), stores=tmp_path)
-    assert caught.value.do == "read it with the version of fer_zoo that made it, or prepare it anew into another folder"
+    assert (
+        caught.value.do == "read it with the version of fer_zoo that wrote it, or prepare it again into another folder"
+    )
     header.unlink()
     with pytest.raises(InputError, match="is unfinished") as caught:
         data.load(recipe(), stores=tmp_path)
@@ -290,7 +292,7 @@ def test_a_split_of_a_file_is_checked_by_the_store(tmp_path: Path) -> None:
     again = written(tmp_path / "run", said, torn)
     record = json.loads((tmp_path / "run" / "split.json").read_text())
     assert record["splits"][0]["note"] == "validation and test share 1 subject"
-    with pytest.raises(InputError, match="is in validation and in test"):
+    with pytest.raises(InputError, match=r"is named 2 times \(validation, test\)"):
         data.load(again, stores=tmp_path)
     prepared(tmp_path / "other" / "ckplus", subjects=9)
     with pytest.raises(InputError, match="was made for the store"):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from fer_zoo.data.on_ray import spread_on_ray
 from fer_zoo.data.pool import spread
 from fer_zoo.errors import InputError, MissingExtraError, VideoError
 
@@ -81,14 +80,14 @@ def test_no_more_at_a_time_than_asked_for(tmp_path: Path, workers: int) -> None:
 
 @local
 def test_a_task_that_dies() -> None:
-    with pytest.raises(InputError, match="Ray did not do its work"):
+    with pytest.raises(InputError, match="Ray failed"):
         list(spread(leave, [1], 2, "ray"))
 
 
 @local
 def test_a_task_that_dies_alone() -> None:
-    """Where that is said to be no error, the others have their results."""
-    found = dict(spread_on_ray(leave_if_odd, [1, 2, 4], 2, lost=lambda job, said: -job))
+    """With `lost` that is no error, and the others have their results."""
+    found = dict(spread(leave_if_odd, [1, 2, 4], 2, "ray", lost=lambda job, message: -job))
     assert found == {1: -1, 2: 2, 4: 4}
 
 

@@ -176,9 +176,9 @@ def test_a_store_begun_otherwise_is_left_alone(database: Path, tmp_path: Path) -
     before = content(tmp_path / "store")
     with pytest.raises(InputError) as caught:
         prepare(FOLDER, database, tmp_path / "store", SPEC.model_copy(update={"frames": 4, "smooth": 0.1}))
-    assert "was begun otherwise: frames 3, now 4; preparation.smooth 0.0, now 0.1." in str(caught.value)
+    assert "was begun with other settings: frames 3, now 4; preparation.smooth 0.0, now 0.1." in str(caught.value)
     sequence(database / "fear" / "later", 99)
-    with pytest.raises(InputError, match="was begun otherwise: sources_sha256"):
+    with pytest.raises(InputError, match="was begun with other settings: sources_sha256"):
         prepare(FOLDER, database, tmp_path / "store", SPEC)
     assert content(tmp_path / "store") == before
 
@@ -187,7 +187,7 @@ def test_a_file_that_has_changed_is_another_source(small: Path, tmp_path: Path) 
     prepare(FOLDER, small, tmp_path / "store", SPEC)
     picture = small / "fear" / "s1" / "003.png"
     picture.write_bytes(picture.read_bytes() + b" ")
-    with pytest.raises(InputError, match="was begun otherwise: sources_sha256"):
+    with pytest.raises(InputError, match="was begun with other settings: sources_sha256"):
         prepare(FOLDER, small, tmp_path / "store", SPEC)
 
 
@@ -243,7 +243,7 @@ def small(tmp_path: Path) -> Path:
         ("prepare.json", lambda text: text.replace('"format": 1', '"format": 2'), "format 2, now 1"),
         ("prepare.json", lambda text: text.replace('"fer_zoo": "', '"fer_zoo": "9'), "fer_zoo '9"),
         ("prepare.json", lambda text: text[:40], "prepare.json is damaged"),
-        ("prepare.json", lambda text: None, "holds shards of unknown make"),
+        ("prepare.json", lambda text: None, "no prepare.json that describes them"),
         ("shards/000000.notes.json", lambda text: None, "000000.notes.json cannot be read"),
         ("shards/000000.notes.json", lambda text: "[]", "000000.notes.json cannot be read"),
         ("shards/000000.json", lambda text: text.replace('"format": 1', '"format": 2'), "000000.json is damaged"),

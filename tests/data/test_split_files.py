@@ -26,7 +26,7 @@ def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="was made for the store abc"):
         read_splits(path, store="abd", subjects=whose)
     data = json.loads(path.read_text())
-    data["splits"][0]["train"].append(data["splits"][0]["test"][0])
+    data["splits"][0]["train"].append(data["splits"][0]["test"].pop())
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=r"fold 1 of 3: subject '.*' is in train and in test"):
         read_splits(path, store="abc", subjects=whose)
@@ -37,6 +37,13 @@ def test_files_round_trip_and_are_checked(tmp_path: Path) -> None:
                 read_splits(path, store="abc", subjects=whose, database=database)
     with pytest.raises(InputError, match=r"(?s)No such file.*check the path"):
         read_splits(tmp_path / "absent.json", store="abc", subjects=whose)
+
+
+@pytest.mark.parametrize("key", ["", "unknown"])
+def test_a_clip_that_the_store_does_not_have(tmp_path: Path, key: str) -> None:
+    write_splits(tmp_path / "s.json", [Split("a", (key,), (), ())], store="abc", seed=0)
+    with pytest.raises(InputError, match=f"the store has no clip {key!r}"):
+        read_splits(tmp_path / "s.json", store="abc", subjects={"known": "s1"})
 
 
 def test_a_video_of_nobody_known_is_on_one_side(tmp_path: Path) -> None:
@@ -55,7 +62,7 @@ def test_one_of_several_is_named(tmp_path: Path) -> None:
     splits = k_fold(clips, 3, 0)
     write_splits(tmp_path / "s.json", splits, store="abc", seed=0)
     assert read_split(tmp_path / "s.json", "fold 2 of 3", store="abc", clips=clips) == splits[1]
-    with pytest.raises(InputError, match="3 splits; none of them is named") as caught:
+    with pytest.raises(InputError, match="3 splits; no name was given") as caught:
         read_split(tmp_path / "s.json", None, store="abc", clips=clips)
     assert "'fold 1 of 3'" in caught.value.accepted
     with pytest.raises(InputError, match="0 splits named 'fold 4'"):
@@ -72,3 +79,62 @@ def test_a_fingerprint_of_several_stores() -> None:
     assert fingerprint_of({"abc"}) == "abc"
     assert fingerprint_of(["b", "a"]) == fingerprint_of({"a", "b"}) not in ("a", "b")
     assert fingerprint_of(["a", "b"]) != fingerprint_of(["a", "c"])
+
+
+KEYS = [f"k{number}" for number in range(9)]
+PLAIN = {"train": KEYS[:3], "validation": KEYS[3:6], "test": KEYS[6:]}
+
+
+def read(path: Path, *splits: dict[str, object]) -> list[Split]:
+    path.write_text(json.dumps({"format": 1, "store": "abc", "splits": splits}))
+    return read_splits(path, store="abc", subjects={key: f"subject of {key}" for key in KEYS})
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+@pytest.mark.parametrize("again", [KEYS[0], KEYS[3], KEYS[6]])
+def test_a_clip_that_is_named_twice_is_refused(part: str, again: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    assert len(read(path, {"name": "mine", **PLAIN})) == 1
+    with pytest.raises(InputError) as caught:
+        read(path, {"name": "mine", **PLAIN, part: [*PLAIN[part], again]})
+    assert caught.value.given.startswith(f"{path}, mine: clip '{again}' is named 2 times (")
+    assert part in caught.value.given
+    assert caught.value.do
+
+
+def test_folds_test_a_clip_once(tmp_path: Path) -> None:
+    path = tmp_path / "folds.json"
+    first = {"name": "fold 1 of 2", **PLAIN}
+    other = {"name": "fold 2 of 2", "train": KEYS[6:], "validation": KEYS[3:6], "test": KEYS[:3]}
+    assert len(read(path, first, other)) == 2
+    with pytest.raises(InputError, match=r"clip 'k6' is in the test sets of 'fold 1 of 2' and 'fold 2 of 2'"):
+        read(path, first, {**other, "train": KEYS[7:], "test": [*KEYS[:3], KEYS[6]]})
+    with pytest.raises(InputError, match="two splits named 'fold 1 of 2'"):
+        read(path, first, {**other, "name": "fold 1 of 2"})
+    # Random splits of one's own may test a clip twice.
+    assert len(read(path, {**first, "name": "a"}, {**first, "name": "b"})) == 2
+
+
+@pytest.mark.parametrize("part", [None, 5, "k0", {"k0": 1}, [1], [None], [["k0"]], [True]])
+def test_parts_that_are_no_lists_of_keys_are_refused(part: object, tmp_path: Path) -> None:
+    for name in PLAIN:
+        with pytest.raises(InputError, match="is damaged"):
+            read(tmp_path / "bad.json", {"name": "mine", **PLAIN, name: part})
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe{", b"[" * 100_000, b"null", b'{"format": 1, "store": 3, "splits": 7}']
+)
+def test_files_that_hold_no_splits_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"bad\.json") as caught:
+        read_splits(path, store="abc", subjects={}, database="mmi")
+    assert caught.value.do
+
+
+def test_two_spellings_of_a_subject_are_one_side(tmp_path: Path) -> None:
+    """A store of an earlier version may have both."""
+    write_splits(tmp_path / "s.json", [Split("mine", ("a",), ("b",), ("c",))], store="abc", seed=0)
+    with pytest.raises(InputError, match="subject '7' is in train and in test"):
+        read_splits(tmp_path / "s.json", store="abc", subjects={"a": "007", "b": "8", "c": "7"})

@@ -94,7 +94,7 @@ def test_cross_database_keeps_same_names_apart() -> None:
     assert len(split.train) + len(split.validation) == 10
     assert not set(split.train) & set(split.validation)
     for wrong in (({"a": one}, {"a": one}), ({}, {"a": one}), ({"a": one}, {})):
-        with pytest.raises(InputError, match="one database or more on each side, none on both"):
+        with pytest.raises(InputError, match="at least one database on each side, none on both"):
             cross_database(*wrong, 0)
 
 

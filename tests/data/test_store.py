@@ -52,9 +52,9 @@ def test_jpeg_clips_are_close_and_their_points_exact(tmp_path: Path) -> None:
     write_shard(tmp_path, 0, [given], encoding="jpeg")
     finish_store(tmp_path, facts(size=16, frames=2, encoding="jpeg"))
     store = open_store(tmp_path)
-    for found in (store.clip(0), *store.stream()):
-        assert np.abs(found.frames.astype(int) - frames).max() <= 4
-        assert_same(found._replace(frames=frames), given)
+    found = store.clip(0)
+    assert np.abs(found.frames.astype(int) - frames).max() <= 4
+    assert_same(found._replace(frames=frames), given)
 
 
 keys = st.from_regex(r"[A-Za-z0-9_-]{1,60}(/[A-Za-z0-9_.-]{0,60}[a-z]){0,2}", fullmatch=True)
@@ -80,9 +80,8 @@ def test_any_clips_come_out_as_they_went_in(clips: list[StoredClip], tmp_path_fa
     finish_store(folder, facts(**size))
     store = open_store(folder)
     assert len(store) == len(clips)
-    for found, streamed, wanted in zip(map(store.clip, range(len(clips))), store.stream(), clips, strict=True):
+    for found, wanted in zip(map(store.clip, range(len(store))), clips, strict=True):
         assert_same(found, wanted)
-        assert_same(streamed, wanted)
     with tarfile.open(folder / "shards" / "000000.tar") as tar:
         assert [name for name in tar.getnames() if name.endswith(".json")] == [
             f"{c.facts.key.replace('.', '%2E')}.json" for c in clips

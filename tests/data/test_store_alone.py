@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_zoo.data.store.alone import LOCK, alone_in, scratch_in
+from fer_zoo.data.store.alone import LOCK, alone_in
 from fer_zoo.errors import InputError
 
 
@@ -52,11 +52,3 @@ def test_a_run_on_another_machine_may_still_be_at_work(tmp_path: Path) -> None:
         pytest.fail("it may be at work")
     assert LOCK in caught.value.do
     assert (tmp_path / LOCK).read_text() == said
-
-
-def test_scratch_is_hidden_in_the_folder_and_goes(tmp_path: Path) -> None:
-    store = tmp_path / "not" / "there"
-    with scratch_in(store) as scratch:
-        assert (scratch.parent, scratch.name[0]) == (store, ".")
-        (scratch / "frames.npy").touch()
-    assert list(store.iterdir()) == []

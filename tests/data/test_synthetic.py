@@ -1,9 +1,11 @@
-"""The cache of rendered clips: the generator's bytes, never stale, resumable, the same from any number of processes."""
+"""Rendered clips on demand: the generator's bytes, never stale, resumable, the same from any number of processes."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ict_heads import made_up_arrays, made_up_pack
+from store_clips import content
 
 import fer_zoo.synth
 import fer_zoo.synth.ict_pack
 from fer_zoo.data import render_cache, synthetic
 from fer_zoo.data.clips import ClipRequest
 from fer_zoo.errors import InputError, UnknownNameError
+from fer_zoo.files import locked
 from fer_zoo.registry import DATASETS
 from fer_zoo.synth import render_clip
 
@@ -66,32 +70,56 @@ def test_fewer_subjects_are_read_from_the_same_cache(rendered: Path) -> None:
     assert len(folders(rendered)) == 1
 
 
-def test_a_killed_rendering_goes_on_where_it_was(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_rendering_resumes(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder,) = folders(rendered)
-    lost = folder / "s000004-t001.frames.npy"
-    bytes_before = lost.read_bytes()
-    lost.unlink()  # points were written, frames were not
-    (folder / ".s000004-t001.frames.npy.1.tmp").write_bytes(b"half")
+    before = content(folder)
+    (folder / "shards" / "004001.json").unlink()  # the tar was written, its index was not
+    (folder / "shards" / f".004001.{os.getpid()}.tmp.tar").write_bytes(b"half")
     drawn = []
     render_chunk = render_cache._render_chunk
-    monkeypatch.setattr(
-        render_cache,
-        "_render_chunk",
-        lambda folder, settings, source, chunk: (drawn.append(chunk), render_chunk(folder, settings, source, chunk)),
-    )
+    monkeypatch.setattr(render_cache, "_render_chunk", lambda *given: (drawn.append(given[-1]), render_chunk(*given)))
     synthetic.synthmh(request(rendered))
     assert drawn == [(4, 1)]
-    assert lost.read_bytes() == bytes_before
+    assert content(folder) == before
+
+
+@pytest.mark.usefixtures("no_rendering")
+def test_what_is_complete_is_read_while_another_process_renders(rendered: Path) -> None:
+    with locked(folders(rendered)[0] / ".lock") as lock:
+        assert lock is not None
+        assert len(synthetic.synthmh(request(rendered))) == 8
+
+
+def test_a_process_waits_for_another_that_renders_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = request(tmp_path, subjects=(3, 4), takes=1)
+    drawn = []
+    render_chunk = render_cache._render_chunk
+    monkeypatch.setattr(render_cache, "_render_chunk", lambda *given: (drawn.append(given[-1]), render_chunk(*given)))
+    threads = [threading.Thread(target=synthetic.synthmh, args=(small,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert drawn == [(3, 0)]
+
+
+def test_clips_in_memory_are_those_of_the_cache(rendered: Path) -> None:
+    asked = request(rendered)
+    cached, made = (synthetic.synthmh(replace(asked, cache=cache)) for cache in (rendered, None))
+    every = np.arange(len(made))
+    np.testing.assert_array_equal(cached.read(every), made.read(every))
+    for column in ("landmarks", "labels", "subjects", "takes"):
+        np.testing.assert_array_equal(getattr(cached, column), getattr(made, column))
+    assert (cached.groups, cached.exact, cached.names) == (made.groups, made.exact, made.names)
+    assert [cached.key(clip) for clip in every] == [made.key(clip) for clip in every]
 
 
 def test_two_processes_write_the_same_bytes(rendered: Path, tmp_path: Path) -> None:
     synthetic.synthmh(request(tmp_path, workers=2))
     (one,), (two,) = folders(rendered), folders(tmp_path)
     assert one.name == two.name
-    names = sorted(file.name for file in two.iterdir())
-    assert len(names) == 2 * 4 + 1
-    for name in names:
-        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    assert len(list((two / "shards").iterdir())) == 2 * 4
+    assert content(one) == content(two)
 
 
 def test_whatever_changes_the_clips_changes_the_folder(rendered: Path, tmp_path: Path) -> None:
@@ -118,7 +146,7 @@ def test_a_generator_that_draws_otherwise_gets_another_folder(
 
 
 def test_a_header_that_was_changed_is_refused(rendered: Path) -> None:
-    header = folders(rendered)[0] / "header.json"
+    header = folders(rendered)[0] / "prepare.json"
     text = header.read_text()
     header.write_text(json.dumps({**json.loads(text), "size": 99}))
     try:
@@ -151,12 +179,10 @@ def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert synthetic.cache_root() == Path.home() / ".cache" / "fer_zoo"
 
 
-def test_a_worker_that_draws_otherwise_is_refused(rendered: Path, tmp_path: Path) -> None:
-    settings = json.loads((folders(rendered)[0] / "header.json").read_text())
+def test_a_worker_that_draws_otherwise_is_refused(tmp_path: Path) -> None:
+    settings = render_cache.Settings("synthmh", LABELS, 2, 32, 25.0, 0)
     with pytest.raises(InputError, match="other faces"):
-        render_cache._render_chunk(
-            tmp_path, {**settings, "probe": "of another version"}, partial(synthetic._makehuman, 0.0), (0, 0)
-        )
+        render_cache._render_chunk(tmp_path, settings, "of another version", partial(synthetic._makehuman, 0.0), (0, 0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,9 +216,8 @@ def test_where_the_head_lies_is_no_part_of_the_clips_but_what_it_is(
     second = synthetic.synthict(request(tmp_path / "b", **SMALL))
     assert first.fingerprint == second.fingerprint
     (one,), (two,) = folders(tmp_path / "a"), folders(tmp_path / "b")
-    for file in one.iterdir():
-        assert file.read_bytes() == (two / file.name).read_bytes()
-        assert str(tmp_path).encode() not in file.read_bytes()
+    assert content(one) == content(two)
+    assert not any(str(tmp_path).encode() in file.read_bytes() for file in one.rglob("*.*"))
     arrays = made_up_arrays()
     np.savez(elsewhere, **{**arrays, "identity": arrays["identity"] * 2})
     other = synthetic.synthict(request(tmp_path / "b", **SMALL))
@@ -204,9 +229,8 @@ def test_workers_find_the_head_by_themselves(tmp_path: Path, pack: Path) -> None
     for workers in (1, 2):
         synthetic.synthict(request(tmp_path / str(workers), **SMALL, workers=workers), head=str(pack))
     (one,), (two,) = folders(tmp_path / "1"), folders(tmp_path / "2")
-    assert len(list(one.iterdir())) == 2 * 2 + 1
-    for file in one.iterdir():
-        assert file.read_bytes() == (two / file.name).read_bytes()
+    assert len(list((one / "shards").iterdir())) == 2 * 2
+    assert content(one) == content(two)
 
 
 def test_without_the_head_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

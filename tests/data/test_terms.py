@@ -60,7 +60,7 @@ def test_every_dataset_says_all_a_card_needs(name: str) -> None:
         ({"share_weights": "nobody knows"}, "begins with none of yes, no and unknown"),
         ({"terms_source": "a page"}, "terms_source='a page' is wrong: says no date"),
         ({"synthetic": "yes"}, "synthetic='yes' is wrong"),
-        ({"license": "MIT"}, "no such fact 'license' (did you mean 'licence'?)"),
+        ({"license": "MIT"}, "there is no fact 'license' (did you mean 'licence'?)"),
     ],
 )
 def test_facts_are_refused_at_registration(facts: dict[str, Any], says: str, registered: Any) -> None:

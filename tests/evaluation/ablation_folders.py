@@ -12,7 +12,7 @@ import numpy as np
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 LABELS = ("anger", "fear", "happiness")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -123,12 +123,6 @@ class Ablation:
         (folder / "weights").mkdir()
         (folder / "weights" / "README.md").write_text("card")
         return folder
-
-
-def column(table: str, name: str) -> list[str]:
-    """Texts of a column of a Markdown table."""
-    header, _, *rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()]
-    return [row[header.index(name)] for row in rows]
 
 
 # Of `base`: which clips each seed gets wrong. The others follow from these by hand, see the tests.

@@ -16,14 +16,14 @@ import pytest
 import toy_databases
 
 from fer_zoo.errors import InputError
-from fer_zoo.evaluation.ablation import Ended, How, ablate
+from fer_zoo.evaluation.ablation import Ended, RunOptions, ablate
 from fer_zoo.evaluation.attempt import LEFT, Job
 from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import read_results
 from fer_zoo.files import locked
 from fer_zoo.recipes import load_recipe
 
-STUB = How(train=("stub_training",))
+STUB = RunOptions(train=("stub_training",))
 
 
 def cells(seeds: tuple[int, ...] = (1, 2, 3), **changes: Any) -> list[CellPlan]:
@@ -93,7 +93,7 @@ def test_a_cell_fails_alone_and_is_tried_again(whole: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(9, "killed by SIGKILL, as where memory is short"), (15, "killed by SIGTERM")]
+    ("number", "said"), [(9, "killed by SIGKILL, perhaps for lack of memory"), (15, "killed by SIGTERM")]
 )
 def test_a_cell_that_is_killed(tmp_path: Path, number: int, said: str) -> None:
     behave(tmp_path, signal=number)
@@ -116,7 +116,7 @@ def test_a_cell_whose_folder_cannot_be_used_stops_no_other(tmp_path: Path, monke
 
 
 def test_a_cell_that_cannot_begin(tmp_path: Path) -> None:
-    ((_, reason),) = ablate(cells(seeds=(1,)), tmp_path, How(train=("stub_that_is_not_there",))).failed
+    ((_, reason),) = ablate(cells(seeds=(1,)), tmp_path, RunOptions(train=("stub_that_is_not_there",))).failed
     assert "No module named stub_that_is_not_there" in reason
 
 
@@ -134,7 +134,7 @@ def test_a_folder_of_another_recipe_is_refused_by_name_and_nothing_is_touched(tm
     assert left(tmp_path) == before
     (tmp_path / "base" / "fold-1-of-3" / "seed-4").mkdir()
     (tmp_path / "base" / "fold-1-of-3" / "seed-4" / "thesis.tex").touch()
-    with pytest.raises(InputError, match=r"seed-4 holds thesis\.tex and no recipe"):
+    with pytest.raises(InputError, match=r"seed-4 contains thesis\.tex and no recipe"):
         ablate(cells(seeds=(4,)), tmp_path, STUB)
     assert json.loads((tmp_path / "grid.json").read_text())["cells"] == [cell.asked() for cell in cells()]
 
@@ -154,7 +154,7 @@ def test_jobs_at_a_time_share_the_threads(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
     behave(tmp_path, sleep=0.3)
     began = time.monotonic()
-    outcome = ablate(cells(), tmp_path, How(jobs=3, train=STUB.train, arguments=("--device", "cpu")))
+    outcome = ablate(cells(), tmp_path, RunOptions(jobs=3, train=STUB.train, arguments=("--device", "cpu")))
     assert outcome.trained == 3
     assert time.monotonic() - began < 2 * 5 * 0.3, "one after the other they would sleep for 4.5 s"
     for log in tmp_path.rglob("output.log"):
@@ -179,7 +179,7 @@ def test_jobs_at_a_time_share_the_gpus(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     behave(tmp_path, sleep=0.1)
-    assert ablate(cells(), tmp_path, How(jobs=2, train=STUB.train, arguments=arguments)).trained == 3
+    assert ablate(cells(), tmp_path, RunOptions(jobs=2, train=STUB.train, arguments=arguments)).trained == 3
     said = [log.read_text().split("sees GPUs ")[1].split()[0] for log in tmp_path.rglob("output.log")]
     assert set(said) == seen
 
@@ -212,7 +212,7 @@ def test_stopped_at_any_moment_and_started_again_it_ends_the_same(
 ) -> None:
     folders = [tmp_path / cell.folder for cell in cells()[:2]]
     wait_for(lambda: all((folder / "steps").exists() for folder in folders))
-    with pytest.raises(InputError, match=rf"(?s)at work in .*process {runner.pid} on"):
+    with pytest.raises(InputError, match=rf"(?s)running in .*process {runner.pid} on"):
         ablate(cells(), tmp_path, STUB)
     os.kill(runner.pid, number)
     runner.wait(20)
@@ -247,7 +247,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 def test_a_damaged_grid_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "grid.json").write_text('{"format": 9}')
-    with pytest.raises(InputError, match="of format 9"):
+    with pytest.raises(InputError, match="its format is 9"):
         ablate(cells(), tmp_path, STUB)
     assert (tmp_path / "grid.json").read_text() == '{"format": 9}'
 
@@ -270,17 +270,17 @@ def two_workers() -> Iterator[None]:
 def test_on_a_local_ray_of_two_workers(whole: Path, tmp_path: Path) -> None:
     """Halves of a GPU, so that two run at a time; a failure is told as it is elsewhere."""
     behave(tmp_path, fail=["seed-2"])
-    on_ray = How(engine="ray", cpus=1, gpus=0.5, train=STUB.train)
+    on_ray = RunOptions(engine="ray", cpus=1, gpus=0.5, train=STUB.train)
     outcome = ablate(cells(), tmp_path, on_ray)
     assert (outcome.trained, [cell.recipe.seed for cell, _ in outcome.failed]) == (2, [2])
     behave(tmp_path)
     assert ablate(cells(), tmp_path, on_ray).trained == 1
     assert left(tmp_path) == left(whole)
     with pytest.raises(InputError, match="2 GPUs; the cluster's machines have 2 cores and 1 GPUs"):
-        ablate(cells(seeds=(4,)), tmp_path, How(engine="ray", gpus=2, train=STUB.train))
+        ablate(cells(seeds=(4,)), tmp_path, RunOptions(engine="ray", gpus=2, train=STUB.train))
 
 
 if __name__ == "__main__":  # run by the tests of killed runners
     # A shell that starts the tests in the background has them ignore it, and so would this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    ablate(cells(), sys.argv[1], How(jobs=2, train=STUB.train))
+    ablate(cells(), sys.argv[1], RunOptions(jobs=2, train=STUB.train))

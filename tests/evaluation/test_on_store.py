@@ -21,7 +21,7 @@ from fer_zoo.evaluation.on_store import check_out, evaluate_on_store
 from fer_zoo.training import evaluate_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.report import write_split
+from fer_zoo.training.run_folder import write_split
 
 
 def noted(
@@ -75,7 +75,7 @@ def test_the_test_part_of_a_training_is_judged_as_the_training_judges_it(tmp_pat
     wanted = evaluate_clips(weights.load_weights(folder), clips["test"])
     assert figures(result.predictions).card() == wanted
     assert set(result.predictions.keys.tolist()) == set(clips["test"].keys)
-    assert result.known == "The network was trained on ckplus, but on other people than these."
+    assert result.known == "The network was trained on ckplus, but on other subjects than these."
 
 
 def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path: Path) -> None:
@@ -88,16 +88,18 @@ def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path
     judged = {}
     for name in ("ckplus", "mmi"):
         result = evaluate_on_store(folder, tmp_path / name, split=tmp_path / "run" / "split.json")
-        assert result.known == f"The network was trained on {name}, but on other people than these."
+        assert result.known == f"The network was trained on {name}, but on other subjects than these."
         judged |= {f"{name}:{key}": row for key, row in zip(
             result.predictions.keys.tolist(), result.predictions.probabilities.tolist(), strict=True
         )}  # fmt: skip
     assert set(judged) == set(clips["test"].keys)
     everybody = evaluate_on_store(folder, tmp_path / "mmi").known
-    assert "trained on mmi, also on the people of" in everybody
+    assert "trained on mmi, also on the subjects of" in everybody
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     (parts,) = split["splits"]
-    parts["test"].append(next(key for key in parts["train"] if key.startswith("mmi:")))
+    moved = next(key for key in parts["train"] if key.startswith("mmi:"))
+    parts["train"].remove(moved)
+    parts["test"].append(moved)
     (tmp_path / "run" / "split.json").write_text(json.dumps(split))
     with pytest.raises(InputError, match="is in train and in test"):
         evaluate_on_store(folder, tmp_path / "mmi", split=tmp_path / "run" / "split.json")
@@ -105,11 +107,11 @@ def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path
 
 def test_it_says_whom_the_network_knows(tmp_path: Path, folder: Path) -> None:
     store = toy_databases.database(tmp_path, "ckplus", clips=2)
-    said = "The network was trained on ckplus; nothing tells whether on these people."
+    said = "The network was trained on ckplus; whether on these subjects is unknown."
     assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(said)
     # One clip of one person trained, one of another validated: all of their clips are of people it knows.
     noted(folder.parent, [store.facts[0].key], [f"ckplus:{store.facts[-1].key}"])
-    said = "The network was trained on ckplus, also on the people of 12 of these 36 clips (2 people): "
+    said = "The network was trained on ckplus, also on the subjects of 12 of these 36 clips (2 subjects): "
     assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(said)
 
 
@@ -120,7 +122,7 @@ def test_it_knows_the_numbers_of_the_synthetic_people_that_it_was_trained_on(tmp
     people = ["000001", "000010", "000020", "000400"]
     toy_databases.database(tmp_path, "synthmh", people, detector="exact")
     result = evaluate_on_store(folder, tmp_path / "synthmh")
-    assert "also on the people of 6 of these 12 clips (2 people)" in result.known
+    assert "also on the subjects of 6 of these 12 clips (2 subjects)" in result.known
     assert result.noisy is not None
     assert not np.array_equal(result.noisy.probabilities, result.predictions.probabilities)
     assert result.noisy.keys.tolist() == result.predictions.keys.tolist()
@@ -135,13 +137,15 @@ def test_labels_that_the_network_or_the_store_lacks_are_counted(tmp_path: Path, 
     split = noted(tmp_path / "few", keys["S1"], (), keys["S2"], store=store.header.fingerprint)
     assert evaluate_on_store(folder, tmp_path / "mmi", split=split).left_out == {"contempt": 1}
     toy_databases.database(tmp_path, "fera", labels=["contempt"])
-    with pytest.raises(InputError, match=r"No clip of .* has a label of the network; contempt"):
+    with pytest.raises(InputError, match=r"No clip of .* has a label of the network; the store has contempt"):
         evaluate_on_store(folder, tmp_path / "fera")
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path, folder: Path) -> None:
     toy_databases.database(tmp_path, "mmi", fps=30.0, detector="face_alignment")
-    with pytest.raises(InputError, match=r"fps: the store has 30.*detector: the store's points are of face_alignment"):
+    with pytest.raises(
+        InputError, match=r"fps: the store has 30.*detector: the store's landmarks are from face_alignment"
+    ):
         evaluate_on_store(folder, tmp_path / "mmi")
     any_rate = weights_folder(tmp_path / "any", toy_databases.recipe(data={"dataset": "ckplus", "any_fps": True}))
     toy_databases.database(tmp_path, "fera", fps=30.0)
@@ -165,9 +169,9 @@ def test_a_split_of_other_clips_is_refused(tmp_path: Path, folder: Path) -> None
     overlapping = noted(tmp_path, keys[:10], (), keys[10:], store=store.header.fingerprint)
     with pytest.raises(InputError, match="subject 'S4' is in train and in test"):
         evaluate_on_store(folder, tmp_path / "ckplus", split=overlapping)
-    two = [Split("one", tuple(keys[:9]), (), tuple(keys[9:]))] * 2
+    two = [Split(name, tuple(keys[:9]), (), tuple(keys[9:])) for name in ("one", "two")]
     write_splits(tmp_path / "split.json", two, store=store.header.fingerprint, seed=1)
-    with pytest.raises(OptionError, match="holds 2 splits"):
+    with pytest.raises(OptionError, match="contains 2 splits"):
         evaluate_on_store(folder, tmp_path / "ckplus", split=tmp_path / "split.json")
 
 
@@ -183,7 +187,7 @@ def test_what_is_written(tmp_path: Path, folder: Path) -> None:
     assert said["clips"]["estimates"]["war"]["interval"][0] <= said["clips"]["war"]
     assert said["weights"]["sha256"] == weights.read_folder(folder).card.sha256
     for refused in (result.write, check_out):
-        with pytest.raises(InputError, match="holds figures already"):
+        with pytest.raises(InputError, match=r"already contains figures\.json"):
             refused(tmp_path / "out")
     with pytest.raises(InputError, match="cannot be written to"):
         check_out(tmp_path / "out" / "figures.json")

@@ -103,7 +103,7 @@ def test_only_who_has_clips_of_the_networks_labels_is_left_out(tmp_path: Path) -
     toy_databases.database(tmp_path, "ckplus", ["S1", "S2"], labels=["sadness", *toy_databases.LABELS])
     few = toy_databases.fields()
     few["model"]["labels"] = ["disgust", "contempt"]
-    with pytest.raises(InputError, match="does not say whose"):
+    with pytest.raises(InputError, match="has no subjects for its clips"):
         asked(tmp_path, Recipe.model_validate(few), **ALL)
     assert len(asked(tmp_path, **ALL)) == 2
 
@@ -117,7 +117,7 @@ def test_published_splits_by_their_names(stores: Path) -> None:
     for run in found:
         assert_apart(run, stores)
     assert [split_name(run) for run in asked(stores, published="set_2")] == ["set_2"]
-    with pytest.raises(InputError, match=r"(?s)called 'fold_\*'.*set_1, set_2, set_3"):
+    with pytest.raises(InputError, match=r"(?s)matches 'fold_\*'.*set_1, set_2, set_3"):
         asked(stores, published="fold_*")
 
 
@@ -149,7 +149,7 @@ def test_what_cannot_be_asked_for(stores: Path) -> None:
         asked(stores, cross=("ckpluss", "mmi"))
     with pytest.raises(InputError, match="Clips of 'disfa'"):
         asked(stores, toy_databases.recipe(data={"dataset": "disfa"}), **ALL)
-    with pytest.raises(InputError, match="does not say whose"):
+    with pytest.raises(InputError, match="has no subjects for its clips"):
         asked(stores, toy_databases.recipe(data={"dataset": "afew"}), **ALL)
     with pytest.raises(ValidationError, match="one protocol at a time"):
         Protocol(folds=3, leave_one_out=True)

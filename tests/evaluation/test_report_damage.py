@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said
 
-from fer_zoo.evaluation.report_numbers import Report
-from fer_zoo.evaluation.report_page import page
-from fer_zoo.evaluation.report_summary import make_report
-from fer_zoo.evaluation.report_text import as_markdown
+from fer_zoo.evaluation.report.collect import make_report
+from fer_zoo.evaluation.report.format import as_markdown
+from fer_zoo.evaluation.report.numbers import Report
 from fer_zoo.evaluation.results import Cell, read_results
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 FILES = (
     "cell.yaml", "recipe.yaml", "run.json", "log.csv", "frames/log.csv", "predictions/best/test.csv",
@@ -100,7 +99,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Cell], Report, 
             DAMAGES[damage](folder / file)
     cells = read_results([ablation.root])
     report = make_report(cells)
-    return cells, report, as_markdown(page(report), "pictures/")
+    return cells, report, as_markdown(report, "pictures/")
 
 
 @pytest.mark.parametrize(("seed", "case"), CASES, ids=[f"{file}, {damage}" for _, (file, damage) in CASES])
@@ -110,12 +109,14 @@ def test_a_damaged_training_is_named(seed: int, case: tuple[str, str], made: tup
     file, _ = case
     if case in HARMLESS or case in UNKNOWN_CODE:
         assert (cell.state, cell.problem, cell.log_problem) == ("done", "", "")
-        assert any(named(cell, said) and "what code" in said for said in report.warnings) == (case in UNKNOWN_CODE)
+        assert any(named(cell, said) and "their code version" in said for said in report.warnings) == (
+            case in UNKNOWN_CODE
+        )
     elif file.endswith("log.csv"):
         assert cell.state == "done"
         assert (cell.log, cell.frames)[file == "frames/log.csv"] == ()
         assert cell.log_problem.startswith(f"{file} ")
-        assert any(named(cell, said) for said in report.warnings if f"as {cell.log_problem}: " in said)
+        assert any(named(cell, said) for said in report.warnings if f"because {cell.log_problem}: " in said)
     else:
         assert cell.state in ("unreadable", "unfinished")
         assert re.search(rf"\| `a` \| fold-1-of-3 \| {seed} \| {cell.state} \| .+ \|", text)
@@ -134,4 +135,6 @@ def test_the_whole_ones_are_reported(made: tuple[list[Cell], Report, str]) -> No
     assert row.best is not None
     assert 1 in row.seeds
     assert (row.asked, row.trainings) == (len(cells), sum(cell.state == "done" for cell in cells))
-    assert any(f"{len(UNKNOWN_CODE)} of {row.trainings} trainings do not say" in said for said in report.warnings)
+    assert any(
+        f"{len(UNKNOWN_CODE)} of {row.trainings} training runs did not record" in said for said in report.warnings
+    )

@@ -1,4 +1,4 @@
-"""Reports in the docs are made of their report.json, and show nobody who did not ask for it."""
+"""Reports in the docs are made from their report.json, and show no real faces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_page_with_its_pictures(report: Path, tmp_path: Path) -> None:
     assert "do not edit" in head
     assert body == (report / "report.md").read_text().replace("](pictures/", "](tiny/")
     pictures = sorted(path.name for path in (tmp_path / "tiny").iterdir())
-    assert pictures == ["confusion-1.png", "curves-1.png"]
+    assert pictures == ["confusion-1.png", "curves-1.png", "uar-1.png"]
     assert all(f"](tiny/{name})" in text for name in pictures)
 
 

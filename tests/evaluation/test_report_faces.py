@@ -15,8 +15,8 @@ from fer_zoo.data import ClipRequest, ClipSet
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest, finish_store, write_shard
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.report import write_report
-from fer_zoo.evaluation.report_faces import PIXELS, strips
-from fer_zoo.evaluation.report_numbers import Mistake
+from fer_zoo.evaluation.report.faces import PIXELS, strips
+from fer_zoo.evaluation.report.numbers import Mistake
 from fer_zoo.registry import DATASETS, register_dataset
 from fer_zoo.specs import ComponentSpec, CropSpec, Recipe
 
@@ -48,7 +48,7 @@ def store(folder: Path, reader: str, detector: str, keys: list[str]) -> None:
 
 
 def mistake(key: str, subject: str = "", truth: str = "fear") -> Mistake:
-    return Mistake(key=key, subject=subject, truth=truth, said="anger", probability=0.9, of_truth=0.1)
+    return Mistake(key=key, subject=subject, truth=truth, predicted="anger", probability=0.9, of_truth=0.1)
 
 
 def test_frames_come_from_the_store_by_key(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_report_on_synthetic_faces_shows_them(tmp_path: Path) -> None:
     (setting,) = report.settings
     assert setting.faces == ("f1p0/fear",)
     assert "](pictures/mistakes-1.jpg)" in (out / "report.md").read_text()
-    assert "1 of these clips are not among those that can be reached here." in (out / "report.md").read_text()
+    assert "1 of these clips were not found here." in (out / "report.md").read_text()
     assert "data:image/jpeg;base64," in (out / "report.html").read_text()
     again, _ = write_report([ablation.root], tmp_path / "again", stores=tmp_path / "stores")
     pictures = [folder / "pictures" / "mistakes-1.jpg" for folder in (out, again)]

@@ -9,7 +9,7 @@ import pytest
 from ablation_folders import recipe
 
 from fer_zoo.errors import InputError
-from fer_zoo.evaluation.report_settings import as_yaml, changes, grouped, setting_of
+from fer_zoo.evaluation.report.settings import as_yaml, changes, grouped, setting_of
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.specs import Recipe
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ablation_folders import COMMIT, FACTS, Ablation, fold_answers, recipe, said
 
-from fer_zoo.evaluation.report_summary import make_report
+from fer_zoo.evaluation.report.collect import make_report
 from fer_zoo.evaluation.results import read_results
 
 
@@ -19,9 +19,9 @@ def test_code_that_differs_is_said_loudly(tmp_path: Path) -> None:
         spec = recipe(split={"folds": 5, "fold": fold})
         ablation.finish("a", f"fold-{fold}-of-5", spec, said(fold_answers(fold)), facts=facts)
     assert make_report(read_results([ablation.root])).warnings == (
-        "1 of 4 trainings ran code that was changed since its commit.",
-        "The trainings ran the code of 2 commits.",
-        "1 of 4 trainings do not say what code they ran: a, fold-4-of-5, seed 1.",
+        "1 of 4 training runs used code with uncommitted changes.",
+        "The training runs used the code of 2 commits.",
+        "1 of 4 training runs did not record their code version: a, fold-4-of-5, seed 1.",
     )
 
 
@@ -36,7 +36,9 @@ def test_clips_of_other_content_under_the_same_names_are_said_loudly(tmp_path: P
     facts["data"]["test"]["fingerprint"] = "C"
     ablation.finish("c", "fold-1-of-3", recipe(), said(fold_answers(1)), facts=facts)
     (warning,) = make_report(read_results([ablation.root])).warnings
-    assert warning.startswith("synthmh, 3 folds: the clips have not the same content")
+    assert warning.startswith(
+        "synthmh, 3 folds: the training runs used clips with the same names but different content"
+    )
 
 
 def test_curves_that_are_lost_are_said(tmp_path: Path) -> None:
@@ -49,8 +51,8 @@ def test_curves_that_are_lost_are_said(tmp_path: Path) -> None:
     report = make_report(read_results([ablation.root]))
     named = "; ".join(f"a, fold-1-of-3, seed {seed}" for seed in range(2, 7))
     assert report.warnings == (
-        f"Curves are not drawn, or not whole, as log.csv is not there: {named}.",
-        "Curves are not drawn, or not whole, as log.csv holds no epoch: a, fold-1-of-3, seed 7.",
+        f"Training curves are missing or incomplete because log.csv is missing: {named}.",
+        "Training curves are missing or incomplete because log.csv contains no epoch: a, fold-1-of-3, seed 7.",
     )
     ((row,),) = (setting.rows for setting in report.settings)
     assert (row.recipe, row.trainings) == ("a", 7)

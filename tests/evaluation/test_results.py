@@ -10,7 +10,7 @@ from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said
 
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, in_one_line, read_results
-from fer_zoo.training.report import write_log
+from fer_zoo.training.run_folder import write_log
 
 
 def test_a_training_that_is_done(tmp_path: Path) -> None:
@@ -74,14 +74,14 @@ def test_an_old_failure_of_a_training_that_was_done_since_does_not_count(tmp_pat
     [
         ("predictions/best/test.csv", "key\n", "test.csv cannot be read as predictions"),
         ("cell.yaml", "model: 3\n", "problem"),
-        ("cell.yaml", "a: [", "cell.yaml is no YAML"),
-        ("recipe.yaml", "", "recipe.yaml holds no mapping"),
+        ("cell.yaml", "a: [", "cell.yaml cannot be read as YAML"),
+        ("recipe.yaml", "", "recipe.yaml is not a YAML mapping"),
         ("run.json", "{", "run.json cannot be read: Expecting property name"),
-        ("run.json", "[]", "run.json cannot be read: [] stands where a mapping should"),
-        ("run.json", '{"data": 3}', "run.json cannot be read: 3 stands where a mapping should"),
-        ("run.json", '{"data": {"test": {}}}', "run.json cannot be read: it says no 'fingerprint'"),
-        ("run.json", '{"seconds": null}', "run.json cannot be read: null stands where a mapping should"),
-        ("run.json", '{"seconds": {"training": NaN}}', "run.json cannot be read: seconds are"),
+        ("run.json", "[]", "run.json cannot be read: [] instead of a mapping"),
+        ("run.json", '{"data": 3}', "run.json cannot be read: 3 instead of a mapping"),
+        ("run.json", '{"data": {"test": {}}}', "run.json cannot be read: missing 'fingerprint'"),
+        ("run.json", '{"seconds": null}', "run.json cannot be read: null instead of a mapping"),
+        ("run.json", '{"seconds": {"training": NaN}}', "run.json cannot be read: NaN is not a finite number"),
         ("run.json", '{"commit": 3}', "run.json cannot be read"),
         ("run.json", '{"commit": "a", "resumed": 3}', "run.json cannot be read"),
         ("failed.json", "[]", ""),
@@ -104,10 +104,10 @@ def test_a_damaged_training_is_named_and_the_next_one_is_read(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (None, "log.csv is not there"),
-        ("", "log.csv holds no epoch"),
-        ("epoch,loss\n", "log.csv holds no epoch"),
-        ("epoch,step\n1,2", "log.csv cannot be read: there is no column loss, seconds, validation_uar"),
+        (None, "log.csv is missing"),
+        ("", "log.csv contains no epoch"),
+        ("epoch,loss\n", "log.csv contains no epoch"),
+        ("epoch,step\n1,2", "log.csv cannot be read: missing columns: loss, seconds, validation_uar"),
         ("loss,validation_uar,seconds\n1,0.5,3\n2,0.", "log.csv cannot be read: its last line is cut off"),
         ("loss,validation_uar,seconds\n1,0.5\n", "log.csv cannot be read: epoch 1 has '' for seconds"),
         ("loss,validation_uar,seconds\n1,0.5,3,4\n", "log.csv cannot be read: epoch 1 has ['4'] for no column"),
@@ -137,7 +137,7 @@ def test_epochs_of_single_frames(tmp_path: Path) -> None:
     whole, damaged = read_results([tmp_path])
     assert (whole.frames, whole.log_problem) == ((row,), "")
     assert len(damaged.log) == 2
-    assert (damaged.state, damaged.frames, damaged.log_problem) == ("done", (), "frames/log.csv holds no epoch")
+    assert (damaged.state, damaged.frames, damaged.log_problem) == ("done", (), "frames/log.csv contains no epoch")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_an_unfinished_training_with_a_damaged_log(tmp_path: Path) -> None:
     (folder / "log.csv").write_text("epoch\n1\n")
     (cell,) = read_results([tmp_path])
     assert cell.state == "unfinished"
-    assert cell.problem.startswith("how many of 2 epochs is unknown (log.csv cannot be read: there is no column")
+    assert cell.problem.startswith("how many of 2 epochs is unknown (log.csv cannot be read: missing columns")
 
 
 def test_a_training_without_its_recipe_is_not_one_that_was_not_begun(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_recipe_that_was_cut_off_is_not_taken_for_another(tmp_path: Path) -> N
     (folder / "cell.yaml").write_text(text[: text.index("\ntrain:") + 1])
     (cell,) = read_results([tmp_path])
     assert cell.state == "unreadable"
-    assert cell.problem.startswith("cell.yaml and recipe.yaml are not of one recipe: train.epochs was ")
+    assert cell.problem.startswith("cell.yaml and recipe.yaml differ: train.epochs was ")
 
 
 @pytest.mark.parametrize("kind", [BEST, LAST, NOISY])
@@ -193,7 +193,7 @@ def test_answers_that_lost_lines_are_not_counted(kind: str, tmp_path: Path) -> N
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
     (cell,) = read_results([tmp_path])
     assert cell.state == "unreadable"
-    assert "are not of the same clips" in cell.problem
+    assert "have different clips" in cell.problem
 
 
 def test_folders_that_hold_no_ablation(tmp_path: Path) -> None:

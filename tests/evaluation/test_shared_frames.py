@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import toy_databases
 
-from fer_zoo.evaluation.ablation import How, ablate
+from fer_zoo.evaluation.ablation import RunOptions, ablate
 from fer_zoo.evaluation.attempt import TAKEN
 from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import Cell, read_results
@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, C
     """One cell with an LSTM; then another head, which shares its frames stage, and another fusion, which does not."""
     out = tmp_path_factory.mktemp("shared")
     toy_databases.database(out, "ckplus")
-    how = How(arguments=("--stores", str(out)))
+    how = RunOptions(arguments=("--stores", str(out)))
     cells = [cell("lstm"), cell("gru", temporal={"name": "gru", "hidden": 8}), cell("none", fusion="none")]
     outcome = ablate(cells, out / "grid", how)
     assert outcome.failed == []
@@ -50,7 +50,7 @@ def test_who_takes_over_and_who_does_not(trained: tuple[Path, dict[str, Cell]]) 
 def test_what_is_taken_over_is_what_would_have_been_trained(trained: tuple[Path, dict[str, Cell]]) -> None:
     out, _ = trained
     alone = cell("gru", temporal={"name": "gru", "hidden": 8})
-    assert ablate([alone], out / "alone", How(arguments=("--stores", str(out)))).failed == []
+    assert ablate([alone], out / "alone", RunOptions(arguments=("--stores", str(out)))).failed == []
     shared, own = (load_weights(out / grid / alone.folder / "weights").state_dict() for grid in ("grid", "alone"))
     assert all((shared[key] == own[key]).all() for key in own)
 

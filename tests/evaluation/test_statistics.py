@@ -1,25 +1,29 @@
-"""Intervals and tests: small cases by hand, other ways to the same number, simulated data of known truth, and laws."""
+"""Intervals and tests: small cases by hand, independent paths to the same number, simulations and properties."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.evaluation import compare, estimate, holm, over_folds, spread
+from fer_zoo.evaluation.outcomes import SeedNoise, seed_noise
+from fer_zoo.evaluation.variance import uncertainties
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
 LABELS = ("a", "b", "c")
 Generator = np.random.Generator
+NO_NOISE = SeedNoise(np.zeros(2), np.zeros(2), 0)
 
 
 def run(right: npt.ArrayLike, truth: npt.ArrayLike, subjects: Sequence[object], fold: str = "") -> Predictions:
@@ -45,72 +49,94 @@ def simulated(rng: Generator, skills: npt.NDArray[np.float64], fold: str = "") -
 def test_the_values_are_those_of_the_figures() -> None:
     rng = np.random.default_rng(0)
     one, other = (simulated(rng, rng.normal(1, 1, 20)) for _ in range(2))
-    them = estimate([one], resamples=100)
+    them = estimate([one])
     assert (them.war.value, them.uar.value) == pytest.approx((figures(one).war, figures(one).uar))
-    difference = compare([one], [other], resamples=100)
+    difference = compare([one], [other])
     assert difference.war.value == pytest.approx(figures(one).war - figures(other).war)
     assert difference.uar.value == pytest.approx(figures(one).uar - figures(other).uar)
-    back = compare([other], [one], resamples=100)
+    back = compare([other], [one])
     assert back.war.value == -difference.war.value
-    many, few = (compare(*pair).uar.interval for pair in (([one], [other]), ([other], [one])))
+    many, few = difference.uar.interval, back.uar.interval
     assert many is not None
-    assert few == pytest.approx((-many[1], -many[0]), abs=0.01)
+    assert few == pytest.approx((-many[1], -many[0]))
 
 
-def test_the_interval_of_two_people_by_hand() -> None:
-    # One is always right, one never: of four equally likely draws one is 0 %, one 100 %, two 50 %.
-    them = estimate([run([1, 1, 0, 0], [0, 1, 0, 1], "xxyy")], level=0.4)
+def test_the_interval_of_two_subjects_by_hand() -> None:
+    """One is always right, one never: the mean is 1/2, its variance 1/4, and t has one degree of freedom."""
+    them = estimate([run([1, 1, 0, 0], [0, 1, 0, 1], "xxyy")])
     assert them.war.value == 0.5
-    assert them.war.interval == (0.5, 0.5)
-    assert estimate([run([1, 1, 0, 0], [0, 1, 0, 1], "xxyy")], level=0.6).war.interval == (0, 1)
+    trials, t = 0.25 / 0.25, 12.706204736
+    reach = t * np.sqrt(0.25 / trials + t**2 / trials**2 / 4) / (1 + t**2 / trials)
+    assert them.war.interval == pytest.approx((0.5 - reach, 0.5 + reach))
 
 
-def test_the_bootstrap_is_the_plain_one() -> None:
-    """Against a loop that draws people and judges the drawn clips with `figures`' definitions."""
+def test_a_balanced_paired_comparison_is_the_t_test_over_subjects() -> None:
     rng = np.random.default_rng(2)
-    truth, who = rng.integers(0, 3, 90), np.sort(rng.integers(0, 15, 90))
-    one = run(rng.random(90) < rng.beta(2, 1, 15)[who], truth, who.tolist())
-    right = one.predicted == one.truth
-    drawn = []
-    for _ in range(4000):
-        rows = np.concatenate([np.flatnonzero(who == person) for person in rng.choice(np.unique(who), len(set(who)))])
-        recalls = [right[rows][truth[rows] == label].mean() for label in set(truth[rows].tolist())]
-        drawn.append((right[rows].mean(), np.mean(recalls)))
-    plain = np.quantile(drawn, [0.025, 0.975], axis=0).T
-    them = estimate([one])
-    np.testing.assert_allclose([them.war.interval, them.uar.interval], plain, atol=0.015)
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_sign_flips_are_all_there_are(seed: int) -> None:
-    """Against all 2^9 ways to exchange the answers of nine people."""
-    rng = np.random.default_rng(seed)
-    truth, who = rng.integers(0, 3, 54), np.arange(54) % 9
-    one, other = (run(rng.random(54) < chance, truth, who.tolist()) for chance in (0.8, 0.6))
-    excess = (one.predicted == truth).astype(float) - (other.predicted == truth)
-    weight = {"war": np.full(54, 1 / 54), "uar": 1 / 3 / np.bincount(truth)[truth]}
+    truth, who = clips_of(25)
+    one, other = (run(rng.random(150) < p, truth, who.tolist()) for p in (0.8, 0.6))
+    by_subject = np.bincount(who, (one.predicted == truth) * 1.0 - (other.predicted == truth)) / 6
+    t = by_subject.mean() / (by_subject.std(ddof=1) / 5)
     them = compare([one], [other])
-    for name, estimated in {"war": them.war, "uar": them.uar}.items():
-        by_person = np.bincount(who, weight[name] * excess)
-        flips = np.array(list(product([-1, 1], repeat=9))) @ by_person
-        exact = np.mean(abs(flips) >= abs(by_person.sum()) - 1e-12)
-        assert estimated.p == pytest.approx(exact, abs=0.02)
+    assert them.war.p == pytest.approx(2 * scipy.stats.t.sf(abs(t), 24))
+    reach = scipy.stats.t.ppf(0.975, 24) * by_subject.std(ddof=1) / 5
+    assert them.war.interval == pytest.approx((by_subject.mean() - reach, by_subject.mean() + reach))
 
 
-def test_one_person_who_differs_proves_nothing() -> None:
+def test_unequal_subjects_have_the_jackknife_variance() -> None:
+    """Against leaving out one subject after the other."""
+    rng = np.random.default_rng(3)
+    who = np.arange(12).repeat(rng.integers(1, 9, 12))
+    truth = rng.integers(0, 3, len(who))
+    one, other = (run(rng.random(len(who)) < p, truth, who.tolist()) for p in (0.8, 0.5))
+    excess = (one.predicted == truth) * 1.0 - (other.predicted == truth)
+    left_out = np.array([excess[who != subject].mean() for subject in range(12)])
+    found = uncertainties(who, truth, excess, [NO_NOISE])
+    assert found is not None
+    assert found[0].variance == pytest.approx(11 / 12 * ((left_out - excess.mean()) ** 2).sum())
+
+
+def test_one_subject_who_differs_proves_nothing() -> None:
     truth, who = clips_of(10)
     one, other = run(np.full(60, True), truth, who.tolist()), run(who != 3, truth, who.tolist())
-    them = compare([one], [other])
-    assert (them.war.p, them.uar.p) == (1, 1)
-    assert them.war.interval is not None
-    assert them.war.interval[0] == 0
+    for found in (compare([one], [other]).war, compare([one], [other]).uar):
+        assert found.p is not None
+        assert found.p > 0.3
+        assert contains(found, 0)
 
 
 def test_a_recipe_does_not_differ_from_itself() -> None:
     one = simulated(np.random.default_rng(3), np.zeros(10))
     them = compare([one], [one])
-    assert (them.war.value, them.war.interval, them.war.p) == (0, (0, 0), 1)
-    assert "An interval without width means that no subject differed here, not that none will." in them.basis.notes
+    assert (them.war.value, them.war.p, them.uar.p) == (0, 1, 1)
+    # As if half of one of the ten subjects differed: 2.26 times 0.05.
+    assert them.war.interval == pytest.approx((-0.1131, 0.1131), abs=1e-4)
+    assert any(note.startswith("Subjects do not differ here") for note in them.basis.notes)
+
+
+def test_all_right_is_not_certain() -> None:
+    """Wilson's interval for as many successes as subjects."""
+    truth, who = clips_of(40)
+    them = estimate([run(np.full(240, True), truth, who.tolist())])
+    t = scipy.stats.t.ppf(0.975, 39)
+    assert them.war.interval == pytest.approx((1 / (1 + t**2 / 40), 1))
+    assert them.uar.interval is not None
+    assert them.uar.interval == pytest.approx((1 / (1 + t**2 / 40), 1), abs=1e-3)
+    none = estimate([run(np.full(240, False), truth, who.tolist())])
+    assert none.war.interval == pytest.approx((0, 1 - 1 / (1 + t**2 / 40)))
+
+
+def test_p_is_never_zero() -> None:
+    truth, who = clips_of(400)
+    one, other = run(np.full(2400, True), truth, who.tolist()), run(np.full(2400, False), truth, who.tolist())
+    for found in (compare([one], [other]).war, compare([one], [other]).uar):
+        assert found.p is not None
+        assert 0 < found.p < 1e-100
+
+
+def test_a_class_of_one_subject_is_noted() -> None:
+    truth = [0, 0, 1, 0, 0, 0, 1, 0]
+    them = estimate([run([1, 0, 1, 1, 0, 1, 1, 1], truth, "xxyzzuyu")])
+    assert any("All clips of b are of one subject" in note for note in them.basis.notes)
 
 
 def test_clips_that_are_alike_within_a_person_widen_the_interval() -> None:
@@ -120,7 +146,7 @@ def test_clips_that_are_alike_within_a_person_widen_the_interval() -> None:
     assert width(by_people.war) == pytest.approx(np.sqrt(6) * width(by_clips.war), rel=0.1)
     assert (by_people.basis.subjects, by_people.basis.lone_clips) == (40, 0)
     assert (by_clips.basis.subjects, by_clips.basis.lone_clips) == (0, 240)
-    assert any(note.startswith("240 clips of unknown subjects") for note in by_clips.basis.notes)
+    assert any(note.startswith("240 clips have no subject") for note in by_clips.basis.notes)
 
 
 def test_lone_clips_beside_known_people() -> None:
@@ -136,36 +162,13 @@ def test_of_one_person_nothing_can_be_said_of_others() -> None:
     them = compare([one], [other])
     assert them.war.value == pytest.approx(2 / 6)
     assert (them.war.interval, them.war.p, estimate([one]).uar.interval) == (None, None, None)
-    assert "All clips are of one subject: nothing can be said of others." in them.basis.notes
+    assert "All clips are of one subject: no interval for other subjects." in them.basis.notes
 
 
-def test_few_people_are_noted() -> None:
-    few, enough = (estimate([simulated(np.random.default_rng(0), np.zeros(n))], resamples=100) for n in (29, 30))
+def test_few_subjects_are_noted() -> None:
+    few, enough = (estimate([simulated(np.random.default_rng(0), np.zeros(n))]) for n in (9, 10))
     assert len(few.basis.notes) == len(enough.basis.notes) + 1
-    assert "Fewer than 30 subjects" in few.basis.notes[0]
-
-
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(6)
-    truth = np.mean(1 / (1 + np.exp(-rng.normal(1, 1, 200_000))))
-    held = np.zeros(2)
-    for seed in range(200):
-        them = estimate([simulated(rng, rng.normal(1, 1, 40))], resamples=500, seed=seed)
-        held += [contains(them.war, truth), contains(them.uar, truth)]
-    assert ((held >= 180) & (held <= 198)).all()
-
-
-def test_equal_recipes_are_found_to_differ_as_rarely_as_they_should() -> None:
-    rng = np.random.default_rng(7)
-    found, covered = np.zeros(2), np.zeros(2)
-    for seed in range(200):
-        people = rng.normal(1, 1, 40)
-        one, other = (simulated(rng, people + rng.normal(0, 0.7, 40)) for _ in range(2))
-        them = compare([one], [other], resamples=500, seed=seed)
-        found += [(them.war.p or 0) <= 0.05, (them.uar.p or 0) <= 0.05]
-        covered += [contains(them.war, 0), contains(them.uar, 0)]
-    assert ((found >= 2) & (found <= 20)).all()
-    assert (covered >= 178).all()
+    assert few.basis.notes[0].startswith("Fewer than 10 subjects")
 
 
 def test_a_true_difference_is_found() -> None:
@@ -186,20 +189,37 @@ def trained(rng: Generator, people: npt.NDArray[np.float64], folds: int, seeds: 
     ]
 
 
-def test_a_lucky_training_is_no_finding() -> None:
-    """Of two equal recipes one training each differs by luck; with several seeds the luck is known and allowed for."""
-    rng = np.random.default_rng(9)
-    found = {1: 0, 3: 0}
-    for seed in range(100):
-        people = rng.normal(1, 1, 60)
-        for seeds in found:
-            one, other = (trained(rng, people, 4, seeds, 0.4) for _ in range(2))
-            found[seeds] += (compare(one, other, resamples=300, seed=seed).war.p or 0) <= 0.05
-    assert found[1] >= 20  # the reason for the note on one training
-    assert found[3] <= 8
+def test_subjects_crossed_with_seeds_by_analysis_of_variance() -> None:
+    """Against the sums of squares of a two-way table, subjects by seeds."""
+    rng = np.random.default_rng(12)
+    truth, who = clips_of(8)
+    sides = [[run(rng.random(48) < p, truth, who.tolist()) for _ in range(3)] for p in (0.7, 0.6)]
+    tables = [
+        np.array([np.bincount(who, (one.predicted == truth) * 1.0) / 6 for one in runs]) for runs in sides
+    ]  # (seeds, subjects)
+    between = (tables[0].mean(axis=0) - tables[1].mean(axis=0)).var(ddof=1) / 8
+    run_variance, shared = 0.0, 0.0
+    for table in tables:
+        seeds, subjects = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
+        run_variance += seeds.var(ddof=1) / 3
+        residual = ((table - seeds - subjects + table.mean()) ** 2).sum() / (2 * 7)
+        shared += residual / 8 / 3
+    variance = between + max(0, run_variance - shared)
+    weight = run_variance / (run_variance + between)
+    t = abs(tables[0].mean() - tables[1].mean()) / np.sqrt(variance)
+    p = (1 - weight) * 2 * scipy.stats.t.sf(t, 7) + weight * 2 * scipy.stats.t.sf(t, 4)
+    assert compare(*sides).war.p == pytest.approx(p)
 
 
-def test_the_trainings_noise_by_hand() -> None:
+def test_folds_of_one_subject_have_no_noise_beside_the_subjects() -> None:
+    """Leaving one subject out, each run has a subject of its own: the variance over subjects contains all."""
+    rng = np.random.default_rng(13)
+    hits = [rng.integers(0, 2, (2, 6)).astype(float) for _ in range(20)]
+    noise = seed_noise(np.arange(20).repeat(6), np.full((2, 120), 1 / 120), hits)
+    assert noise.run == pytest.approx(noise.shared)
+
+
+def test_the_variance_between_seeds_by_hand() -> None:
     # Two folds of two people with two clips; the two seeds have 1 and 3 of 4 right, then 2 and 4.
     truth, who = [0, 1, 0, 1], ["x", "x", "y", "y"]
     hits = {"1 ": ([1, 0, 0, 0], [1, 1, 1, 0]), "2 ": ([1, 0, 1, 0], [1, 1, 1, 1])}
@@ -209,10 +229,10 @@ def test_the_trainings_noise_by_hand() -> None:
     # Of a share of 8 clips: 1 and 3, 2 and 4; each pair has the variance 2/64, a mean of two half of it, two folds add.
     assert them.war.training_error == pytest.approx(np.sqrt(2 * 2 / 64 / 2))
     assert them.basis.trainings == (4,)
-    assert not any("One training" in note for note in them.basis.notes)
+    assert not any("One seed per fold" in note for note in them.basis.notes)
     one_seed = estimate(runs[::2])
     assert one_seed.war.training_error is None
-    assert any("One training" in note for note in one_seed.basis.notes)
+    assert any("One seed per fold" in note for note in one_seed.basis.notes)
     # A cell that failed: the fold with one seed shares the other's variance.
     three = estimate(runs[:3]).war
     assert three.value == pytest.approx((4 / 2 + 2) / 8)
@@ -253,7 +273,7 @@ CLIPS = st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.sampled_from("uv
 def test_permuted_or_doubled_clips_give_the_same_interval(clips: list[tuple[bool, int, str]], random: Any) -> None:
     def judged(rows: list[tuple[bool, int, str]]) -> Any:
         right, truth, who = zip(*rows, strict=True)
-        them = estimate([run(right, truth, who)], resamples=200)
+        them = estimate([run(right, truth, who)])
         return [value for e in (them.war, them.uar) for value in (e.value, *(e.interval or ()))]
 
     plain = judged(clips)
@@ -267,18 +287,33 @@ def test_permuted_or_doubled_clips_give_the_same_interval(clips: list[tuple[bool
 def test_exchanging_the_sides_turns_the_sign(clips: list[tuple[bool, int, str]]) -> None:
     right, truth, who = zip(*clips, strict=True)
     one, other = run(right, truth, who), run(right[::-1], truth, who)
-    there, back = compare([one], [other], resamples=200), compare([other], [one], resamples=200)
+    there, back = compare([one], [other]), compare([other], [one])
     for ours, theirs in ((there.war, back.war), (there.uar, back.uar)):
         assert ours.value == pytest.approx(-theirs.value)
         assert ours.p == theirs.p
 
 
-def test_ten_thousand_resamples_take_under_two_seconds() -> None:
-    truth, who = clips_of(300, each=7)
+@given(CLIPS, st.randoms(), st.floats(0.5, 0.99))
+@settings(max_examples=50, deadline=None)
+def test_interval_and_p_are_of_one_test(clips: list[tuple[bool, int, str]], random: Any, level: float) -> None:
+    """Also with seeds; p is below 1 - level exactly where the interval excludes 0."""
+    right, truth, who = zip(*clips, strict=True)
+    sides = [[run(random.sample(right, len(right)), truth, who) for _ in range(2)] for _ in range(2)]
+    for seeds in (1, 2):
+        them = compare(*(side[:seeds] for side in sides), level=level)
+        for found in (them.war, them.uar):
+            if found.p is not None and abs(found.p - (1 - level)) > 1e-6:
+                assert found.p > 0
+                assert (found.p < 1 - level) != contains(found, 0)
+                assert width(found) > 0
+
+
+def test_thousands_of_clips_take_under_two_seconds() -> None:
+    truth, _ = clips_of(300, each=7)
     rng = np.random.default_rng(11)
-    one, other = (run(rng.random(2100) < 0.8, truth, who.tolist()) for _ in range(2))
+    one, other = ([run(rng.random(2100) < 0.8, truth, [""] * 2100) for _ in range(3)] for _ in range(2))
     began = time.process_time()
-    compare([one], [other], resamples=10_000)
+    compare(one, other)
     assert time.process_time() - began < 2
 
 
@@ -308,9 +343,9 @@ def test_runs_that_are_no_folds_are_refused() -> None:
         estimate([])
 
 
-@pytest.mark.parametrize("options", [{"level": 0}, {"level": 95}, {"resamples": 10}])
+@pytest.mark.parametrize("options", [{"level": 0}, {"level": 95}])
 def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
-    with pytest.raises(OptionError, match="resamples"):
+    with pytest.raises(OptionError, match="level"):
         estimate([run([1, 1], [0, 1], "xy")], **options)
 
 
@@ -340,20 +375,8 @@ def test_folds_by_hand() -> None:
     them = over_folds([run(right, truth, who, fold) for fold, both in hits.items() for right in both])
     shares = [0.5, 1, 0.25]
     assert (them.war.mean, them.war.deviation, them.war.count) == pytest.approx((np.mean(shares), 0.38188, 3), abs=1e-5)
-    assert str(them.war) == "58.3 ± 38.2"
-    assert str(over_folds([run([1, 0, 1], [0, 1, 2], "xyz")]).uar) == "66.7"
-    with pytest.raises(InputError, match="No figures"):
+    with pytest.raises(InputError, match="No values"):
         spread([])
-
-
-def test_what_a_reader_sees() -> None:
-    truth, who = clips_of(40)
-    one, other = run(who % 4 > 0, truth, who.tolist()), run(who % 4 > 1, truth, who.tolist())
-    them = compare([one], [other])
-    assert str(estimate([one]).war).startswith("75.0 [6")
-    assert str(them.war).startswith("+25.0 [+1")
-    assert str(compare([other], [one]).war).startswith("-25.0 [-")
-    assert str(compare([one], [one]).war) == "+0.0 [+0.0, +0.0]"
 
 
 def width(estimated: Any) -> float:

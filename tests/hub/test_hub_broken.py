@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from fer_zoo import weights
 from fer_zoo.errors import HubError
 from fer_zoo.hub import pull
-from fer_zoo.hub.digests import forget
+from fer_zoo.hub.pulling import forget
 
 from .client import contents
 from .loopback import Hub
@@ -209,3 +210,56 @@ def test_a_pull_that_was_killed_is_repeated(hub: Hub, tmp_path: Path) -> None:
     assert again.stdout.splitlines() == [str(snapshot)], again.stderr
     assert contents(snapshot) == contents(folder)
     assert weights.load_weights(snapshot).card is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("Data processing error: I/O error: No space left on device (os error 28)"),
+        OSError("Io error: Disk quota exceeded (os error 122)"),
+    ],
+    ids=["plain", "Xet", "Xet, quota"],
+)
+def test_a_full_disk_is_a_fault_of_the_environment(
+    error: Exception, hub: Hub, made: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(hub, made)
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
+    with pytest.raises(HubError, match="The disk is full: ") as raised:
+        at(hub)
+    assert raised.value.errno in (28, 122)
+    assert str(home) in raised.value.given
+
+
+def test_a_read_only_cache_that_has_everything_is_enough(
+    hub: Hub, made: Path, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    commit = publish(hub, made)
+    at(hub, f"hf-hub:alice/m@{commit}")
+
+    def refuse(*_: object) -> None:  # the superuser may write to any folder, so that its mode is not enough
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("fer_zoo.hub.client.write_text", refuse)
+    assert contents(at(hub)) == contents(made)
+    assert "could not be noted in the cache" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["", "/"])
+def test_a_password_in_the_endpoint_is_shown_nowhere(
+    path: str, hub: Hub, made: Path, home: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(hub, made)
+    endpoint = hub.endpoint.replace("://", "://anna:s3cret-word@") + path
+    caplog.set_level("DEBUG")
+    hub.fail("config", "HEAD", status=500)
+    with hub.down(), pytest.raises(HubError) as raised:
+        pull("hf-hub:alice/m@v2", endpoint=endpoint, token=False)
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "s3cret-word" not in shown + caplog.text + "".join(capsys.readouterr())
+    assert hub.endpoint in str(raised.value)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 import fer_zoo
-from fer_zoo import weights
+from fer_zoo import weights, weights_table
 from fer_zoo.errors import HubError, OptionError, WeightsError
-from fer_zoo.hub import first_use, published, pull
+from fer_zoo.hub import pull
 
 from .client import contents
 from .fixtures import ALICE_READS, BOB
@@ -87,10 +85,12 @@ def test_create_model_by_name(hub: Hub, made: Path, here: str, caplog: pytest.Lo
     commit = publish(hub, made)
     model = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", pretrained=True)
     wanted = weights.load_weights(made)
-    assert model.card == wanted.card
+    assert model.card == wanted.card is not None
     assert not model.training
     clip, landmarks = torch.rand(1, 3, 6, 32, 32), torch.rand(1, 6, 68, 2) * 32
     torch.testing.assert_close(model(clip, landmarks), wanted(clip, landmarks), rtol=0, atol=0)
+    own = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", labels=["bored", "interested"])
+    assert (own.labels, own.started_from, own.card) == (("bored", "interested"), wanted.card.name, None)
     with pytest.raises(OptionError, match="no options"):
         fer_zoo.create_model(f"hf-hub:alice/m@{commit}", width=2)
     assert not caplog.records
@@ -101,11 +101,11 @@ def test_the_tag_of_a_table_is_pulled_at_its_commit_and_must_have_its_sha256(
 ) -> None:
     commit, digest = publish(hub, made), weights.read_folder(made).card.sha256
     table = tmp_path / "published.json"
-    monkeypatch.setattr(published, "TABLE", table)
+    monkeypatch.setattr(weights_table, "TABLE", table)
 
     def say(sha256: str) -> None:
-        entry = published.Published(repo="alice/m", commit=commit, sha256=sha256)
-        published.write_table({"incres2d_tiny_gru.far1": entry}, table)
+        entry = weights_table.Published(repo="alice/m", commit=commit, sha256=sha256)
+        weights_table.write_table({"incres2d_tiny_gru.far1": entry}, table)
 
     say(digest)
     assert "incres2d_tiny_gru.far1" in fer_zoo.list_weights()
@@ -147,7 +147,7 @@ def test_a_gated_repository_and_a_bad_token(hub: Hub, made: Path, home: Path) ->
         at(hub, "hf-hub:alice/m", BOB)
     hub.grant("alice/m", "bob")
     assert contents(at(hub, "hf-hub:alice/m", BOB)) == contents(made)
-    with pytest.raises(HubError, match=r"does not take your token(.|\n)*HF_TOKEN"):
+    with pytest.raises(HubError, match=r"does not accept your token(.|\n)*HF_TOKEN"):
         at(hub, "hf-hub:alice/m", "hf_nonsense_token_that_nobody_gave")
 
 
@@ -214,42 +214,6 @@ def test_tensors_that_are_not_the_cards_are_not_even_fetched(hub: Hub, made: Pat
     with pytest.raises(HubError, match="is announced with sha256"):
         at(hub, "hf-hub:alice/m")
     assert not hub.requests.find("GET", "model.safetensors")
-
-
-def test_another_content_at_the_same_commit_is_refused(
-    hub: Hub, made: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commit = publish(hub, made)
-    folder = at(hub, f"hf-hub:alice/m@{commit}")
-    before = weights.read_folder(folder).card.sha256
-    assert first_use.recorded(hub.endpoint, "alice/m", commit)["model.safetensors"] == before
-    shutil.rmtree(home)
-    # A Hub that lies consistently: another card, and the tensors that fit it, under the same commit.
-    repo = hub.repo("alice/m")
-    other = make_folder(tmp_path / "other", seed=1)
-    lie = hub.commit_behind_back("alice/m", contents_of(other))
-    repo.commits[commit].files.clear()
-    repo.commits[commit].files.update(lie.files)
-    after = weights.read_folder(other).card.sha256
-    with pytest.raises(HubError, match=f"sha256 is {after}; when this commit was first pulled it was {before}"):
-        at(hub, f"hf-hub:alice/m@{commit}")
-    assert not (folder / "model.safetensors").exists()
-    record = first_use.record_path(hub.endpoint, "alice/m", commit)
-    assert json.loads(record.read_text())["repo"] == "alice/m"
-    record.write_text("{")
-    with pytest.raises(HubError, match="cannot be read"):
-        first_use.recorded(hub.endpoint, "alice/m", commit)
-
-
-def test_a_home_that_cannot_be_written_is_told_and_no_obstacle(
-    hub: Hub, made: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    commit = publish(hub, made)
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("FER_ZOO_CACHE", str(tmp_path / "file" / "below"))
-    with caplog.at_level(logging.WARNING, "fer_zoo"):
-        assert at(hub, f"hf-hub:alice/m@{commit}").is_dir()
-    assert "could not be noted" in caplog.text
 
 
 def test_a_detector_with_a_file_of_this_machine_is_refused_before_tensors(hub: Hub, made: Path, here: str) -> None:

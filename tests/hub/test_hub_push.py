@@ -18,12 +18,12 @@ from safetensors.torch import load_file, save_file
 from fer_zoo import weights
 from fer_zoo.errors import HubError, OptionError, WeightsError
 from fer_zoo.hub import Pushed, pull, push
-from fer_zoo.hub.cards import card_to_send, is_as_sent
+from fer_zoo.hub.plans import card_to_send, is_as_sent
 
 from .client import api, contents
 from .fixtures import ALICE, ALICE_READS, BOB
 from .loopback import Hub
-from .weights_folder import CLEAN, contents_of, here, home, made, make_folder
+from .weights_folder import CLEAN, here, home, made, make_folder
 
 __all__ = ["here", "home", "made"]
 
@@ -210,8 +210,8 @@ def test_a_pull_request_on_somebodys_repository(hub: Hub, made: Path, other: Pat
 
 def test_who_may_not_write(hub: Hub, made: Path, here: str) -> None:
     for token, said in (
-        (ALICE_READS, "You may not do this"), (BOB, "You may not do this"), (False, "does not take your token"),
-        ("hf_nonsense_token_that_nobody_gave", "does not take your token"),
+        (ALICE_READS, "You may not do this"), (BOB, "You may not do this"), (False, "does not accept your token"),
+        ("hf_nonsense_token_that_nobody_gave", "does not accept your token"),
     ):  # fmt: skip
         with pytest.raises(HubError, match=said):
             push(made, "alice/m", token=token)
@@ -219,7 +219,7 @@ def test_who_may_not_write(hub: Hub, made: Path, here: str) -> None:
     push(made, "alice/m")
     with pytest.raises(HubError, match="You may not do this with alice/m"):
         push(made, "alice/m", token=BOB)  # private: for Bob it is not there, and not to be made
-    with pytest.raises(HubError, match=r"is private, and --public was said"):
+    with pytest.raises(HubError, match=r"is private, and --public was given"):
         push(made, "alice/m", private=False)
 
 
@@ -234,7 +234,7 @@ def test_somebody_was_faster(hub: Hub, made: Path, other: Path, here: str, monke
         hub.commit_behind_back("alice/m", {"LICENSE": "theirs"})
 
     monkeypatch.setattr(pushing, "_refuse", meanwhile)
-    with pytest.raises(HubError, match=r"Somebody else has changed alice/m(.|\n)*push again"):
+    with pytest.raises(HubError, match=r"alice/m was changed by someone else(.|\n)*push again"):
         push(other, "alice/m")
     assert hub.read("alice/m", "model.safetensors") == (made / "model.safetensors").read_bytes()
 
@@ -330,15 +330,6 @@ def test_what_is_not_fit_is_refused_before_anybody_is_asked(
     assert not hub.requests.lines()
 
 
-def test_weights_of_the_first_format_are_to_be_written_anew(hub: Hub, copy: Path, here: str) -> None:
-    config = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps({"format": 1, "model": config["model"]}))
-    with pytest.raises(WeightsError, match="format 1"):
-        push(copy, "alice/m")
-    assert contents_of(copy)
-    assert not hub.requests.lines()
-
-
 def test_a_picture_that_the_card_does_not_know_is_not_sent(hub: Hub, copy: Path, here: str, tmp_path: Path) -> None:
     """It may be a link to any file of the user."""
     (tmp_path / "secret.txt").write_text("SECRET")
@@ -353,7 +344,7 @@ def test_a_picture_that_the_card_does_not_know_is_not_sent(hub: Hub, copy: Path,
 def test_a_network_that_names_files_of_this_machine_is_not_sent(
     hub: Hub, copy: Path, here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_zoo.weights.local_options", lambda spec: ["detector.predictor"])
+    monkeypatch.setattr("fer_zoo.hub.pulling.local_options", lambda spec: ["detector.predictor"])
     with pytest.raises(HubError, match=r"names files of one machine: detector\.predictor"):
         push(copy, "alice/m")
     assert not hub.requests.find("POST", "repos/create")

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import fer_zoo
-from fer_zoo import weights
-from fer_zoo.hub import published
+from fer_zoo import weights, weights_table
 
 from .loopback import Hub
 from .weights_folder import CLEAN, here, home, made, make_folder
@@ -25,7 +24,8 @@ __all__ = ["here", "home", "made"]
 @pytest.fixture
 def shipped(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of the package's own weights a small folder."""
-    monkeypatch.setattr("fer_zoo.weights.bundled", lambda: {"incres3d_tiny_lstm_lm.try": made})
+    for module in (weights, weights_table):
+        monkeypatch.setattr(module, "bundled", lambda: {"incres3d_tiny_lstm_lm.try": made})
 
 
 @pytest.mark.usefixtures("shipped")
@@ -41,7 +41,7 @@ def test_all_are_published_pinned_and_loaded_by_the_table(
     assert capsys.readouterr().out.count("send ") == 12
     release_weights.main(["team", str(large)], table)
     capsys.readouterr()
-    entries = published.published(table)
+    entries = weights_table.published(table)
     assert list(entries) == ["incres3d_tiny_lstm_lm.large", "incres3d_tiny_lstm_lm.try"]
     for name, entry in entries.items():
         assert entry.repo == f"team/{name}"
@@ -52,7 +52,7 @@ def test_all_are_published_pinned_and_loaded_by_the_table(
     release_weights.main(["team", str(large)], table)
     assert "send " not in capsys.readouterr().out
     assert table.read_text() == before
-    monkeypatch.setattr(published, "TABLE", table)
+    monkeypatch.setattr(weights_table, "TABLE", table)
     shown = model_zoo.published_section(entries)
     assert all(f"https://huggingface.co/{entry.repo}/tree/{entry.commit}" in shown for entry in entries.values())
     assert model_zoo.published_section({}) == ""
@@ -67,11 +67,11 @@ def test_what_is_not_fit_ends_it_with_words(hub: Hub, here: str, tmp_path: Path)
     dirty = make_folder(tmp_path / "dirty", commit=f"{CLEAN}-dirty", name="incres3d_tiny_lstm_lm.dirty")
     with pytest.raises(SystemExit, match="changed tree"):
         release_weights.main(["team", str(dirty)], table)
-    assert list(published.published(table)) == ["incres3d_tiny_lstm_lm.try"]
+    assert list(weights_table.published(table)) == ["incres3d_tiny_lstm_lm.try"]
 
 
 def test_the_table_in_the_package_is_one() -> None:
-    table = published.published()
+    table = weights_table.published()
     assert {entry.name.is_pinned for entry in table.values()} <= {True}
     for name, entry in table.items():
         if name in weights.bundled():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +13,7 @@ import torch
 from toy_model import BrightnessNet, brightness_model
 from video_files import Squares, draw, encode
 
+from fer_zoo import create_model
 from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
 from fer_zoo.inference import Timeline, predict_video
 from fer_zoo.video.reader import open_video
@@ -131,6 +134,19 @@ def test_shorter_than_a_window(tmp_path: Path) -> None:
         assert any("last frame was repeated" in note for note in timeline.notes)
 
 
+def test_an_untrained_classifier_is_noted(tmp_path: Path) -> None:
+    model = create_model("incres3d_tiny_lstm_lm_in", pretrained=True, labels=["bored", "interested"])
+    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40)])] * 12, options={"crf": "8"}, pix_fmt="yuv444p")
+    untrained = predict_video(model, path, landmarker=Squares())
+    assert untrained.model == "incres3d_tiny_lstm_lm_in.synth7 (untrained classifier)"
+    assert any(note.startswith("The classifier is untrained: its labels mean nothing.") for note in untrained.notes)
+    with torch.no_grad():
+        model.classifier.weight += 0.1  # as a step of training does
+    trained = predict_video(model, path, landmarker=Squares())
+    assert trained.model == "incres3d_tiny_lstm_lm_in.synth7 (changed classifier)"
+    assert not any("untrained" in note for note in trained.notes)
+
+
 def test_two_faces(tmp_path: Path) -> None:
     images = [draw([("red", 50, 60, 50), ("green", 120, 60, 24)]) for _ in range(10)]
     timeline = watch(tmp_path, images)
@@ -203,3 +219,56 @@ def test_what_is_refused_before_any_work(tmp_path: Path) -> None:
         predict_video(model, path, landmarker="given")
     with pytest.raises(VideoError, match="There is no file"):
         predict_video(model, tmp_path / "missing.mp4", landmarker=Squares())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_model_in_half_precision_gets_clips_in_half_precision(tmp_path: Path, dtype: torch.dtype) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 6)
+    model = brightness_model()
+    model.to(dtype)
+    seen = []
+    model.register_forward_pre_hook(lambda _, given: seen.append((given[0].dtype, given[1].dtype)))
+    assert predict_video(model, path, landmarker=Squares()).rows[0].label == "bright"
+    # `FERModel` takes landmarks in float32 whatever its weights are.
+    assert set(seen) == {(dtype, torch.float32)}
+
+
+def test_a_given_rate_replaces_the_times_of_the_file(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 10)
+    timeline = predict_video(brightness_model(), path, landmarker=Squares(), fps=10)
+    assert timeline.rate == 10
+    np.testing.assert_allclose(timeline.times, np.arange(10) / 10)
+    with pytest.raises(OptionError, match="fps=0"):
+        predict_video(brightness_model(), path, landmarker=Squares(), fps=0)
+
+
+def test_rows_are_a_sequence(tmp_path: Path) -> None:
+    rows = predict_video(brightness_model(), encode(tmp_path / "a.mp4", [square(230)] * 6), landmarker=Squares()).rows
+    assert [row.frame for row in rows] == [row.frame for row in rows[:]] == [0, 1, 2, 3, 4, 5]
+    assert (rows[-1].frame, [row.frame for row in rows[1:3]]) == (5, [1, 2])
+    with pytest.raises(IndexError):
+        rows[6]
+
+
+MEMORY = """
+import resource, sys
+sys.path[:0] = sys.argv[2:]
+from toy_model import brightness_model
+from video_files import Squares
+from fer_zoo.inference import predict_video
+predict_video(brightness_model(), sys.argv[1], landmarker=Squares(), hop=2)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
+def test_memory_hardly_grows_with_the_length(tmp_path: Path) -> None:
+    peaks = []
+    here = Path(__file__).parent
+    for count in (1_000, 11_000):
+        path = encode(tmp_path / f"{count}.mp4", [square(230)] * count, options={"preset": "ultrafast"})
+        command = [sys.executable, "-c", MEMORY, str(path), str(here), str(here.parent)]
+        peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    # 544 bytes of a frame are its landmarks; it was 11 kB in all when a frame was kept as objects.
+    assert (peaks[1] - peaks[0]) * 1024 / 10_000 < 5_500

@@ -14,8 +14,8 @@ from torch import nn
 from fer_zoo import data
 from fer_zoo.errors import WeightsError
 from fer_zoo.specs import Recipe
-from fer_zoo.training import processes, train
-from fer_zoo.training.run import start
+from fer_zoo.training import distributed, train
+from fer_zoo.training.run import Run, Stage, start
 
 
 def recipe(**fields: object) -> Recipe:
@@ -26,15 +26,19 @@ def recipe(**fields: object) -> Recipe:
     return Recipe.model_validate({**toy, "model": model, "backbone_weights": "pretrained", **fields})
 
 
+def started(asked: Recipe, folder: Path) -> Run:
+    stage = Stage(asked, folder)
+    return start(stage, stage.network(), data.load(asked), distributed.join("cpu"))
+
+
 def test_a_new_run_starts_from_them(tmp_path: Path, hub_cache: Callable[[str], nn.Module]) -> None:
     whole, asked = hub_cache("test_resnet"), recipe()
     published = whole.state_dict()
-    clips = data.load(asked)
-    run = start(asked, clips, tmp_path / "run", processes.join("cpu"))
+    run = started(asked, tmp_path / "run")
     for network in (run.model, run.average):
         state = network.backbone.network.state_dict()  # type: ignore[union-attr,operator]
         assert all(torch.equal(tensor, published[key]) for key, tensor in state.items())
-    random = start(recipe(backbone_weights="random"), clips, tmp_path / "random", processes.join("cpu"))
+    random = started(recipe(backbone_weights="random"), tmp_path / "random")
     assert not torch.equal(
         random.model.get_parameter("backbone.network.conv1.0.weight"),
         run.model.get_parameter("backbone.network.conv1.0.weight"),

@@ -11,7 +11,7 @@ import torch
 
 from fer_zoo.compose import build
 from fer_zoo.recipes import list_recipes, load_recipe
-from fer_zoo.training.checks import check_shares
+from fer_zoo.training.preflight import check_shares
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import measure_training

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from test_loop import of_stores, toy_store
+from toy_store import of_stores, toy_store
 
 from fer_zoo.training import train
 

@@ -24,7 +24,7 @@ from fer_zoo import data
 from fer_zoo.errors import TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
-from fer_zoo.training import TrainResult, report, train
+from fer_zoo.training import TrainResult, run_folder, train
 from fer_zoo.training.checkpoint import read_tensors, write_tensors
 from fer_zoo.weights import load_weights
 
@@ -77,14 +77,15 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path, step: int, o
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (killed / "weights").exists(), "killed too late"
-    for folder in {killed, last.parent}:
-        for name in ("last.71.tmp.safetensors", "best.71.tmp.safetensors", "run.71.tmp.json"):
-            (folder / f".{name}").write_bytes(b"what a kill in the middle of writing leaves")
+    for folder in {killed, last.parent, killed / "predictions" / "last", last.parent / "broken"}:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("last.{}.tmp.safetensors", "best.{}.tmp.safetensors", "run.{}.tmp.json"):
+            (folder / f".{name.format(process.pid)}").write_bytes(b"what a kill in the middle of writing leaves")
         (folder / ".mine.tmp").write_bytes(b"somebody else's")
     train(recipe, killed, resume=True, device="cpu")
     train(recipe, tmp_path / "whole", device="cpu")
     assert_same_run(tmp_path / "whole", killed)
-    assert {path.name for path in killed.rglob(".*")} == {".mine.tmp", report.LOCK}
+    assert {path.name for path in killed.rglob(".*")} == {".mine.tmp", run_folder.LOCK}
 
 
 def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
@@ -183,10 +184,10 @@ def test_resume_on_other_clips_is_refused(
 
     monkeypatch.setattr(data, "load", other)
     before = (whole[0] / "run.json").read_text()
-    with pytest.raises(TrainingError, match=f"other clips: those of {part} give other content") as caught:
+    with pytest.raises(TrainingError, match=f"other clips: those of {part} have changed since") as caught:
         train(toy_faces.recipe(), whole[0], resume=True, device="cpu")
     assert (whole[0] / "run.json").read_text() == before
-    assert ("store was prepared anew" in caught.value.given) == prepared
+    assert ("store was prepared again" in caught.value.given) == prepared
     assert ("restore the store" in caught.value.do) == prepared
     assert ("go back to the version of fer_zoo" in caught.value.do) != prepared
 
@@ -200,10 +201,12 @@ def test_a_store_prepared_anew_or_another_split_file_is_refused(tmp_path: Path) 
     parts = split["splits"][0]
     parts["validation"], parts["test"] = parts["test"], parts["validation"]
     (tmp_path / "first" / "split.json").write_text(json.dumps(split))
-    with pytest.raises(TrainingError, match=r"those of validation, test give .* or .*split\.json changed"):
+    with pytest.raises(TrainingError, match=r"those of validation, test have changed.* or .*split\.json changed"):
         train(by_file, tmp_path / "run", stores=tmp_path, max_steps=2, resume=True)
     shutil.rmtree(tmp_path / "ckplus")
     toy_store(tmp_path / "ckplus", "ckplus", "dlib", variant=1)
-    with pytest.raises(TrainingError, match=r"those of train, validation, test give.*was prepared anew\.") as caught:
+    with pytest.raises(
+        TrainingError, match=r"those of train, validation, test have changed.*was prepared again\."
+    ) as caught:
         train(of_stores(), tmp_path / "first", stores=tmp_path, max_steps=2, resume=True)
     assert caught.value.do == "restore the store as it was, or train in another folder"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +18,11 @@ import torch
 import toy_faces
 from safetensors.torch import load_file
 
-from fer_zoo import data
-from fer_zoo.compose import build
 from fer_zoo.errors import HubError, TrainingError
 from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
-from fer_zoo.training import TrainResult, evaluate_clips, loop, report, train
-from fer_zoo.training.metrics import figures
-from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.seed import kernels
+from fer_zoo.training import TrainResult, run_folder, train
 from fer_zoo.weights import read_folder
 
 
@@ -56,14 +54,14 @@ def test_a_resumed_run_says_so_and_keeps_its_start(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_on_other_code_and_hardware_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    surroundings = report.surroundings
+    surroundings = run_folder.surroundings
 
     def go_on(folder: Path, **options: object) -> None:
         for step, (commit, hardware) in enumerate(
             [("a" * 40, "abacus"), ("b" * 40 + "-dirty", "quill"), ("a" * 40, "abacus")], 1
         ):
             found = {"commit": commit, "hardware": hardware, "torch": f"2.{step}"}
-            monkeypatch.setattr(report, "surroundings", lambda state, found=found: surroundings(state) | found)
+            monkeypatch.setattr(run_folder, "surroundings", lambda state, found=found: surroundings(state) | found)
             result = train(toy_faces.recipe(**options), folder, max_steps=step, resume=step > 1, device="cpu")
             card = read_folder(result.weights).card
             if step == 1:
@@ -103,71 +101,6 @@ def test_a_damaged_run_json_stops_a_resume_before_it_trains(text: str, tmp_path:
     assert (tmp_path / "last.safetensors").read_bytes() == before
 
 
-def test_the_tables_are_of_the_best_and_the_last_weights(tmp_path: Path) -> None:
-    """At a rate that wrecks the network no later epoch is better than the first."""
-    recipe = toy_faces.recipe(lr=3.0, epochs=2, ema=None)
-    result = train(recipe, tmp_path, device="cpu")
-    tables = [(tmp_path / "predictions" / which / "test.csv").read_text() for which in ("best", "last")]
-    assert tables[0] != tables[1], "no use as a test"
-    clips, model = data.load(recipe), build(recipe.model)
-    last = {key.removeprefix("model."): value for key, value in load_file(tmp_path / "last.safetensors").items()}
-    for which, state in (("last", last), ("best", load_file(tmp_path / "best.safetensors"))):
-        model.load_state_dict({key: value for key, value in state.items() if not key.startswith("optimizer.")})
-        for part in ("validation", "test"):
-            said = Predictions.read(tmp_path / "predictions" / which / f"{part}.csv")
-            assert figures(said).card() == evaluate_clips(model, clips[part])
-            assert said.keys.tolist() == [clips[part].key(clip) for clip in range(len(clips[part]))]
-            assert set(said.subjects) == {f"{subject:06d}" for subject in clips[part].subjects}
-            if which == "best":
-                assert figures(said).card() == getattr(result, part)
-        assert (tmp_path / "predictions" / which / "test_noisy.csv").is_file()
-
-
-def test_deterministic_settings_are_put_back() -> None:
-    assert not torch.are_deterministic_algorithms_enabled()
-    with kernels(deterministic=True):
-        assert torch.are_deterministic_algorithms_enabled()
-        assert not torch.backends.cudnn.benchmark
-    assert not torch.are_deterministic_algorithms_enabled()
-
-
-def test_deterministic_training_is_judged_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, bool]] = []
-
-    def watched(name: str) -> None:
-        own = getattr(loop, name)
-
-        def watch(*arguments: Any) -> Any:
-            seen.append((name, torch.are_deterministic_algorithms_enabled()))
-            return own(*arguments)
-
-        monkeypatch.setattr(loop, name, watch)
-
-    for name in ("train_step", "judge"):
-        watched(name)
-    for wanted in (True, False):
-        seen.clear()
-        recipe = toy_faces.recipe(deterministic=wanted)
-        train(recipe, tmp_path / str(wanted), max_steps=1, device="cpu")
-        assert seen == [("train_step", wanted), ("judge", wanted)]
-
-
-@pytest.mark.parametrize("where", ["train_step", "judge"])
-def test_a_part_without_a_deterministic_kernel_is_named(
-    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise RuntimeError("avg_pool3d_backward_cuda does not have a deterministic implementation.\nMore words.")
-
-    monkeypatch.setattr(loop, where, refuse)
-    with pytest.raises(TrainingError, match=r"train\.deterministic: avg_pool3d_backward_cuda does not") as caught:
-        train(toy_faces.recipe(deterministic=True), tmp_path / "wanted", max_steps=1, device="cpu")
-    assert "More words" not in str(caught.value)
-    with pytest.raises(RuntimeError, match="avg_pool3d"):
-        train(toy_faces.recipe(), tmp_path / "not_wanted", max_steps=1, device="cpu")
-    assert not torch.are_deterministic_algorithms_enabled()
-
-
 @pytest.mark.slow
 def test_a_compiled_network_trains_and_is_saved_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced as for a GPU but run by torch's plain kernels: making kernels for a CPU takes minutes."""
@@ -187,3 +120,27 @@ def test_a_compiled_network_trains_and_is_saved_as_any_other(tmp_path: Path, mon
     assert one.keys() == other.keys()
     for key, tensor in one.items():
         torch.testing.assert_close(tensor, other[key], rtol=1e-4, atol=1e-5)
+
+
+def test_leftover_files_are_removed_from_every_folder_of_a_run(tmp_path: Path) -> None:
+    """Those of this process and of processes that have ended; a running process and other files are left alone."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    folders = ["", "predictions/best", "predictions/last", "broken", "weights", "frames", "frames/predictions/last"]
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for process in (ended.pid, os.getpid(), os.getppid()):
+            (tmp_path / folder / f".test.{process}.tmp.csv").write_text("half")
+        (tmp_path / folder / "test.csv").write_text("whole")
+    run_folder.clear(tmp_path)
+    kept = {"test.csv", f".test.{os.getppid()}.tmp.csv"}
+    for folder in folders:
+        assert {path.name for path in (tmp_path / folder).iterdir() if path.is_file()} == kept
+
+
+def test_resuming_removes_what_a_kill_while_writing_predictions_left(tmp_path: Path) -> None:
+    train(toy_faces.recipe(epochs=1), tmp_path, device="cpu")
+    left = tmp_path / "predictions" / "last" / f".test.{2**22 + 1}.tmp.csv"
+    left.write_text("half")
+    train(toy_faces.recipe(epochs=1), tmp_path, resume=True, device="cpu")
+    assert not left.exists()

@@ -11,16 +11,23 @@ import numpy as np
 import pytest
 import torch
 import toy_faces
+from torch import nn
 
 from fer_zoo import data
 from fer_zoo.data.augment import augment_batch
 from fer_zoo.errors import TrainingError
-from fer_zoo.training import processes
+from fer_zoo.specs import Recipe
+from fer_zoo.training import distributed
 from fer_zoo.training.batches import Batches
-from fer_zoo.training.run import Run, start
-from fer_zoo.training.step import DivergedError, change, class_weights, train_step
+from fer_zoo.training.run import Run, Stage, start
+from fer_zoo.training.step import DivergedError, change, train_step, update_average
 
 CPU = torch.device("cpu")
+
+
+def started(recipe: Recipe, folder: Path, clips: dict[str, data.ClipSet]) -> Run:
+    stage = Stage(recipe, folder)
+    return start(stage, stage.network(), clips, distributed.join("cpu"))
 
 
 def stepped(folder: Path, steps: int = 2, **options: Any) -> tuple[Run, float]:
@@ -28,11 +35,11 @@ def stepped(folder: Path, steps: int = 2, **options: Any) -> tuple[Run, float]:
     plain = {"norm": "none", "dropout": 0.0, "optimizer": "sgd", "schedule": "constant", "ema": None, "batch_size": 7}
     recipe = toy_faces.recipe(**{**plain, **options})
     clips = data.load(recipe)
-    run = start(recipe, clips, folder, processes.join("cpu"))
+    run = started(recipe, folder, clips)
     batches = Batches(recipe, clips["train"])
     loss = math.nan
     for step in range(steps):
-        loss = train_step(run, batches.ahead(step, step + 1), clips["train"], 6)
+        loss = train_step(run, batches.ahead(step, step + 1))
     return run, loss
 
 
@@ -51,33 +58,23 @@ def test_in_pieces_it_is_the_same_up_to_rounding(tmp_path: Path, options: dict[s
         assert not torch.equal(before, one)
 
 
-def test_weights_of_classes() -> None:
-    clips = data.load(toy_faces.recipe())["train"]
-    labels = np.repeat([0, 1, 2], [16, 6, 2])
-    uneven = dataclasses.replace(clips, labels=labels)
-    weights = class_weights(toy_faces.recipe(class_weights="balanced").train, uneven)
-    torch.testing.assert_close(weights, torch.tensor([24 / 48, 24 / 18, 24 / 6]))
-    assert weights[labels].mean().item() == pytest.approx(1)
-    assert torch.equal(class_weights(toy_faces.recipe().train, uneven), torch.ones(3))
-
-
 def test_the_loss_is_the_weighted_mean(tmp_path: Path) -> None:
     options = {"mixup": 0.4, "class_weights": "balanced", "label_smoothing": 0.1}
     plain = {"norm": "none", "dropout": 0.0, "optimizer": "sgd", "ema": None, "batch_size": 7}
     recipe = toy_faces.recipe(**plain, **options)
     clips = data.load(recipe)
     uneven = dataclasses.replace(clips["train"], labels=np.repeat([0, 1, 2], [16, 6, 2]))
-    run = start(recipe, clips, tmp_path, processes.join("cpu"))
+    run = started(recipe, tmp_path, {**clips, "train": uneven})
     batches = Batches(recipe, uneven)
     (piece,) = batches.ahead(0, 1)
     given = change(piece, recipe, exact=True, device=CPU)
     logs = torch.log_softmax(run.model(given.clips, given.landmarks), dim=1).detach().double()
-    weights, wanted = class_weights(recipe.train, uneven), 0.0
+    weights, wanted = (24 / 48, 24 / 18, 24 / 6), 0.0
     for clip in range(7):
         for label, share in zip(given.labels[clip], given.shares[clip], strict=True):
             smooth = -0.9 * logs[clip, label] - 0.1 * logs[clip].mean()
             wanted += float(share * weights[label] * smooth) / 7
-    assert train_step(run, batches.ahead(0, 1), uneven, 6) == pytest.approx(wanted, rel=1e-5)
+    assert train_step(run, batches.ahead(0, 1)) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_mixture() -> None:
@@ -145,7 +142,7 @@ def scaled(folder: Path, scale: float) -> tuple[Run, Any]:
 
 def one_step(run: Run) -> float:
     clips = data.load(run.recipe)["train"]
-    return train_step(run, Batches(run.recipe, clips).ahead(run.progress.step, run.progress.step + 1), clips, 6)
+    return train_step(run, Batches(run.recipe, clips).ahead(run.progress.step, run.progress.step + 1))
 
 
 def test_a_step_that_overflows_fp16_is_left_out_and_the_scale_halved(tmp_path: Path) -> None:
@@ -183,3 +180,17 @@ def test_what_the_launcher_says_of_precision_and_accumulation_does_not_count(
 def test_fp16_needs_a_gpu(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="fp16 on a CPU"):
         stepped(tmp_path, precision="fp16")
+
+
+def test_average_follows_weights_and_statistics() -> None:
+    average, model = (nn.BatchNorm1d(1) for _ in range(2))
+    nn.init.constant_(model.weight, 3.0)
+    model.running_mean = torch.tensor([10.0])
+    model.num_batches_tracked = torch.tensor(7)
+    update_average(average, model, decay=0.75, step=1000)
+    assert average.weight.item() == pytest.approx(1.5)
+    assert average.running_mean is not None
+    assert average.running_mean.item() == pytest.approx(2.5)
+    assert average.num_batches_tracked == 7
+    update_average(average, model, decay=0.999, step=0)  # early on 1 / 10 is kept
+    assert average.weight.item() == pytest.approx(2.85)

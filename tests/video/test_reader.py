@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from video_files import audio_only, draw, encode, song_with_cover, sounding
 
 from fer_zoo.errors import VideoError
@@ -162,12 +163,34 @@ def test_sound_that_is_longer_than_the_picture_is_no_damage(tmp_path: Path, name
     assert video.damage is None
 
 
-def test_where_the_frame_count_agrees_the_length_does_not_matter(tmp_path: Path) -> None:
-    video = replace(open_video(encode(tmp_path / "a.mp4", moving(20))), duration_s=60.0)
+def test_a_count_in_a_header_is_no_evidence_of_damage(tmp_path: Path) -> None:
+    video = replace(open_video(encode(tmp_path / "a.mp4", moving(20))), frame_count=90)
     assert (len(list(video.frames())), video.damage) == (20, None)
-    unknown = replace(video, frame_count=None)
-    assert len(list(unknown.frames())) == 20
-    assert unknown.damage == "The file ends early: 0.8 of 60.0 s."
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "container"),
+    [
+        ("a.mp4", "libx264", {"movflags": "+faststart"}),
+        ("a.mp4", "libx264", {"movflags": "+frag_keyframe+empty_moov"}),
+        ("a.avi", "mpeg4", {}),
+        ("a.webm", "libvpx", {}),
+        ("a.flv", "libx264", {}),
+        ("a.wmv", "wmv2", {}),
+    ],
+)
+def test_a_file_that_was_cut_off_is_damaged_and_the_whole_one_is_not(
+    tmp_path: Path, name: str, codec: str, container: dict[str, str]
+) -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (64, 96, 3), dtype=np.uint8) for _ in range(40)]
+    path = encode(tmp_path / name, noise, codec=codec, container=container)
+    video = open_video(path)
+    assert (len(list(video.frames())), video.damage) == (40, None)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    video = open_video(path)
+    assert len(list(video.frames())) < 40
+    assert video.damage
 
 
 def test_an_end_that_only_the_time_stamps_show_is_seen_despite_sound(tmp_path: Path) -> None:
@@ -218,3 +241,32 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     ):
         with pytest.raises(VideoError, match=message):
             open_video(path)
+
+
+@pytest.mark.parametrize(("default", "expected"), [((True, False), 60), ((False, True), 200)])
+def test_the_default_stream_is_decoded(tmp_path: Path, default: tuple[bool, bool], expected: int) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in default]
+        for stream, flag in zip(streams, default, strict=True):
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.disposition = Disposition.default if flag else Disposition(0)
+        for stream, grey in zip(streams, (60, 200), strict=True):
+            for _ in range(5):
+                picture = np.full((48, 64, 3), grey, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            out.mux(stream.encode(None))
+    assert next(open_video(tmp_path / "a.mkv").frames()).image.mean() == pytest.approx(expected, abs=4)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_thumbnail_before_the_video_is_not_the_video(tmp_path: Path, name: str) -> None:
+    with av.open(str(tmp_path / name), "w") as out:
+        still, video = out.add_stream("mjpeg", rate=25), out.add_stream("libx264", rate=25)
+        still.width, still.height, still.pix_fmt = 128, 96, "yuvj420p"
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for stream, count in ((still, 1), (video, 9)):
+            for _ in range(count):
+                picture = np.full((stream.height, stream.width, 3), 90, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            out.mux(stream.encode(None))
+    assert len(list(open_video(tmp_path / name).frames())) == 9

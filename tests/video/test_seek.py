@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from video_files import encode
 
-from fer_zoo.video import reader
+from fer_zoo.video.decode import Decoding
 from fer_zoo.video.reader import Video, VideoFrame, open_video
 from fer_zoo.video.seek import Marks
+from fer_zoo.video.upright import Screen
 
 COUNT = 90
 B_FRAMES = {"g": "12", "bf": "3", "sc_threshold": "0"}
@@ -84,16 +85,16 @@ def test_stretches_are_those_of_the_plain_walk(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["b-frames.mp4", "open-gop.mkv", "uneven.mp4", "pictures.avi", "web.webm"])
 def test_what_lies_before_is_not_decoded_again(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = 0
-    plain = reader._decoded
+    plain = Decoding._decoded
 
-    def counted(*given: object) -> object:
+    def counted(self: Decoding) -> object:
         nonlocal decoded
-        for raw in plain(*given):
+        for raw in plain(self):
             decoded += 1
             yield raw
 
     video, marks = open_video(folder / name), Marks()
-    monkeypatch.setattr(reader, "_decoded", counted)
+    monkeypatch.setattr(Decoding, "_decoded", counted)
     stretch(video, 70, 80, marks)
     assert decoded == 80, "the first time there is no other way"
     decoded = 0
@@ -103,8 +104,8 @@ def test_what_lies_before_is_not_decoded_again(folder: Path, name: str, monkeypa
 
 def test_earlier_frames_are_not_converted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     converted = []
-    plain = reader._rgb
-    monkeypatch.setattr(reader, "_rgb", lambda raw, size: converted.append(1) or plain(raw, size))
+    plain = Screen._scaled
+    monkeypatch.setattr(Screen, "_scaled", lambda self, *given: converted.append(1) or plain(self, *given))
     assert len(stretch(open_video(folder / "b-frames.mp4"), 60, 64, None)) == 4
     assert len(converted) == 4
 

@@ -13,12 +13,10 @@ from safetensors.torch import load_file
 from weights_folders import LABELS, card_fields, make_folder, record, rewrite_tensors, small_model, small_recipe
 
 import fer_zoo
-from fer_zoo import weights
-from fer_zoo.compose import build
+from fer_zoo import weights, weights_table
 from fer_zoo.errors import WeightsError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import ModelSpec, WeightsCard
-from fer_zoo.weights import lookup
 
 
 @pytest.fixture
@@ -118,16 +116,6 @@ def test_another_number_type_is_refused(folder: Path) -> None:
         weights.load_weights(folder)
 
 
-@pytest.mark.parametrize("labels", [("calm", "glad"), ("glad", "calm", "cross")], ids=["count", "order"])
-def test_weights_of_other_classes_say_so_and_leave_the_model_alone(folder: Path, labels: tuple[str, ...]) -> None:
-    model = small_model(labels=labels)
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    with pytest.raises(WeightsError, match=r"has 3 classes \(calm, glad, cross\); the model has") as caught:
-        weights.load_into(model, weights.read_folder(folder))
-    assert 'create_model("incres3d_tiny_lstm_lm.try")' in caught.value.do
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-
-
 def test_card_and_config_must_agree_on_the_labels(folder: Path) -> None:
     config = folder / "config.json"
     config.write_text(config.read_text().replace('"glad"', '"sad"'))
@@ -150,29 +138,11 @@ def test_an_incomplete_card_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_loading_into_a_model_takes_all_or_nothing(folder: Path) -> None:
-    torch.manual_seed(5)
-    model = build(small_recipe().model)
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    file = folder / "model.safetensors"
-    content = file.read_bytes()
-    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(WeightsError, match="sha256"):
-        weights.load_into(model, weights.read_folder(folder))
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    assert model.card is None
-    file.write_bytes(content)
-    weights.load_into(model.channels_last(), weights.read_folder(folder))
-    wanted = load_file(file)
-    assert all(torch.equal(value, wanted[key]) for key, value in model.state_dict().items())
-    assert model.card is not None
-
-
 @pytest.fixture
 def zoo(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "zoo"
     shutil.copytree(folder, root / "incres3d_tiny_lstm_lm.try")
-    monkeypatch.setattr(lookup, "ZOO", root)
+    monkeypatch.setattr(weights_table, "ZOO", root)
     return root
 
 
@@ -204,7 +174,7 @@ def test_several_tags_must_be_chosen_from(zoo: Path) -> None:
 
 
 def test_without_any_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lookup, "ZOO", tmp_path / "nothing")
+    monkeypatch.setattr(weights_table, "ZOO", tmp_path / "nothing")
     assert weights.bundled() == {}
     with pytest.raises(WeightsError, match="none yet"):
         weights.find("incres3d_lstm_lm")

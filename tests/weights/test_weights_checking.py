@@ -26,8 +26,7 @@ from fer_zoo import weights
 from fer_zoo.compose import build, model_spec
 from fer_zoo.errors import WeightsError
 from fer_zoo.specs import Recipe
-from fer_zoo.weights import building
-from fer_zoo.weights.proof import check_proof
+from fer_zoo.weights.checking import check_proof
 
 FILES = ["config.json", "model.safetensors", "check.safetensors", "recipe.yaml", "README.md"]
 
@@ -53,9 +52,7 @@ ZOO = {
 
 
 @pytest.mark.parametrize(("name", "options"), ZOO.items(), ids=ZOO)
-def test_any_model_goes_round(
-    name: str, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_model_goes_round(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     """And writing leaves the model as it was: its modes, its numbers."""
     spec = model_spec(name, size=48, frames=10, pool="mean", labels=("a", "b", "c"), **options)
     split = {"train": (0, 2), "validation": (2, 3), "test": (3, 4)}
@@ -68,34 +65,17 @@ def test_any_model_goes_round(
     card = card_fields(name=f"{spec.name}.try", labels=spec.labels)
     folder = weights.write_weights(tmp_path / "w", model, Recipe.model_validate(fields), card)
     assert [module.training for module in model.modules()] == modes
-    assert torch.backends.mkldnn.enabled
     found = weights.check_folder(folder)
     assert found.spec == spec
-    for few in (10**9, 0):  # as small networks are loaded, and as large ones are
-        monkeypatch.setattr(building, "_FEW_NUMBERS", few)
-        loaded = weights.load_weights(folder)
-        assert loaded.state_dict().keys() == before.keys()
-        assert all(torch.equal(value, before[key]) for key, value in loaded.state_dict().items())
-        assert all(parameter.requires_grad for parameter in loaded.parameters())
-        check_proof(folder / "check.safetensors", loaded)
+    loaded = weights.load_weights(folder)
+    assert loaded.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in loaded.state_dict().items())
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    check_proof(folder / "check.safetensors", loaded)
     check = load_file(folder / "check.safetensors")
     assert check["frames"].shape == (10, 48, 48, 3)
     assert check["frames"].float().std() > 20, "something can be seen"
     assert ((check["landmarks"] > 0) & (check["landmarks"] < 48)).all(), "the face is in the picture"
-
-
-def test_a_network_that_lies_on_another_device_is_written_alike(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The copy that is asked in its place, as for a GPU, says the same; no random number is used up."""
-    from fer_zoo.weights import writing
-
-    monkeypatch.setattr(writing, "_lies_on_cpu", lambda model: False)
-    folder = make_folder(tmp_path / "w")
-    state = torch.get_rng_state()
-    make_folder(tmp_path / "w", overwrite=True)
-    assert torch.equal(state, torch.get_rng_state())
-    assert (folder / "check.safetensors").read_bytes() == (made / "check.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -164,7 +144,7 @@ BAD_RECORDS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"trust_remote_code": True}, "trust_remote_code: Extra inputs"),
     "war too high": (figures(war=0.9), "WAR is 0.9000; the confusion matrix says 0.5000"),
     "uar too high": (figures(uar=0.9), "UAR is 0.9000; the confusion matrix says 0.5000"),
-    "war of no number": (figures(war=float("nan")), "war"),
+    "war of no number": (figures(war=float("nan")), "is not a finite number"),
     "other clips": (figures(clips=7), "has 6 clips, not 7"),
     "other matrix": (figures(confusion=[[6]]), "is not 3 x 3"),
     "no sha256": ({"sha256": None}, "sha256: Field required"),
@@ -187,15 +167,15 @@ BAD_CARDS = {
     "no end": ("---\nfer_zoo: {}\n", "no front matter"),
     "no YAML": ("---\nfer_zoo: [\n---\n", "damaged"),
     "no record": ("---\nlicense: mit\n---\n", "no weights of fer_zoo"),
-    "a list": ("---\n- fer_zoo\n---\n", "holds no keys"),
+    "a list": ("---\n- fer_zoo\n---\n", "has no keys"),
     "a record of text": ("---\nfer_zoo: yes\n---\n", "damaged"),
     "half a record": ("---\nfer_zoo: {name: a}\n---\n", "sha256: Field required"),
-    "an object of Python": ("---\nfer_zoo: !!python/object/apply:os.system [ls]\n---\n", "could not determine"),
-    "references": ("---\na: &a [x, x]\nfer_zoo: [*a, *a]\n---\n", "it has references"),
-    "a key twice": ("---\nfer_zoo: {}\nfer_zoo: {}\n---\n", "a key stands twice"),
+    "an object of Python": ("---\nfer_zoo: !!python/object/apply:os.system [ls]\n---\n", "tags .* are not read"),
+    "references": ("---\na: &a [x, x]\nfer_zoo: [*a, *a]\n---\n", "anchors and aliases"),
+    "a key twice": ("---\nfer_zoo: {}\nfer_zoo: {}\n---\n", "is given twice"),
     "nested": (f"---\nfer_zoo: {'[' * 50}{']' * 50}\n---\n", "nested more than"),
     "nested beyond Python": (f"---\nfer_zoo: {'[' * 50_000}\n---\n", "damaged"),
-    "base 60": (f"---\nfer_zoo: {{hours: {'1:' * 50_000}1}}\n---\n", "is no number"),
+    "base 60": (f"---\nfer_zoo: {{hours: {'1:' * 50_000}1}}\n---\n", "damaged"),
     "values without end": (f"---\nfer_zoo: [{'1,' * 45_000}1]\n---\n", "more than 40000 values"),
     "long": (f"---\nfer_zoo: {'x' * 2**20}\n---\n", "longer than"),
     "larger than 4 MiB": ("---\nfer_zoo: {}\n---\n" + "x" * 2**22, "larger than"),
@@ -277,14 +257,14 @@ def _name_recipe(folder: Path) -> None:
     ("damage", "message"),
     [
         (other_weights, "a logit is off by 0.01"),
-        (weights_without_numbers, "a logit is off by nan"),
+        (weights_without_numbers, "NaN or infinity in"),
         (other_normalisation, "was written for another input than config.json says"),
         (other_clip, "a logit is off by"),
         (smaller_clip, r"frames torch\.uint8 \(6, 16, 32, 3\)"),
         (no_logits, "logits torch.float32"),
         (other_recipe, "is not the recipe that the tensors name"),
         (extending_recipe, "extends another recipe"),
-        (no_recipe, r"recipe\.yaml is no recipe"),
+        (no_recipe, r"recipe\.yaml cannot be read"),
     ],
 )
 def test_files_that_are_signed_but_do_not_belong_together_are_refused(

@@ -141,5 +141,5 @@ def test_a_card_cannot_name_other_files(folder: Path, name: str) -> None:
     files = record(folder)["files"]
     for wrong in ({name: "0" * 64}, {**files, name: "0" * 64}):
         change_record(folder, files=wrong)
-        with pytest.raises(WeightsError, match="no shards of weights"):
+        with pytest.raises(WeightsError, match=r"no shards of weights|control characters"):
             weights.read_folder(folder)

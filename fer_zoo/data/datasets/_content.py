@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fer_zoo.data.sources import Source
+from fer_zoo.data.subjects import subject_key
 
 _ENDS = 64 * 1024
 _Files = tuple[Path, ...]
@@ -50,7 +51,7 @@ def _doubles(group: Sequence[Named], problems: list[str]) -> set[int]:
     for one, other in _overlapping(group):
         of_one_file = one.source.files == other.source.files
         doubt = "" if of_one_file else " (probably the same under two names)"
-        if (one.source.label, one.source.subject) != (other.source.label, other.source.subject):
+        if _claim(one) != _claim(other):
             if not {id(one), id(other)} <= against:  # each is named once, not each pair: there may be very many
                 told = f"{_told(one)}, but {_told(other)}{doubt}"
                 problems.append(f"{one.name} and {other.name}: {told}; both are left out")
@@ -70,6 +71,10 @@ def _overlapping(group: Sequence[Named]) -> Iterator[tuple[Named, Named]]:
         pairs += [(other, entry) if order[id(other)] < order[id(entry)] else (entry, other) for other in running]
         running.append(entry)
     yield from sorted(pairs, key=lambda pair: (order[id(pair[1])], order[id(pair[0])]))
+
+
+def _claim(entry: Named) -> tuple[str, str]:
+    return entry.source.label, subject_key(entry.source.subject or "")
 
 
 def _frames(entry: Named) -> tuple[float, float]:

@@ -9,10 +9,10 @@ from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from pydantic import Field, model_validator
 
 from fer_zoo.data.sources import LABELS
+from fer_zoo.documents import parse_yaml, read_text
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.specs.base import Positive, Spec
 
@@ -104,8 +104,8 @@ def load_rules(path: Path = SHIPPED) -> EmotionRules:
     """
     do = f"start from a copy of {SHIPPED.name}, in the package's folder data/datasets"
     try:
-        table = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        table = parse_yaml(read_text(path))
+    except (OSError, ValueError) as error:
         raise InputError(f"The rules {path} cannot be read: {error}.", "a YAML file in UTF-8", do) from error
     if not isinstance(table, dict):
         raise OptionError(f"{path} holds no table.", "version, minimum_intensity, minimum_run, order, emotions", do)

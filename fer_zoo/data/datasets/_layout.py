@@ -11,9 +11,11 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fer_zoo.data.sources import Difference, Source
+from fer_zoo.data.subjects import folded, similar_subjects
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 
@@ -72,6 +74,15 @@ def visible_files(folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
     return [folder / name for name, is_folder in _listing(folder) if not is_folder and name.lower().endswith(wanted)]
 
 
+def hidden_files(folder: Path) -> list[Path]:
+    """Files in `folder` whose names begin with a dot, sorted; none where it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / e.name for e in entries if e.name.startswith(".") and e.is_file())
+    except OSError:
+        return []
+
+
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """Sort key by which "frame9" comes before "frame10"; the same on every machine."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
@@ -79,7 +90,7 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
 
 
 def read_text(path: Path, encodings: Sequence[str] = ("utf-8-sig", "latin-1")) -> str:
-    """Return the text of a file in the first encoding that fits; UTF-16 is known by its mark. Line ends become `\\n`.
+    """Return the text of a file in the first encoding that fits; UTF-16 is recognised. Line ends become `\\n`.
 
     Raises:
         InputError: the file cannot be read, or no encoding fits.
@@ -88,7 +99,9 @@ def read_text(path: Path, encodings: Sequence[str] = ("utf-8-sig", "latin-1")) -
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}.", "a readable text file", "copy it again") from error
-    marked = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ()
+    marked: tuple[str, ...] = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ()
+    if not marked and b"\0" in content[:2]:  # a header is ASCII, so one byte of its first letter is 0
+        marked = ("utf-16-le" if content[1:2] == b"\0" else "utf-16-be",)
     for encoding in (*marked, *encodings):
         try:
             # Not splitlines: it also splits at characters that other encodings have for letters.
@@ -109,9 +122,10 @@ def fold_parts(fold: int, folds: int) -> dict[str, str]:
 
 
 def in_order(found: Iterable[Source], problems: list[str]) -> Iterator[Source]:
-    """Return sources sorted by key; of two with one key the first found stays and the other is named in `problems`.
+    """Return sources sorted by key, each subject under one spelling; what is wrong is appended to `problems`.
 
-    All are walked before it returns, so `problems` is complete then. It can be printed, whatever the files are called.
+    Of two sources with one key the first is kept. Subjects that may be one under two names are named. All are read
+    before it returns, so `problems` is complete then, and can be printed whatever the files are called.
     """
     unique: dict[str, Source] = {}
     for source in found:
@@ -121,8 +135,11 @@ def in_order(found: Iterable[Source], problems: list[str]) -> Iterator[Source]:
             )
         else:
             unique[source.key] = source
+    names = folded(source.subject for source in unique.values())
+    problems += similar_subjects(names.values())
     problems[:] = map(shown, problems)
-    return iter([unique[key] for key in sorted(unique)])
+    sources = (unique[key] for key in sorted(unique))
+    return iter([replace(source, subject=names.get(source.subject or "")) for source in sources])
 
 
 def differences(found: Mapping[str, int], expected: Mapping[str, int | None]) -> list[Difference]:

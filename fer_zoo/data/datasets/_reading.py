@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from fer_zoo.data.datasets._layout import (
     in_order,
@@ -17,12 +18,15 @@ from fer_zoo.data.datasets._layout import (
     visible_files,
     visible_folders,
 )
+from fer_zoo.data.datasets._videos import hidden_videos, is_text, is_video, visible_videos
 from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 
+T = TypeVar("T")
+R = TypeVar("R")
+Row = tuple[str, str, str, str]  # clip, label, split, part
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".m4v")
 
 # Every spelling of an emotion that folders and lists use for it; what is not here is never guessed.
 WORDS: Mapping[str, str] = {
@@ -38,20 +42,24 @@ WORDS: Mapping[str, str] = {
 
 
 @dataclass
-class Walk:
+class Reader:
     """A database that one function reads, with the counts that are known of it.
 
     Attributes:
-        read: yields what is there, in any order, and appends to the list what is odd; raises InputError if the layout
+        read: yields what is there, in any order, and appends what is odd to the list; raises InputError if the layout
             is not there.
-        expected: known counts by the names of `counts`; what is not named is not compared.
-        remark: added to the name of each difference.
-        problems: what was odd, a line each; those of the latest `sources()`.
+        expected: known counts by the names of `counts`; others are not compared.
+        remark: appended to the name of each difference.
+        compare: compares the sources with what is known; by default their counts with `expected`.
+        facts: what else made the labels; a store repeats it.
+        problems: what was odd in the latest `sources()`, one line each.
     """
 
     read: Callable[[list[str]], Iterable[Source]]
     expected: Mapping[str, int] = field(default_factory=dict)
     remark: str = ""
+    compare: Callable[[Sequence[Source]], Sequence[Difference]] | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def sources(self) -> Iterator[Source]:
@@ -64,7 +72,9 @@ class Walk:
         return iter(list(in_order(self.read(self.problems), self.problems)))
 
     def check(self, sources: Sequence[Source]) -> Sequence[Difference]:
-        """Compare the counts of the sources with `expected`."""
+        """Compare the sources with what is known of the database."""
+        if self.compare:
+            return self.compare(sources)
         found = counts(sources)
         return [
             Difference(what + self.remark, found[what], count)
@@ -95,6 +105,47 @@ def note(problems: list[str], reason: str, names: Sequence[str]) -> None:
         problems.append(f"{reason}: {len(names)} left out, such as {names[0]}")
 
 
+def sift(
+    items: Iterable[T], parse: Callable[[T], R | str | None], name: Callable[[T], str], problems: list[str],
+    where: str = "",
+) -> Iterator[R]:  # fmt: skip
+    """Yield what `parse` makes of each item; items for which it gives a text are left out and noted by that reason.
+
+    Items for which it gives None are left out without a note.
+    """
+    odd: dict[str, list[str]] = defaultdict(list)
+    for item in items:
+        found = parse(item)
+        if isinstance(found, str):
+            odd[found].append(name(item))
+        elif found is not None:
+            yield found
+    for reason, names in odd.items():
+        note(problems, where + reason, names)
+
+
+def sift_lines(
+    root: Path, file: Path, parse: Callable[[str], R | str | None], problems: list[str]
+) -> Iterator[R]:  # fmt: skip
+    """As `sift`, for the lines of a list of clips that are not blank."""
+    lines = [(number, text) for number, text in enumerate(lines_of(root, file, problems), start=1) if text.strip()]
+    where = f"{file.relative_to(root)}: "
+    return sift(lines, lambda line: parse(line[1]), lambda line: f"line {line[0]}", problems, where)
+
+
+def listed(
+    rows: Iterable[Row], files_of: Callable[[str], tuple[Path, ...]], problems: list[str], missing: str
+) -> Iterator[Source]:
+    """Yield the clips of lists that have files, without subjects; the others are noted as `missing`."""
+    absent = []
+    for clip, (label, split) in joined(rows, problems).items():
+        if files := files_of(clip):
+            yield Source(safe_key(*clip.split("/")), files, label, None, split=split)
+        else:
+            absent.append(clip)
+    note(problems, missing, absent)
+
+
 def unknown_word(word: str, database: str = "") -> str:
     """Say that a word is no label, or none of a database, with the nearest that is one."""
     near = [] if word.lower() in WORDS else difflib.get_close_matches(word.lower(), WORDS, n=1)
@@ -122,18 +173,40 @@ def lines_of(root: Path, file: Path, problems: list[str]) -> list[str]:
     return text.split("\n") if text.strip() else []
 
 
-def clips_in(root: Path, folder: Path, problems: list[str]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
-    """Yield each clip of a folder with its files below `root`: videos, and folders of pictures; empty ones are odd."""
-    for file in visible_files(folder, VIDEOS):
-        yield file, (file.relative_to(root),)
+def clips_in(root: Path, folder: Path, problems: list[str]) -> list[tuple[Path, tuple[Path, ...]]]:
+    """Each clip of a folder with its files below `root`: videos, and folders of pictures; the rest is noted."""
+    found: list[tuple[Path, tuple[Path, ...]]] = []
+    pictures, others = list[str](), list[str]()
+    for file in visible_files(folder):
+        if file.name.lower().endswith(PICTURES):
+            pictures.append(shown(file.relative_to(root)))
+        elif is_video(file):
+            found.append((file, (file.relative_to(root),)))
+        elif not is_text(file):
+            others.append(shown(file.relative_to(root)))
     for sequence in visible_folders(folder):
         if files := pictures_of(root, sequence):
-            yield sequence, files
+            found.append((sequence, files))
+            note_others(root, sequence, problems)
         else:
-            problems.append(f"{shown(sequence.relative_to(root))}: no picture; left out")
+            inner = len(visible_videos(sequence))
+            holds = f" ({inner} videos: move them up into {shown(folder.name)})" if inner else ""
+            problems.append(f"{shown(sequence.relative_to(root))}: no picture; left out{holds}")
+    name = shown(folder.relative_to(root))
+    note(problems, f"{name}: single pictures are not clips (put the pictures of one clip into a folder)", pictures)
+    note(problems, f"{name}: files that FFmpeg does not read as video", others)
+    note(problems, f"{name}: hidden videos", [shown(file.relative_to(root)) for file in hidden_videos(folder)])
+    return found
 
 
-def joined(rows: Iterable[tuple[str, str, str, str]], problems: list[str]) -> dict[str, tuple[str, dict[str, str]]]:
+def note_others(root: Path, sequence: Path, problems: list[str]) -> None:
+    """Note files of a sequence of pictures that are not pictures of a kind that is read, text aside."""
+    others = [f for f in visible_files(sequence) if not f.name.lower().endswith(PICTURES) and not is_text(f)]
+    reason = f"{shown(sequence.relative_to(root))}: files other than {', '.join(PICTURES)}"
+    note(problems, reason, [shown(file.name) for file in others])
+
+
+def joined(rows: Iterable[Row], problems: list[str]) -> dict[str, tuple[str, dict[str, str]]]:
     """Join rows (clip, label, split, part) of lists: each clip's label and its part of every split.
 
     Clips with two labels, or in two parts of one split, are left out and noted.

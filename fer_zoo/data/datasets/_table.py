@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -11,30 +12,39 @@ from typing import NamedTuple
 from fer_zoo.data.datasets._layout import read_text
 from fer_zoo.errors import InputError
 
+# Excel's own first line, by which it knows the separator of a table.
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^\w\s"]|\t|tab|\\t)"?[,;\t]*', re.IGNORECASE)
+
 
 class Table(NamedTuple):
-    """Columns in small letters, and of each row that is not blank its line and its cells, stripped."""
+    """Lowercase columns, of each row that is not blank its line number and its stripped cells, and the separator."""
 
     columns: list[str]
     rows: list[tuple[int, list[str]]]
+    separator: str
 
 
 def read_table(file: Path, accepted: str, comment: str = "") -> Table:
-    """Read a table; all is empty if the file is.
+    """Read a table; it has no columns and no rows if the file is empty.
 
     Args:
         accepted: what is accepted, for the errors.
-        comment: lines that begin with it are left out; none if empty.
+        comment: lines that begin with it are not read; none if empty.
 
     Raises:
-        InputError: the file cannot be read, or is no CSV table.
+        InputError: the file cannot be read, or is not a CSV table.
     """
     lines = read_text(file).split("\n")
-    if comment:  # emptied, not taken out: the others keep their numbers
+    if comment:  # emptied, not removed: the others keep their numbers
         lines = ["" if line.lstrip().startswith(comment) else line for line in lines]
-    header = next((line for line in lines if line.strip()), "")
-    # Spreadsheets write ; where the decimal sign is a comma.
-    reader = csv.reader(StringIO("\n".join(lines)), delimiter=max(",;\t", key=header.count), strict=True)
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    if stated := _SEPARATOR_LINE.fullmatch(lines[first].strip(" ")):
+        lines[first] = ""
+        separator = "\t" if len(stated["separator"]) > 1 else stated["separator"]
+    else:
+        # Spreadsheets write ; where the decimal sign is a comma.
+        separator = max(",;\t", key=lines[first].count)
+    reader = csv.reader(StringIO("\n".join(lines), newline=""), delimiter=separator, strict=True)
     rows = []
     try:
         for cells in reader:
@@ -42,7 +52,7 @@ def read_table(file: Path, accepted: str, comment: str = "") -> Table:
                 rows.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise InputError(f"{file}, line {reader.line_num}: {error}.", accepted, "correct that line") from error
-    return Table([name.lower() for name in rows[0][1]] if rows else [], rows[1:])
+    return Table([name.lower() for name in rows[0][1]] if rows else [], rows[1:], separator)
 
 
 def row_values(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:

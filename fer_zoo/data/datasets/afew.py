@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, optional_folder, safe_key, visible_folders
-from fer_zoo.data.datasets._reading import WORDS, Walk, clips_in, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, Reader, clips_in, unknown_word
 from fer_zoo.data.sources import Source
 from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
@@ -39,7 +39,7 @@ _FOLDERS = {"train": ("Train_AFEW", "Train"), "val": ("Val_AFEW", "Val")}
     share_weights="unknown",
     terms_source="unknown",
 )
-def afew(root: Path) -> Walk:
+def afew(root: Path) -> Reader:
     """AFEW, `Train_AFEW/<Emotion>/<#########>.avi` and `Val_AFEW/...`; copies differ in the words of emotions.
 
     A clip may be a video or a folder of pictures. Folders that are no emotion (the provider's `AlignedFaces...` aside),
@@ -48,7 +48,7 @@ def afew(root: Path) -> Walk:
     Raises (from `sources` and `check`):
         InputError: neither part is there.
     """
-    return Walk(partial(_read, root), _EXPECTED)
+    return Reader(partial(_read, root), _EXPECTED)
 
 
 def _read(root: Path, problems: list[str]) -> Iterator[Source]:

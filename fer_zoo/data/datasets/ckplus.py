@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +13,13 @@ from pydantic import Field
 from fer_zoo.data.datasets._layout import (
     differences,
     find_folder,
-    in_order,
     optional_folder,
     read_text,
     safe_key,
     visible_files,
     visible_folders,
 )
+from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -41,91 +41,78 @@ _SUBJECTS = 118
 _ALL_SEQUENCES, _ALL_SUBJECTS = 593, 123
 
 
-@dataclass
-class CkPlus:
-    """CK+ on disk: one source per labelled sequence, its last frames.
+@register_dataset(
+    "ckplus",
+    synthetic=False,
+    fps=30.0,  # unverified, as the reader's option
+    labels=tuple(CODES.values()),
+    licence="gated: signed agreement with the University of Pittsburgh; text not in this package",
+    terms="Non-commercial research. Whether trained weights may be passed on is unknown.",
+    training_data="CK+: posed expressions, 327 labelled sequences of 118 subjects; each ends at its peak.",
+    may_use="non-commercial research, after signing",
+    share_weights="unknown: no express grant for trained weights was located",
+    terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
+)
+def ckplus(
+    root: Path,
+    *,
+    frames: Annotated[int, Field(ge=1)] = 10,
+    contempt: bool = True,
+    fps: Annotated[float, Field(gt=0)] = 30.0,
+) -> Reader:
+    """CK+: the last `frames` pictures of each labelled sequence, in seven classes, or six without `contempt`.
 
-    problems: what the latest `sources` found odd: files that cannot be read, codes outside the
-    map, labels without pictures, duplicates. Sequences without a label are usual and not among them.
+    Labels are read from `Emotion/S###/###/*_emotion.txt`; a sequence without one is left out. Files that cannot be
+    read, codes outside the map, labels without pictures and duplicates become problems. `fps`, the rate that the
+    pictures were taken at, is unverified.
+
+    Raises (from `sources` and `check`):
+        InputError: the folder of the pictures or that of the emotions is not there.
     """
+    return Reader(partial(_read, root, frames, contempt, fps), compare=partial(_compare, root, contempt))
 
-    root: Path
-    frames: int
-    contempt: bool
-    fps: float
-    problems: list[str] = field(default_factory=list)
 
-    def sources(self) -> Iterator[Source]:
-        """Yield the labelled sequences, sorted by key, e.g. "S005/001".
+def _images(root: Path) -> Path:
+    return find_folder(root, IMAGE_FOLDERS, "image sequences of CK+")
 
-        Raises:
-            InputError: the folder of the pictures or that of the emotions is not there.
-        """
-        self.problems.clear()
-        images, emotions = self._folders()
-        return in_order(self._walk(images, emotions), self.problems)
 
-    def check(self, sources: Sequence[Source]) -> list[Difference]:
-        """Compare labelled sequences of each class, subjects and all sequences with the counts that are known."""
-        counts = Counter(source.label for source in sources)
-        expected = {label: count for label, count in EXPECTED.items() if self.contempt or label != "contempt"}
-        listed = {path.name.upper(): len(visible_folders(path)) for path in visible_folders(self._folders()[0])}
-        figures = {
-            **counts,
-            "subjects with labels": len({source.subject for source in sources}),
-            "sequences (expected number unverified)": sum(listed.values()),
-            "subjects (expected number unverified)": len(listed),
-        }
-        known = {
-            **expected,
-            # How many subjects the six-class subset has is not known.
-            "subjects with labels": _SUBJECTS if self.contempt else None,
-            "sequences (expected number unverified)": _ALL_SEQUENCES,
-            "subjects (expected number unverified)": _ALL_SUBJECTS,
-        }
-        return differences(figures, known)
+def _read(root: Path, frames: int, contempt: bool, fps: float, problems: list[str]) -> Iterator[Source]:
+    images, emotions = _images(root), find_folder(root, EMOTION_FOLDERS, "emotion labels of CK+")
+    left_out = 0
+    for sequence in (inner for subject in visible_folders(emotions) for inner in visible_folders(subject)):
+        name = f"{sequence.parent.name}/{sequence.name}"
+        try:
+            label = _label(sequence)
+            if label == "contempt" and not contempt:
+                left_out += 1
+            elif label is not None:
+                pictures = _pictures(images, sequence, name, problems)
+                yield Source(
+                    key=safe_key(sequence.parent.name.upper(), sequence.name),
+                    files=tuple(picture.relative_to(root) for picture in pictures),
+                    label=label,
+                    subject=sequence.parent.name.upper(),
+                    frames=(max(0, len(pictures) - frames), len(pictures)),
+                    fps=fps,
+                )
+        except InputError as error:
+            problems.append(f"{name}: {error.given}")
+    if left_out:
+        problems.append(f"{left_out} sequences of contempt are left out (contempt=False)")
 
-    def _folders(self) -> tuple[Path, Path]:
-        return (
-            find_folder(self.root, IMAGE_FOLDERS, "image sequences of CK+"),
-            find_folder(self.root, EMOTION_FOLDERS, "emotion labels of CK+"),
+
+def _pictures(images: Path, sequence: Path, name: str, problems: list[str]) -> list[Path]:
+    folder = optional_folder(images, [name])
+    pictures = visible_files(folder, PICTURES) if folder else []
+    if not pictures:
+        raise InputError("labelled, but there are no pictures.", "pictures of each labelled sequence")
+    peak = _emotion_files(sequence)[0].name.lower().removesuffix("_emotion.txt")
+    if pictures[-1].stem.lower() != peak:
+        problems.append(
+            f"{name}: the label is that of {peak}, the last picture is {pictures[-1].name}; "
+            "the clip ends at the last picture"
         )
-
-    def _walk(self, images: Path, emotions: Path) -> Iterator[Source]:
-        left_out = 0
-        for subject in visible_folders(emotions):
-            for sequence in visible_folders(subject):
-                try:
-                    label = _label(sequence)
-                    if label == "contempt" and not self.contempt:
-                        left_out += 1
-                    elif label is not None:
-                        yield self._source(images, sequence, label)
-                except InputError as error:
-                    self.problems.append(f"{subject.name}/{sequence.name}: {error.given}")
-        if left_out:
-            self.problems.append(f"{left_out} sequences of contempt are left out (contempt=False)")
-
-    def _source(self, images: Path, sequence: Path, label: str) -> Source:
-        subject = sequence.parent.name
-        folder = optional_folder(images, [f"{subject}/{sequence.name}"])
-        pictures = visible_files(folder, PICTURES) if folder else []
-        if not pictures:
-            raise InputError("labelled, but there are no pictures.", "pictures of each labelled sequence")
-        peak = _emotion_files(sequence)[0].name.lower().removesuffix("_emotion.txt")
-        if pictures[-1].stem.lower() != peak:
-            self.problems.append(
-                f"{subject}/{sequence.name}: the label is that of {peak}, the last picture is {pictures[-1].name}; "
-                "the clip ends at the last picture"
-            )
-        return Source(
-            key=safe_key(subject.upper(), sequence.name),
-            files=tuple(picture.relative_to(self.root) for picture in pictures),
-            label=label,
-            subject=subject.upper(),
-            frames=(max(0, len(pictures) - self.frames), len(pictures)),
-            fps=self.fps,
-        )
+    return pictures
 
 
 def _emotion_files(sequence: Path) -> list[Path]:
@@ -153,28 +140,18 @@ def _label(sequence: Path) -> str | None:
     return CODES[int(code)]
 
 
-@register_dataset(
-    "ckplus",
-    synthetic=False,
-    fps=30.0,  # unverified, as the reader's option
-    labels=tuple(CODES.values()),
-    licence="gated: signed agreement with the University of Pittsburgh; text not in this package",
-    terms="Non-commercial research. Whether trained weights may be passed on is unknown.",
-    training_data="CK+: posed expressions, 327 labelled sequences of 118 subjects; each ends at its peak.",
-    may_use="non-commercial research, after signing",
-    share_weights="unknown: no express grant for trained weights was located",
-    terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
-)
-def ckplus(
-    root: Path,
-    *,
-    frames: Annotated[int, Field(ge=1)] = 10,
-    contempt: bool = True,
-    fps: Annotated[float, Field(gt=0)] = 30.0,
-) -> CkPlus:
-    """CK+: the last `frames` pictures of each labelled sequence, in seven classes, or six without `contempt`.
-
-    Labels are read from `Emotion/S###/###/*_emotion.txt`; a sequence without one is left out. `fps`, the rate that the
-    pictures were taken at, is unverified.
-    """
-    return CkPlus(root, frames, contempt, fps)
+def _compare(root: Path, contempt: bool, sources: Sequence[Source]) -> list[Difference]:
+    listed = {path.name.upper(): len(visible_folders(path)) for path in visible_folders(_images(root))}
+    found = {
+        **Counter(source.label for source in sources),
+        "subjects with labels": len({source.subject for source in sources}),
+        "sequences (expected number unverified)": sum(listed.values()),
+        "subjects (expected number unverified)": len(listed),
+    }
+    expected = {
+        **{label: count for label, count in EXPECTED.items() if contempt or label != "contempt"},
+        "subjects with labels": _SUBJECTS if contempt else None,  # that of the six classes is not known
+        "sequences (expected number unverified)": _ALL_SEQUENCES,
+        "subjects (expected number unverified)": _ALL_SUBJECTS,
+    }
+    return differences(found, expected)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder, visible_files
-from fer_zoo.data.datasets._reading import VIDEOS, Walk, note
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder
+from fer_zoo.data.datasets._reading import Reader, sift
 from fer_zoo.data.datasets._table import read_table, row_values
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
+from fer_zoo.data.subjects import subject_key
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
@@ -40,7 +41,7 @@ _FIRST, _LAST, _PER_FOLD, _FOLDS = 1001, 1091, 18, 5
     share_weights="unknown",
     terms_source="LICENSE.txt of CheyneyComputerScience/CREMA-D on GitHub, read 2026-11-22",
 )
-def cremad(root: Path) -> Walk:
+def cremad(root: Path) -> Reader:
     """CREMA-D, `VideoFlash/<actor>_<sentence>_<emotion>_<level>.flv` (or .mp4), in five folds of 18 or 19 actors.
 
     A clone without Git LFS holds small texts in place of the videos: they, names that are not of this form, unknown
@@ -50,36 +51,28 @@ def cremad(root: Path) -> Walk:
     Raises (from `sources` and `check`):
         InputError: no video is there, or VideoDemographics.csv is another table.
     """
-    return Walk(partial(_read, root), _EXPECTED)
+    return Reader(partial(_read, root), _EXPECTED)
 
 
 def _read(root: Path, problems: list[str]) -> Iterator[Source]:
-    odd: dict[str, list[str]] = defaultdict(list)
     groups = _groups(root)
-    for file in _videos(root):
+
+    def parse(file: Path) -> Source | str:
         match = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", file.stem)
         if match is None:
-            odd["the name is not of the form actor_sentence_emotion_level"].append(shown(file.name))
-            continue
+            return "the name is not of the form actor_sentence_emotion_level"
         actor, emotion = match[1], match[3]
         if emotion not in _EMOTIONS:
-            odd[f"emotion code {emotion} is not one of {', '.join(_EMOTIONS)}"].append(file.name)
-        elif not _FIRST <= int(actor) <= _LAST:
-            odd[f"actor {actor} is not one of {_FIRST} to {_LAST}"].append(file.name)
-        elif _is_pointer(file):
-            odd["a pointer of Git LFS in place of the video (run `git lfs pull`)"].append(file.name)
-        else:
-            fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
-            yield Source(
-                file.stem,
-                (file.relative_to(root),),
-                _EMOTIONS[emotion],
-                actor,
-                split=fold_parts(fold, _FOLDS),
-                groups=groups.get(actor, {}),
-            )
-    for reason, names in odd.items():
-        note(problems, reason, names)
+            return f"emotion code {emotion} is not one of {', '.join(_EMOTIONS)}"
+        if not _FIRST <= int(actor) <= _LAST:
+            return f"actor {actor} is not one of {_FIRST} to {_LAST}"
+        if _is_pointer(file):
+            return "a pointer of Git LFS in place of the video (run `git lfs pull`)"
+        fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
+        files, split = (file.relative_to(root),), fold_parts(fold, _FOLDS)
+        return Source(file.stem, files, _EMOTIONS[emotion], actor, split=split, groups=groups.get(actor, {}))
+
+    return sift(_videos(root), parse, lambda file: shown(file.name), problems)
 
 
 def _groups(root: Path) -> dict[str, dict[str, str]]:
@@ -92,13 +85,14 @@ def _groups(root: Path) -> dict[str, dict[str, str]]:
         raise InputError(
             f"{file} has the columns {', '.join(table.columns)}.",
             f"{', '.join(_COLUMNS)}",
-            "copy the table anew, or take it away: clips then have no groups",
+            "copy the table again, or remove it: clips then have no groups",
         )
     rows = [row_values(table.columns, cells) for _, cells in table.rows]
-    return {
-        row["actorid"]: {"age": _decade(row["age"]), "sex": row["sex"].lower(), "race": row["race"].lower()}
-        for row in rows
-    }
+    found = {}
+    for row in rows:
+        age = _decade(row["age"])
+        found[subject_key(row["actorid"])] = {"age": age, "sex": row["sex"].lower(), "race": row["race"].lower()}
+    return found
 
 
 def _decade(age: str) -> str:
@@ -107,9 +101,9 @@ def _decade(age: str) -> str:
 
 def _videos(root: Path) -> list[Path]:
     folder = optional_folder(root, _FOLDERS)
-    if folder is None and root.is_dir() and (files := visible_files(root, VIDEOS)):
+    if folder is None and root.is_dir() and (files := visible_videos(root)):
         return files
-    return visible_files(folder or find_folder(root, _FOLDERS, "videos of CREMA-D"), VIDEOS)
+    return visible_videos(folder or find_folder(root, _FOLDERS, "videos of CREMA-D"))
 
 
 def _is_pointer(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Anybody's own clips, listed in a CSV file: path, label, subject and, where wanted, first and last frame."""
+"""The user's own clips, listed in a CSV file: path, label, subject and, where wanted, first and last frame."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
 from fer_zoo.data.clips import DATABASE
 from fer_zoo.data.datasets._content import Named, without_doubles
+from fer_zoo.data.datasets._labels import Labels, read_labels
 from fer_zoo.data.datasets._layout import nearest_root, visible_files
-from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, pictures_of, unique_key, unknown_word
+from fer_zoo.data.datasets._ranges import RangeColumns, RangeError, frame_range, range_columns
+from fer_zoo.data.datasets._reading import PICTURES, Reader, pictures_of, unique_key
 from fer_zoo.data.datasets._table import read_table, row_values
 from fer_zoo.data.sources import Source
+from fer_zoo.data.subjects import is_empty, subject_name
 from fer_zoo.errors import InputError
 from fer_zoo.paths import find_path, shown
 from fer_zoo.registry import register_dataset
 
 _REQUIRED = ("path", "label", "subject")
 _FRAMES = ("start", "end")
-_DIGITS = 9  # more frames than that has no video; Python and FFmpeg have limits of their own
 # What `fer-zoo data template csv` prints.
 TEMPLATE = """\
 path,label,subject,start,end
@@ -54,34 +56,46 @@ def clips_csv(
     file: str = "clips.csv",
     fps: Annotated[float, Field(gt=0)] | None = None,
     groups: Sequence[str] = (),
-) -> Walk:
+) -> Reader:
     """Clips listed in a CSV file with the columns path, label, subject and, if wanted, start and end.
 
     A path is a video or a folder of pictures, relative to the folder of the CSV file or to the root, below which it
-    must lie. A label is one of `LABELS` or a usual word for it ("angry"). Subjects may be empty in all rows or none.
-    start is the number of a clip's first frame, counting from 0, end the number after its last; both or neither.
+    must lie. Labels are any of your own; where all are usual words of emotions ("angry"), they become those of
+    `LABELS`. Subjects may be empty in all rows or none. start is the number of a clip's first frame, counting from 0,
+    end the number after its last; both or neither. In their place there may be times since the first frame: columns
+    such as start_s,end_s (seconds or time codes), start_ms,end_ms, or those that ELAN exports.
     Every row that is wrong is left out and becomes a problem with its line number and all that is wrong with it; so do
-    rows that share frames but have another label or subject, all of them. One file may show several people one after
-    the other. Files that hold the same, to judge by size, beginning and end, count as one.
+    rows that share frames but have different labels or subjects, all of them. One file may show several subjects one
+    after the other. Files with the same size, beginning and end count as one.
 
     Args:
         file: the CSV file, relative to the root.
-        fps: frames a second of the folders of pictures.
-        groups: further columns, e.g. ["age", "sex"], by whose values figures are told apart; empty where unknown.
+        fps: frames per second of the folders of pictures.
+        groups: further columns, e.g. ["age", "sex"], for metrics per group; empty where unknown.
 
     Raises (from `sources` and `check`):
         InputError: there is no such file, its header is wrong, or none of its rows can be used.
     """
-    return Walk(partial(_read, root, file, fps, tuple(name.lower() for name in groups)))
+    return Reader(partial(_read, root, file, fps, tuple(name.lower() for name in groups)))
 
 
 def _read(root: Path, name: str, fps: float | None, groups: tuple[str, ...], problems: list[str]) -> Iterator[Source]:
-    file, rows = root / name, _rows(root, name, groups)
-    some_subjects = any(row["subject"] for _, row in rows)
+    file, table = root / name, _table(root, name, groups)
+    rows = [row for _, row in table.rows]
+    context = _Context(
+        root,
+        file.parent,
+        fps,
+        table.separator,
+        read_labels(row["label"] for row in rows),
+        range_columns(table.columns, rows, problems),
+        any(not is_empty(row["subject"]) for row in rows),
+    )
+    problems += context.labels.problems
     good = []
-    for line, row in rows:
-        wrong: list[str] = [] if row["subject"] or not some_subjects else ["subject is empty, in other rows it is not"]
-        source = _source(root, file.parent, row, fps, wrong)
+    for line, row in table.rows:
+        wrong: list[str] = []
+        source = _source(context, row, wrong)
         if wrong or source is None:
             problems.append(f"line {line}: {'; '.join(wrong)}")
         else:
@@ -93,13 +107,32 @@ def _read(root: Path, name: str, fps: float | None, groups: tuple[str, ...], pro
         raise InputError(
             "\n    - ".join((f"{file} has no row that can be used.", *shortened)),
             _ACCEPTED,
-            "correct the lines named above" if problems else "list the clips, one a line",
+            "correct the lines named above" if problems else "list the clips, one per line",
         )
     yield from single
 
 
-def _rows(root: Path, name: str, groups: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """Each row that is not blank, with its line number and its values by column; "" for a column that is not there."""
+class _Rows(NamedTuple):
+    """A table whose rows, with their line numbers, have their values by column; "" for a column that is not there."""
+
+    columns: list[str]
+    rows: list[tuple[int, dict[str, str]]]
+    separator: str
+
+
+class _Context(NamedTuple):
+    """What is known of the table when a row of it is read."""
+
+    root: Path
+    folder: Path
+    fps: float | None
+    separator: str
+    labels: Labels
+    range: RangeColumns | None
+    has_subjects: bool
+
+
+def _table(root: Path, name: str, groups: tuple[str, ...]) -> _Rows:
     file = root / name
     if not file.is_file():
         there = [path.name for path in visible_files(file.parent, (".csv",))] if file.parent.is_dir() else []
@@ -110,19 +143,18 @@ def _rows(root: Path, name: str, groups: tuple[str, ...]) -> list[tuple[int, dic
             f"did you mean file={near[0]}?"
             if near
             else nearest_root(root, lambda place: (place / name).is_file())
-            or "give the file's name below the root, file=NAME.csv; `fer-zoo data template csv` prints a beginning",
+            or "give the file's name below the root, file=NAME.csv; `fer-zoo data template csv` prints a template",
         )
     table = read_table(file, _ACCEPTED)
     if wrong := _header_problems(table.columns, groups):
         raise InputError(f"The header of {file}: {'; '.join(wrong)}.", _ACCEPTED, "correct its first line")
     columns, absent = table.columns, dict.fromkeys((*_REQUIRED, *_FRAMES), "")
-    return [
-        (
-            line,
-            {**absent, **row_values(columns, cells), "": "more cells than columns" * (len(cells) > len(columns))},
-        )
-        for line, cells in table.rows
-    ]
+
+    def row(cells: list[str]) -> dict[str, str]:
+        extra = "more cells than columns" * any(cells[len(columns) :])
+        return {**absent, **row_values(columns, cells), "": extra}
+
+    return _Rows(columns, [(line, row(cells)) for line, cells in table.rows], table.separator)
 
 
 def _header_problems(header: list[str], groups: tuple[str, ...]) -> list[str]:
@@ -137,43 +169,44 @@ def _header_problems(header: list[str], groups: tuple[str, ...]) -> list[str]:
     return found
 
 
-def _source(root: Path, folder: Path, row: Mapping[str, str], fps: float | None, wrong: list[str]) -> Source | None:
+def _source(context: _Context, row: Mapping[str, str], wrong: list[str]) -> Source | None:
     """The clip of a row; all that is wrong with it is appended to `wrong`, then the result may be None."""
+    root, subject = context.root, subject_name(row["subject"])
+    if subject is None and context.has_subjects:
+        stands = f" ({row['subject']!r} stands for an empty cell)" if row["subject"] else ""
+        wrong.append(f"subject is empty{stands}, in other rows it is not")
     if row[""]:
         wrong.append(row[""])
-    label = WORDS.get(row["label"].lower())
-    if label is None:
-        wrong.append(unknown_word(row["label"]) if row["label"] else "label is empty")
-    frames = _frames(row, wrong)
-    path = _located(root, folder, row["path"], wrong)
-    if path is None or label is None:
+    if (label := context.labels.of(row["label"])) is None:
+        wrong.append(context.labels.reason(row["label"]))
+    path = _located(root, context.folder, row["path"], nowhere := list[str]())
+    frames = _frames(context, row, root / path if path else None, wrong)
+    wrong += nowhere
+    if path is None:
         return None
     is_folder = (root / path).is_dir()
     files = pictures_of(root, root / path) if is_folder else (path,)
     if not files:
         wrong.append(f"no picture ({', '.join(PICTURES)}) in the folder {row['path']}")
-    elif is_folder and frames and frames[1] > len(files):
+    if is_folder and files and frames and frames[1] > len(files):
         wrong.append(f"end is {frames[1]}, there are {len(files)} pictures")
     key = unique_key(*path.parts) + (f"/{frames[0]:06}-{frames[1]:06}" if frames else "")
-    return Source(key, files, label, row["subject"] or None, frames, fps if is_folder else None)
+    return Source(key, files, label or "", subject, frames, context.fps if is_folder else None)
 
 
-def _frames(row: Mapping[str, str], wrong: list[str]) -> tuple[int, int] | None:
-    start, end = row["start"], row["end"]
-    if not start and not end:
+def _frames(context: _Context, row: Mapping[str, str], path: Path | None, wrong: list[str]) -> tuple[int, int] | None:
+    if path is None:
+        rate: float | None = 1.0  # of no video; what the row itself states is checked nevertheless
+    elif not path.is_dir():
+        rate = None
+    elif (rate := context.fps) is None and context.range and context.range.unit != "frames":
+        wrong.append(f"{context.range.start} of a folder of pictures needs its rate, fps=N")
         return None
-    if not (start and end):
-        wrong.append("start and end go together")
-    elif not (start.isdecimal() and end.isdecimal()):
-        wrong.append(f"start={start}, end={end}: whole numbers from 0, please")
-    elif max(len(start), len(end)) > _DIGITS:
-        told = (text if len(text) <= _DIGITS else f"a number of {len(text)} digits" for text in (start, end))
-        wrong.append("start={}, end={}: {} digits at most, please".format(*told, _DIGITS))
-    elif int(start) >= int(end):
-        wrong.append(f"start={start} is not before end={end}")
-    else:
-        return int(start), int(end)
-    return None
+    try:
+        return frame_range(row, context.range, context.separator, path or context.root, rate)
+    except RangeError as error:
+        wrong.append(str(error))
+        return None
 
 
 def _located(root: Path, folder: Path, name: str, wrong: list[str]) -> Path | None:

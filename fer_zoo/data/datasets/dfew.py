@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, visible_files
-from fer_zoo.data.datasets._reading import Walk, joined, lines_of, note, pictures_of
+from fer_zoo.data.datasets._reading import Reader, Row, lines_of, listed, pictures_of, sift
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -31,7 +30,7 @@ _ALL_FRAMES = "jpg_256"
     share_weights="unknown: whether trained weights are derived data is not said",
     terms_source="download.html of dfew-dataset/dfew-dataset.github.io on GitHub, read 2026-11-22",
 )
-def dfew(root: Path, *, pictures: str = _ALL_FRAMES) -> Walk:
+def dfew(root: Path, *, pictures: str = _ALL_FRAMES) -> Reader:
     """DFEW, `Clip/jpg_256/00001/*.jpg` and `EmoLabel_DataSplit/{train,test}(single-labeled)/set_k.csv`, k = 1 to 5.
 
     Also read: the raw release (`single_label/data`, `single_label/label/single_trainset_k.csv`). Official lists count
@@ -44,7 +43,7 @@ def dfew(root: Path, *, pictures: str = _ALL_FRAMES) -> Walk:
     Raises (from `sources` and `check`):
         InputError: pictures or lists are not there, or a list does not count from where its name says.
     """
-    return Walk(partial(_read, root, pictures), _EXPECTED)
+    return Reader(partial(_read, root, pictures), _EXPECTED)
 
 
 def _read(root: Path, pictures: str, problems: list[str]) -> Iterator[Source]:
@@ -52,40 +51,38 @@ def _read(root: Path, pictures: str, problems: list[str]) -> Iterator[Source]:
     if pictures == _ALL_FRAMES:
         spellings += ["single_label/data", "data_affine/single_label/data"]
     folder = find_folder(root, spellings, "picture sequences of DFEW")
-    lists = joined(_rows(root, problems), problems)
-    bare = []
-    for clip, (label, split) in lists.items():
-        sequence = folder / clip
-        if sequence.is_dir() and (files := pictures_of(root, sequence)):
-            yield Source(clip, files, label, None, split=split)
-        else:
-            bare.append(clip)
-    note(problems, f"clips of the lists without pictures in {folder.name}", bare)
+
+    def files_of(clip: str) -> tuple[Path, ...]:
+        return pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
+
+    missing = f"clips of the lists without pictures in {folder.name}"
+    yield from listed(_rows(root, problems), files_of, problems, missing)
 
 
-def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]]:
+def _rows(root: Path, problems: list[str]) -> Iterator[Row]:
     for file, split, part, first in _lists(root):
-        odd: dict[str, list[str]] = defaultdict(list)
-        codes = set()
-        lines = lines_of(root, file, problems)
-        for line, text in enumerate(lines, start=1):
-            match = re.match(r"\s*0*(\d{1,5})(?:\.\w+)?\s*,\s*(\d{1,3})\s*(,|$)", text.replace('"', ""))
-            if match is None:
-                if text.strip() and line > 1:
-                    odd["rows that are not `video_name,label`"].append(f"line {line}")
-                continue
-            code = int(match[2])
-            codes.add(code)
-            if first <= code < first + len(_EMOTIONS):
-                yield f"{int(match[1]):05}", _EMOTIONS[code - first], split, part
-            else:
-                odd[f"label {code}"].append(f"line {line}")
+        codes = set[int]()
+        yield from ((*row, split, part) for row in _read_list(root, file, first, codes, problems))
         if (wrong := (1 - first) * len(_EMOTIONS)) in codes:
             raise _shifted(file, first, wrong)
-        if lines and not codes:
-            problems.append(f"{file.relative_to(root)}: no clip in it")
-        for reason, places in odd.items():
-            note(problems, f"{file.relative_to(root)}: {reason}", places)
+
+
+def _read_list(root: Path, file: Path, first: int, codes: set[int], problems: list[str]) -> Iterator[tuple[str, str]]:
+    def parse(numbered: tuple[int, str]) -> tuple[str, str] | str | None:
+        line, text = numbered
+        match = re.match(r"\s*0*(\d{1,5})(?:\.\w+)?\s*,\s*(\d{1,3})\s*(,|$)", text.replace('"', ""))
+        if match is None:
+            return "rows that are not `video_name,label`" if text.strip() and line > 1 else None
+        code = int(match[2])
+        codes.add(code)
+        if not first <= code < first + len(_EMOTIONS):
+            return f"label {code}"
+        return f"{int(match[1]):05}", _EMOTIONS[code - first]
+
+    lines = lines_of(root, file, problems)
+    yield from sift(enumerate(lines, 1), parse, lambda line: f"line {line[0]}", problems, f"{file.relative_to(root)}: ")
+    if lines and not codes:
+        problems.append(f"{file.relative_to(root)}: no clip in it")
 
 
 def _lists(root: Path) -> Iterator[tuple[Path, str, str, int]]:

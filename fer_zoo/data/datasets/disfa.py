@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,12 +18,13 @@ from fer_zoo.data.datasets._layout import (
     differences,
     find_folder,
     fold_parts,
-    in_order,
     read_text,
     safe_key,
     visible_files,
     visible_folders,
 )
+from fer_zoo.data.datasets._reading import Reader
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import register_dataset
@@ -38,148 +39,6 @@ FOLDS = {
     3: (3, 4, 5, 7, 8, 17, 23, 25, 29),
 }
 _ROWS = {f"SN{number:03d}": 4845 - (number == 10) for fold in FOLDS.values() for number in fold}
-_VIDEOS = (".avi", ".mp4", ".mkv", ".mov")
-
-
-@dataclass
-class Disfa:
-    """DISFA on disk: clips of `frames` frames, one after the other, from stretches that the rules give one label.
-
-    lengths: labelled frames of each subject; 0 where its labels cannot be read.
-    problems: what the latest `sources` found odd: label files that are missing or
-    cannot be read (their subject is left out), lines without sense (their frame has no label), files of different
-    length (frames that not all have are left out), subjects without a video.
-    """
-
-    root: Path
-    camera: Literal["left", "right"]
-    frames: int
-    rules: EmotionRules
-    lengths: dict[str, int] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def facts(self) -> Mapping[str, object]:
-        """Which rules made the labels."""
-        return {"rules_version": self.rules.version, "rules_sha256": self.rules.fingerprint}
-
-    def sources(self) -> Iterator[Source]:
-        """Yield the clips, sorted by key: subject and first frame, counted from 0, e.g. "SN001/00120".
-
-        Neutral is in great majority, and is kept whole.
-
-        Raises:
-            InputError: the folder of the labels or that of the videos is not there.
-        """
-        self.problems.clear()
-        self.lengths.clear()
-        labels, videos = self._label_folder(), self._videos()
-        for subject, (_, *others) in videos.items():
-            self.problems += [f"{subject}: a second video, {file.name}, is left out" for file in others]
-        return in_order(self._walk(labels, {subject: first for subject, (first, *_) in videos.items()}), self.problems)
-
-    def check(self, sources: Sequence[Source]) -> list[Difference]:
-        """Compare subjects, the length of their labels and their videos with the known ones.
-
-        No counts of classes are known: they hang on the rules. Lengths are those of the walk that gave the sources.
-        """
-        videos = self._videos()
-        rows = {f"label rows of {subject}": length for subject, length in self.lengths.items()}
-        known = {f"label rows of {subject}": count for subject, count in _ROWS.items()}
-        lacking = [Difference(f"videos of {subject}", 0, 1) for subject in _ROWS if subject not in videos]
-        return differences(rows, known) + lacking
-
-    def _label_folder(self) -> Path:
-        folder = find_folder(self.root, LABEL_FOLDERS, "action unit labels of DISFA")
-        doubled = [inner for inner in visible_folders(folder) if inner.name.lower() == folder.name.lower()]
-        return doubled[0] if doubled else folder
-
-    def _videos(self) -> dict[str, list[Path]]:
-        """Videos of each subject; more than one is odd."""
-        side = self.camera.capitalize()
-        spellings = [f"{video}_{side}{rest}" for video in ("Video", "Videos") for rest in ("Camera", "_Camera", "")]
-        folder = find_folder(self.root, spellings, f"videos of DISFA's {self.camera} camera")
-        found: dict[str, list[Path]] = {}
-        for file in visible_files(folder, _VIDEOS):
-            if named := re.match(rf"{side}Video_?(SN\d+)", file.stem, re.IGNORECASE):
-                found.setdefault(named[1].upper(), []).append(file)
-        return found
-
-    def _walk(self, labels: Path, videos: Mapping[str, Path]) -> Iterator[Source]:
-        for folder in visible_folders(labels):
-            subject = folder.name.upper()
-            coded = self._intensities(folder)
-            self.lengths[subject] = 0 if coded is None else len(coded)
-            if coded is None:
-                continue
-            if subject not in videos:
-                self.problems.append(f"{subject}: no video of the {self.camera} camera; left out")
-                continue
-            for label, first in self._clips(coded):
-                yield Source(
-                    key=safe_key(subject, f"{first:05d}"),
-                    files=(videos[subject].relative_to(self.root),),
-                    label=label,
-                    subject=subject,
-                    frames=(first, first + self.frames),
-                    split=_fold(subject),
-                )
-
-    def _clips(self, coded: npt.NDArray[np.int64]) -> Iterator[tuple[str, int]]:
-        """Label and first frame of each clip; what remains of a stretch is left out."""
-        first = 0
-        for label, frames in groupby(self.rules.label_frames(UNITS, coded)):
-            length = sum(1 for _ in frames)
-            if label and length >= self.rules.minimum_run:
-                yield from ((label, at) for at in range(first, first + length - self.frames + 1, self.frames))
-            first += length
-
-    def _intensities(self, folder: Path) -> npt.NDArray[np.int64] | None:
-        """Intensities (frames, units) of a subject, -1 where a frame is not coded; None if a unit cannot be read."""
-        subject = folder.name.upper()
-        files = {
-            int(named[1]): file
-            for file in visible_files(folder, [".txt"])
-            if (named := re.search(r"_au(\d+)$", file.stem, re.IGNORECASE))
-        }
-        if lacking := [str(unit) for unit in UNITS if unit not in files]:
-            self.problems.append(f"{subject}: no labels of action units {', '.join(lacking)}; left out")
-            return None
-        try:
-            columns = [self._column(files[unit]) for unit in UNITS]
-        except InputError as error:
-            self.problems.append(f"{subject}: {error.given} The subject is left out.")
-            return None
-        lengths = sorted({len(column) for column in columns})
-        if len(lengths) > 1:
-            self.problems.append(f"{subject}: its label files have {lengths[0]} to {lengths[-1]} frames")
-        return np.stack([np.asarray(column[: lengths[0]], np.int64) for column in columns], axis=1)
-
-    def _column(self, file: Path) -> list[int]:
-        """Intensity of each frame, -1 where it is not coded.
-
-        Raises:
-            InputError: the file cannot be read, or holds no row `frame,intensity`.
-        """
-        coded: dict[int, int] = {}
-        lines = [line for line in read_text(file).split("\n") if line.strip()]
-        for line in lines:
-            if row := re.fullmatch(r"\s*(\d{1,6})\s*[,;\s]\s*([0-5])(?:\.0*)?\s*", line):
-                coded.setdefault(int(row[1]), int(row[2]))
-        if not coded:
-            raise InputError(f"{file.name} holds no row `frame,intensity`.", "one a frame")
-        if len(coded) < len(lines):
-            self.problems.append(
-                f"{file.name}: {len(lines) - len(coded)} rows are no `frame,intensity`, or name a frame again"
-            )
-        # Frames are numbered from 1; a copy that begins with 0 says so itself.
-        begin = 0 if 0 in coded else 1
-        return [coded.get(number, -1) for number in range(begin, max(coded) + 1)]
-
-
-def _fold(subject: str) -> Mapping[str, str]:
-    found = (fold for fold, numbers in FOLDS.items() if subject in map("SN{:03d}".format, numbers))
-    return next((fold_parts(fold, len(FOLDS)) for fold in found), {})
 
 
 @register_dataset(
@@ -200,11 +59,16 @@ def disfa(
     camera: Literal["left", "right"] = "left",
     frames: Annotated[int, Field(ge=1)] = 10,
     rules: str | None = None,
-) -> Disfa:
+) -> Reader:
     """DISFA: clips of `frames` frames (videos of 20 a second) that rules on the action units give one emotion.
 
     The rule behind published figures is not published: the shipped `emfacs.yaml` is a choice of ours, `rules` the path
-    of another. Subjects of DISFA+ are all in DISFA; never train on one and test on the other.
+    of another. Subjects of DISFA+ are all in DISFA; never train on one and test on the other. Neutral is by far
+    the most frequent label, and is kept. A key is the subject and the first frame, counted from 0, e.g. "SN001/00120".
+
+    Label files that are missing or cannot be read (their subject is left out), lines that cannot be read (their frame
+    has no label), files of different length (frames that not all have are left out) and subjects without a video or
+    with two become problems. Numbers of clips of each label are not known: they depend on the rules.
 
     Raises:
         InputError, OptionError: the rules cannot be read, or name a unit that DISFA does not code.
@@ -216,4 +80,115 @@ def disfa(
             f"units {', '.join(map(str, UNITS))}",
             "take them out of the rules",
         )
-    return Disfa(root, camera, frames, table)
+    lengths = dict[str, int]()
+    return Reader(
+        partial(_read, root, camera, frames, table, lengths),
+        compare=partial(_compare, root, camera, lengths),
+        facts={"rules_version": table.version, "rules_sha256": table.fingerprint},
+    )
+
+
+def _read(
+    root: Path, camera: str, frames: int, rules: EmotionRules, lengths: dict[str, int], problems: list[str]
+) -> Iterator[Source]:
+    """Yield the clips; `lengths` gets the labelled frames of each subject, 0 where its labels cannot be read."""
+    lengths.clear()
+    labels, videos = _label_folder(root), _videos(root, camera)
+    for subject, (_, *others) in videos.items():
+        problems += [f"{subject}: a second video, {file.name}, is left out" for file in others]
+    for folder in visible_folders(labels):
+        subject = folder.name.upper()
+        coded = _intensities(folder, problems)
+        lengths[subject] = 0 if coded is None else len(coded)
+        if coded is None:
+            continue
+        if subject not in videos:
+            problems.append(f"{subject}: no video of the {camera} camera; left out")
+            continue
+        for label, first in _clips(coded, frames, rules):
+            yield Source(
+                key=safe_key(subject, f"{first:05d}"),
+                files=(videos[subject][0].relative_to(root),),
+                label=label,
+                subject=subject,
+                frames=(first, first + frames),
+                split=_fold(subject),
+            )
+
+
+def _compare(root: Path, camera: str, lengths: Mapping[str, int], _: Sequence[Source]) -> list[Difference]:
+    videos = _videos(root, camera)
+    rows, known = ({f"label rows of {subject}": n for subject, n in of.items()} for of in (lengths, _ROWS))
+    lacking = [Difference(f"videos of {subject}", 0, 1) for subject in _ROWS if subject not in videos]
+    return differences(rows, known) + lacking
+
+
+def _label_folder(root: Path) -> Path:
+    folder = find_folder(root, LABEL_FOLDERS, "action unit labels of DISFA")
+    doubled = [inner for inner in visible_folders(folder) if inner.name.lower() == folder.name.lower()]
+    return doubled[0] if doubled else folder
+
+
+def _videos(root: Path, camera: str) -> dict[str, list[Path]]:
+    """Return the videos of each subject; more than one is odd."""
+    side = camera.capitalize()
+    spellings = [f"{video}_{side}{rest}" for video in ("Video", "Videos") for rest in ("Camera", "_Camera", "")]
+    folder = find_folder(root, spellings, f"videos of DISFA's {camera} camera")
+    found: dict[str, list[Path]] = {}
+    for file in visible_videos(folder):
+        if named := re.match(rf"{side}Video_?(SN\d+)", file.stem, re.IGNORECASE):
+            found.setdefault(named[1].upper(), []).append(file)
+    return found
+
+
+def _clips(coded: npt.NDArray[np.int64], frames: int, rules: EmotionRules) -> Iterator[tuple[str, int]]:
+    """Yield label and first frame of each clip; what remains of a stretch is left out."""
+    first = 0
+    for label, stretch in groupby(rules.label_frames(UNITS, coded)):
+        length = sum(1 for _ in stretch)
+        if label and length >= rules.minimum_run:
+            yield from ((label, at) for at in range(first, first + length - frames + 1, frames))
+        first += length
+
+
+def _intensities(folder: Path, problems: list[str]) -> npt.NDArray[np.int64] | None:
+    """Return intensities (frames, units) of a subject, -1 where not coded; None if a unit cannot be read."""
+    subject = folder.name.upper()
+    files = {
+        int(named[1]): file
+        for file in visible_files(folder, [".txt"])
+        if (named := re.search(r"_au(\d+)$", file.stem, re.IGNORECASE))
+    }
+    if lacking := [str(unit) for unit in UNITS if unit not in files]:
+        problems.append(f"{subject}: no labels of action units {', '.join(lacking)}; left out")
+        return None
+    try:
+        columns = [_column(files[unit], problems) for unit in UNITS]
+    except InputError as error:
+        problems.append(f"{subject}: {error.given} The subject is left out.")
+        return None
+    lengths = sorted({len(column) for column in columns})
+    if len(lengths) > 1:
+        problems.append(f"{subject}: its label files have {lengths[0]} to {lengths[-1]} frames")
+    return np.stack([np.asarray(column[: lengths[0]], np.int64) for column in columns], axis=1)
+
+
+def _column(file: Path, problems: list[str]) -> list[int]:
+    """Return the intensity of each frame, -1 where it is not coded; raises InputError if there is none."""
+    coded: dict[int, int] = {}
+    lines = [line for line in read_text(file).split("\n") if line.strip()]
+    for line in lines:
+        if row := re.fullmatch(r"\s*(\d{1,6})\s*[,;\s]\s*([0-5])(?:\.0*)?\s*", line):
+            coded.setdefault(int(row[1]), int(row[2]))
+    if not coded:
+        raise InputError(f"{file.name} holds no row `frame,intensity`.", "one row per frame")
+    if len(coded) < len(lines):
+        problems.append(f"{file.name}: {len(lines) - len(coded)} rows are no `frame,intensity`, or name a frame again")
+    # Frames are numbered from 1; a copy that begins with 0 says so itself.
+    begin = 0 if 0 in coded else 1
+    return [coded.get(number, -1) for number in range(begin, max(coded) + 1)]
+
+
+def _fold(subject: str) -> Mapping[str, str]:
+    found = (fold for fold, numbers in FOLDS.items() if subject in map("SN{:03d}".format, numbers))
+    return next((fold_parts(fold, len(FOLDS)) for fold in found), {})

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._content import Named, without_doubles
-from fer_zoo.data.datasets._layout import in_order, natural, nearest_root, safe_key
+from fer_zoo.data.datasets._layout import natural, nearest_root, safe_key
+from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.datasets._table import read_table, row_values
+from fer_zoo.data.datasets._videos import is_video
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -30,98 +32,8 @@ clip,emotion,subject
 """
 LABELS = ("anger", "fear", "happiness", "relief", "sadness")
 _WORDS = {**dict(zip(LABELS, LABELS, strict=True)), "joy": "happiness"}
-_VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg")
 # Videos to train with, and with those to test with; general knowledge, not confirmed by a file.
 _TRAINING, _ALL, _ACTORS = 155, 155 + 134, 7
-
-
-@dataclass
-class Fera:
-    """GEMEP-FERA on disk: one source per line of the table, of the video's whole length.
-
-    problems: what the latest `sources` found odd: videos that are not there or not told apart,
-    emotions outside the map, lines without an actor (which stay, with `subject` None), duplicates.
-    """
-
-    root: Path
-    table: Path
-    problems: list[str] = field(default_factory=list)
-
-    def sources(self) -> Iterator[Source]:
-        """Yield the videos that the table names, sorted by key: the path below the root without its suffix.
-
-        Raises:
-            InputError: the root or the table is not there, or the table lacks a column.
-        """
-        self.problems.clear()
-        found = self._walk(self._rows(), _videos(self.root))
-        return in_order(without_doubles(found, self.root, self.problems), self.problems)
-
-    def check(self, sources: Sequence[Source]) -> list[Difference]:
-        """Compare the numbers of videos and actors with the challenge's, and count videos that the table lacks."""
-        differences = []
-        if len(sources) not in (_TRAINING, _ALL):
-            differences.append(Difference("labelled videos (expected number unverified)", len(sources), _TRAINING))
-        actors = len({source.subject for source in sources if source.subject})
-        # How many actors the test videos add is not known.
-        if len(sources) != _ALL and actors != _ACTORS:
-            differences.append(Difference("actors (expected number unverified)", actors, _ACTORS))
-        if unnamed := len(_videos(self.root)) - len(sources):
-            differences.append(Difference("videos that the table does not name", unnamed, None))
-        return differences
-
-    def _rows(self) -> list[tuple[int, dict[str, str]]]:
-        path = self.root / self.table
-        make = f"fer-zoo data template fera > {path}, then fill it in"
-        if not path.is_file():
-            meant = nearest_root(self.root, lambda place: (place / self.table).is_file())
-            given = f"The table of labels {path} is not there."
-            raise InputError(given, f"a CSV table {','.join(COLUMNS)}", meant or make)
-        accepted = f"a CSV table with the columns {', '.join(COLUMNS)}"
-        columns, rows = read_table(path, accepted, comment="#")
-        if lacking := [column for column in COLUMNS if column not in columns]:
-            given = f"The columns of {path} are {', '.join(columns)[:80]!r}: no {', '.join(lacking)}."
-            raise InputError(given, accepted, make)
-        return [(line, row_values(columns, cells)) for line, cells in rows]
-
-    def _walk(self, rows: list[tuple[int, dict[str, str]]], videos: list[Path]) -> Iterator[Named]:
-        named = _by_name(self.root, videos)
-        for number, row in rows:
-            where = f"{self.table}, line {number}"
-            clip, emotion = row["clip"], row["emotion"].lower()
-            files = named.get(clip.replace("\\", "/").lower(), [])
-            if emotion not in _WORDS:
-                self.problems.append(f"{where}: emotion {emotion!r} is outside the map")
-                continue
-            if len(files) != 1:
-                what = "no video" if not files else f"{len(files)} videos"
-                self.problems.append(f"{where}: {what} {clip!r} below the root")
-                continue
-            file = files[0].relative_to(self.root)
-            if not row["subject"]:
-                self.problems.append(f"{where}: {clip} has no subject")
-            key = safe_key(*file.with_suffix("").parts)
-            yield Named(where, Source(key, (file,), _WORDS[emotion], row["subject"] or None))
-
-
-def _videos(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise InputError(f"{root} is no folder.", "the folder with the videos of GEMEP-FERA", "check the path")
-    found = []
-    for folder, inner, names in os.walk(root):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if not name.startswith(".") and name.lower().endswith(_VIDEOS)]
-    return sorted(found, key=lambda path: natural(path.as_posix()))
-
-
-def _by_name(root: Path, videos: list[Path]) -> dict[str, list[Path]]:
-    """All that a line may call a video: path, path without suffix, name, name without suffix; in small letters."""
-    named: dict[str, list[Path]] = defaultdict(list)
-    for video in videos:
-        path = video.relative_to(root)
-        for name in {path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem}:
-            named[name.lower()].append(video)
-    return named
 
 
 @register_dataset(
@@ -136,9 +48,85 @@ def _by_name(root: Path, videos: list[Path]) -> dict[str, list[Path]]:
     share_weights="unknown",
     terms_source="unknown",
 )
-def fera(root: Path, *, table: str = "fera.csv") -> Fera:
+def fera(root: Path, *, table: str = "fera.csv") -> Reader:
     """GEMEP-FERA 2011: videos below the root, labelled by the user's CSV `table` with the columns clip,emotion,subject.
 
-    `table` is a path below the root or an absolute one; `fer-zoo data template fera` prints its beginning.
+    `table` is a path below the root or an absolute one; `fer-zoo data template fera` prints its beginning. Videos that
+    are absent or ambiguous, emotions outside the map, lines without an actor (which stay, with `subject` None) and
+    duplicates become problems. A key is the path below the root without its suffix.
+
+    Raises (from `sources` and `check`):
+        InputError: the root or the table is not there, or the table lacks a column.
     """
-    return Fera(root, Path(table))
+    return Reader(partial(_read, root, Path(table)), compare=partial(_compare, root))
+
+
+def _read(root: Path, table: Path, problems: list[str]) -> Iterator[Source]:
+    return without_doubles(_walk(root, table, _rows(root, table), problems), root, problems)
+
+
+def _walk(root: Path, table: Path, rows: list[tuple[int, dict[str, str]]], problems: list[str]) -> Iterator[Named]:
+    named = _by_name(root, _videos(root))
+    for number, row in rows:
+        where, clip, emotion = f"{table}, line {number}", row["clip"], row["emotion"].lower()
+        files = named.get(clip.replace("\\", "/").lower(), [])
+        if emotion not in _WORDS:
+            problems.append(f"{where}: emotion {emotion!r} is outside the map")
+        elif len(files) != 1:
+            what = "no video" if not files else f"{len(files)} videos"
+            problems.append(f"{where}: {what} {clip!r} below the root")
+        else:
+            if not row["subject"]:
+                problems.append(f"{where}: {clip} has no subject")
+            file = files[0].relative_to(root)
+            key = safe_key(*file.with_suffix("").parts)
+            yield Named(where, Source(key, (file,), _WORDS[emotion], row["subject"] or None))
+
+
+def _rows(root: Path, table: Path) -> list[tuple[int, dict[str, str]]]:
+    path = root / table
+    make = f"fer-zoo data template fera > {path}, then fill it in"
+    if not path.is_file():
+        meant = nearest_root(root, lambda place: (place / table).is_file())
+        given = f"The table of labels {path} is not there."
+        raise InputError(given, f"a CSV table {','.join(COLUMNS)}", meant or make)
+    accepted = f"a CSV table with the columns {', '.join(COLUMNS)}"
+    columns, rows, _ = read_table(path, accepted, comment="#")
+    if lacking := [column for column in COLUMNS if column not in columns]:
+        given = f"The columns of {path} are {', '.join(columns)[:80]!r}: no {', '.join(lacking)}."
+        raise InputError(given, accepted, make)
+    return [(line, row_values(columns, cells)) for line, cells in rows]
+
+
+def _compare(root: Path, sources: Sequence[Source]) -> list[Difference]:
+    found = []
+    if len(sources) not in (_TRAINING, _ALL):
+        found.append(Difference("labelled videos (expected number unverified)", len(sources), _TRAINING))
+    actors = len({source.subject for source in sources if source.subject})
+    # How many actors the test videos add is not known.
+    if len(sources) != _ALL and actors != _ACTORS:
+        found.append(Difference("actors (expected number unverified)", actors, _ACTORS))
+    if unnamed := len(_videos(root)) - len(sources):
+        found.append(Difference("videos that the table does not name", unnamed, None))
+    return found
+
+
+def _videos(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder.", "the folder with the videos of GEMEP-FERA", "check the path")
+    found = []
+    for folder, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths = (Path(folder, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if is_video(path)]
+    return sorted(found, key=lambda path: natural(path.as_posix()))
+
+
+def _by_name(root: Path, videos: list[Path]) -> dict[str, list[Path]]:
+    """All that a line may call a video: path, path without suffix, name, name without suffix; in small letters."""
+    named: dict[str, list[Path]] = defaultdict(list)
+    for video in videos:
+        path = video.relative_to(root)
+        for name in {path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem}:
+            named[name.lower()].append(video)
+    return named

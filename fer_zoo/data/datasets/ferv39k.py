@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, inner_folder, safe_key, visible_files
-from fer_zoo.data.datasets._reading import WORDS, Walk, joined, lines_of, note, pictures_of, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, Reader, Row, joined, note, pictures_of, sift_lines, unknown_word
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -41,7 +40,7 @@ _EXPECTED = {"clips": 38935, **_LABELS, f"{_SPLIT} train": 31088, f"{_SPLIT} tes
     share_weights="unknown: whether trained weights are derived data is not said",
     terms_source="README of wangyanckxx/FERV39k on GitHub, read 2026-11-22",
 )
-def ferv39k(root: Path) -> Walk:
+def ferv39k(root: Path) -> Reader:
     """FERV39k, `2_ClipsforFaceCrop/<Scene>/<Emotion>/<####>/` and `4_setups/All_scenes/{train,test}_All.csv`.
 
     Lists have a clip and a word a line and no header. Rows that cannot be read, words outside the seven, clips in both
@@ -50,7 +49,7 @@ def ferv39k(root: Path) -> Walk:
     Raises (from `sources` and `check`):
         InputError: pictures or both lists are not there.
     """
-    return Walk(partial(_read, root), _EXPECTED)
+    return Reader(partial(_read, root), _EXPECTED)
 
 
 def _read(root: Path, problems: list[str]) -> Iterator[Source]:
@@ -69,7 +68,7 @@ def _read(root: Path, problems: list[str]) -> Iterator[Source]:
     note(problems, f"clips of the lists without pictures in {faces.name}", bare)
 
 
-def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]]:
+def _rows(root: Path, problems: list[str]) -> Iterator[Row]:
     folder = find_folder(root, _LISTS, "lists of FERV39k")
     files = {file.name.lower(): file for file in visible_files(folder)}
     lists = {part: files.get(f"{part}_all.csv") for part in ("train", "test")}
@@ -84,18 +83,12 @@ def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]
         if file is None:
             problems.append(f"{folder.relative_to(root)}: no {part}_All.csv")
             continue
-        odd: dict[str, list[str]] = defaultdict(list)
-        for line, text in enumerate(lines_of(root, file, problems), start=1):
-            clip, _, word = text.strip().rpartition(" ")
-            label = WORDS.get(word.lower())
-            places = clip.strip().split("/")
-            if not text.strip():
-                continue
-            if len(places) != 3 or not all(places) or ".." in places:
-                odd["rows that are not `Scene/Emotion/0001 Emotion`"].append(f"line {line}")
-            elif label not in _LABELS:
-                odd[unknown_word(word, "FERV39k")].append(f"line {line}")
-            else:
-                yield "/".join(places), label, _SPLIT, part
-        for reason, lines in odd.items():
-            note(problems, f"{file.relative_to(root)}: {reason}", lines)
+        yield from ((*row, _SPLIT, part) for row in sift_lines(root, file, _parse, problems))
+
+
+def _parse(line: str) -> tuple[str, str] | str:
+    clip, _, word = line.strip().rpartition(" ")
+    label, places = WORDS.get(word.lower()), clip.strip().split("/")
+    if len(places) != 3 or not all(places) or ".." in places:
+        return "rows that are not `Scene/Emotion/0001 Emotion`"
+    return ("/".join(places), label) if label in _LABELS else unknown_word(word, "FERV39k")

@@ -1,4 +1,4 @@
-"""Anybody's own clips, sorted into a folder for each label."""
+"""The user's own clips, sorted into a folder for each label."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fer_zoo.data.datasets._content import Named, without_doubles
-from fer_zoo.data.datasets._layout import nearest_root, visible_files, visible_folders
-from fer_zoo.data.datasets._reading import PICTURES, WORDS, Walk, clips_in, note, unique_key, unknown_word
+from fer_zoo.data.datasets._labels import read_labels
+from fer_zoo.data.datasets._layout import nearest_root, visible_folders
+from fer_zoo.data.datasets._reading import WORDS, Reader, clips_in, note, unique_key, unknown_word
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import LABELS, Source
+from fer_zoo.data.subjects import subject_name
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
@@ -33,21 +36,22 @@ def folder(
     *,
     subject: Literal["none", "prefix"] = "none",
     fps: Annotated[float, Field(gt=0)] | None = None,
-) -> Walk:
-    """Clips as `<label>/<video>` or `<label>/<folder of pictures>`; a label is one of `LABELS` or a usual word for it.
+) -> Reader:
+    """Clips as `<label>/<video>` or `<label>/<folder of pictures>`.
 
-    Folders that are no label or hold no clip, single pictures and, with subject=prefix, names without a subject become
-    problems; what they concern is left out. So are clips that hold the same, to judge by size, beginning and end, under
-    two labels or subjects, both; under one, the second.
+    Labels are any of your own; where all are usual words of emotions ("angry"), they become those of `LABELS`. What is
+    a video is asked of FFmpeg. Files that are no clip, folders that hold none and, with subject=prefix, names without a
+    subject become problems; what they concern is left out. So are clips with the same size, beginning and end under
+    different labels or subjects, all of them; under one, all but the first.
 
     Args:
-        subject: "prefix": the name up to its first `_` is the subject, as in `anna_03.mp4`; "none": nobody is known.
-        fps: frames a second of the folders of pictures.
+        subject: "prefix": the name up to its first `_` is the subject, as in `anna_03.mp4`; "none": it is unknown.
+        fps: frames per second of the folders of pictures.
 
     Raises (from `sources` and `check`):
-        InputError: no folder below the root is named after a label.
+        InputError: no folder below the root holds a clip.
     """
-    return Walk(partial(_read, root, subject == "prefix", fps))
+    return Reader(partial(_read, root, subject == "prefix", fps))
 
 
 def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Source]:
@@ -56,32 +60,33 @@ def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> I
 
 def _walk(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Named]:
     folders = visible_folders(root) if root.is_dir() else []
-    if not _has_labels(root):
+    clips = {place: clips_in(root, place, problems) for place in folders}
+    labels = read_labels(place.name for place, found in clips.items() if found)
+    if not labels.meanings:
         there = ", ".join(unknown_word(place.name) for place in folders[:8]) or "there is no folder in it"
         raise InputError(
-            f"No folder of a label below {root}" + (f": {there}." if root.is_dir() else ", which is no folder."),
-            f"folders named {', '.join(LABELS)}",
-            nearest_root(root, _has_labels) or "give the folder that holds one folder a label",
+            f"No folder of a label below {root}" + (f": {there}." if root.is_dir() else ", which is not a folder."),
+            f"a folder of videos for each label, of any names, e.g. {', '.join(LABELS[:7])}",
+            nearest_root(root, _has_labels) or "give the folder that holds one folder per label",
         )
+    problems += labels.problems
+    note(problems, "videos that are in no label's folder", [shown(path.name) for path in visible_videos(root)])
     nameless: list[str] = []
-    for place in folders:
-        label = WORDS.get(place.name.lower())
-        clips = list(clips_in(root, place, problems))
-        if label is None:
-            problems.append(f"{unknown_word(place.name)}: the folder and its {len(clips)} clips are left out")
-            continue
-        if not clips:
-            problems.append(f"{place.name}: no clip")
-        pictures = [shown(file.relative_to(root)) for file in visible_files(place, PICTURES)]
-        note(problems, f"{place.name}: single pictures are no clips (put those of one clip into a folder)", pictures)
-        for path, files in clips:
-            person, mark, _ = path.name.partition("_")
-            if prefix and not (person and mark):
+    for place, found in clips.items():
+        label = labels.of(shown(place.name))
+        if not found:
+            problems.append(f"{shown(place.name)}: no clip")
+        elif label is None:
+            reason = labels.reason(shown(place.name))
+            problems.append(f"{reason}: the folder and its {len(found)} clips are left out")
+        for path, files in found if label else ():
+            name, mark, _ = path.name.partition("_")
+            if prefix and not (subject_name(shown(name)) and mark):
                 nameless.append(shown(path.relative_to(root)))
             else:
                 rate = fps if path.is_dir() else None
-                who = shown(person) if prefix else None
-                source = Source(unique_key(place.name, path.name), files, label, who, fps=rate)
+                subject = shown(name) if prefix else None
+                source = Source(unique_key(place.name, path.name), files, label or "", subject, fps=rate)
                 yield Named(shown(path.relative_to(root)), source)
     note(problems, "clips whose name has no subject before a `_`", nameless)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, optional_folder, visible_files
-from fer_zoo.data.datasets._reading import VIDEOS, WORDS, Walk, joined, lines_of, note, pictures_of, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, Reader, Row, listed, pictures_of, sift_lines, unknown_word
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -50,7 +50,7 @@ _LISTS = tuple(
     share_weights="unknown: whether trained weights are derived data is not said",
     terms_source="README of MAFW-database/MAFW on GitHub, read 2026-11-22",
 )
-def mafw(root: Path, *, pictures: str = "clips") -> Walk:
+def mafw(root: Path, *, pictures: str = "clips") -> Reader:
     """MAFW, `data/clips/#####.mp4` and `split/single/no_caption/set_k/{train,test}.txt`, k = 1 to 5.
 
     Lists have a clip and a word a line; those with captions (`single/with_caption`, partly in GB encoding) are read
@@ -63,26 +63,23 @@ def mafw(root: Path, *, pictures: str = "clips") -> Walk:
     Raises (from `sources` and `check`):
         InputError: the clips or the lists are not there.
     """
-    return Walk(partial(_read, root, pictures), _EXPECTED)
+    return Reader(partial(_read, root, pictures), _EXPECTED)
 
 
 def _read(root: Path, pictures: str, problems: list[str]) -> Iterator[Source]:
     folder = find_folder(root, [f"data/{pictures}", pictures], "clips of MAFW")
-    videos = {file.stem: file for file in visible_files(folder, VIDEOS)}
-    missing = []
-    for clip, (label, split) in joined(_rows(root, problems), problems).items():
+    videos = {file.stem: file for file in visible_videos(folder)}
+
+    def files_of(clip: str) -> tuple[Path, ...]:
         if clip in videos:
-            files: tuple[Path, ...] = (videos[clip].relative_to(root),)
-        else:
-            files = pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
-        if files:
-            yield Source(clip, files, label, None, split=split)
-        else:
-            missing.append(clip)
-    note(problems, f"clips of the lists that are not in {folder.name}", missing)
+            return (videos[clip].relative_to(root),)
+        return pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
+
+    missing = f"clips of the lists that are not in {folder.name}"
+    yield from listed(_rows(root, problems), files_of, problems, missing)
 
 
-def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]]:
+def _rows(root: Path, problems: list[str]) -> Iterator[Row]:
     folder = find_folder(root, _LISTS, "lists of MAFW")
     found = False
     for fold in range(1, 6):
@@ -93,7 +90,7 @@ def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]
         for part in ("train", "test"):
             if (file := files.get(f"{part}.txt")) is not None:
                 found = True
-                yield from _lines(file, root, f"set_{fold}", part, problems)
+                yield from ((*row, f"set_{fold}", part) for row in sift_lines(root, file, _parse, problems))
             elif files:
                 problems.append(f"{place.relative_to(root)}: no {part}.txt")
     if not found:
@@ -104,20 +101,12 @@ def _rows(root: Path, problems: list[str]) -> Iterator[tuple[str, str, str, str]
         )
 
 
-def _lines(file: Path, root: Path, split: str, part: str, problems: list[str]) -> Iterator[tuple[str, str, str, str]]:
-    odd: dict[str, list[str]] = defaultdict(list)
+def _parse(line: str) -> tuple[str, str] | str:
     # Captions in GB encoding are read as Latin-1 here: names and labels are ASCII, which both leave as it is.
-    for line, text in enumerate(lines_of(root, file, problems), start=1):
-        match = re.match(r"\s*(\d{5})(?:\.\w+)?\s+([^\s<]+)", text)
-        if match is None:
-            if text.strip():
-                odd["rows that are not `00001.mp4 label`"].append(f"line {line}")
-            continue
-        label = WORDS.get(match[2].lower())
-        if label in _LABELS:
-            yield match[1], label, split, part
-        else:
-            reason = "compound labels" if "_" in match[2] else unknown_word(match[2], "MAFW")
-            odd[reason].append(f"line {line}")
-    for reason, lines in odd.items():
-        note(problems, f"{file.relative_to(root)}: {reason}", lines)
+    match = re.match(r"\s*(\d{5})(?:\.\w+)?\s+([^\s<]+)", line)
+    if match is None:
+        return "rows that are not `00001.mp4 label`"
+    label = WORDS.get(match[2].lower())
+    if label in _LABELS:
+        return match[1], label
+    return "compound labels" if "_" in match[2] else unknown_word(match[2], "MAFW")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
 from fer_zoo.data.datasets._layout import (
     find_folder,
-    in_order,
     missing,
     safe_key,
     visible_files,
     visible_folders,
 )
+from fer_zoo.data.datasets._reading import Reader
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -33,73 +34,88 @@ _USUAL = {
 }
 
 
-@dataclass
-class Mmi:
-    """MMI on disk: one source per video with one of the six basic emotions, frontal or dual view, of its whole length.
+@register_dataset(
+    "mmi",
+    synthetic=False,
+    labels=tuple(CODES.values()),
+    licence="gated: account and signed agreement with the makers of the MMI database; text not in this package",
+    terms="Academic research; testing of commercial systems and redistribution are restricted. "
+    "Whether trained weights may be passed on is unknown.",
+    training_data="MMI: posed expressions from neutral over the peak to neutral; number of sequences used: unknown.",
+    may_use="academic research, after signing; testing of commercial systems is restricted",
+    share_weights="unknown",
+    terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
+)
+def mmi(
+    root: Path,
+    *,
+    frontal_half: Literal["left", "right"] = "right",
+    part: Literal["all", "middle", "last"] = "middle",
+) -> Reader:
+    """MMI: videos of the six basic emotions, frontal and dual view, from `Sessions/<number>/`.
 
-    problems: what the latest `sources` found odd: XML that cannot be read or lacks what it should
-    say, and the counts of what was left out: emotion codes above 6, profile views. Videos without an emotion are usual.
+    Of a dual view (face and its profile side by side) the half `frontal_half` is used. Which one shows the face is
+    unverified, and it may differ between videos: look at a few. Frontal videos that lie on their side are turned by a
+    quarter clockwise, as the one public script for them does.
+
+    Videos begin and end neutral, and the label is that of the peak between (unverified): of each, the clip round its
+    middle is taken. `part="all"` takes every clip, neutral ones under the label too. Where the peak really is, no file
+    of all sessions says; that of the sessions with action units does, in a form that nothing public shows.
+
+    XML that cannot be read or lacks what it should state becomes a problem, as do the numbers of videos that are left
+    out: emotion codes above 6, profile views. Videos without an emotion are usual.
+
+    Raises (from `sources`):
+        InputError: no folder with a `session.xml` is there.
     """
+    return Reader(partial(_read, root, frontal_half, part), compare=_compare)
 
-    root: Path
-    frontal_half: Literal["left", "right"]
-    part: Literal["all", "middle", "last"]
-    problems: list[str] = field(default_factory=list)
 
-    def sources(self) -> Iterator[Source]:
-        """Yield the labelled videos, sorted by key, e.g. "S001-001".
+def _read(root: Path, half: str, part: Literal["all", "middle", "last"], problems: list[str]) -> Iterator[Source]:
+    folder = find_folder(root, ("Sessions", "."), "sessions of MMI")
+    sessions = [path for path in visible_folders(folder) if _file(path, "session.xml")]
+    if not sessions:
+        raise missing(root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
+    left_out: Counter[str] = Counter()
+    for session, video in ((place, video) for place in sessions for video in visible_videos(place)):
+        try:
+            label = _emotion(session, video)
+            view, upright = _view(session) if label in CODES else ("", True)
+            if label is None:
+                continue
+            if label not in CODES:
+                left_out[f"emotion code {label}"] += 1
+            elif view not in (FRONTAL, DUAL):
+                left_out[f"view {view}"] += 1
+            else:
+                yield Source(
+                    key=safe_key(video.stem.upper()),
+                    files=(video.relative_to(root),),
+                    label=CODES[label],
+                    subject=_subject(video),
+                    rotate=int(view == FRONTAL and not upright),
+                    region=HALVES[half] if view == DUAL else None,
+                    part=part,
+                )
+        except InputError as error:
+            problems.append(f"{session.name}/{video.name}: {error.given}")
+    problems += [f"{count} videos of {what} are left out" for what, count in sorted(left_out.items())]
 
-        Raises:
-            InputError: no folder with a `session.xml` is there.
-        """
-        self.problems.clear()
-        folder = find_folder(self.root, ("Sessions", "."), "sessions of MMI")
-        sessions = [path for path in visible_folders(folder) if _file(path, "session.xml")]
-        if not sessions:
-            raise missing(self.root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
-        return in_order(self._walk(sessions), self.problems)
 
-    def check(self, sources: Sequence[Source]) -> list[Difference]:
-        """Compare the numbers of sequences and subjects with those that published work usually has."""
-        counts = (len(sources), len({source.subject for source in sources}))
-        return [
-            Difference(what, count, min(max(count, low), high))
-            for (what, (low, high)), count in zip(_USUAL.items(), counts, strict=True)
-            if not low <= count <= high
-        ]
+def _compare(sources: Sequence[Source]) -> list[Difference]:
+    counts = (len(sources), len({source.subject for source in sources}))
+    return [
+        Difference(what, count, min(max(count, low), high))
+        for (what, (low, high)), count in zip(_USUAL.items(), counts, strict=True)
+        if not low <= count <= high
+    ]
 
-    def _walk(self, sessions: list[Path]) -> Iterator[Source]:
-        left_out: Counter[str] = Counter()
-        for session in sessions:
-            for video in visible_files(session, [".avi"]):
-                try:
-                    label = _emotion(session, video)
-                    view, upright = _view(session) if label in CODES else ("", True)
-                    if label is None:
-                        continue
-                    if label not in CODES:
-                        left_out[f"emotion code {label}"] += 1
-                    elif view not in (FRONTAL, DUAL):
-                        left_out[f"view {view}"] += 1
-                    else:
-                        yield self._source(video, CODES[label], view, upright)
-                except InputError as error:
-                    self.problems.append(f"{session.name}/{video.name}: {error.given}")
-        self.problems += [f"{count} videos of {what} are left out" for what, count in sorted(left_out.items())]
 
-    def _source(self, video: Path, label: str, view: str, upright: bool) -> Source:
-        named = re.match(r"(S\d+)-", video.stem, re.IGNORECASE)
-        if not named:
-            raise InputError("the name does not say the subject.", "a name as S001-001.avi")
-        return Source(
-            key=safe_key(video.stem.upper()),
-            files=(video.relative_to(self.root),),
-            label=label,
-            subject=named[1].upper(),
-            rotate=int(view == FRONTAL and not upright),
-            region=HALVES[self.frontal_half] if view == DUAL else None,
-            part=self.part,
-        )
+def _subject(video: Path) -> str:
+    named = re.match(r"(S\d+)-", video.stem, re.IGNORECASE)
+    if not named:
+        raise InputError("the name does not say the subject.", "a name as S001-001.avi")
+    return named[1].upper()
 
 
 def _emotion(session: Path, video: Path) -> str | None:
@@ -135,34 +151,3 @@ def _elements(path: Path, name: str) -> list[ElementTree.Element]:
 
 def _file(folder: Path, name: str) -> Path | None:
     return next((path for path in visible_files(folder) if path.name.lower() == name.lower()), None)
-
-
-@register_dataset(
-    "mmi",
-    synthetic=False,
-    labels=tuple(CODES.values()),
-    licence="gated: account and signed agreement with the makers of the MMI database; text not in this package",
-    terms="Academic research; testing of commercial systems and redistribution are restricted. "
-    "Whether trained weights may be passed on is unknown.",
-    training_data="MMI: posed expressions from neutral over the peak to neutral; number of sequences used: unknown.",
-    may_use="academic research, after signing; testing of commercial systems is restricted",
-    share_weights="unknown",
-    terms_source="data register of py-feat 2.1.5, reviewed 2026-10-08; the agreement itself was not read",
-)
-def mmi(
-    root: Path,
-    *,
-    frontal_half: Literal["left", "right"] = "right",
-    part: Literal["all", "middle", "last"] = "middle",
-) -> Mmi:
-    """MMI: videos of the six basic emotions, frontal and dual view, from `Sessions/<number>/`.
-
-    Of a dual view (face and its profile side by side) the half `frontal_half` is used. Which one shows the face is
-    unverified, and it may differ between videos: look at a few. Frontal videos that lie on their side are turned by a
-    quarter clockwise, as the one public script for them does.
-
-    Videos begin and end neutral, and the label is that of the peak between (unverified): of each, the clip round its
-    middle is taken. `part="all"` takes every clip, neutral ones under the label too. Where the peak really is, no file
-    of all sessions says; that of the sessions with action units does, in a form that nothing public shows.
-    """
-    return Mmi(root, frontal_half, part)

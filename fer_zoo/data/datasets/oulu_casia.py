@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from fer_zoo.data.datasets._layout import find_folder, visible_folders
-from fer_zoo.data.datasets._reading import WORDS, Walk, pictures_of, unknown_word
+from fer_zoo.data.datasets._reading import WORDS, Reader, pictures_of, unknown_word
 from fer_zoo.data.sources import Source
 from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
@@ -31,7 +31,7 @@ _LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 )
 def oulu_casia(
     root: Path, *, spectrum: Literal["VL", "NI"] = "VL", light: Literal["Strong", "Weak", "Dark"] = "Strong"
-) -> Walk:
+) -> Reader:
     """Oulu-CASIA, `OriginalImg/VL/Strong/P001/Anger/000.jpeg` or `Oulu_CASIA_NIR_VIS/VL/...`: one camera, one light.
 
     The takes of one person under several lights and cameras are alike, so one `spectrum` (VL: visible, NI: near
@@ -43,7 +43,7 @@ def oulu_casia(
         InputError: neither layout is there.
     """
     expected = {"clips": 480, "subjects": 80, **dict.fromkeys(_LABELS, 80)}
-    return Walk(partial(_read, root, spectrum, light), expected, " (expected number unverified)")
+    return Reader(partial(_read, root, spectrum, light), expected, " (expected number unverified)")
 
 
 def _read(root: Path, spectrum: str, light: str, problems: list[str]) -> Iterator[Source]:

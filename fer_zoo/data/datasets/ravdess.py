@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from fer_zoo.data.datasets._layout import find_folder, fold_parts, visible_files, visible_folders
-from fer_zoo.data.datasets._reading import Walk, note
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, visible_folders
+from fer_zoo.data.datasets._reading import Reader, sift
+from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
@@ -49,7 +49,7 @@ def ravdess(
     *,
     modality: Literal["video", "audio_video"] = "video",
     channel: Literal["speech", "song", "all"] = "speech",
-) -> Walk:
+) -> Reader:
     """RAVDESS, `Actor_01/MM-VV-EE-II-SS-RR-AA.mp4`, in six folds of four actors (01-04, 05-08, ...).
 
     Files with and without sound show the same frames, so only one `modality` is read. "calm" is a label of its own.
@@ -59,38 +59,37 @@ def ravdess(
     Raises (from `sources` and `check`):
         InputError: no actor's folder is there, or no file of this modality and channel.
     """
-    return Walk(partial(_read, root, modality, channel), _expected(channel))
+    return Reader(partial(_read, root, modality, channel), _expected(channel))
 
 
 def _read(root: Path, modality: str, channel: str, problems: list[str]) -> Iterator[Source]:
-    odd: dict[str, list[str]] = defaultdict(list)
-    files = [file for folder in _actor_folders(root) for file in visible_files(folder, (".mp4",))]
+    files = [file for folder in _actor_folders(root) for file in visible_videos(folder)]
     others = read = 0
-    for file in files:
+
+    def parse(file: Path) -> Source | str | None:
+        nonlocal others, read
         match = re.fullmatch(r"(\d\d)-(\d\d)-(\d\d)-\d\d-\d\d-\d\d-(\d\d)", file.stem)
         if match is None:
-            odd["the name is not of the form MM-VV-EE-II-SS-RR-AA"].append(shown(file.name))
-            continue
+            return "the name is not of the form MM-VV-EE-II-SS-RR-AA"
         mode, voice, emotion, actor = match.groups()
         if mode != _MODALITIES[modality] or voice not in _CHANNELS[channel]:
             others += 1
-        elif emotion not in _EMOTIONS:
-            odd[f"emotion code {emotion} is not one of 01 to 08"].append(file.name)
-        elif not 1 <= int(actor) <= 24:
-            odd[f"actor {actor} is not one of 01 to 24"].append(file.name)
-        else:
-            read += 1
-            fold = (int(actor) - 1) // _PER_FOLD + 1
-            yield Source(
-                f"Actor_{actor}/{file.stem}",
-                (file.relative_to(root),),
-                _EMOTIONS[emotion],
-                actor,
-                split=fold_parts(fold, _FOLDS),
-                groups={"sex": "male" if int(actor) % 2 else "female"},
-            )
-    for reason, names in odd.items():
-        note(problems, reason, names)
+            return None
+        if emotion not in _EMOTIONS:
+            return f"emotion code {emotion} is not one of 01 to 08"
+        if not 1 <= int(actor) <= 24:
+            return f"actor {actor} is not one of 01 to 24"
+        read += 1
+        return Source(
+            f"Actor_{actor}/{file.stem}",
+            (file.relative_to(root),),
+            _EMOTIONS[emotion],
+            actor,
+            split=fold_parts((int(actor) - 1) // _PER_FOLD + 1, _FOLDS),
+            groups={"sex": "male" if int(actor) % 2 else "female"},
+        )
+
+    yield from sift(files, parse, lambda file: shown(file.name), problems)
     if others and not read:
         raise InputError(
             f"None of the {len(files)} videos of RAVDESS below {root} is of modality={modality}, channel={channel}.",

@@ -1,15 +1,20 @@
-"""Reading and checking a store's JSON files and the tars beside them."""
+"""Reading and checking a store's JSON files and the tar files beside them."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from fer_zoo.csv_cells import from_cell
 from fer_zoo.data.store.records import (
     FORMAT,
     Failure,
+    ShardEntry,
     ShardIndex,
     StoreHeader,
     failures_path,
@@ -21,15 +26,15 @@ from fer_zoo.errors import InputError
 
 
 def is_begun(folder: Path) -> bool:
-    """Whether there is a store, or what is left of one that was not finished."""
+    """Whether there is a store, or shards of one that was not finished."""
     return header_path(folder).exists() or any((folder / "shards").glob("*"))
 
 
 def read_header(folder: Path) -> StoreHeader:
-    """The content of store.json.
+    """The content of store.json; `check_header` compares it with the shards.
 
     Raises:
-        InputError: there is no store, it is unfinished, of another format version, or its header is damaged.
+        InputError: there is no store, it is unfinished, of another format version, or store.json is damaged.
     """
     path = header_path(folder)
     try:
@@ -38,7 +43,7 @@ def read_header(folder: Path) -> StoreHeader:
         if is_begun(folder):
             raise InputError(
                 f"The clip store {folder} is unfinished: it has shards, but no {path.name} that can be read.",
-                "a store that was prepared to its end",
+                "a store whose preparation has finished",
                 "prepare it again with the same settings; finished shards are kept",
             ) from error
         raise InputError(
@@ -47,25 +52,57 @@ def read_header(folder: Path) -> StoreHeader:
             "check the path, or prepare the dataset into it",
         ) from error
     try:
-        version = json.loads(text)["format"]
+        version = json.loads(text)["format"]  # labels may have characters that `parse_json` refuses
         if version == FORMAT:
             return StoreHeader.model_validate_json(text)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is damaged: {error}", f"{path.name} as it was written", "prepare again; finished shards are kept"
-        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged_header(path, str(error)) from error
     raise InputError(
-        f"The clip store {folder} is of format version {version}.",
+        f"The clip store {folder} has format version {version}.",
         f"format version {FORMAT}",
-        "read it with the version of fer_zoo that made it, or prepare it anew into another folder",
+        "read it with the version of fer_zoo that wrote it, or prepare it again into another folder",
+    )
+
+
+def counted(shards: Sequence[tuple[ShardIndex, str]]) -> dict[str, Any]:
+    """What store.json states of its shards, computed from their indexes and the sha256 of each index."""
+    clips = [clip for index, _ in shards for clip in index.facts]
+    return {
+        "clips": len(clips),
+        "labels": dict(sorted(Counter(clip.label for clip in clips).items())),
+        "subjects": len({clip.subject for clip in clips} - {None}),
+        "shards": tuple(ShardEntry(number=i.number, clips=len(i.clips), index_sha256=sha) for i, sha in shards),
+        "fingerprint": hashlib.sha256("".join(sha for _, sha in shards).encode()).hexdigest(),
+    }
+
+
+def check_header(folder: Path, header: StoreHeader, shards: Sequence[tuple[ShardIndex, str]]) -> None:
+    """Raise InputError unless store.json states of its shards what their indexes say."""
+    path = header_path(folder)
+    for name, found in counted(shards).items():
+        if (stated := getattr(header, name)) != found:
+            told = f" ({stated}, not {found})" if isinstance(found, int) else ""
+            raise damaged_header(path, f"its {name} are not those of the shards that it names{told}")
+    kind = (header.encoding, header.frames, header.size)
+    for index, _ in shards:
+        if index.clips and (found := (index.encoding, index.frames, index.size)) != kind:
+            raise damaged_header(path, f"it states clips of (encoding, frames, size) {kind}, the shards hold {found}")
+
+
+def damaged_header(path: Path, reason: str) -> InputError:
+    """The error for a store.json that is not as it was written."""
+    return InputError(
+        f"{path} is damaged: {reason}.",
+        f"{path.name} as `fer-zoo prepare` wrote it",
+        "copy the store again, or delete this file and prepare again; finished shards are kept",
     )
 
 
 def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[ShardIndex, str]:
-    """The index of a shard, whose tar is there and has its length, and the index's sha256.
+    """The index of a shard, whose tar file exists with the stated length, and the index's sha256.
 
     Raises:
-        InputError: the index is missing, damaged, not the one with this `sha256`, or does not fit its tar.
+        InputError: the index is missing, damaged, not the one with this `sha256`, or does not match its tar file.
     """
     path = index_path(folder, number)
     try:
@@ -86,10 +123,10 @@ def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[Sh
 
 
 def read_failures(folder: Path) -> list[Failure]:
-    """Sources that gave no clip, and other problems; none if nothing was written about it.
+    """Sources that gave no clip, and other problems; none if there is no failures.csv.
 
     Raises:
-        InputError: failures.csv has a line that is not a source, a reason and a number of clips.
+        InputError: failures.csv cannot be read, or has a line that is not a source, a reason and a number of clips.
     """
     path = failures_path(folder)
     if not path.exists():
@@ -97,15 +134,15 @@ def read_failures(folder: Path) -> list[Failure]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.reader(stream))
-        return [Failure(source, reason, int(clips)) for source, reason, clips in rows[1:]]
-    except ValueError as error:
+        return [Failure(from_cell(source), from_cell(reason), int(clips)) for source, reason, clips in rows[1:]]
+    except (ValueError, OSError, csv.Error) as error:
         raise InputError(
             f"{path} is damaged: {error}.", f"lines of {', '.join(Failure._fields)}", "delete it and prepare again"
         ) from error
 
 
 def check_length(folder: Path, index: ShardIndex) -> None:
-    """Raise InputError unless the shard's tar is there with the length that its index says."""
+    """Raise InputError unless the shard's tar file exists with the length that its index states."""
     tar = tar_path(folder, index.number)
     try:
         length = tar.stat().st_size
@@ -120,14 +157,14 @@ def damaged(path: Path, reason: str) -> InputError:
     return InputError(
         f"{path} is damaged: {reason}.",
         "the files of a shard as they were written",
-        f"delete {path.with_suffix('.json').name} and prepare again, which makes just this shard anew",
+        f"delete {path.with_suffix('.json').name} and prepare again, which makes only this shard again",
     )
 
 
 def missing_shard(path: Path, reason: str) -> InputError:
-    """The error for a shard of a store that is not there."""
+    """The error for a shard of a store that is missing."""
     return InputError(
         f"{path} is missing: {reason}.",
         "every shard that store.json names, a .tar and a .json each",
-        f"copy it again, or delete what is left of shard {path.stem} and prepare again, which makes just this one anew",
+        f"copy it again, or delete the files of shard {path.stem} and prepare again, which makes only this one again",
     )

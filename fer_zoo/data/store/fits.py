@@ -1,4 +1,4 @@
-"""Whether a store's clips are what a recipe's network must be fed."""
+"""Whether a store's clips fit the input of a recipe's network."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import NamedTuple
 from fer_zoo.data.store.records import StoreFacts
 from fer_zoo.specs import ComponentSpec, CropSpec, InputSpec
 
-# What stands for the detector of clips whose landmarks are a renderer's truth.
+# Stands for the detector of clips whose landmarks are a renderer's ground truth.
 EXACT = "exact"
 
-# An aligned crop turns with the face; the store holds all of it up to this turn. `prepare`'s margin leaves room for it.
+# An aligned crop turns with the face; the store holds all of it up to this turn. `prepare`'s margin covers it.
 _TURN = math.radians(15)
 
 
 class Kind(NamedTuple):
-    """What the clips of a store are that is not there yet; of one that is, its header says it."""
+    """The kind of clips of a store that is still to be made; an existing store has a header."""
 
     crop: CropSpec
     size: int
@@ -26,9 +26,9 @@ class Kind(NamedTuple):
 
 
 def differences(made: StoreFacts | Kind, spec: InputSpec, detector: ComponentSpec) -> list[str]:
-    """What keeps a network of this input, trained on points of this detector, from using the store; in words.
+    """Return why a network with this input and detector cannot use the store, one text per reason.
 
-    Clips may be longer, sharper or cut wider than the network needs, since training crops them by their points.
+    Clips may be longer, sharper or cut wider than the network needs, since training crops them by their landmarks.
     """
     found = []
     if not _holds(made, spec):
@@ -39,36 +39,38 @@ def differences(made: StoreFacts | Kind, spec: InputSpec, detector: ComponentSpe
     if made.frames < spec.frames:
         found.append(f"frames: the store's clips have {made.frames}, the recipe needs {spec.frames}")
     if made.fps != spec.fps:
-        found.append(f"fps: the store has {made.fps:g} frames a second, the recipe {spec.fps:g}")
-    # Training makes exact points as inexact as a detector's, so they stand for any.
+        found.append(f"fps: the store has {made.fps:g} frames per second, the recipe {spec.fps:g}")
+    # Training makes exact landmarks as inexact as a detector's, so they fit any.
     if made.detector.name != EXACT and made.detector.model_dump(mode="json") != detector.model_dump(mode="json"):
-        found.append(f"detector: the store's points are of {_told(made.detector)}, the recipe's of {_told(detector)}")
+        found.append(
+            f"detector: the store's landmarks are from {_text(made.detector)}, the recipe's from {_text(detector)}"
+        )
     return found
 
 
 def upright_margin(crop: CropSpec) -> float:
-    """How many times its side an upright square of the same centre must have, to hold all that the crop may show."""
+    """Return how many times larger than the crop an upright square must be to contain it at every turn."""
     turn = _TURN if crop.align == "similarity" else 0.0
     return 2 * _needed(crop.scale * crop.shift_up, crop, turn) / crop.scale
 
 
 def _holds(made: StoreFacts | Kind, spec: InputSpec) -> bool:
-    """Whether the store's square, which has the recipe's centre but for the shift, holds all of the recipe's."""
+    """Return whether the store's square contains the recipe's, whose centre differs by the shift only."""
     turn = _TURN if spec.crop.align == "similarity" else 0.0
     if made.crop.align == "similarity":
         if spec.crop.align == "box":
-            return False  # how the head was held is lost
+            return False  # the turn of the head is lost
         turn = 0.0
     return _needed(made.crop.scale * made.crop.shift_up, spec.crop, turn) <= made.crop.scale / 2 + 1e-9
 
 
 def _needed(made_up: float, crop: CropSpec, turn: float) -> float:
-    """How far a crop reaches from the middle of a square that lies `made_up` above the face, in sides of the face."""
+    """Return how far a crop reaches from the middle of a square `made_up` above the face, in sides of the face."""
     reach = crop.scale * (math.cos(turn) + math.sin(turn)) / 2
     up = crop.scale * crop.shift_up
     return reach + max(abs(made_up - up), abs(made_up - up * math.cos(turn)), abs(up * math.sin(turn)))
 
 
-def _told(component: ComponentSpec) -> str:
+def _text(component: ComponentSpec) -> str:
     options = ", ".join(f"{key}={value}" for key, value in component.options.items())
     return f"{component.name} ({options})" if options else component.name

@@ -18,14 +18,14 @@ LANDMARKS = 68
 # 4:4:4 at 95: the loss is below a camera's own noise. Part of the format, so that two stores compare.
 JPEG_QUALITY = 95
 
-# numpy pads its headers by rules of its own that changed between versions. One fixed length keeps the bytes the same
-# and lets a reader check a header by comparing it.
+# numpy's padding of headers differs between versions. A fixed length keeps the bytes the same, and lets a reader check
+# a header by comparing it.
 _HEADER = 128
 _UINT8, _FLOAT32 = np.dtype("|u1"), np.dtype("<f4")
 
 
 class ArrayForm(NamedTuple):
-    """What a member that is an array must be: type, shape, its `.npy` header and length in bytes."""
+    """Type, shape, `.npy` header and length in bytes of a member that is an array."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -33,19 +33,19 @@ class ArrayForm(NamedTuple):
     size: int
 
     def to_npy(self, array: npt.NDArray[Any]) -> bytes:
-        """The `.npy` file of an array of this shape."""
+        """Return the `.npy` file of an array of this shape."""
         return self.header + np.ascontiguousarray(array, self.dtype).tobytes()
 
     def view(self, block: memoryview, offset: int) -> npt.NDArray[Any]:
-        """The array whose file begins at byte `offset` of `block`, not copied; raises ValueError if it is another."""
+        """Return the array whose file begins at byte `offset` of `block`, not copied; ValueError if there is none."""
         if block[offset : offset + _HEADER].tobytes() != self.header:
-            raise ValueError(f"there is no array {self.dtype.name} {self.shape} where one should be")
+            raise ValueError(f"expected an array {self.dtype.name} {self.shape}")
         return np.ndarray(self.shape, self.dtype, block, offset + _HEADER)
 
 
 @functools.lru_cache(maxsize=16)
 def array_forms(frames: int, size: int) -> dict[str, ArrayForm]:
-    """The arrays of a clip of `frames` frames of `size` x `size` pixels, by suffix."""
+    """Return the arrays of a clip of `frames` frames of `size` x `size` pixels, by suffix."""
     return {
         FRAMES: _form(_UINT8, (frames, size, size, 3)),
         POINTS: _form(_FLOAT32, (frames, LANDMARKS, 2)),
@@ -61,13 +61,13 @@ def _form(dtype: np.dtype[Any], shape: tuple[int, ...]) -> ArrayForm:
 
 
 def jpeg_suffixes(frames: int) -> list[str]:
-    """Suffixes of a clip's pictures, in their order."""
+    """Return the suffixes of a clip's pictures, in order."""
     return [f"{place:03d}.jpg" for place in range(frames)]
 
 
 @functools.lru_cache(maxsize=16)
 def member_sizes(encoding: str, frames: int, size: int) -> dict[str, int | None]:
-    """Bytes of the members of a clip by suffix, None where they vary."""
+    """Return the bytes of a clip's members by suffix, None where they vary."""
     sizes: dict[str, int | None] = {suffix: form.size for suffix, form in array_forms(frames, size).items()}
     if encoding == "jpeg":
         del sizes[FRAMES]
@@ -76,7 +76,7 @@ def member_sizes(encoding: str, frames: int, size: int) -> dict[str, int | None]
 
 
 def to_jpeg(picture: Bytes) -> bytes:
-    """A picture (S, S, 3) as a JPEG file."""
+    """Return a picture (S, S, 3) as a JPEG file."""
     from PIL import Image
 
     stream = BytesIO()
@@ -85,7 +85,7 @@ def to_jpeg(picture: Bytes) -> bytes:
 
 
 def from_jpeg(member: memoryview, out: Bytes) -> None:
-    """Decode a JPEG file into `out` (S, S, 3); raises ValueError if it is no such picture."""
+    """Decode a JPEG file into `out` (S, S, 3); raises ValueError if it is not such a picture."""
     from PIL import Image
 
     try:

@@ -1,4 +1,4 @@
-"""Reading a store: any clip through a memory map, or all of them front to back."""
+"""Reading a store: any clip through a memory map."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import hashlib
 import mmap
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -14,7 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from fer_zoo.data.clips import NO_SUBJECT, ClipSet, Frames, Index, Points
-from fer_zoo.data.store.files import check_length, damaged, missing_shard, read_failures, read_header, read_index
+from fer_zoo.data.store.files import (
+    check_header,
+    check_length,
+    damaged,
+    damaged_header,
+    missing_shard,
+    read_failures,
+    read_header,
+    read_index,
+)
 from fer_zoo.data.store.fits import EXACT, differences
 from fer_zoo.data.store.members import FRAMES, POINTS, SCORES, array_forms, from_jpeg, jpeg_suffixes
 from fer_zoo.data.store.records import (
@@ -23,6 +32,7 @@ from fer_zoo.data.store.records import (
     ShardIndex,
     StoredClip,
     StoreHeader,
+    header_path,
     tar_path,
 )
 from fer_zoo.errors import InputError
@@ -31,35 +41,35 @@ from fer_zoo.specs import ComponentSpec, InputSpec
 
 # Each open map holds a file handle, of which a process has some thousand.
 _OPEN_MAPS = 128
-# Clips among which a shuffled stream draws the next: 100 to 300 MB of 10 frames of 112 pixels.
-_SHUFFLED = 256
 
 
 def open_store(folder: str | Path) -> Store:
-    """Open a finished clip store; reads its indexes, checks that every shard is there, and reads no clip.
+    """Open a finished clip store; reads its indexes, checks that store.json matches them, and reads no clip.
 
     Raises:
         InputError: no store, an unfinished or damaged one, one of another format version, or a shard is missing.
     """
     folder = find_path(folder)
     header = read_header(folder)
-    return Store(folder, header, [read_index(folder, s.number, s.index_sha256)[0] for s in header.shards])
+    shards = [read_index(folder, entry.number, entry.index_sha256) for entry in header.shards]
+    check_header(folder, header, shards)
+    return Store(folder, header, [index for index, _ in shards])
 
 
 class Store:
     """Clips of a finished store, numbered from 0 in the order of the shards. May be sent to other processes.
 
-    header: what store.json says. facts: what is known of each clip, by number.
+    header: the content of store.json. facts: what is known of each clip, by number.
     """
 
     def __init__(self, folder: Path, header: StoreHeader, shards: Sequence[ShardIndex]) -> None:
-        self.folder, self.header, self._shards = folder, header, shards
+        self.folder, self.header, self._shards = folder, header, tuple(shards)
         self._ends = list(accumulate(len(shard.clips) for shard in shards))
         self.facts: tuple[ClipFacts, ...] = tuple(facts for shard in shards for facts in shard.facts)
         self._map = functools.lru_cache(_OPEN_MAPS)(self._open_map)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return open_store, (self.folder,)
+        return Store, (self.folder, self.header, self._shards)
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -73,45 +83,32 @@ class Store:
         return tuple(sorted({clip.subject for clip in self.facts if clip.subject is not None}))
 
     def groupings(self) -> tuple[str, ...]:
-        """What the database tells of people or recordings, sorted, e.g. ("age", "sex")."""
+        """Groupings that the database states, sorted, e.g. ("age", "sex")."""
         return tuple(sorted({name for clip in self.facts for name in clip.groups}))
 
     def failures(self) -> list[Failure]:
-        """What failures.csv tells: sources that gave no clip, and other problems."""
+        """The content of failures.csv: sources that gave no clip, and other problems."""
         return read_failures(self.folder)
 
     def clip(self, number: int) -> StoredClip:
-        """One clip. Its arrays are read-only and lie in the memory map, but for JPEG frames: copy what you change.
+        """One clip. Its arrays are read-only views of the memory map, except JPEG frames: copy before changing them.
 
         Raises:
             InputError: no such clip, or its shard is damaged.
         """
         shard, place = self._find(number)
-        return self._decoded(self._map(shard.number), 0, shard, place)
-
-    def stream(self, shuffle_seed: int | None = None) -> Iterator[StoredClip]:
-        """Yield every clip, each shard read front to back, in arrays of their own.
-
-        With a seed the shards come in random order and clips are drawn from the next few hundred.
-
-        Raises:
-            InputError: a shard is damaged.
-        """
-        if shuffle_seed is None:
-            return self._read(self._shards)
-        rng = np.random.default_rng(shuffle_seed)
-        return _shuffled(self._read(self._shards[place] for place in rng.permutation(len(self._shards))), rng)
+        return self._decoded(self._map(shard.number), shard, place)
 
     def as_clip_set(self, labels: tuple[str, ...], rows: Index | None = None) -> ClipSet:
-        """Clips for training: labels as numbers in the order of `labels`, points in memory, frames read when asked for.
+        """Clips for training: labels as numbers in the order of `labels`, landmarks in memory, frames read on demand.
 
         Clips of other labels are left out. A subject's number is its place in `subjects()`, -1 where it is unknown.
 
         Args:
-            rows: numbers (n,) of the clips to take, in this order; None for all.
+            rows: numbers (n,) of the clips to use, in this order; None for all.
 
         Raises:
-            InputError: a number that no clip has.
+            InputError: there is no clip of a number.
         """
         every = range(len(self)) if rows is None else [int(row) for row in rows]
         if outside := [row for row in every if not 0 <= row < len(self)]:
@@ -138,18 +135,21 @@ class Store:
         )
 
     def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:
-        """What keeps a network of this input, trained on points of this detector, from using the store; in words.
+        """Return why a network with this input and detector cannot use the store, one text per reason.
 
-        Clips may be longer, sharper or cut wider than the network needs, since training crops them by their points.
+        Clips may be longer, sharper or cut wider than the network needs, since training crops them by their landmarks.
         """
         return differences(self.header, spec, detector)
 
     def verify(self) -> None:
-        """Read every shard and compare its sha256.
+        """Read every shard and compare its sha256; compare the lines of failures.csv with store.json.
 
         Raises:
-            InputError: a shard is damaged or missing.
+            InputError: a shard is damaged or missing, or failures.csv does not match.
         """
+        if (failures := len(self.failures())) != self.header.failures:
+            reason = f"it states {self.header.failures} failures, failures.csv has {failures}"
+            raise damaged_header(header_path(self.folder), reason)
         for shard in self._shards:
             check_length(self.folder, shard)
             path = tar_path(self.folder, shard.number)
@@ -167,7 +167,7 @@ class Store:
     def _open_map(self, number: int) -> memoryview:
         path = tar_path(self.folder, number)
         (shard,) = (shard for shard in self._shards if shard.number == number)
-        # A map of a file that became shorter would end the process at the first touch of what is gone.
+        # Reading past the end of a mapped file that was truncated would kill the process.
         check_length(self.folder, shard)
         try:
             with path.open("rb") as stream:
@@ -175,32 +175,18 @@ class Store:
         except (OSError, ValueError) as error:
             raise missing_shard(path, str(error)) from error
 
-    def _read(self, shards: Iterable[ShardIndex]) -> Iterator[StoredClip]:
-        for shard in shards:
-            check_length(self.folder, shard)
-            path = tar_path(self.folder, shard.number)
-            with path.open("rb", buffering=0) as stream:
-                for places, start, end in shard.runs:
-                    block = np.empty(end - start, np.uint8).data
-                    stream.seek(start)
-                    if stream.readinto(block) != len(block):
-                        raise damaged(path, "it ends too early")
-                    for place in places:
-                        yield self._decoded(block, start, shard, place)
-
-    def _decoded(self, block: memoryview, start: int, shard: ShardIndex, place: int) -> StoredClip:
-        """Make a shard's clip of its members in `block`, whose first byte is byte `start` of the tar."""
-        offsets, forms = shard.offsets, array_forms(shard.frames, shard.size)
+    def _decoded(self, block: memoryview, shard: ShardIndex, place: int) -> StoredClip:
+        """Make a shard's clip of its members in `block`, the map of its tar."""
+        members, forms = shard.clips[place].members, array_forms(shard.frames, shard.size)
         try:
             if shard.encoding == "raw":
-                frames = forms[FRAMES].view(block, offsets[FRAMES][place] - start)
+                frames = forms[FRAMES].view(block, members[FRAMES][0])
             else:
                 frames = np.empty(forms[FRAMES].shape, np.uint8)
                 for suffix, out in zip(jpeg_suffixes(shard.frames), frames, strict=True):
-                    offset, size = shard.clips[place].members[suffix]
-                    from_jpeg(block[offset - start : offset - start + size], out)
-            points = forms[POINTS].view(block, offsets[POINTS][place] - start)
-            scores = forms[SCORES].view(block, offsets[SCORES][place] - start)
+                    offset, size = members[suffix]
+                    from_jpeg(block[offset : offset + size], out)
+            points, scores = (forms[suffix].view(block, members[suffix][0]) for suffix in (POINTS, SCORES))
         except ValueError as error:
             raise self._damaged(shard, place, error) from error
         return StoredClip(shard.facts[place], frames, points, scores)
@@ -214,7 +200,7 @@ class Store:
             shard, place = self._find(row)
             form = array_forms(shard.frames, shard.size)[POINTS]
             try:
-                out[number] = form.view(self._map(shard.number), shard.offsets[POINTS][place])
+                out[number] = form.view(self._map(shard.number), shard.clips[place].members[POINTS][0])
             except ValueError as error:
                 raise self._damaged(shard, place, error) from error
         return out
@@ -222,7 +208,7 @@ class Store:
 
 @dataclass(frozen=True)
 class StoreFrames:
-    """The frames of a store by clip number, as a clip set asks for them."""
+    """The frames of a store by clip number, for a clip set."""
 
     store: Store
 
@@ -232,16 +218,3 @@ class StoreFrames:
         for place, row in enumerate(rows):
             out[place] = self.store.clip(int(row)).frames
         return out
-
-
-def _shuffled(clips: Iterator[StoredClip], rng: np.random.Generator) -> Iterator[StoredClip]:
-    waiting: list[StoredClip] = []
-    for clip in clips:
-        if len(waiting) < _SHUFFLED:
-            waiting.append(clip)
-            continue
-        place = int(rng.integers(_SHUFFLED))
-        drawn, waiting[place] = waiting[place], clip
-        yield drawn
-    for place in rng.permutation(len(waiting)):
-        yield waiting[place]

@@ -1,11 +1,10 @@
-"""What is written down about a clip, a shard and a store, and the names of their files."""
+"""Records of a clip, a shard and a store as they are written, and the names of their files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from array import array
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +21,9 @@ from fer_zoo.specs.base import AboveZero, Positive, Spec
 FORMAT: Final = 1
 
 Encoding = Literal["raw", "jpeg"]
-Count = Annotated[int, Field(ge=0)]
-
-# Bytes that a stream reads at once. A clip that is kept keeps all of its run in memory.
-_RUN = 2**20
+Count = Annotated[int, Field(ge=0, strict=True)]
+# A damaged index must not make a reader allocate memory without limit.
+Few = Annotated[int, Field(ge=0, le=100_000, strict=True)]
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
@@ -37,7 +35,7 @@ def _checked_key(key: str) -> str:
 
 
 def _as_text(value: Any) -> Any:
-    """Paths as text; bytes of a name that are no UTF-8 are escaped, since JSON has no place for them."""
+    """Paths as text; bytes of a name that are not UTF-8 are escaped, since JSON cannot hold them."""
     if isinstance(value, Path):
         value = value.as_posix()
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
@@ -47,36 +45,36 @@ Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 
 
 class ClipFacts(Spec):
-    """What is known of a clip besides its pixels and points."""
+    """What is known of a clip besides its pixels and landmarks."""
 
     key: Annotated[str, AfterValidator(_checked_key)]
     """Unique in the store; letters, digits, -_. and /."""
     video: Text | None = None
-    """The labelled stretch of one face that it was cut of, and other clips too; None where it is one by itself."""
+    """The labelled stretch of one face from which it and other clips were cut; None if it is the only one."""
     label: Text
-    """A word of `fer_zoo.data.sources.LABELS`, or of the user's own."""
+    """One of `fer_zoo.data.sources.LABELS`, or a label of the user's own."""
     subject: Text | None
-    """The person; None where the database does not tell."""
+    """None where the database does not state it."""
     take: Count = 0
-    """Number of the clip among those of its subject and label."""
+    """Number of the clip among those of its subject and label, from 0."""
     files: tuple[Text, ...]
-    """Video, or pictures of a sequence, below the database's root."""
+    """Video, or images of a sequence, relative to the database's root."""
     frame_range: tuple[Count, Count]
     """Half-open range of source frames."""
     fps: AboveZero
-    """Frames a second of the stored frames."""
+    """Frames per second of the stored frames."""
     box: tuple[float, float, float, float] | None
-    """Left, top, right, bottom of the crop in source pixels; None where it is no box, as after an alignment."""
+    """Left, top, right, bottom of the crop in source pixels; None where frames were turned upright one by one."""
     split: dict[str, str] = Field(default_factory=dict)
-    """Parts of published splits that it belongs to."""
+    """Its part of each published split."""
     groups: dict[Text, str] = Field(default_factory=dict)
-    """Group of each grouping that the database tells, e.g. {"sex": "female"}."""
+    """Its group in each grouping that the database states, e.g. {"sex": "female"}."""
 
 
 class StoredClip(NamedTuple):
     """A clip with what is known of it.
 
-    frames: (T, S, S, 3) uint8 RGB. points: (T, 68, 2) float32, pixels of the frames, NaN without a face.
+    frames: (T, S, S, 3) uint8 RGB. points: (T, 68, 2) float32, landmarks in pixels of the frames, NaN without a face.
     scores: (T,) float32, the detector's.
     """
 
@@ -103,42 +101,21 @@ class ClipRecord(Spec):
 
 
 class ShardIndex(Spec):
-    """What lies where in one tar. A shard without clips has `frames` and `size` 0."""
+    """Offsets and facts of the clips in one tar. A shard without clips has `frames` and `size` 0."""
 
     format: Literal[1] = FORMAT
     number: Count
     encoding: Encoding
-    frames: Count
-    size: Count
+    frames: Few
+    size: Few
     tar_bytes: Count
     tar_sha256: str
     clips: tuple[ClipRecord, ...]
-
-    # A stream touches a record's own objects once a pass, each time cold: half its time beside the reading. These lie
-    # together in memory.
 
     @cached_property
     def facts(self) -> tuple[ClipFacts, ...]:
         """Facts of the clips, in order."""
         return tuple(clip.facts for clip in self.clips)
-
-    @cached_property
-    def offsets(self) -> dict[str, array[int]]:
-        """Offsets of the clips' members, by suffix."""
-        suffixes = member_sizes(self.encoding, self.frames, self.size)
-        return {suffix: array("q", [clip.members[suffix][0] for clip in self.clips]) for suffix in suffixes}
-
-    @cached_property
-    def runs(self) -> tuple[tuple[range, int, int], ...]:
-        """Clips to read at once, each run just over a mebibyte: their numbers, first byte and end."""
-        found, first = [], 0
-        for place, clip in enumerate(self.clips):
-            start = min(offset for offset, _ in self.clips[first].members.values())
-            end = max(offset + size for offset, size in clip.members.values())
-            if end - start >= _RUN or place + 1 == len(self.clips):
-                found.append((range(first, place + 1), start, end))
-                first = place + 1
-        return tuple(found)
 
     @model_validator(mode="after")
     def _within_the_tar(self) -> ShardIndex:
@@ -152,12 +129,12 @@ class ShardIndex(Spec):
                     raise ValueError(f"{clip.facts.key}.{suffix} cannot be {size} bytes at {offset}")
                 end = offset + size
         if len({clip.facts.key for clip in self.clips}) < len(self.clips):
-            raise ValueError("a key stands twice")
+            raise ValueError("two clips have the same key")
         return self
 
 
 class StoreFacts(Spec):
-    """All that made a store, as the one who made it tells it; every clip of the store is of this kind."""
+    """Everything that made a store; all its clips are of this kind."""
 
     reader: ComponentSpec
     """The dataset's registered name and its options."""
@@ -170,9 +147,9 @@ class StoreFacts(Spec):
     fps: AboveZero
     encoding: Encoding
     sources_sha256: str
-    """`digest` of one line a source, those that failed included."""
+    """`digest` of one line per source, those that failed included."""
     preparation: dict[str, Any] = Field(default_factory=dict)
-    """Whatever else decides the clips: which face, alignment, smoothing, short videos."""
+    """Everything else that decides the clips: which face, alignment, smoothing, short videos."""
 
 
 class ShardEntry(Spec):
@@ -188,23 +165,23 @@ class StoreHeader(StoreFacts):
 
     format: Literal[1] = FORMAT
     fer_zoo: str
-    """Version that wrote it."""
+    """Version of fer_zoo that wrote it."""
     clips: Count
-    labels: dict[str, int]
+    labels: dict[str, Count]
     """Clips of each label."""
     subjects: Count
     failures: Count
     """Lines of failures.csv: sources that gave no clip, and other problems."""
     shards: tuple[ShardEntry, ...]
     fingerprint: str
-    """sha256 of the shards' index hashes: another one, other clips."""
+    """sha256 of the shards' index hashes: another fingerprint means other clips."""
 
 
 class Failure(NamedTuple):
-    """A source that gave no clip, or fewer than it should, and why; or what is odd about the database as a whole.
+    """A source that gave no clip, or fewer than it should, and why; or a problem of the database as a whole.
 
-    source: its key; "" of a problem of the whole database, e.g. a row of its table. clips: how many the store has of
-    the source nevertheless.
+    source: its key; "" of a problem of the whole database, e.g. a row of its table. clips: how many clips of
+    the source are in the store nevertheless.
     """
 
     source: str
@@ -213,35 +190,35 @@ class Failure(NamedTuple):
 
     @property
     def is_lost(self) -> bool:
-        """Whether it is a source of which the store has nothing."""
+        """Whether the store has no clip of this source."""
         return bool(self.source) and not self.clips
 
 
 def digest(lines: Iterable[str]) -> str:
-    """Sha256 of lines, whatever their order."""
+    """Return the sha256 of lines in any order."""
     return hashlib.sha256("\n".join(sorted(map(_as_text, lines))).encode()).hexdigest()
 
 
 def to_json(record: BaseModel, indent: int | None = None) -> str:
-    """A record as JSON, the same text for the same content."""
+    """Return a record as JSON, the same text for the same content."""
     return json.dumps(record.model_dump(mode="json"), sort_keys=True, indent=indent, allow_nan=False) + "\n"
 
 
 def tar_path(folder: Path, number: int) -> Path:
-    """Where the members of a shard are."""
+    """Return the path of a shard's tar."""
     return folder / "shards" / f"{number:06d}.tar"
 
 
 def index_path(folder: Path, number: int) -> Path:
-    """Where the index of a shard is; without it the shard does not count."""
+    """Return the path of a shard's index, without which it does not count."""
     return folder / "shards" / f"{number:06d}.json"
 
 
 def header_path(folder: Path) -> Path:
-    """Where the store tells what it is."""
+    """Return the path of the store's header."""
     return folder / "store.json"
 
 
 def failures_path(folder: Path) -> Path:
-    """Where sources that gave no clip, and other problems, are listed."""
+    """Return the path of the list of sources that gave no clip, and other problems."""
     return folder / "failures.csv"

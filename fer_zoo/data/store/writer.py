@@ -1,4 +1,4 @@
-"""Writing a store: shards, each whole or not there, and store.json at the end."""
+"""Writing a store: shards, each complete or absent, and store.json at the end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-import fer_zoo
-from fer_zoo.data.store.files import read_failures, read_index
+from fer_zoo._version import __version__
+from fer_zoo.csv_cells import to_cell
+from fer_zoo.data.store.files import counted, read_failures, read_index
 from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
 from fer_zoo.data.store.records import (
     ClipRecord,
     Encoding,
     Failure,
     ScoreSummary,
-    ShardEntry,
     ShardIndex,
     StoredClip,
     StoreFacts,
@@ -43,11 +43,11 @@ def write_shard(
 ) -> ShardIndex:
     """Write one shard of a store; clips are taken one by one, and the same clips in the same order give the same bytes.
 
-    The index comes last: killed at any moment, the shard is whole or does not count. A shard of that number which is
-    there is replaced.
+    The index comes last: killed at any moment, the shard is complete or does not count. An existing shard of that
+    number is replaced.
 
     Raises:
-        InputError: clips of different shapes, a key that stands twice, or the folder cannot be written to.
+        InputError: clips of different shapes, a duplicate key, or the folder is not writable.
     """
     folder = Path(folder)
     index = index_path(folder, number)
@@ -61,8 +61,8 @@ def write_shard(
                 _check_clip(clip, shape, keys)
                 records.append(_add(tar, clip, encoding))
 
-    with _room_in(folder):
-        # An index must never stand beside another tar than its own.
+    with _writing(folder):
+        # An index must never be beside another tar than its own.
         index.unlink(missing_ok=True)
         tar = tar_path(folder, number)
         write_atomically(tar, write)
@@ -78,55 +78,51 @@ def write_shard(
         tar_sha256=sha256,
         clips=tuple(records),
     )
-    with _room_in(folder):
+    with _writing(folder):
         write_text(index, to_json(shard))
     return shard
 
 
 def finished_shards(folder: str | Path) -> list[ShardIndex]:
-    """Shards that are whole, sorted by number; one that was killed while it was written is not among them.
+    """Return the complete shards, sorted by number; one whose writer was killed is not among them.
 
     Raises:
-        InputError: an index is damaged, or its tar is missing or of another length.
+        InputError: an index is damaged, or its tar is missing or has the wrong length.
     """
     return [shard for shard, _ in _shards(Path(folder))]
 
 
 def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
-    """Write store.json over all shards; only now the folder is a store. After more shards, call it again.
+    """Write store.json over all shards; only then is the folder a store. Call it again after adding shards.
 
     Raises:
-        InputError: a number is missing, shards do not fit the facts, a key stands in two shards, or a shard is damaged.
+        InputError: a number is missing, shards do not match the facts, two shards have the same key, or one is damaged.
     """
     folder = Path(folder)
     shards = _shards(folder)
     _check_numbers(folder, [shard.number for shard, _ in shards])
     for shard, _ in shards:
-        found, told = (shard.encoding, shard.frames, shard.size), (facts.encoding, facts.frames, facts.size)
-        if shard.clips and found != told:
+        found, stated = (shard.encoding, shard.frames, shard.size), (facts.encoding, facts.frames, facts.size)
+        if shard.clips and found != stated:
             raise InputError(
-                f"Shard {shard.number} holds clips of (encoding, frames, size) {found}, the store's are {told}.",
+                f"Shard {shard.number} holds clips of (encoding, frames, size) {found}, the store's are {stated}.",
                 "clips of one kind",
                 "prepare into an empty folder",
             )
     every = [clip.facts for shard, _ in shards for clip in shard.clips]
-    if twice := [key for key, count in Counter(clip.key for clip in every).items() if count > 1]:
+    if duplicates := [key for key, count in Counter(clip.key for clip in every).items() if count > 1]:
         raise InputError(
-            f"{len(twice)} clips are in two shards, {twice[0]} the first.",
-            "keys that stand once",
+            f"{len(duplicates)} clips are in two shards, such as {duplicates[0]}.",
+            "unique keys",
             "prepare into an empty folder",
         )
     header = StoreHeader(
         **facts.model_dump(),
-        fer_zoo=fer_zoo.__version__,
-        clips=len(every),
-        labels=dict(sorted(Counter(clip.label for clip in every).items())),
-        subjects=len({clip.subject for clip in every} - {None}),
+        fer_zoo=__version__,
         failures=len(read_failures(folder)),
-        shards=tuple(ShardEntry(number=s.number, clips=len(s.clips), index_sha256=sha) for s, sha in shards),
-        fingerprint=hashlib.sha256("".join(sha for _, sha in shards).encode()).hexdigest(),
+        **counted(shards),
     )
-    with _room_in(folder):
+    with _writing(folder):
         write_text(header_path(folder), to_json(header, indent=1))
         for place in (folder, folder / "shards"):
             clear_leftovers(place)
@@ -134,16 +130,16 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
 
 
 def write_failures(folder: str | Path, failures: Iterable[Failure]) -> None:
-    """Write failures.csv, sorted; replaces the one that is there.
+    """Write failures.csv, sorted; an existing one is replaced.
 
     Raises:
-        InputError: the folder cannot be written to.
+        InputError: the folder is not writable.
     """
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(Failure._fields)
-    table.writerows(sorted(failures))
-    with _room_in(Path(folder)):
+    table.writerows((to_cell(source), to_cell(reason), clips) for source, reason, clips in sorted(failures))
+    with _writing(Path(folder)):
         path = failures_path(Path(folder))
         write_atomically(path, lambda stream: stream.write(text.getvalue().encode("utf-8", "backslashreplace")))
 
@@ -165,10 +161,10 @@ def _check_numbers(folder: Path, numbers: list[int]) -> None:
 
 
 def _check_clip(clip: StoredClip, shape: list[int], keys: set[str]) -> None:
-    """Refuse a clip that is not whole, not of the first one's shape, kept in `shape`, or has one of the `keys`."""
+    """Raise InputError for a clip that is incomplete, has another `shape` than the first, or one of the `keys`."""
     if clip.facts.key in keys:
         raise InputError(
-            f"Two clips of a shard have the key {clip.facts.key}.", "keys that stand once", "number clips of one source"
+            f"Two clips of a shard have the key {clip.facts.key}.", "unique keys", "number the clips of each source"
         )
     keys.add(clip.facts.key)
     frames, points, scores = clip.frames, clip.points, clip.scores
@@ -196,7 +192,7 @@ def _add(tar: tarfile.TarFile, clip: StoredClip, encoding: Encoding) -> ClipReco
     if encoding == "jpeg":
         content |= zip(jpeg_suffixes(length), map(to_jpeg, clip.frames), strict=True)
     content[FACTS] = to_json(clip.facts).encode()
-    # WebDataset takes what follows a name's first dot as the kind of member.
+    # WebDataset reads what follows the first dot of a name as the kind of member.
     stem = clip.facts.key.replace(".", "%2E")
     members = {}
     for suffix, data in sorted(content.items()):
@@ -219,14 +215,14 @@ def _summary(clip: StoredClip) -> ScoreSummary:
 
 
 @contextmanager
-def _room_in(folder: Path) -> Iterator[None]:
+def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
-    except FerZooError:  # the clips' own, some of which are OSErrors
+    except FerZooError:  # from making the clips; some of them are OSErrors
         raise
     except OSError as error:
         raise InputError(
             f"The clip store {folder} cannot be written to: {error}.",
-            "a folder with room that can be written to",
+            "a writable folder with enough space",
             "free some space or choose another folder; finished shards are kept",
         ) from error

@@ -111,7 +111,7 @@ TREES: Mapping[str, Tree] = {
     "csv": Tree(
         make=csv,
         keys=("pictures/b", "videos/a.mp4"),
-        odd=lambda root: (tree(root, "c.mp4"), add(root, "clips.csv", "c.mp4,bored,anna\n")),
+        odd=lambda root: (tree(root, "c.mp4"), add(root, "clips.csv", "c.mp4,sadnes,anna\n")),
         double=lambda root: add(root, "clips.csv", "./videos/a.mp4,fear,anna\n"),
         labels={"clips.csv": ()},
     ),
@@ -156,7 +156,7 @@ TREES: Mapping[str, Tree] = {
     "folder": Tree(
         make=lambda root: tree(root, "fear/a.mp4", "Angry/b/1.jpg"),
         keys=("Angry/b", "fear/a.mp4"),
-        odd=lambda root: tree(root, "bored/c.mp4"),
+        odd=lambda root: tree(root, "sadnes/c.mp4"),
         # The same name in another folder is another clip here: nothing else says what is one.
         double=lambda root: tree(root, "sadness/"),
     ),

@@ -8,15 +8,16 @@ import pytest
 from PIL import Image
 from reader_trees import check
 
-from fer_zoo.data.datasets.ckplus import EXPECTED, CkPlus
+from fer_zoo.data.datasets._reading import Reader
+from fer_zoo.data.datasets.ckplus import EXPECTED
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import DATASETS
 
 
-def reader(root: Path, **options: object) -> CkPlus:
+def reader(root: Path, **options: object) -> Reader:
     database = DATASETS.get("ckplus").build(options=options, root=root)
-    assert isinstance(database, CkPlus)
+    assert isinstance(database, Reader)
     return database
 
 

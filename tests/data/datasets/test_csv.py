@@ -45,12 +45,59 @@ def test_rows_become_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "path,label,subject\na.mp4,fear,s\xfc\n".encode("latin-1"),
         "path,label,subject\na.mp4,fear,s\xfc\n".encode("utf-16"),
         'Subject, LABEL ,note,path\ns\xfc,fear,"with, comma",a.mp4\n'.encode(),
+        "sep=;\r\npath;label;subject\r\na.mp4;fear;s\xfc\r\n".encode(),
+        '\ufeff"sep=,"\r\npath,label,subject\r\na.mp4,fear,s\xfc\r\n'.encode(),
+        "sep=\t\npath\tlabel\tsubject\na.mp4\tfear\ts\xfc\n".encode("utf-16"),
+        "SEP=|\npath|label|subject\na.mp4|fear|s\xfc\n".encode("latin-1"),
+        "path\tlabel\tsubject\r\na.mp4\tfear\ts\xfc\r\n".encode("utf-16-le"),
+        "path\tlabel\tsubject\r\na.mp4\tfear\ts\xfc\r\n".encode("utf-16-be"),
+        "path,label,subject,,\ra.mp4,fear,s\xfc,,\r,,,,\r\r".encode(),
+        "\n\npath,label,subject\na.mp4,fear,s\xfc,,,\n\n\n".encode(),
+        'path,label,subject,note\na.mp4,fear,s\xfc,"two\r\nlines, and ""more"""\n'.encode(),
     ],
 )
 def test_what_spreadsheets_write(text: bytes, tmp_path: Path) -> None:
     tree(tmp_path, "a.mp4")
     (source,) = sources("csv", listed(tmp_path, text)).values()
     assert (source.key, source.label, source.subject) == ("a.mp4", "fear", "s\xfc")
+
+
+def test_lines_keep_their_numbers(tmp_path: Path) -> None:
+    tree(tmp_path, "a.mp4")
+    text = 'sep=;\r\n\r\npath;label;subject\r\na.mp4;"fear";x\r\n"b\r\n.mp4";fear;x\r\nc.mp4;fear;x\r\n'
+    reader = database("csv", listed(tmp_path, text))
+    assert len(list(reader.sources())) == 1
+    assert [problem.split(":")[0] for problem in reader.problems] == ["line 6", "line 7"]
+
+
+def test_integers_as_pandas_writes_them(tmp_path: Path) -> None:
+    """A column of integers with an empty cell is one of floats to pandas, subjects' numbers too."""
+    tree(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    rows = "a.mp4,fear,7.0,0.0,20.0\nb.mp4,fear,007,2e1,3E+01\nc.mp4,fear,8.0,,\n"
+    listed(tmp_path, f"path,label,subject,start,end\n{rows}")
+    reader = database("csv", tmp_path)
+    assert [source.frames for source in reader.sources()] == [(0, 20), (20, 30), None]
+    assert len({source.subject for source in reader.sources()}) == 2
+    assert reader.problems == []
+
+
+@pytest.mark.parametrize("empty", ["nan", "NaN", "None", "N/A", "NULL", " "])
+def test_subjects_that_are_no_subject(empty: str, tmp_path: Path) -> None:
+    tree(tmp_path, "a.mp4", "b.mp4")
+    listed(tmp_path, f"path,label,subject\na.mp4,fear,{empty}\nb.mp4,fear,{empty}\n")
+    assert [source.subject for source in sources("csv", tmp_path).values()] == [None, None]
+    listed(tmp_path, f"path,label,subject\na.mp4,fear,{empty}\nb.mp4,fear,anna\n")
+    reader = database("csv", tmp_path)
+    assert [source.subject for source in reader.sources()] == ["anna"]
+    assert reader.problems[0].startswith("line 2: subject is empty")
+
+
+def test_one_clip_under_two_spellings_of_its_subject_is_no_contradiction(tmp_path: Path) -> None:
+    tree(tmp_path, "a.mp4")
+    listed(tmp_path, "path,label,subject\na.mp4,fear,007\na.mp4,fear,7\n")
+    reader = database("csv", tmp_path)
+    assert len(list(reader.sources())) == 1
+    assert reader.problems == ["line 3: the same clip as in line 2"]
 
 
 def test_paths_begin_at_the_list_or_at_the_root(tmp_path: Path) -> None:
@@ -86,7 +133,7 @@ def test_all_problems_at_once_with_their_lines(tmp_path: Path) -> None:
     assert reader.problems == [
         "line 3: 'fera' is no label (did you mean 'fear'?); start=9 is not before end=3",
         "line 4: label is empty; start and end go together; there is no gone.mp4",
-        "line 5: start=a, end=2: whole numbers from 0, please; path is empty",
+        "line 5: start=a, end=2: must be integers >= 0 (frames), or seconds; path is empty",
         f"line 6: ../outside.mp4 is not below the root {root}",
         "line 7: end is 2, there are 1 pictures",
         "line 8: subject is empty, in other rows it is not; "
@@ -168,7 +215,9 @@ def test_frame_numbers_that_are_too_large(end: str, tmp_path: Path) -> None:
     listed(tmp_path, f"path,label,subject,start,end\na.mp4,fear,x,0,{end}\nb.mp4,fear,x,0,999999999\n")
     reader = database("csv", tmp_path)
     assert [source.key for source in reader.sources()] == ["b.mp4/000000-999999999"]
-    assert reader.problems == [f"line 2: start=0, end=a number of {len(end)} digits: 9 digits at most, please"]
+    assert reader.problems == [
+        f"line 2: start=0, end=a number of {len(end)} digits: too large; expected 9 digits at most"
+    ]
 
 
 def test_rows_that_contradict_each_other_are_all_left_out(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from reader_trees import check
 
 from fer_zoo.data.datasets import disfa
 from fer_zoo.data.datasets._emfacs import SHIPPED, load_rules
-from fer_zoo.data.datasets.disfa import FOLDS, UNITS, Disfa
+from fer_zoo.data.datasets._reading import Reader
+from fer_zoo.data.datasets.disfa import FOLDS, UNITS
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import FerZooError, InputError, OptionError
 from fer_zoo.registry import DATASETS
@@ -20,13 +21,13 @@ from fer_zoo.registry import DATASETS
 HAPPY, SURPRISED = {6: 3, 12: 2}, {1: 2, 2: 5, 26: 2}
 
 
-def reader(root: Path, **options: object) -> Disfa:
+def reader(root: Path, **options: object) -> Reader:
     database = DATASETS.get("disfa").build(options=options, root=root)
-    assert isinstance(database, Disfa)
+    assert isinstance(database, Reader)
     return database
 
 
-def labels(database: Disfa) -> Counter[str]:
+def labels(database: Reader) -> Counter[str]:
     return Counter(source.label for source in database.sources())
 
 

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from reader_trees import check
 
-from fer_zoo.data.datasets.fera import TEMPLATE, Fera
+from fer_zoo.data.datasets._reading import Reader
+from fer_zoo.data.datasets.fera import TEMPLATE
 from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import DATASETS
 
 
-def reader(root: Path, **options: object) -> Fera:
+def reader(root: Path, **options: object) -> Reader:
     database = DATASETS.get("fera").build(options=options, root=root)
-    assert isinstance(database, Fera)
+    assert isinstance(database, Reader)
     return database
 
 

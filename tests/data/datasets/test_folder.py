@@ -46,7 +46,8 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     assert sorted(reader.problems) == [
         "'sadnes' is no label (did you mean 'sadness'?): the folder and its 2 clips are left out",
         "fear/empty: no picture; left out",
-        "fear: single pictures are no clips (put those of one clip into a folder): 1 left out, such as fear/still.jpg",
+        "fear: single pictures are not clips (put the pictures of one clip into a folder): 1 left out, "
+        "such as fear/still.jpg",
         "sadness: no clip",
     ]
 
@@ -69,7 +70,7 @@ def test_a_wrong_root(tmp_path: Path) -> None:
         sources("folder", tmp_path)
     with pytest.raises(InputError, match="there is no folder in it"):
         sources("folder", tmp_path / "hapy")
-    with pytest.raises(InputError, match="which is no folder"):
+    with pytest.raises(InputError, match="which is not a folder"):
         sources("folder", tmp_path / "gone")
 
 

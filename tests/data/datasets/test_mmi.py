@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from reader_trees import check
 
-from fer_zoo.data.datasets.mmi import Mmi
+from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.sources import Difference, Source
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import DATASETS
 
 
-def reader(root: Path, **options: object) -> Mmi:
+def reader(root: Path, **options: object) -> Reader:
     database = DATASETS.get("mmi").build(options=options, root=root)
-    assert isinstance(database, Mmi)
+    assert isinstance(database, Reader)
     return database
 
 

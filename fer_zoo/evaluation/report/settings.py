@@ -1,0 +1,129 @@
+"""Settings: which training runs belong in one table (same databases, protocol and test clips)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_zoo.data import databases, trained_on
+from fer_zoo.documents import dump_yaml
+from fer_zoo.errors import InputError
+from fer_zoo.evaluation.results import Cell
+from fer_zoo.recipes import diff_recipes
+from fer_zoo.registry import DATASETS
+from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
+
+# The training runs of a recipe differ in these; a published figure does not change what is trained.
+_OWN = ("seed", "split.fold", "split.leave_out", "split.published", "split.name", "published")
+
+
+@dataclass(frozen=True)
+class SettingKey:
+    """What recipes are evaluated on."""
+
+    title: str
+    protocol: str
+    trained_on: tuple[str, ...]
+    tested_on: str
+    synthetic: bool
+
+
+def setting_of(recipe: Recipe) -> SettingKey:
+    """The setting of a recipe; its folds and seeds share one.
+
+    Raises:
+        UnknownNameError: a dataset is not registered.
+    """
+    options = recipe.data.dataset.options
+    tested = recipe.data.dataset.name + (f" ({as_yaml(options)[1:-1]})" if options else "")
+    match recipe.split:
+        case SplitSpec(test=(first, end)):
+            title = f"{tested}, subjects {first} to {end - 1} tested"
+        case FoldSplit(folds=folds, pooled_with=others):
+            title = f"{' + '.join([tested, *others])}, {folds} folds"
+        case LeaveOneOutSplit():
+            title = f"{tested}, one subject left out"
+        case PublishedSplit(published=name):
+            title = f"{tested}, published split {re.sub('[0-9]+$', '*', name)}"  # set_1, set_2, ...: folds
+        case FileSplit(file=file):
+            title = f"{tested}, split of {Path(file).name}"
+        case DatabaseSplit(train_on=train_on):
+            title = f"{' + '.join(train_on)} to {tested}"
+    return SettingKey(
+        title=title,
+        protocol=recipe.protocol,
+        trained_on=trained_on(recipe),
+        tested_on=tested,
+        synthetic=all(DATASETS.get(name).defaults["synthetic"] for name in databases(recipe)),
+    )
+
+
+def grouped(cells: Sequence[Cell]) -> dict[SettingKey, dict[str, list[Cell]]]:
+    """Cells by setting and recipe, in the order of the grid.
+
+    A cell that has not started has no recipe yet: it belongs to the setting of its split in its folder, if there is
+    exactly one.
+
+    Raises:
+        InputError: a training run occurs twice, or the runs of a recipe differ in more than fold and seed.
+    """
+    keys = [None if cell.spec is None else setting_of(cell.spec) for cell in cells]
+    known: dict[tuple[Any, str], set[SettingKey]] = {}
+    for cell, key in zip(cells, keys, strict=True):
+        if key is not None:
+            known.setdefault((cell.root, cell.split), set()).add(key)
+    found: dict[SettingKey, dict[str, list[Cell]]] = {}
+    for cell, key in zip(cells, keys, strict=True):
+        likely = known.get((cell.root, cell.split), set())
+        if key is None and len(likely) == 1:
+            (key,) = likely
+        if key is not None:
+            found.setdefault(key, {}).setdefault(cell.recipe, []).append(cell)
+    for setting, recipes in found.items():
+        for row in recipes.values():
+            _check_row(setting, row)
+    return found
+
+
+def changes(one: Recipe, other: Recipe, *, stores: bool = False) -> list[tuple[str, Any, Any]]:
+    """What two recipes differ in besides fold, seed and published figures.
+
+    Args:
+        stores: compare the paths of the stores too.
+    """
+    own = _OWN if stores else (*_OWN, "data.stores")
+    return [it for it in diff_recipes(one, other) if not any(f"{it[0]}.".startswith(f"{key}.") for key in own)]
+
+
+def as_yaml(value: Any) -> str:
+    """A value of a recipe as one line of YAML; a component without options is its name."""
+    if isinstance(value, dict) and value.keys() == {"name"}:
+        return str(value["name"])
+    text = dump_yaml(value, default_flow_style=True, width=10**6)
+    return text.removesuffix("...\n").strip()
+
+
+def _check_row(setting: SettingKey, row: Sequence[Cell]) -> None:
+    started = [(cell, cell.spec) for cell in row if cell.spec is not None]
+    places = [(cell.split, cell.seed) for cell in row]
+    twice = [cell for cell in row if places.count((cell.split, cell.seed)) > 1]
+    if twice:
+        raise InputError(
+            f"{twice[0]}, {setting.title}, occurs {len(twice)} times: in "
+            f"{' and '.join(f'{cell.root.name}/{cell.place}' for cell in twice)}.",
+            "each training run once",
+            "report the folders one by one, or give a changed recipe a name of its own",
+        )
+    for cell, spec in started[1:]:
+        first, its = started[0]
+        if differ := changes(its, spec, stores=True):
+            key, here, there = differ[0]
+            raise InputError(
+                f"Training runs of {cell.recipe!r} differ in {key}: {as_yaml(here)} in "
+                f"{first.root.name}/{first.place}, {as_yaml(there)} in {cell.root.name}/{cell.place}.",
+                "a recipe whose training runs differ in fold and seed only",
+                "report the folders one by one, or give a changed recipe a name of its own",
+            )

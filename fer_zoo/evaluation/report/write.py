@@ -1,0 +1,126 @@
+"""Read ablation folders and write a report's files; read a report.json again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from fer_zoo.documents import LARGEST_JSON, read_text
+from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.evaluation.report.collect import make_report
+from fer_zoo.evaluation.report.faces import strips
+from fer_zoo.evaluation.report.format import as_html, as_markdown, picture_name
+from fer_zoo.evaluation.report.numbers import Report, Setting
+from fer_zoo.evaluation.report.pictures import mistakes_picture, number_pictures
+from fer_zoo.evaluation.report.settings import setting_of
+from fer_zoo.evaluation.results import Cell, in_one_line, read_results
+from fer_zoo.files import final_name, write_atomically, write_text
+
+MARKDOWN, HTML, JSON, PICTURES = "report.md", "report.html", "report.json", "pictures"
+
+
+def write_report(
+    folders: Sequence[str | Path], to: str | Path | None = None, *, name: str | None = None,
+    baseline: str | None = None, stores: Path | None = None, cache: Path | None = None, faces: bool = False,
+) -> tuple[Path, Report]:  # fmt: skip
+    """Read ablation folders and write report.md with `pictures/`, report.html and report.json; returns their folder.
+
+    The same folders give the same bytes, as long as the clips of the shown mistakes can be read. Pictures of an earlier
+    report in the same folder are removed: they may show faces that are not wanted any more.
+
+    Args:
+        to: output folder; default `report` in the first ablation folder.
+        name: title of the report; default the names of the folders.
+        baseline: the recipe that others are compared with; default the first in the grid.
+        stores: folder of prepared clip stores, to show the faces of mistakes; default as in training.
+        cache: folder of rendered clips, for the same.
+        faces: show real faces too; without it only rendered ones are shown.
+
+    Raises:
+        InputError: no ablation folder, or training runs that do not belong together, or nothing can be written.
+    """
+    cells = read_results(folders)
+    report = make_report(cells, baseline, name=name)
+    pictures, settings = number_pictures(report), []
+    for number, setting in enumerate(report.settings, 1):
+        picture, shown, note = _faces(setting, cells, stores, cache, faces)
+        if picture is not None:
+            pictures[picture_name("mistakes", number)] = picture
+        settings.append(setting.model_copy(update={"faces": shown, "faces_note": note}))
+    report = report.model_copy(update={"settings": tuple(settings)})
+    out = Path(folders[0]) / "report" if to is None else Path(to)
+    texts = {
+        MARKDOWN: as_markdown(report, f"{PICTURES}/"),
+        HTML: as_html(report, pictures),
+        JSON: as_json(report),
+    }
+    try:
+        for file, picture in pictures.items():
+            write_atomically(out / PICTURES / file, lambda stream, data=picture: stream.write(data))  # type: ignore[misc]
+        for file, text in texts.items():
+            write_text(out / file, text)
+        _remove_earlier(out, pictures)
+    except OSError as error:
+        raise InputError(
+            f"The report cannot be written to {out}: {error}", "a writable folder with free space",
+            "name another folder with --to",
+        ) from error  # fmt: skip
+    return out, report
+
+
+def _remove_earlier(out: Path, pictures: Collection[str]) -> None:
+    """Remove leftover files of earlier reports, whole or half-written by a killed one; never files of others."""
+    ours = r"(uar|confusion|curves|mistakes)-\d+\.(png|jpg)"
+    old = [
+        path for path in (out / PICTURES).glob("*")
+        if re.fullmatch(ours, final_name(path.name)) and path.name not in pictures
+    ]  # fmt: skip
+    halves = [path for path in out.glob(".report.*.tmp.*") if re.fullmatch(r"report\.\w+", final_name(path.name))]
+    for path in old + halves:
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+    if old and not any((out / PICTURES).iterdir()):
+        (out / PICTURES).rmdir()
+
+
+def as_json(report: Report) -> str:
+    """All numbers of a report; `read_report` reads them again."""
+    return report.model_dump_json(indent=1) + "\n"
+
+
+def read_report(path: str | Path) -> Report:
+    """Read a report.json.
+
+    Raises:
+        InputError: it is missing, damaged, or of another version.
+    """
+    try:
+        return Report.model_validate_json(read_text(path, LARGEST_JSON))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as a report: {str(error).splitlines()[0]}", "a report.json that fer_zoo wrote",
+            "run `fer-zoo report` again",
+        ) from error  # fmt: skip
+
+
+def _faces(
+    setting: Setting, cells: Sequence[Cell], stores: Path | None, cache: Path | None, faces: bool
+) -> tuple[bytes | None, tuple[str, ...], str]:
+    """A picture of the mistakes, the keys of the clips in it, and why some or all are missing."""
+    if not setting.mistakes:
+        return None, (), ""
+    if not (setting.synthetic or faces):
+        why = "No faces are shown: these are pictures of people, and the terms of their database restrict who may see"
+        return None, (), f"{why} them. --faces shows them."
+    done = [cell for cell in cells if cell.recipe == setting.mistakes_of and cell.state == "done"]
+    recipe = next(cell.spec for cell in done if cell.spec and setting_of(cell.spec).title == setting.title)
+    try:
+        found = strips(recipe, setting.mistakes, stores=stores, cache=cache)
+    except FerZooError as error:
+        return None, (), f"No faces are shown: {in_one_line(error.given)}"
+    if not found:
+        return None, (), "No faces are shown: these clips were not found here."
+    missing = len(setting.mistakes) - len(found)
+    note = f"{missing} of these clips were not found here." if missing else ""
+    return mistakes_picture(found), tuple(mistake.key for mistake, _ in found), note

@@ -1,0 +1,216 @@
+"""Everything that would stop a training later, found before anything is rendered or trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ValidationError
+from torch import nn
+
+from fer_zoo.compose import build
+from fer_zoo.data.clips import ClipSet
+from fer_zoo.errors import OptionError, RecipeError, TrainingError
+from fer_zoo.model import FERModel
+from fer_zoo.recipes import training_changes
+from fer_zoo.registry import LOSSES, OPTIMIZERS, SCHEDULES
+from fer_zoo.specs import FileSplit, FoldSplit, Recipe, TrainSpec
+from fer_zoo.training.batches import pieces_per_process
+from fer_zoo.training.checkpoint import Progress, read_progress
+from fer_zoo.training.distributed import has_batch_norm, joint_batch_norm, make_accelerator
+from fer_zoo.training.run import Block, Stage, content_of, stages_of
+from fer_zoo.training.run_folder import begun
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+
+def check_start(
+    recipe: Recipe, out: Path, state: PartialState, *, resume: bool, tag: str
+) -> list[tuple[Stage, FERModel]]:
+    """Check all that can be checked without clips; writes nothing.
+
+    Returns:
+        The stages of the training, each with its network.
+
+    Raises:
+        OptionError: the tag cannot name weights, or a component refuses an option.
+        TrainingError: the batch cannot be shared as the recipe says, the precision needs a GPU, the folder holds a
+            training and `resume` is not set, or one of a different recipe.
+        WeightsError: the recipe starts from published backbone weights, and they cannot be loaded.
+    """
+    if not re.fullmatch("[A-Za-z0-9_-]+", tag):
+        raise OptionError(
+            f"The tag {tag!r} cannot name weights.", "letters, digits, - and _, e.g. 'local'", "choose another tag"
+        )
+    if begun(out) and not resume:
+        raise TrainingError(
+            f"{out} already holds a training.",
+            "an empty folder, or resume",
+            "resume it (--resume), or choose another folder",
+        )
+    stages = [(stage, stage.network()) for stage in stages_of(recipe, out)]
+    for stage, model in stages:
+        _check_components(stage.recipe.train)
+        _check_batch(stage, model, state.num_processes, joint=joint_batch_norm(state))
+        make_accelerator(stage.recipe.train, state)
+        if stage.last.exists():
+            _check_recipe(read_progress(stage.last), stage)
+    # All processes have looked before the first one writes.
+    state.wait_for_everyone()
+    return stages
+
+
+def check_clips(stages: Iterable[Stage], clips: Mapping[str, ClipSet]) -> None:
+    """Check that the clips give batches and metrics, and are those of the checkpoints.
+
+    Raises:
+        TrainingError: there are fewer clips than in a batch, or a checkpoint was trained on other clips.
+        RecipeError: a fold has no clip of a label.
+    """
+    stages = list(stages)
+    recipe = stages[-1].recipe
+    check_folds(recipe, clips)
+    check_batches(recipe, clips)
+    for stage in stages:
+        if stage.last.exists():
+            _check_same_clips(read_progress(stage.last), stage, clips)
+
+
+def check_shares(recipe: Recipe, processes: int = 1, *, joint: bool = False) -> None:
+    """Check that in every stage each process gets clips of every batch, and each batch norm two of them or more.
+
+    Args:
+        joint: batch norms see the clips of all processes.
+
+    Raises:
+        TrainingError: they do not, or the backbone has no 2D twin for the stage of single frames.
+    """
+    for stage in stages_of(recipe, Path()):
+        _check_batch(stage, None, processes, joint=joint)
+
+
+def _check_batch(stage: Stage, model: nn.Module | None, processes: int, *, joint: bool) -> None:
+    """As `check_shares`, for one stage; its network is built here if it is needed and not given."""
+    spec, block, pieces = stage.recipe.train, stage.block, pieces_per_process(stage.recipe.train, processes)
+    shared = f"{block}.batch_size {spec.batch_size}, in {pieces} pieces on each of {processes} devices: " * (
+        processes * pieces > 1
+    )
+    if spec.batch_size < processes * pieces:
+        raise TrainingError(
+            f"{shared}some have no clip.",
+            "at least one clip in every piece",
+            f"raise {block}.batch_size to {processes * pieces}, raise {block}.micro_batch, or use fewer devices",
+        )
+    if _compares(spec, processes, joint) or not has_batch_norm(model or build(stage.recipe.model)):
+        return
+    raise TrainingError(
+        f"{shared}pieces of one clip, and the network has batch norm."
+        if shared
+        else f"{block}.batch_size {spec.batch_size}, and the network has batch norm.",
+        "at least two clips at a time: batch norm normalises by the clips that it sees together",
+        ", ".join([*_larger(spec, block, processes, joint), *["use fewer devices"] * (processes > 1)])
+        + ", or take a network without batch norm, e.g. model.backbone.norm=none",
+    )
+
+
+def _compares(spec: TrainSpec, processes: int, joint: bool) -> bool:
+    """Whether batch norms see at least two clips at a time."""
+    smallest = spec.batch_size // (processes * pieces_per_process(spec, processes))
+    return (smallest * processes if joint else smallest) > 1
+
+
+def _larger(spec: TrainSpec, block: Block, processes: int, joint: bool) -> list[str]:
+    """The smallest changes of batch and micro batch with which batch norms see at least two clips."""
+    tried = {"batch_size": range(spec.batch_size + 1, 4 * (spec.batch_size + processes))}
+    if spec.micro_batch:
+        tried["micro_batch"] = range(2, spec.batch_size + 1)
+    enough = {
+        key: next((n for n in sizes if _compares(spec.model_copy(update={key: n}), processes, joint)), None)
+        for key, sizes in tried.items()
+    }
+    ways = [f"raise {block}.{key} to {size}" for key, size in enough.items() if size is not None]
+    return ways or [f"raise {block}.batch_size to {2 * processes} and leave {block}.micro_batch out"]
+
+
+def check_batches(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
+    """Check that there are clips for a batch of every stage.
+
+    Raises:
+        TrainingError: there are fewer.
+    """
+    for block, spec in (("pretrain", recipe.pretrain), ("train", recipe.train)):
+        if spec is not None and len(clips["train"]) < spec.batch_size:
+            raise TrainingError(
+                f"{len(clips['train'])} training clips for batches of {spec.batch_size}.",
+                "at least one whole batch",
+                f"lower {block}.batch_size, or take more subjects to train on",
+            )
+
+
+def missing_labels(clips: ClipSet) -> list[str]:
+    """Labels without a clip."""
+    counts = np.bincount(clips.labels, minlength=len(clips.names))
+    return [name for name, count in zip(clips.names, counts, strict=True) if not count]
+
+
+def check_folds(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
+    """Check that a fold is evaluated on every label of the network: else folds would be means over other labels.
+
+    For other splits run.json shows which labels a part lacks; UAR is the mean over the labels that are there.
+
+    Raises:
+        RecipeError: a label has no clip in the validation set or the test set.
+    """
+    if not isinstance(recipe.split, FoldSplit):
+        return
+    for part in ("validation", "test"):
+        missing = missing_labels(clips[part])
+        if missing:
+            raise RecipeError(
+                f"Fold {recipe.split.fold} of {recipe.split.folds} has no {part} clip of {', '.join(missing)}.",
+                "folds in which every label of the network occurs",
+                "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
+            )
+
+
+def _check_components(spec: TrainSpec) -> None:
+    for registry, component in ((OPTIMIZERS, spec.optimizer), (SCHEDULES, spec.schedule), (LOSSES, spec.loss)):
+        registry.get(component.name).check(component.options)
+
+
+def _check_recipe(found: Progress, stage: Stage) -> None:
+    """Raise TrainingError unless a checkpoint's recipe trains the same, whatever its description."""
+    try:
+        trained = Recipe.model_validate(found.recipe)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors())
+        raise TrainingError(
+            f"{stage.last} has a recipe that this version of fer_zoo cannot read: {problems}.",
+            "a checkpoint of this version",
+            "go back to the version of fer_zoo that started the run, or train in another folder",
+        ) from error
+    if changed := training_changes(trained, stage.recipe):
+        raise TrainingError(
+            f"{stage.last} belongs to a different recipe: " + "; ".join(changed) + ".",
+            "the recipe the run was started with (recipe.yaml beside the checkpoint)",
+            "train the changed recipe in another folder",
+        )
+
+
+def _check_same_clips(found: Progress, stage: Stage, clips: Mapping[str, ClipSet]) -> None:
+    """Raise TrainingError unless a checkpoint's clips have the content that they have now."""
+    changed = [part for part, content in found.data.items() if content != content_of(clips[part])]
+    if not changed:
+        return
+    given = f"{stage.last} was trained on other clips: those of {', '.join(changed)} have changed since"
+    do = "go back to the version of fer_zoo that started the run"
+    if any(clips[part].stores for part in changed):
+        split = stage.recipe.split
+        file = split.file if isinstance(split, FileSplit) else None
+        given += "; their store was prepared again" + (f", or {file} changed" if file else "")
+        do = f"restore the store{' or the split file' if file else ''} as it was"
+    raise TrainingError(f"{given}.", "the clips that the run was started with", f"{do}, or train in another folder")

@@ -1,0 +1,215 @@
+"""The folder of a training: its lock, recipe.yaml, run.json, split.json, log.csv, leftover files and weights.
+
+All functions raise TrainingError if a file is damaged or cannot be written; a file that is replaced is kept then.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_zoo import weights
+from fer_zoo.data.clips import NO_SUBJECT, ClipSet
+from fer_zoo.data.load import keys_name_databases, trained_on
+from fer_zoo.data.split_files import fingerprint_of, write_splits
+from fer_zoo.data.splits import PARTS, Split, sharing
+from fer_zoo.data.terms import provenance
+from fer_zoo.documents import read_json
+from fer_zoo.errors import TrainingError
+from fer_zoo.files import clear_leftovers, locked, write_text
+from fer_zoo.model import FERModel
+from fer_zoo.recipes import dump_recipe
+from fer_zoo.specs import Metrics, Recipe
+from fer_zoo.training.provenance import commits_of, hardware_of, surroundings
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+# Held while a training runs in its folder.
+LOCK = ".training.lock"
+
+
+def begun(out: Path) -> bool:
+    """Whether a folder holds a training that can be resumed."""
+    return (out / LAST).exists() or (out / "frames" / LAST).exists()
+
+
+@contextmanager
+def locked_folder(out: Path, *, main: bool) -> Iterator[None]:
+    """Keep every other training out of a folder while the block runs; the lock of a killed process ends with it."""
+    with ExitStack() as held:
+        if main:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                lock = held.enter_context(locked(out / LOCK))
+            except OSError as error:
+                raise unwritable(out, error) from error
+            if lock is None:
+                raise TrainingError(
+                    f"Another process trains in {out}.",
+                    "one training run per folder",
+                    "wait until it ends, stop it, or choose another folder",
+                )
+        yield
+
+
+def clear(out: Path) -> None:
+    """Remove the half-written files that a killed training left, in the folder and all folders below it."""
+    try:
+        for folder in [out, *sorted(path for path in out.rglob("*") if path.is_dir())]:
+            clear_leftovers(folder)
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
+    """Write recipe.yaml and run.json: what is trained, and on what."""
+    text = dump_recipe(recipe)
+    facts = {
+        **surroundings(state),
+        "recipe_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "recipe": recipe.model_dump(mode="json"),
+        "precision": recipe.train.precision,
+        "started": _now(),
+    }
+    write(out / "recipe.yaml", text)
+    write(out / "run.json", json.dumps(facts, indent=1))
+
+
+def add_resume(out: Path, state: PartialState) -> None:
+    """Add to run.json when the training was resumed, and what differs from where it was started."""
+    run = _read_run(out)
+    differs = {fact: value for fact, value in surroundings(state).items() if run.get(fact) != value}
+    _update(out, {"resumed": [*run.get("resumed", []), {"when": _now(), **differs}]})
+
+
+def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, detectors: Sequence[str] = ()) -> None:
+    """Add to run.json what the clips are, and how many seconds it took to render or open them.
+
+    Args:
+        detectors: versions of the detectors that found the clips' landmarks; none where the landmarks are rendered.
+    """
+    before = _read_run(out).get("seconds", {}).get("clips", 0.0)
+    facts = {"data": {part: _clip_facts(own) for part, own in clips.items()}}
+    if detectors:
+        facts["detector_version"] = ", ".join(detectors)  # type: ignore[assignment]
+    _update(out, facts, seconds={"clips": before + seconds})
+
+
+def add_end(out: Path, seconds: Mapping[str, float]) -> None:
+    """Add to run.json when the training ended, and the seconds of its stages without breaks."""
+    _update(out, {"ended": _now()}, seconds=seconds)
+
+
+def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
+    """Write split.json: which clips of a store are in which part. Clips made on demand have no keys, and no split.json.
+
+    Another recipe may name the file as its split.
+    """
+    if not clips["test"].keys:
+        return
+    subjects = {
+        part: {own.person(clip) or (own.videos or own.keys)[clip] for clip in range(len(own))}
+        for part, own in clips.items()
+    }
+    keys = {part: tuple(sorted(clips[part].keys)) for part in PARTS}
+    split = Split(str(recipe.split), **keys, note=sharing(subjects))
+    stores = {store for own in clips.values() for store in own.stores}
+    try:
+        several = stores if keys_name_databases(recipe) else ()
+        write_splits(out / "split.json", [split], store=fingerprint_of(stores), seed=recipe.seed, stores=several)
+    except OSError as error:
+        raise unwritable(out / "split.json", error) from error
+
+
+def write_log(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write log.csv, one row per epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write(path, text.getvalue())
+
+
+def write_weights(
+    out: Path, model: FERModel, recipe: Recipe, metrics: Mapping[str, Metrics], *, tag: str, hours: float
+) -> Path:
+    """Write the weights folder with its card; returns the folder."""
+    run = _read_run(out)
+    card = {
+        "name": f"{recipe.model.name}.{tag}",
+        "labels": recipe.model.labels,
+        **provenance(trained_on(recipe)),
+        "protocol": recipe.protocol,
+        "metrics": metrics,
+        "commit": commits_of(run),
+        "hardware": hardware_of(run),
+        "hours": round(hours, 3),
+    }
+    version = run.get("detector_version")
+    return weights.write_weights(out / "weights", model, recipe, card, overwrite=True, detector_version=version)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> TrainingError:
+    """The error to raise for a file or folder that cannot be written."""
+    return TrainingError(
+        f"{path} cannot be written: {error}.",
+        "a writable folder on a disk with free space",
+        "free some space and resume (nothing is lost), or choose another folder",
+    )
+
+
+def _now() -> str:
+    """The time, in UTC to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_run(out: Path) -> dict[str, Any]:
+    path = out / "run.json"
+    try:
+        run = read_json(path)
+        if missing := {"commit", "hardware"} - set(run):
+            raise ValueError(f"it has no {' and no '.join(sorted(missing))}")
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(
+            f"{path} cannot be read: {error}", "the file as it was written", "restore it from a copy, or start again"
+        ) from error
+    return dict(run)
+
+
+def _update(out: Path, facts: Mapping[str, Any], *, seconds: Mapping[str, float] | None = None) -> None:
+    """Rewrite run.json with further facts, and with further seconds by stage."""
+    run = _read_run(out)
+    if seconds:
+        rounded = {stage: round(value, 1) for stage, value in seconds.items()}
+        facts = {**facts, "seconds": run.get("seconds", {}) | rounded}
+    write(out / "run.json", json.dumps({**run, **facts}, indent=1))
+
+
+def _clip_facts(clips: ClipSet) -> dict[str, Any]:
+    """Fingerprint, numbers of clips and known subjects, clips of each label."""
+    counts = np.bincount(clips.labels, minlength=len(clips.names)).tolist()
+    return {
+        "fingerprint": clips.fingerprint,
+        "clips": len(clips),
+        "subjects": len(set(clips.subjects.tolist()) - {NO_SUBJECT}),
+        "labels": dict(zip(clips.names, counts, strict=True)),
+    }

@@ -1,0 +1,93 @@
+"""Paths of one machine in files that are shared: they reveal user names and folders, and mean nothing elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fer_zoo.documents import parse_json, parse_yaml
+from fer_zoo.specs import Recipe
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, RECIPE, read_text
+from fer_zoo.weights.folder import WeightsFolder, front_matter
+from fer_zoo.weights.loading import read_safetensors
+
+_REST = r"[^\s\"'`<>|*?;,()\[\]{}]*"
+_LOCAL = re.compile(
+    rf"""(?ix)
+      (?<![\w./~\\%]) / [\w.@+~-]+ / [\w.@+~-] {_REST}            # /home/anna/store
+    | (?<![\w/~]) ~ (?:[a-z_][\w.-]*)? [\\/] {_REST}              # ~/store, ~anna/store
+    | (?<![a-z]) [a-z]: (?: \\ | /(?!/) ) {_REST}                 # C:\Users\Anna
+    | \\\\ [\w.-]+ \\ {_REST}                                     # \\server\share
+    | \b file: / {_REST}                                          # file:///home/anna
+    | \$ \{{? (?:home|user|userprofile) \b {_REST}                # $HOME/store
+    | % (?:home|homepath|userprofile|appdata|localappdata|username) % {_REST}
+    """
+)
+_WHOLE = re.compile(r"(?i)/|~|[a-z]:[\\/]|\\\\|file:|\$\{?(?:home|user)|%\w+%")
+_HOMES = ("home", "users", "documents and settings")
+_PLACEHOLDER = "local-path"
+
+
+def find_local_paths(text: str) -> list[str]:
+    """The absolute and home-relative paths, Windows paths and file URLs in a text."""
+    return [found.group() for found in _LOCAL.finditer(text)]
+
+
+def portable(recipe: Recipe) -> Recipe:
+    """The recipe with base names in place of the paths of one machine; stores and split files have no folders."""
+    data = recipe.model_dump(mode="json")
+    for values, keys in ((data["data"]["stores"], [*data["data"]["stores"]]), (data["split"], ["file"])):
+        for key in keys:
+            if isinstance(value := values.get(key), str) and re.search(r"[\\/~]", value):
+                values[key] = _base_name(value)
+    return Recipe.model_validate(_without_paths(data))
+
+
+def local_paths(found: WeightsFolder) -> Iterator[str]:
+    """Each local path in the files of a weights folder, with the file's name before it.
+
+    Raises:
+        WeightsError: a file cannot be read.
+    """
+    for name, texts in _texts(found):
+        yield from dict.fromkeys(f"{name}: {path}" for text in texts for path in find_local_paths(text))
+
+
+def _texts(found: WeightsFolder) -> Iterator[tuple[str, list[str]]]:
+    """The texts of each file as they are written, and its strings as they are read."""
+    for name, parse in ((CONFIG, parse_json), (RECIPE, parse_yaml), (CARD, front_matter)):
+        text = read_text(found.path / name)
+        yield name, [text, *_strings(parse(text))]
+    for name in (*found.tensor_files, CHECK):
+        if name != INDEX and (found.path / name).is_file():
+            header, _ = read_safetensors(found.path / name)
+            texts = [*header.keys(), *header.values()]
+            facts = header.get("fer_zoo")
+            yield name, [*texts, *_strings(parse_json(facts) if facts else None)]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in (*value, *value.values()) if isinstance(value, Mapping) else value:
+            yield from _strings(inner)
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_paths(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if _WHOLE.match(value) and _LOCAL.match(value) and "\n" not in value:  # folders may have spaces in their names
+        return _base_name(value)
+    return _LOCAL.sub(lambda found: _base_name(found.group()), value)
+
+
+def _base_name(path: str) -> str:
+    *above, last = [part for part in re.split(r"[\\/]+", path) if part] or [""]
+    is_home = bool(above) and above[-1].lower() in _HOMES
+    return _PLACEHOLDER if is_home or not last or last[0] in "~$%." or last.endswith(":") else last

@@ -1,0 +1,91 @@
+"""Which weights there are, by name: those in the package, and the table of published ones. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from fer_zoo.documents import read_json
+from fer_zoo.errors import WeightsError
+from fer_zoo.files import write_text
+from fer_zoo.hub.names import HubName, parse_repo
+from fer_zoo.specs.base import Spec
+
+ZOO = Path(__file__).parent / "zoo"
+TABLE = ZOO / "published.json"
+
+
+class Published(Spec):
+    """Where weights of the zoo are on the Hub."""
+
+    repo: str
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of model.safetensors."""
+
+    @property
+    def name(self) -> HubName:
+        """Its address, pinned to the commit."""
+        return HubName(parse_repo(self.repo), self.commit)
+
+
+def bundled() -> dict[str, Path]:
+    """Names `<model>.<tag>` and folders of the weights that come with the package."""
+    if not ZOO.is_dir():
+        return {}
+    return {folder.name: folder for folder in sorted(ZOO.iterdir()) if (folder / "config.json").is_file()}
+
+
+def published(path: Path | None = None) -> dict[str, Published]:
+    """Return the table of published weights by `<model>.<tag>`; it comes with the package, so no Hub is asked."""
+    return TypeAdapter(dict[str, Published]).validate_python(read_json(path or TABLE))
+
+
+def write_table(table: Mapping[str, Published], path: Path) -> None:
+    """Write the table, sorted."""
+    entries = {name: table[name].model_dump() for name in sorted(table)}
+    write_text(path, json.dumps(entries, indent=1) + "\n")
+
+
+def find_name(model: str, tag: str | None = None) -> str:
+    """Return `<model>.<tag>` of a model's weights; without a tag, of the only ones there are, the package's first.
+
+    Raises:
+        WeightsError: the model has no weights, none with that tag, or several and no tag was given.
+    """
+    inside, table = bundled(), published()
+    tags = [name.rpartition(".")[2] for name in (*inside, *table) if name.rpartition(".")[0] == model]
+    own = [name for name in inside if name.rpartition(".")[0] == model]
+    if tag in tags:
+        return f"{model}.{tag}"
+    if tag is None and len(found := own or sorted({f"{model}.{each}" for each in tags})) == 1:
+        return found[0]
+    available = ", ".join(sorted({*inside, *table})) or "none yet"
+    if tags:
+        given = f"{model!r} has weights {', '.join(dict.fromkeys(tags))}"
+        given += f", not {tag!r}." if tag else "; say which."
+        raise WeightsError(given, available, f'create_model("{model}.{tags[0]}")')
+    raise WeightsError(
+        f"There are no weights for {model!r}.",
+        f"names with weights: {available}",
+        "create it with pretrained=False and train it (`fer-zoo train RECIPE`), or choose a name that has weights",
+    )
+
+
+def find(model: str, tag: str | None = None) -> Path:
+    """Return the folder of a model's weights: in the package, or in the cache after a download from the Hub.
+
+    Raises:
+        WeightsError: as `find_name`. HubError: they are on the Hub and cannot be downloaded.
+    """
+    name = find_name(model, tag)
+    if (folder := bundled().get(name)) is not None:
+        return folder
+    from fer_zoo.hub.pulling import pull
+
+    entry = published()[name]
+    return pull(entry.name, sha256=entry.sha256)

@@ -1,0 +1,45 @@
+"""Evaluation: tables of the best and the last weights, which give the metrics of the card; cropped clips."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import toy_faces
+from safetensors.torch import load_file
+
+from fer_zoo import data
+from fer_zoo.compose import build
+from fer_zoo.training import evaluate_clips, train
+from fer_zoo.training.evaluate import crop_clips
+from fer_zoo.training.metrics import figures
+from fer_zoo.training.predictions import Predictions
+
+
+def test_the_tables_are_of_the_best_and_the_last_weights(tmp_path: Path) -> None:
+    """At a rate that wrecks the network no later epoch is better than the first."""
+    recipe = toy_faces.recipe(lr=3.0, epochs=2, ema=None)
+    result = train(recipe, tmp_path, device="cpu")
+    tables = [(tmp_path / "predictions" / which / "test.csv").read_text() for which in ("best", "last")]
+    assert tables[0] != tables[1], "no use as a test"
+    clips, model = data.load(recipe), build(recipe.model)
+    last = {key.removeprefix("model."): value for key, value in load_file(tmp_path / "last.safetensors").items()}
+    for which, state in (("last", last), ("best", load_file(tmp_path / "best.safetensors"))):
+        model.load_state_dict({key: value for key, value in state.items() if not key.startswith("optimizer.")})
+        for part in ("validation", "test"):
+            said = Predictions.read(tmp_path / "predictions" / which / f"{part}.csv")
+            assert figures(said).card() == evaluate_clips(model, clips[part])
+            assert said.keys.tolist() == [clips[part].key(clip) for clip in range(len(clips[part]))]
+            assert set(said.subjects) == {f"{subject:06d}" for subject in clips[part].subjects}
+            if which == "best":
+                assert figures(said).card() == getattr(result, part)
+        assert (tmp_path / "predictions" / which / "test_noisy.csv").is_file()
+
+
+def test_fields_of_a_clip_set_stay_when_it_is_cropped() -> None:
+    clips = data.load(toy_faces.recipe())["test"]
+    named = dataclasses.replace(clips, videos=tuple(f"v{n}" for n in range(12)), people={20: "Ann"})
+    cropped = crop_clips(named, toy_faces.recipe().model.input)
+    assert (cropped.videos, cropped.people, cropped.person(0)) == (named.videos, named.people, "Ann")
+    assert cropped.read(np.array([0])).shape == (1, 6, 32, 32, 3)
