@@ -68,9 +68,9 @@ def check_temporal(name: str, *, in_features: int = 12, **options: Any) -> None:
     for steps in (1, 2, 6):
         sequence = torch.randn(3, steps, in_features, generator=torch.Generator().manual_seed(steps))
         embedding = cast(Temporal, head)(sequence)
-        wanted = (3, cast(Temporal, head).out_features)
+        expected = (3, cast(Temporal, head).out_features)
         _require(
-            tuple(embedding.shape) == wanted, f"the embedding has shape {tuple(embedding.shape)}, expected {wanted}"
+            tuple(embedding.shape) == expected, f"the embedding has shape {tuple(embedding.shape)}, expected {expected}"
         )
         _check_alone(lambda x: head(x), sequence, embedding)
         full = torch.ones(3, steps, dtype=torch.bool)
@@ -168,8 +168,8 @@ def check_model(spec: ModelSpec) -> FERModel:
     model = build(spec)
     clip, landmarks = _clip(3, spec.input), _landmarks(spec.input)
     logits = model.train()(clip, landmarks)
-    wanted = (len(clip), len(spec.labels))
-    _require(tuple(logits.shape) == wanted, f"the logits have shape {tuple(logits.shape)}, expected {wanted}")
+    expected = (len(clip), len(spec.labels))
+    _require(tuple(logits.shape) == expected, f"the logits have shape {tuple(logits.shape)}, expected {expected}")
     _check_gradients(model, logits)
     copy = build(spec)
     copy.load_state_dict(load(save({key: value.contiguous() for key, value in model.state_dict().items()})))
@@ -276,8 +276,8 @@ def _check_residual_sites(entry: Entry, backbone: nn.Module, clip: Tensor, frame
         _check_centres(sites[name], steps, frames, f"site {name}")
 
 
-def _same(got: Tensor, wanted: Tensor, problem: str) -> None:
-    _require(torch.allclose(got, wanted, atol=1e-4, rtol=1e-3), problem)
+def _same(got: Tensor, expected: Tensor, problem: str) -> None:
+    _require(torch.allclose(got, expected, atol=1e-4, rtol=1e-3), problem)
 
 
 def _require(holds: Any, problem: str) -> None:
