@@ -87,12 +87,16 @@ def _logits(model: FERModel, frames: Tensor, landmarks: Tensor) -> Tensor:
     """Logits (K,) of one clip, frames uint8 (T, S, S, 3) and landmarks (T, 68, 2); leaves the model's modes alone."""
     from fer_zoo.video.crop import normalise
 
-    modes = [(module, module.training) for module in model.modules()]
+    modes, onednn = [(module, module.training) for module in model.modules()], torch.backends.mkldnn.enabled
     model.eval()
     try:
         with torch.autocast("cpu", enabled=False):
-            return model(normalise(frames, model.input_spec)[None], landmarks[None])[0].clone()
+            features = model.forward_features(normalise(frames, model.input_spec)[None], landmarks[None])
+            # oneDNN would copy the weights of recurrent layers, nearly all of a large network.
+            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+            return model.forward_head(features, landmarks[None])[0].clone()
     finally:
+        torch.backends.mkldnn.enabled = onednn
         for module, mode in modes:
             module.training = mode
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ from fer_zoo.weights.folder import WeightsFolder, read_folder
 
 # More than any network of the registry has.
 MOST_NUMBERS, MOST_TENSORS = 2 * 10**9, 100_000
+# Up to this size (80 MB) a network is built with random weights: the first use of the meta device takes over a second.
+_SMALL_NETWORK = 20 * 10**6
 
 
 def load_weights(folder: str | Path) -> FERModel:
@@ -49,16 +53,17 @@ def read_tensors(found: WeightsFolder) -> tuple[dict[str, Tensor], dict[str, Any
     for name, wanted in found.tensor_files.items():
         path = found.path / name
         if name != INDEX:
-            opened[name] = read_safetensors(path)
+            texts, mapped = read_safetensors(path)
+            opened[name] = texts, _in_memory(path, mapped)
         if (digest := _sha256(path)) != wanted:
             raise other_file(path, digest, wanted)
-    texts = [texts for texts, _ in opened.values()]
-    if any(other != texts[0] for other in texts):
+    headers = [texts for texts, _ in opened.values()]
+    if any(other != headers[0] for other in headers):
         raise damaged(found.path, "its tensor files have different headers")
     if INDEX in found.tensor_files:
         _check_index(found.path / INDEX, {name: list(tensors) for name, (_, tensors) in opened.items()})
     tensors = {key: tensor for _, tensors in opened.values() for key, tensor in tensors.items()}
-    return tensors, _facts(found, found.path / next(iter(opened)), texts[0])
+    return tensors, _facts(found, found.path / next(iter(opened)), headers[0])
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -74,6 +79,23 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise damaged(path, error) from error
 
 
+def _in_memory(path: Path, mapped: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Read tensors of a file whose header is checked; mapped ones would change with the file, and double the memory."""
+    tensors = {name: torch.empty_like(tensor) for name, tensor in mapped.items()}
+    try:
+        with path.open("rb") as stream:
+            begin = 8 + (length := int.from_bytes(stream.read(8), "little"))
+            places = json.loads(stream.read(length))
+            for name, tensor in tensors.items():
+                stream.seek(begin + places[name]["data_offsets"][0])
+                inside = memoryview(tensor.reshape(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]
+                if stream.readinto(inside) != tensor.nbytes:
+                    raise ValueError("it ended while it was read")
+    except (OSError, ValueError, LookupError) as error:
+        raise damaged(path, error) from error
+    return tensors
+
+
 def load_tensors(found: WeightsFolder, tensors: Mapping[str, Tensor]) -> FERModel:
     """Build the network of a folder and load exactly these tensors.
 
@@ -82,13 +104,28 @@ def load_tensors(found: WeightsFolder, tensors: Mapping[str, Tensor]) -> FERMode
     """
     # Twice as many as the file has: a component may build what it then replaces. More is refused while it is built.
     numbers, count = sum(tensor.numel() for tensor in tensors.values()), len(tensors)
-    with torch.random.fork_rng(devices=[]):
-        model = build_counted(found.spec, 2 * numbers + 10**6, 2 * count + 1000)
+    limits = 2 * numbers + 10**6, 2 * count + 1000
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if numbers > _SMALL_NETWORK else "cpu"):
+        model = build_counted(found.spec, *limits)
+    if numbers > _SMALL_NETWORK and _has_other_tensors(model):
+        model = build_counted(found.spec, *limits)
     _refuse_other_tensors(model, tensors, found.path)
     refuse_not_finite(tensors, str(found.path), "do not use it: it was written by a training run that diverged")
-    model.load_state_dict(dict(tensors))
+    model.load_state_dict(dict(tensors), assign=True)
     model.card = found.card
     return model.eval()
+
+
+def _has_other_tensors(model: FERModel) -> bool:
+    """Whether a network has tensors beside its state dict, which no file fills."""
+    if {name for name, _ in model.named_buffers()} - model.state_dict().keys():
+        return True
+    values = [value for module in model.modules() for key, value in vars(module).items() if not key.startswith("_")]
+    inside = (
+        list(value.values()) if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+        for value in values
+    )
+    return any(isinstance(item, Tensor) for items in inside for item in items)
 
 
 def build_counted(spec: ModelSpec, numbers: int, tensors: int) -> FERModel:
@@ -136,7 +173,9 @@ def refuse_not_finite(tensors: Mapping[str, Tensor], what: str, do: str) -> None
     Raises:
         WeightsError: there are some; the text names the first of them.
     """
-    bad = sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all()))
+    # The extremes of a tensor are NaN if any of its numbers is; `isfinite` would take memory for each of them.
+    floating = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel()}
+    bad = sorted(n for n, tensor in floating.items() if not all(map(math.isfinite, map(float, tensor.aminmax()))))
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise WeightsError(f"{what} has NaN or infinity in {', '.join(bad[:3])}{more}.", "finite numbers", do)

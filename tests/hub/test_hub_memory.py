@@ -1,4 +1,4 @@
-"""The paper's network, 270 MB, goes to the Hub and comes back in memory of at most 3.5 times its file."""
+"""The paper's network, 270 MB, comes from the Hub in memory of 1.3 times its file, and goes there in twice its file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from .weights_folder import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-BOUND = 4.5
+# A push checks the network: it holds all tensors and the activations of a clip of 299 x 299 pixels at once.
+BOUNDS = {"push": 2.0, "pull": 1.3, "pull and load": 1.3}
 # The network as the paper has it, written by a process that nobody weighs.
 MAKE = """
 import sys
@@ -36,6 +37,7 @@ import sys
 from pathlib import Path
 import huggingface_hub.hf_api, hf_xet, torch
 import fer_zoo.hub.fitness, fer_zoo.hub.pulling, fer_zoo.hub.pushing, fer_zoo.inference, fer_zoo.video.crop
+import fer_zoo.info  # it loads what the meta device needs
 from fer_zoo import weights
 from fer_zoo.hub import pull, push
 
@@ -76,4 +78,4 @@ def test_a_large_model_round_trips_in_little_memory(tmp_path: Path) -> None:
         assert server.requests.find("PUT", "^/upload/")
         snapshot = next((home / "hub").glob("models--alice--large/snapshots/*"))
         assert (snapshot / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
-    assert all(peak <= BOUND for peak in peaks.values()), peaks
+    assert all(peak <= BOUNDS[step] for step, peak in peaks.items()), peaks
