@@ -49,7 +49,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(
             f"Recipe {str(name)!r} has {len(problems)} problem{'s' * (len(problems) != 1)}:",
             "keys of fer_zoo.specs.Recipe and options of the registered components",
-            "mend the lines named above",
+            "correct the lines named above",
             problems=problems,
         )
     return recipe

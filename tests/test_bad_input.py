@@ -108,7 +108,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
     "labels with duplicates": (
         create("incres3d_tiny_lstm", labels=["joy", "fear", "joy"]),
         OptionError,
-        "labels: ('joy', 'fear', 'joy') is wrong: labels ['joy'] stand twice; each label names one class\n"
+        "labels: ('joy', 'fear', 'joy') is wrong: labels ['joy'] are duplicates; each label names one class\n"
         f"  Accepted: {MODEL_SPEC}\n"
         "  What to do: correct the values named above",
     ),

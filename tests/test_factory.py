@@ -141,7 +141,7 @@ def test_num_classes_and_labels() -> None:
         ("incres3d_tiny_lstm", {"widht": 1}, OptionError, "No part has an option 'widht'"),
         ("incres3d_tiny_lstm", {"hidden": "many"}, OptionError, "'many' is wrong for temporal 'lstm'"),
         ("incres3d_tiny_lstm", {"width": -1.0}, OptionError, "-1.0 is wrong for backbone"),
-        ("incres3d_tiny_lstm", {"labels": ["a", "a"]}, OptionError, "stand twice"),
+        ("incres3d_tiny_lstm", {"labels": ["a", "a"]}, OptionError, "are duplicates"),
         ("incres3d_tiny_lstm", {"pool": "max"}, OptionError, "pool"),
         ("incres3d_tiny_lstm", {"size": 16}, InputError, "does not fit this backbone"),
         ("incres3d_tiny_lstm", {"frames": 4}, InputError, "does not fit this backbone"),

@@ -131,7 +131,7 @@ def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
         ({}, "Neither labels nor num_classes were given."),
         ({"labels": ["a", "b"], "num_classes": 2}, "Both labels and num_classes were given."),
         ({"labels": ["a"]}, "labels: ('a',) is wrong: 1 label(s) given; a classifier needs two or more"),
-        ({"labels": ["a", "b", "a"]}, "labels ['a'] stand twice; each label names one class"),
+        ({"labels": ["a", "b", "a"]}, "labels ['a'] are duplicates; each label names one class"),
         ({"labels": "ab"}, "labels='ab'.\n  Accepted: a list or tuple of class names, in the order of the logits"),
         ({"labels": {"a", "b"}}, "Accepted: a list or tuple of class names, in the order of the logits"),
         ({"labels": ["a", " "]}, "a label is blank; each label names one class"),

@@ -23,7 +23,7 @@ train: {lr: 1e-3}
 RANGES = "split: {train: [0, 2], validation: [2, 3], test: [3, 4]}"
 END = """
   Accepted: keys of fer_zoo.specs.Recipe and options of the registered components
-  What to do: mend the lines named above"""
+  What to do: correct the lines named above"""
 
 # What is replaced in GOOD, by what, and the problems that are told.
 CASES: dict[str, tuple[str, str, list[str]]] = {

@@ -158,5 +158,5 @@ def _cache_verify(arguments: argparse.Namespace) -> None:
             f"{wrong} of the weights in the cache {'is' if wrong == 1 else 'are'} wrong"
             + (", and were removed." if arguments.remove else "."),
             "files as they were pulled",
-            "use them by name: they are pulled anew" if arguments.remove else "`fer-zoo cache verify --remove`",
+            "use them by name: they are downloaded again" if arguments.remove else "`fer-zoo cache verify --remove`",
         )

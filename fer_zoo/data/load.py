@@ -64,7 +64,7 @@ def load(
 
     Args:
         cache: folder of clips made on demand; default `cache_root()`.
-        workers: processes that make clips; default one a core.
+        workers: processes that make clips; default: one per core.
         stores: folder of the stores that the recipe does not name by a path; default `stores_root()`.
         opened: what `open_stores` returned for this recipe, if it was called before.
 
@@ -136,8 +136,8 @@ def _opened(recipe: Recipe, name: str, folder: Path) -> Store:
         raise InputError(
             f"The store {path} does not fit the recipe. " + "; ".join(problems) + ".",
             "a store that was prepared for this recipe's input",
-            f"prepare one beside it, `fer-zoo prepare {name} --recipe RECIPE --out {path}-anew`, and name it: "
-            f"--set data.stores.{name}={recipe.data.stores.get(name, name)}-anew",
+            f"prepare one beside it, `fer-zoo prepare {name} --recipe RECIPE --out {path}-new`, and name it: "
+            f"--set data.stores.{name}={recipe.data.stores.get(name, name)}-new",
         )
     return store
 

@@ -62,7 +62,9 @@ def _of_video(source: Source, root: Path, damage: list[str] | None) -> Iterator[
         if video.damage:
             # Without the frames that are lost, what follows would seem to follow at once.
             raise VideoError(
-                f"{video.path}: {video.damage}", "a video that decodes", "mend it, or use the frames before the damage"
+                f"{video.path}: {video.damage}",
+                "a video that decodes",
+                "repair it, or use the frames before the damage",
             )
         yield frame
     if video.damage and damage is not None:

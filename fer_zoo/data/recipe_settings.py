@@ -37,16 +37,16 @@ def settings_for(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]
 
 
 def options_for(
-    dataset: str, recipe: Recipe | None, spec: CutSpec | RenderSpec, said: Mapping[str, Any]
+    dataset: str, recipe: Recipe | None, spec: CutSpec | RenderSpec, given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Options of the dataset: those said, else the recipe's; a reader's `frames` as many pictures as a clip needs.
+    """Options of the dataset: those given, else the recipe's; a reader's `frames` are as many images as a clip needs.
 
     Raises:
         UnknownNameError: no such dataset.
     """
     entry = DATASETS.get(dataset)
     of_recipe = recipe.data.dataset.options if recipe and recipe.data.dataset.name == dataset else {}
-    options = {**of_recipe, **said}
+    options = {**of_recipe, **given}
     if isinstance(spec, CutSpec) and "frames" in entry.options and "frames" not in options:
         default = entry.options["fps"].default if "fps" in entry.options else Parameter.empty
         own = options.get("fps", entry.defaults.get("fps", spec.fps) if default is Parameter.empty else default)
@@ -106,11 +106,11 @@ def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str
     problems = differences(made, wanted, wanted.landmarks.detector)
     if not problems:
         return
-    told = {"crop", "margin", "canvas", "frames", "fps", "detector"}
-    if blamed := [key for key in changes if key.split(".")[0] in told]:
-        do = f"leave out --set {' '.join(blamed)}, or --recipe if the store is for something else"
+    own = {"crop", "margin", "canvas", "frames", "fps", "detector"}
+    if conflicting := [key for key in changes if key.split(".")[0] in own]:
+        do = f"leave out --set {' '.join(conflicting)}, or --recipe if the store is for something else"
     elif isinstance(spec, RenderSpec):
-        do = "change model.input.crop: rendered frames show so much of the head and no more"
+        do = "change model.input.crop: rendered frames show only this much of the head"
     else:
         do = "change model.input of the recipe"
     raise OptionError(

@@ -49,7 +49,7 @@ def predict_video(
     fps: float | None = None,
     progress: Progress | None = None,
 ) -> Timeline:
-    """Watch a video and say, for every frame, which expression the main face shows.
+    """Predict the expression of the main face in every frame of a video.
 
     Sampling, crop and detector are those the weights were trained with (`model.input_spec`). Softmax outputs are
     averaged over all windows that hold a frame.
@@ -111,8 +111,8 @@ def _weights_name(model: FERModel) -> str:
     """Return the name of the weights, and what is not theirs."""
     if model.card is not None:
         return model.card.name
-    if started_from := getattr(model, "started_from", None):
-        return f"{started_from} ({'untrained' if model.classifier_is_untrained else 'changed'} classifier)"
+    if model.started_from:
+        return f"{model.started_from} ({'untrained' if model.classifier_is_untrained else 'changed'} classifier)"
     return f"{model.spec.name} (untrained)"
 
 
@@ -123,11 +123,11 @@ def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None)
 
 
 def _track(video: Video, landmarker: Landmarker, progress: Progress | None) -> FaceTrack:
-    def told(done: int) -> None:
+    def report(done: int) -> None:
         if progress is not None:
             progress("find face", done, video.frame_count)
 
-    return track_face(video.frames(), landmarker, scale=video.scale, progress=told)
+    return track_face(video.frames(), landmarker, scale=video.scale, progress=report)
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: 
     trained = spec.landmarks.detector.name
     if finder.name != trained:
         notes.append(f"Points are from {finder.name!r}; the network was trained with {trained!r}.")
-    if model.card is None and getattr(model, "started_from", None):
+    if model.card is None and model.started_from:
         if model.classifier_is_untrained:
             notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")
     elif model.card is None:

@@ -105,7 +105,7 @@ class ModelSpec(Spec):
         if any(not label.strip() for label in labels):
             raise ValueError("a label is blank; each label names one class")
         if twice:
-            raise ValueError(f"labels {twice} stand twice; each label names one class")
+            raise ValueError(f"labels {twice} are duplicates; each label names one class")
         if len(labels) < 2:
             raise ValueError(f"{len(labels)} label(s) given; a classifier needs two or more")
         return labels

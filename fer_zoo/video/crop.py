@@ -244,7 +244,7 @@ def _span(low: float, high: float, reach: int, length: int) -> tuple[slice | NDA
 def _check_landmarks(landmarks: Floats) -> None:
     if landmarks.ndim != 3 or landmarks.shape[2] != 2:
         raise InputError(
-            f"Landmarks of shape {landmarks.shape}.", "(T, L, 2): frames, points, (x, y)", "give a row a frame"
+            f"Landmarks of shape {landmarks.shape}.", "(T, L, 2): frames, points, (x, y)", "pass one row per frame"
         )
 
 

@@ -179,9 +179,11 @@ def _no_frame(path: Path) -> VideoError:
 def _check_file(path: Path) -> None:
     try:
         exists, size = path.exists(), path.stat().st_size if path.is_file() else 0
-    except OSError as error:  # a name that is too long, a folder one may not look into
+    except OSError as error:  # a name that is too long, a folder without permission
         raise VideoError(
-            f"{path} cannot be read: {error.strerror}.", "the path of a video file", "check the path and its rights"
+            f"{path} cannot be read: {error.strerror}.",
+            "the path of a video file",
+            "check the path and its permissions",
         ) from error
     if not exists:
         raise VideoError(missing(path), "the path of a video file", "check the spelling")

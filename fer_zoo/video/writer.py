@@ -40,7 +40,7 @@ def output_file(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise VideoError(
             f"{path} cannot be written: {error.strerror or error}.",
-            "a folder one may write to, with room on its disk",
+            "a writable folder with free disk space",
             "make room, or choose another folder",
         ) from error
 

@@ -193,10 +193,10 @@ def test_a_store_that_does_not_fit_is_refused(made: dict[str, Any], told: str, t
     with pytest.raises(InputError) as caught:
         data.load(recipe(), stores=tmp_path)
     assert told in str(caught.value)
-    assert f"--out {tmp_path / 'ckplus'}-anew`" in caught.value.do
-    prepared(tmp_path / "ckplus-anew")
-    named = {"dataset": "ckplus", "stores": {"ckplus": "ckplus-anew"}}
-    assert "--set data.stores.ckplus=ckplus-anew" in caught.value.do
+    assert f"--out {tmp_path / 'ckplus'}-new`" in caught.value.do
+    prepared(tmp_path / "ckplus-new")
+    named = {"dataset": "ckplus", "stores": {"ckplus": "ckplus-new"}}
+    assert "--set data.stores.ckplus=ckplus-new" in caught.value.do
     assert len(data.load(recipe(data=named), stores=tmp_path)["train"])
 
 

@@ -52,7 +52,7 @@ class EmotionRules(Spec):
         if sorted(self.order) != sorted(self.emotions):
             raise ValueError("order must name each of emotions once")
         if wrong := [name for name in self.order if name not in LABELS or name == "neutral"]:
-            raise ValueError(f"{wrong[0]!r} is no emotion; there are {', '.join(LABELS[1:])}")
+            raise ValueError(f"{wrong[0]!r} is not an emotion; choose from {', '.join(LABELS[1:])}")
         return self
 
     @property

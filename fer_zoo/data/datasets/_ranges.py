@@ -98,20 +98,20 @@ def frame_range(
         return None
     if is_empty(start) or is_empty(end):
         raise RangeError(f"{columns.start} and {columns.end} go together")
-    told = f"{columns.start}={_short(start)}, {columns.end}={_short(end)}"
+    given = f"{columns.start}={_short(start)}, {columns.end}={_short(end)}"
     try:
         first, last = parse_number(start, separator), parse_number(end, separator)
     except RangeError as error:
-        raise RangeError(f"{told}: {error}") from error
+        raise RangeError(f"{given}: {error}") from error
     if first >= last:
         raise RangeError(f"{columns.start}={_short(start)} is not before {columns.end}={_short(end)}")
     is_time = columns.unit != "frames" or ":" in start + end
     if not is_time:
         if first.denominator > 1 or last.denominator > 1:
-            raise RangeError(f"{told}: frame numbers must be integers >= 0; name columns in seconds start_s,end_s")
+            raise RangeError(f"{given}: frame numbers must be integers >= 0; name columns in seconds start_s,end_s")
         return int(first), int(last)
     scale = 1000 if columns.unit == "ms" and ":" not in start + end else 1
-    return _frames_between(float(first / scale), float(last / scale), told, file, rate)
+    return _frames_between(float(first / scale), float(last / scale), given, file, rate)
 
 
 def parse_number(text: str, separator: str = ",") -> Fraction:
@@ -141,18 +141,18 @@ def parse_number(text: str, separator: str = ",") -> Fraction:
     return value
 
 
-def _frames_between(start: float, end: float, told: str, file: Path, rate: float | None) -> tuple[int, int]:
+def _frames_between(start: float, end: float, given: str, file: Path, rate: float | None) -> tuple[int, int]:
     if rate is not None:
         return math.ceil(start * rate - 1e-6), math.ceil(end * rate - 1e-6)
     try:
         times = _times(str(file), file.stat().st_mtime_ns)
     except (FerZooError, OSError) as error:
-        raise RangeError(f"{told}: {getattr(error, 'given', error)}") from error
+        raise RangeError(f"{given}: {getattr(error, 'given', error)}") from error
     if end > times[-1] + _SLACK:
-        raise RangeError(f"{told}: the video ends at {times[-1]:.3f} seconds")
+        raise RangeError(f"{given}: the video ends at {times[-1]:.3f} seconds")
     first, last = (bisect_left(times, time - 1e-6) for time in (start, end))
     if first >= last:
-        raise RangeError(f"{told}: no frame of the video lies in it")
+        raise RangeError(f"{given}: no frame of the video lies in it")
     return first, last
 
 

@@ -147,10 +147,10 @@ def listed(
 
 
 def unknown_word(word: str, database: str = "") -> str:
-    """Say that a word is no label, or none of a database, with the nearest that is one."""
+    """Return that a word is not a label, or not one of a database, with the nearest that is one."""
     near = [] if word.lower() in WORDS else difflib.get_close_matches(word.lower(), WORDS, n=1)
     where = f" of {database}" if database else ""
-    return f"{shown(word)!r} is no label{where}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    return f"{shown(word)!r} is not a label{where}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
 def unique_key(*parts: str) -> str:

@@ -27,7 +27,7 @@ _ALL_FRAMES = "jpg_256"
     terms="Non-commercial research; nothing of it may be passed on, nor any derived data exploited commercially.",
     training_data="DFEW: 11697 single-labelled clips of films, 7 classes; subjects unknown.",
     may_use="professors and research scientists of a university, for non-commercial research",
-    share_weights="unknown: whether trained weights are derived data is not said",
+    share_weights="unknown: whether trained weights are derived data is not stated",
     terms_source="download.html of dfew-dataset/dfew-dataset.github.io on GitHub, read 2026-11-22",
 )
 def dfew(root: Path, *, pictures: str = _ALL_FRAMES) -> Reader:

@@ -113,7 +113,7 @@ def _compare(root: Path, sources: Sequence[Source]) -> list[Difference]:
 
 def _videos(root: Path) -> list[Path]:
     if not root.is_dir():
-        raise InputError(f"{root} is no folder.", "the folder with the videos of GEMEP-FERA", "check the path")
+        raise InputError(f"{root} is not a folder.", "the folder with the videos of GEMEP-FERA", "check the path")
     found = []
     for folder, inner, names in os.walk(root):
         inner[:] = [name for name in inner if not name.startswith(".")]

@@ -37,7 +37,7 @@ _EXPECTED = {"clips": 38935, **_LABELS, f"{_SPLIT} train": 31088, f"{_SPLIT} tes
     terms="Non-commercial research; nothing of it, nor any portion of derived data, may be passed on.",
     training_data="FERV39k: 38935 clips of 22 kinds of scenes, 7 classes; subjects unknown.",
     may_use="professors and research scientists of a university, for non-commercial research",
-    share_weights="unknown: whether trained weights are derived data is not said",
+    share_weights="unknown: whether trained weights are derived data is not stated",
     terms_source="README of wangyanckxx/FERV39k on GitHub, read 2026-11-22",
 )
 def ferv39k(root: Path) -> Reader:

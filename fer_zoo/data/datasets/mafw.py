@@ -47,7 +47,7 @@ _LISTS = tuple(
     terms="Non-commercial research; nothing of it, nor any derived data, may be passed on or exploited commercially.",
     training_data="MAFW: 9172 single-labelled clips of films, series and short videos, 11 classes; subjects unknown.",
     may_use="professors and research scientists of a university, for non-commercial research",
-    share_weights="unknown: whether trained weights are derived data is not said",
+    share_weights="unknown: whether trained weights are derived data is not stated",
     terms_source="README of MAFW-database/MAFW on GitHub, read 2026-11-22",
 )
 def mafw(root: Path, *, pictures: str = "clips") -> Reader:

@@ -81,8 +81,8 @@ def check_header(folder: Path, header: StoreHeader, shards: Sequence[tuple[Shard
     path = header_path(folder)
     for name, found in counted(shards).items():
         if (stated := getattr(header, name)) != found:
-            told = f" ({stated}, not {found})" if isinstance(found, int) else ""
-            raise damaged_header(path, f"its {name} are not those of the shards that it names{told}")
+            detail = f" ({stated}, not {found})" if isinstance(found, int) else ""
+            raise damaged_header(path, f"its {name} are not those of the shards that it names{detail}")
     kind = (header.encoding, header.frames, header.size)
     for index, _ in shards:
         if index.clips and (found := (index.encoding, index.frames, index.size)) != kind:

@@ -44,7 +44,7 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     assert sorted(reader.problems) == [
         "Train_AFEW/Fear/000000002: no picture; left out",
         "Train_AFEW/Sad: no clip",
-        "Train_AFEW: 'Hapy' is no label of AFEW (did you mean 'happy'?); left out",
+        "Train_AFEW: 'Hapy' is not a label of AFEW (did you mean 'happy'?); left out",
         "no Val_AFEW: the val part is left out",
         f"train/fear/000000001: duplicate; {duplicate}",
     ]

@@ -131,7 +131,7 @@ def test_all_problems_at_once_with_their_lines(tmp_path: Path) -> None:
     reader = database("csv", root)
     assert [source.key for source in reader.sources()] == ["ok.mp4/000000-000001", "ok.mp4/000001-000009"]
     assert reader.problems == [
-        "line 3: 'fera' is no label (did you mean 'fear'?); start=9 is not before end=3",
+        "line 3: 'fera' is not a label (did you mean 'fear'?); start=9 is not before end=3",
         "line 4: label is empty; start and end go together; there is no gone.mp4",
         "line 5: start=a, end=2: must be integers >= 0 (frames), or seconds; path is empty",
         f"line 6: ../outside.mp4 is not below the root {root}",

@@ -228,7 +228,7 @@ def test_rules_of_ones_own(root: Path, tmp_path: Path) -> None:
     [
         ({"minimum_intensity": 6}, "minimum_intensity"),
         ({"order": ["fear"]}, "order must name each of emotions once"),
-        ({"order": ["joy"], "emotions": {"joy": {"required": [6]}}}, "'joy' is no emotion"),
+        ({"order": ["joy"], "emotions": {"joy": {"required": [6]}}}, "'joy' is not an emotion"),
         ({"order": ["fear"], "emotions": {"fear": {"required": []}}}, "required"),
         ({"order": ["fear"], "emotions": {"fear": {"required": [7]}}}, "DISFA does not code: 7"),
         ({"colour": 1}, "colour"),

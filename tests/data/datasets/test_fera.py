@@ -118,7 +118,7 @@ def test_without_a_table_it_says_how_to_make_one(content: str | None, said: str,
 
 def test_a_root_that_is_not_there(root: Path) -> None:
     table(root)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         reader(root / "gone", table=str(root / "fera.csv")).sources()
 
 

@@ -48,7 +48,7 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     assert [source.key for source in reader.sources()] == [good]
     place = "4_setups/All_scenes/train_All.csv"
     assert sorted(reader.problems) == [
-        f"{place}: 'Bored' is no label of FERV39k: 1 left out, such as line 4",
+        f"{place}: 'Bored' is not a label of FERV39k: 1 left out, such as line 4",
         f"{place}: rows that are not `Scene/Emotion/0001 Emotion`: 1 left out, such as line 7",
         "clips of the lists without pictures in 2_ClipsforFaceCrop: 1 left out, such as War/Sad/9999",
         "clips that are in two parts of one split: 1 left out, such as War/Sad/0002",

@@ -44,7 +44,7 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     reader = database("folder", tmp_path)
     assert [source.key for source in reader.sources()] == ["fear/a.mp4"]
     assert sorted(reader.problems) == [
-        "'sadnes' is no label (did you mean 'sadness'?): the folder and its 2 clips are left out",
+        "'sadnes' is not a label (did you mean 'sadness'?): the folder and its 2 clips are left out",
         "fear/empty: no picture; left out",
         "fear: single pictures are not clips (put the pictures of one clip into a folder): 1 left out, "
         "such as fear/still.jpg",
@@ -66,7 +66,7 @@ def test_names_of_any_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_wrong_root(tmp_path: Path) -> None:
     tree(tmp_path, "hapy/a.mp4")
-    with pytest.raises(InputError, match=r"'hapy' is no label \(did you mean 'happy'\?\)"):
+    with pytest.raises(InputError, match=r"'hapy' is not a label \(did you mean 'happy'\?\)"):
         sources("folder", tmp_path)
     with pytest.raises(InputError, match="there is no folder in it"):
         sources("folder", tmp_path / "hapy")

@@ -29,7 +29,7 @@ def test_a_typing_error_among_usual_words_is_no_label() -> None:
     labels = read_labels(["happy", "suprise", "fear"])
     assert labels.of("happy") == "happiness"
     assert labels.of("suprise") is None
-    assert labels.reason("suprise") == "'suprise' is no label (did you mean 'surprise'?)"
+    assert labels.reason("suprise") == "'suprise' is not a label (did you mean 'surprise'?)"
 
 
 @pytest.mark.parametrize("word", ["", "nan", "NULL", "x" * (LONGEST + 1)])

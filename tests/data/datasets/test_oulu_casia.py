@@ -43,8 +43,8 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     assert (source.key, len(source.files)) == ("VL/Strong/P003/anger", 1)
     assert sorted(reader.problems) == [
         "P003/Fear: no picture; left out",
-        "P003: 'Angst' is no label of Oulu-CASIA (did you mean 'angry'?); left out",
-        "P003: 'Neutral' is no label of Oulu-CASIA; left out",
+        "P003: 'Angst' is not a label of Oulu-CASIA (did you mean 'angry'?); left out",
+        "P003: 'Neutral' is not a label of Oulu-CASIA; left out",
         "extra: not of the form P001; left out",
     ]
     assert differences("oulu_casia", tmp_path)["clips (expected number unverified)"] == (1, 480)

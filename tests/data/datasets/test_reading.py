@@ -24,8 +24,8 @@ def test_keys_are_kept_or_made_different() -> None:
 
 def test_text_can_always_be_printed() -> None:
     assert shown("a\udcff").encode() == b"a\\xff"
-    assert unknown_word("\udcff") == "'\\\\xff' is no label"
-    assert unknown_word("Neutral", "CREMA-D") == "'Neutral' is no label of CREMA-D"
+    assert unknown_word("\udcff") == "'\\\\xff' is not a label"
+    assert unknown_word("Neutral", "CREMA-D") == "'Neutral' is not a label of CREMA-D"
 
 
 def test_counts_know_nobody_as_no_subject() -> None:
