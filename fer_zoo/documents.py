@@ -57,6 +57,16 @@ def read_text(path: str | Path, most: int = LARGEST_YAML) -> str:
         OSError: it is not there or cannot be read.
         DocumentError: it is a folder, pipe or device, too large, or not UTF-8.
     """
+    return _decoded(read_bytes(path, most))
+
+
+def read_bytes(path: str | Path, most: int = LARGEST_YAML) -> bytes:
+    """Read a file of at most `most` bytes.
+
+    Raises:
+        OSError: it is not there or cannot be read.
+        DocumentError: it is a folder, pipe or device, or too large.
+    """
     # Opening a pipe that nobody writes to would wait for ever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
@@ -67,7 +77,7 @@ def read_text(path: str | Path, most: int = LARGEST_YAML) -> str:
         content = stream.read(most + 1)
     if len(content) > most:
         raise DocumentError(f"it is larger than {most} bytes")
-    return _decoded(content)
+    return content
 
 
 def parse_yaml(text: str, **limits: int) -> Any:

@@ -110,7 +110,7 @@ def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str
     if conflicting := [key for key in changes if key.split(".")[0] in own]:
         do = f"leave out --set {' '.join(conflicting)}, or --recipe if the store is for something else"
     elif isinstance(spec, RenderSpec):
-        do = "change model.input.crop: rendered frames show only this much of the head"
+        do = "change model.input.crop: rendered frames show so much of the head and no more"
     else:
         do = "change model.input of the recipe"
     raise OptionError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -170,6 +171,15 @@ def test_text_that_is_not_json_is_refused(damage: Callable[[bytes], bytes], name
     path = store / name
     path.write_bytes(damage(path.read_bytes()))
     assert_refused(store)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("name", ["store.json", "shards/000001.json"])
+def test_a_pipe_is_refused_without_waiting_for_it(name: str, store: Path) -> None:
+    (store / name).unlink()
+    os.mkfifo(store / name)
+    with pytest.raises(InputError, match="it is not a regular file"):
+        open_store(store)
 
 
 @pytest.mark.parametrize("suffix", ["tar", "json"])

@@ -22,6 +22,7 @@ from fer_zoo.data.store.records import (
     index_path,
     tar_path,
 )
+from fer_zoo.documents import LARGEST_JSON, DocumentError, read_bytes
 from fer_zoo.errors import InputError
 
 
@@ -38,7 +39,9 @@ def read_header(folder: Path) -> StoreHeader:
     """
     path = header_path(folder)
     try:
-        text = path.read_bytes()
+        text = read_bytes(path, LARGEST_JSON)
+    except DocumentError as error:
+        raise damaged_header(path, str(error)) from error
     except OSError as error:
         if is_begun(folder):
             raise InputError(
@@ -106,7 +109,9 @@ def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[Sh
     """
     path = index_path(folder, number)
     try:
-        text = path.read_bytes()
+        text = read_bytes(path, LARGEST_JSON)
+    except DocumentError as error:
+        raise damaged(path, str(error)) from error
     except OSError as error:
         raise missing_shard(path, error.strerror or str(error)) from error
     found = hashlib.sha256(text).hexdigest()
