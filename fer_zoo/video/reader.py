@@ -16,7 +16,7 @@ from fer_zoo.video.clock import Clock
 from fer_zoo.video.decode import Decoding, choose_streams, reason
 from fer_zoo.video.ending import missing_bytes
 from fer_zoo.video.seek import Marks
-from fer_zoo.video.upright import Screen, shown_size
+from fer_zoo.video.upright import Screen, orientation, shown_size
 
 # Frames larger than this are shrunk while decoding; a face that matters is still hundreds of pixels wide.
 MAX_SIDE = 1920
@@ -145,7 +145,7 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE, fps: float | None = N
             raw = next(raws, None)
             if raw is None:
                 continue
-            width, height = shown_size(raw, decoding.aspect)
+            width, height = shown_size(raw, decoding.aspect, orientation(raw))
             scale, rate = min(1.0, max_side / max(width, height)), Fraction(fps or _rate(decoding))
             count = decoding.stream.frames or None
             video = Video(path, width, height, scale, rate, count, index, counted=fps is not None)

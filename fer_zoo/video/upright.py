@@ -62,10 +62,10 @@ def _side_data_types() -> Any:
     return Type
 
 
-def shown_size(raw: Any, aspect: float) -> tuple[int, int]:
+def shown_size(raw: Any, aspect: float, turn: Orientation) -> tuple[int, int]:
     """Width and height of a frame as shown; only the width is stretched by its pixel aspect."""
     width, height = max(1, round(raw.width * aspect)), raw.height
-    return (height, width) if orientation(raw).transposed else (width, height)
+    return (height, width) if turn.transposed else (width, height)
 
 
 class Screen:
@@ -92,13 +92,14 @@ class Screen:
 
     def image(self, raw: Any, aspect: float, time_s: float) -> tuple[UInt8, bool]:
         """The image of a decoded frame, uint8 (H, W, 3), RGB, and whether its shape differs from the one before."""
-        (width, height), shown = self.size, shown_size(raw, aspect)
+        turn = orientation(raw)
+        (width, height), shown = self.size, shown_size(raw, aspect, turn)
         scale = min(width / shown[0], height / shown[1])
         inner = max(1, round(shown[0] * scale)), max(1, round(shown[1] * scale))
         if width - inner[0] <= max(1, width / 100) and height - inner[1] <= max(1, height / 100):  # rounding
             inner = self.size
         reshaped, self._inner = inner != (self._inner or inner), inner
-        image = self._scaled(raw, inner)
+        image = self._scaled(raw, inner, turn)
         if inner == self.size:
             return image, reshaped
         self._note(
@@ -110,8 +111,7 @@ class Screen:
         canvas[top : top + inner[1], left : left + inner[0]] = image
         return canvas, reshaped
 
-    def _scaled(self, raw: Any, size: tuple[int, int]) -> UInt8:
-        turn = orientation(raw)
+    def _scaled(self, raw: Any, size: tuple[int, int], turn: Orientation) -> UInt8:
         # Scaled before turning: a frame may be stored on its side.
         width, height = size[::-1] if turn.transposed else size
         shrinks = width < raw.width or height < raw.height

@@ -22,7 +22,7 @@ class BrightnessNet(nn.Module):
         self.weight = nn.Parameter(torch.tensor(20.0))
         self.labels = LABELS
         self.needs_landmarks = needs_landmarks
-        self.card = None
+        self.card = self.started_from = None
         self.spec = SimpleNamespace(name="brightness")
         detector = ComponentSpec(name="squares")
         self.input_spec = InputSpec(
