@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess as Process
+from types import FrameType
 from typing import Any, Literal, TypeVar
 
 from fer_zoo.errors import FerZooError, InputError
@@ -74,9 +75,10 @@ def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int)
     try:
         watch = watched.enter_context(_watchdog())
         for job in (next(waiting) for _ in range(min(workers, len(jobs)))):
-            ours, process = _start(function)
-            team[ours], running[ours] = process, job
-            watch(process)
+            with _interrupts_held_back():
+                ours, process = _start(function)
+                team[ours], running[ours] = process, job
+                watch(process)
             _send(ours, job)
         while running:
             for pipe in wait(list(running)):
@@ -128,26 +130,39 @@ def _start(function: Callable[[J], R]) -> tuple[Connection, Process]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, function), daemon=True)
-    with _interrupts_held_back():
-        process.start()
+    process.start()
     theirs.close()
     return ours, process
 
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Start processes that never see Ctrl-C, not even while they import: the process that started them ends them."""
+    """Start processes that never see Ctrl-C, not even while they import: the process that started them ends them.
+
+    An interrupt that comes meanwhile is handled at the end of the block.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # pragma: no cover  (Windows)
         yield
         return
     from multiprocessing import resource_tracker
 
     resource_tracker.ensure_running()  # or the first process would start it, which lets interrupts through again
+    held: list[tuple[int, FrameType | None]] = []
+    handler = signal.getsignal(signal.SIGINT)
+    # The mask is for the new process. This one may get the signal in another thread, and must not be stopped by it
+    # between starting a process and knowing it.
+    held_here = handler is not None and threading.current_thread() is threading.main_thread()
+    if held_here:
+        signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if held_here:
+            signal.signal(signal.SIGINT, handler)
+        if held and callable(handler):
+            handler(*held[0])
 
 
 def _send(pipe: Any, job: object) -> None:

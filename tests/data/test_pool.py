@@ -121,3 +121,23 @@ def test_an_interrupt_ends_all_without_a_traceback_of_a_worker(import_seconds: i
     while members(parent.pid, "") and time.monotonic() < until:  # the watchdog sees within 0.05 s that its parent ended
         time.sleep(0.05)
     assert members(parent.pid, "") == set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signal masks")
+def test_an_interrupt_while_a_process_is_started_waits_until_it_is_known() -> None:
+    """Also where another thread gets the signal: numerical libraries have some."""
+    script = (
+        "import os, signal, threading, time\n"
+        "from fer_zoo.data.pool import _interrupts_held_back\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "done = False\n"
+        "try:\n"
+        "    with _interrupts_held_back():\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(0.5)\n"
+        "        done = True\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', done)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert run.stdout == "interrupted True\n", run.stderr
