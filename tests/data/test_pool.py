@@ -65,11 +65,15 @@ def test_a_killed_parent_leaves_no_worker(tmp_path: Path) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
+# A shell starts what runs in the background with SIGINT ignored, and so everything below it.
+INTERRUPTIBLE = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def started(folder: Path, body: str) -> tuple[subprocess.Popen[str], set[int]]:
     """A script that spreads two jobs over two processes, as soon as both were started, and their numbers."""
     script = folder / "script.py"
     script.write_text(
-        f"import time\n{body}\n"
+        f"{INTERRUPTIBLE}import time\n{body}\n"
         "from fer_zoo.data.pool import spread\n"
         "if __name__ == '__main__':\n"
         "    list(spread(time.sleep, [60, 60], 2))\n"
@@ -127,7 +131,7 @@ def test_an_interrupt_ends_all_without_a_traceback_of_a_worker(import_seconds: i
 def test_an_interrupt_while_a_process_is_started_waits_until_it_is_known() -> None:
     """Also where another thread gets the signal: numerical libraries have some."""
     script = (
-        "import os, signal, threading, time\n"
+        f"{INTERRUPTIBLE}import os, threading, time\n"
         "from fer_zoo.data.pool import _interrupts_held_back\n"
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
         "done = False\n"
