@@ -59,7 +59,7 @@ print(dict(zip(model.labels, probabilities.tolist())))
 {% if card.synthetic %}
 
 **The faces of training, validation and test are synthetic.** The figures below say how well the network
-reads rendered expressions of identities it never saw. They are not comparable with published figures on
+reads rendered expressions of subjects it never saw. They are not comparable with published figures on
 CK+, MMI, FERA or DISFA, and say nothing about fairness between groups of people.
 {% endif %}
 

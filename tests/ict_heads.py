@@ -26,7 +26,7 @@ def real_pack() -> Path:
 
 
 def made_up_arrays() -> dict[str, np.ndarray]:
-    """The MakeHuman head in the format of a pack: centimetres, shifted, sides _L and _R, few identities."""
+    """The MakeHuman head in the format of a pack: centimetres, shifted, sides _L and _R, few subjects."""
     head = load_head()
     part_of = {SKIN: FACE, EYE: EYES, TEETH: TOOTH, TONGUE: GUMS, LASH: LASHES}
     part = np.array([part_of[m] for m in head.material])

@@ -69,7 +69,7 @@ def test_the_card_is_true_of_people_who_are_in_no_part(name: str) -> None:
         np.stack([clip.frames for clip in clips]),
         np.stack([clip.landmarks for clip in clips]),
         [model.labels.index(clip.label) for clip in clips],
-        [clip.identity for clip in clips],
+        [clip.subject for clip in clips],
         model.labels,
     )
     # 56 clips: two standard deviations of a share of 0.9 are 0.08.

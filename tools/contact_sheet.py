@@ -1,7 +1,7 @@
-"""Look at the synthetic faces: seven labels x some identities, or whole clips as strips.
+"""Look at the synthetic faces: seven labels x some subjects, or whole clips as strips.
 
-    python tools/contact_sheet.py sheet.png --identities 0-7            # rows: identities, columns: labels
-    python tools/contact_sheet.py clips.png --clips --identities 0-2    # rows: clips, columns: frames
+    python tools/contact_sheet.py sheet.png --subjects 0-7            # rows: subjects, columns: labels
+    python tools/contact_sheet.py clips.png --clips --subjects 0-2    # rows: clips, columns: frames
     python tools/contact_sheet.py points.png --plain --points           # exact 68 points drawn on clean renders
     python tools/contact_sheet.py ict.png --ict ICT-FaceKit             # heads of ICT-FaceKit: a checkout or an .npz
 
@@ -25,7 +25,7 @@ from fer_zoo.synth.ict import ict_family
 Picture = NDArray[np.uint8]
 
 
-def identities_from(text: str) -> list[int]:
+def subjects_from(text: str) -> list[int]:
     """``"0-3,7"`` as [0, 1, 2, 3, 7]."""
     chosen: list[int] = []
     for part in text.split(","):
@@ -45,12 +45,12 @@ def drawn(clip: SynthClip, frame: int, points: bool) -> Picture:
     return np.asarray(image)
 
 
-def label_sheet(family: HeadFamily, identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
-    """The strongest frame of each label (columns) for each identity (rows), names above."""
+def label_sheet(family: HeadFamily, subjects: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
+    """The strongest frame of each label (columns) for each subject (rows), names above."""
     rows = []
-    for identity in identities:
+    for subject in subjects:
         clips = [
-            render_clip(identity, x, take, frames=1 if plain else 5, size=size, fps=10.0, plain=plain, family=family)
+            render_clip(subject, x, take, frames=1 if plain else 5, size=size, fps=10.0, plain=plain, family=family)
             for x in LABELS
         ]
         rows.append(np.hstack([drawn(c, int(c.intensity.argmax()), points) for c in clips]))
@@ -61,11 +61,11 @@ def label_sheet(family: HeadFamily, identities: list[int], take: int, size: int,
     return np.vstack([np.asarray(header), *rows])
 
 
-def clip_sheet(family: HeadFamily, identities: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
+def clip_sheet(family: HeadFamily, subjects: list[int], take: int, size: int, plain: bool, points: bool) -> Picture:
     """Whole clips as rows, the labels in turn."""
     rows = []
-    for k, identity in enumerate(identities):
-        clip = render_clip(identity, LABELS[k % len(LABELS)], take, size=size, plain=plain, family=family)
+    for k, subject in enumerate(subjects):
+        clip = render_clip(subject, LABELS[k % len(LABELS)], take, size=size, plain=plain, family=family)
         rows.append(np.hstack([drawn(clip, t, points) for t in range(len(clip.frames))]))
     return np.vstack(rows)
 
@@ -74,7 +74,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--identities", default="0-7", help="such as 0-7 or 3,5,9")
+    parser.add_argument("--subjects", default="0-7", help="such as 0-7 or 3,5,9")
     parser.add_argument("--take", type=int, default=0)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--clips", action="store_true", help="whole clips instead of one frame a label")
@@ -84,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     make = clip_sheet if options.clips else label_sheet
     family = ict_family(ict_pack(options.ict)) if options.ict else makehuman()
-    people = identities_from(options.identities)
+    people = subjects_from(options.subjects)
     sheet = make(family, people, options.take, options.size, options.plain, options.points)
     Image.fromarray(sheet).save(options.out, quality=82)
     print(f"{options.out}: {sheet.shape[1]} x {sheet.shape[0]}")

@@ -23,7 +23,7 @@ from PIL import Image
 from fer_zoo.synth import LABELS, render_clip
 
 OUT = Path(__file__).resolve().parents[1] / "fer_zoo" / "synth" / "data" / "detector_noise.json"
-FIRST_IDENTITY = 90_000  # apart from identities used for training
+FIRST_IDENTITY = 90_000  # apart from subjects used for training
 PARTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68)}
 Floats = NDArray[np.float64]
 

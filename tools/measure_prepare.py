@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from fer_zoo.data.prepare import CutSpec, Progress, prepare
+from fer_zoo.data.prepare import CutSpec, ShardProgress, prepare
 from fer_zoo.specs import ComponentSpec
 
 STAGES = ("decode", "detect", "points", "crop", "write")
@@ -56,7 +56,7 @@ def by_pyav(video: Path) -> int:
 
 def by_prepare(video: Path) -> dict[str, float]:
     """Seconds of each stage."""
-    told: list[Progress] = []
+    told: list[ShardProgress] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "database"
         (root / "neutral").mkdir(parents=True)

@@ -16,7 +16,7 @@ from fer_zoo.paths import find_path, shown
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
     from fer_zoo.inference import Timeline
-    from fer_zoo.inference.predict import Progress
+    from fer_zoo.inference.predict import ProgressCallback
     from fer_zoo.model import FERModel
 
 DEFAULT_MODEL = "incres3d_tiny_lstm_lm_in"
@@ -123,7 +123,7 @@ def _print_timeline(timeline: Timeline) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress() -> Iterator[ProgressCallback]:
     """Show a progress bar per stage on stderr; they disappear at the end and never mix with the output."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn

@@ -14,7 +14,7 @@ from fer_zoo.errors import InputError
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
-    from fer_zoo.data.prepare import Progress
+    from fer_zoo.data.prepare import ShardProgress
     from fer_zoo.data.shards import Made
 
 _STAGES = ("render", "decode", "detect", "points", "crop", "write")
@@ -98,7 +98,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[tuple[Callable[[Progress], None], list[Progress]]]:
+def _progress(title: str) -> Iterator[tuple[Callable[[ShardProgress], None], list[ShardProgress]]]:
     """Give a function that shows the progress, and a list of all progress that it was given.
 
     On a terminal it is a bar on stderr, elsewhere one line per shard.
@@ -107,7 +107,7 @@ def _progress(title: str) -> Iterator[tuple[Callable[[Progress], None], list[Pro
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    reported: list[Progress] = []
+    reported: list[ShardProgress] = []
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"))
     with Bar(
@@ -115,7 +115,7 @@ def _progress(title: str) -> Iterator[tuple[Callable[[Progress], None], list[Pro
     ) as bar:
         task = bar.add_task(title, total=None)
 
-        def report(progress: Progress) -> None:
+        def report(progress: ShardProgress) -> None:
             reported.append(progress)
             bar.update(task, completed=progress.done, total=progress.shards)
             if not console.is_terminal:

@@ -39,7 +39,7 @@ class ClipSet:
     landmarks: (N, T, 68, 2) float32, pixels of the stored frames. labels, subjects, takes: (N,) int64.
     names: label names in the order of the label numbers. fingerprint: changes when the content may have.
     keys: (N,) what each clip is called in its store; none for clips that were made on demand. videos: (N,) the labelled
-    video that it was cut of. people: names of subjects by number, where they have names. exact: whether landmarks
+    video that it was cut of. subject_names: of subjects by number, where they have names. exact: whether landmarks
     are a renderer's truth rather than what a detector found; training makes exact ones as inexact as a detector's.
     stores: fingerprints of the stores that the clips are of. groups: for each grouping, e.g. "age", the group of each
     clip (N,), "" where unknown.
@@ -55,7 +55,7 @@ class ClipSet:
     fingerprint: str = ""
     keys: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
-    people: Mapping[int, str] = field(default_factory=dict)
+    subject_names: Mapping[int, str] = field(default_factory=dict)
     exact: bool = False
     stores: frozenset[str] = frozenset()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -82,9 +82,9 @@ class ClipSet:
                 "prepare the databases with the same settings",
             )
         subjects, first = [], 0
-        people: dict[int, str] = {}
+        subject_names: dict[int, str] = {}
         for part in parts:
-            people |= {number + first: name for number, name in part.people.items()}
+            subject_names |= {number + first: name for number, name in part.subject_names.items()}
             subjects.append(np.where(part.subjects == NO_SUBJECT, NO_SUBJECT, part.subjects + first))
             first += int(part.subjects.max(initial=-1)) + 1
         return cls(
@@ -98,7 +98,7 @@ class ClipSet:
             fingerprint=" ".join(part.fingerprint for part in parts),
             keys=tuple(key for part in parts for key in part.keys),
             videos=tuple(video for part in parts for video in part.videos),
-            people=people,
+            subject_names=subject_names,
             exact=parts[0].exact,
             stores=frozenset().union(*(part.stores for part in parts)),
             groups={
@@ -143,14 +143,14 @@ class ClipSet:
             return self.keys[clip]
         return f"subject {self.subjects[clip]} {self.names[self.labels[clip]]} take {self.takes[clip]}"
 
-    def person(self, clip: int) -> str:
+    def subject_of(self, clip: int) -> str:
         """Name of a clip's subject, its number where it has none, "" where it is unknown."""
         number = int(self.subjects[clip])
-        return "" if number == NO_SUBJECT else self.people.get(number, f"{number:06d}")
+        return "" if number == NO_SUBJECT else self.subject_names.get(number, f"{number:06d}")
 
     def key(self, clip: int) -> str:
         """What a clip is called in tables: in its store, or as a store of these clips would call it."""
-        made = f"{self.person(clip)}/{self.names[self.labels[clip]]}/{self.takes[clip]:03d}"
+        made = f"{self.subject_of(clip)}/{self.names[self.labels[clip]]}/{self.takes[clip]:03d}"
         return self.keys[clip] if self.keys else made
 
 

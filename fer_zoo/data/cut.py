@@ -66,25 +66,25 @@ class CutSpec(Spec):
 class Cut:
     """One clip of a source.
 
-    frames: uint8 (T, S, S, 3), RGB. points: float32 (T, 68, 2) in pixels of the frames, NaN without a face. scores:
+    frames: uint8 (T, S, S, 3), RGB. landmarks: float32 (T, 68, 2) in pixels of the frames, NaN without a face. scores:
     float32 (T,), the landmarker's. box: what the frames show, in pixels of the (upright) picture; None where they were
-    turned upright one by one. numbers: of the source's frames, T or fewer: the rest is filled. person, number: whose
+    turned upright one by one. numbers: of the source's frames, T or fewer: the rest is filled. face, number: whose
     clip it is, and which one of theirs.
     """
 
     frames: UInt8
-    points: Floats
+    landmarks: Floats
     scores: Floats
     box: Box | None
     numbers: tuple[int, ...]
-    person: int
+    face: int
     number: int
 
 
 class Window(NamedTuple):
     """A clip to be cut: whose, which one of theirs, the numbers of its frames in the stretch, and where."""
 
-    person: int
+    face: int
     number: int
     frames: list[int]
     where: Placement
@@ -94,7 +94,7 @@ class Window(NamedTuple):
 class Found:
     """Who is to be seen where in a source.
 
-    tracks: a person each, by number. windows: the clips of each person, in order. brief: people seen for less than a
+    tracks: a face each, by number. windows: the clips of each face, in order. brief: people seen for less than a
     clip. faceless: clips left out because a face is in too few of their frames. damage: what was wrong with the file
     although there are clips, or that the stretch ends early.
     """
@@ -126,14 +126,16 @@ def find_windows(source: Source, root: Path, spec: CutSpec, landmarker: Landmark
         else:
             tracks = [track_face(frames, landmarker, which=spec.face)]
     with stage("points"):
-        tracks = [replace(track, points=smooth_points(track.points, track.times, spec.smooth)) for track in tracks]
+        tracks = [
+            replace(track, landmarks=smooth_points(track.landmarks, track.times, spec.smooth)) for track in tracks
+        ]
     if not any(track.found.any() for track in tracks):
         raise _faceless(source, "in any frame")
     chosen = _chosen(tracks[0].times, spec, source)
     seen = [_seen(track, chosen) for track in tracks] if spec.face == "all" else [chosen]
     windows = [
-        _windows(person, frames, tracks[person], spec) if len(frames) >= min(spec.frames, len(chosen)) else []
-        for person, frames in enumerate(seen)
+        _windows(face, frames, tracks[face], spec) if len(frames) >= min(spec.frames, len(chosen)) else []
+        for face, frames in enumerate(seen)
     ]
     if not any(windows):
         raise _faceless(source, "for the length of a clip" if spec.face == "all" else "in any clip")
@@ -155,7 +157,7 @@ def cut_windows(source: Source, root: Path, spec: CutSpec, found: Found) -> Iter
         for clips in waiting:
             while clips and clips[0].frames[-1] == frame.index:
                 window = clips.popleft()
-                yield _cut(window, held, found.tracks[window.person], spec, first)
+                yield _cut(window, held, found.tracks[window.face], spec, first)
         waiting = [clips for clips in waiting if clips]
         if not waiting:
             return
@@ -166,9 +168,9 @@ def cut_windows(source: Source, root: Path, spec: CutSpec, found: Found) -> Iter
 def _cut(window: Window, held: dict[int, UInt8], track: FaceTrack, spec: CutSpec, first: int) -> Cut:
     with stage("crop"):
         numbers = window.frames
-        frames, points = crop_clip([held[n] for n in numbers], track.points[numbers], window.where, spec.canvas)
+        frames, points = crop_clip([held[n] for n in numbers], track.landmarks[numbers], window.where, spec.canvas)
         whole = _filled(frames, spec), _filled(points, spec), _filled(track.scores[numbers], spec)
-    return Cut(*whole, window.where.box, tuple(first + n for n in numbers), window.person, window.number)
+    return Cut(*whole, window.where.box, tuple(first + n for n in numbers), window.face, window.number)
 
 
 def _filled(array: NDArray[N], spec: CutSpec) -> NDArray[N]:
@@ -201,18 +203,16 @@ def _seen(track: FaceTrack, chosen: list[int]) -> list[int]:
     return [number for number in chosen if first <= number <= last]
 
 
-def _windows(person: int, frames: list[int], track: FaceTrack, spec: CutSpec) -> list[Window]:
+def _windows(face: int, frames: list[int], track: FaceTrack, spec: CutSpec) -> list[Window]:
     whole = max(len(frames) // spec.frames, 1) * spec.frames
     parts = [frames[at : at + spec.frames] for at in range(0, min(whole, len(frames)), spec.frames)]
-    placed = [place_crop(track.points[part], spec.stored_crop) for part in parts]
-    return [
-        Window(person, at, part, where) for at, (part, where) in enumerate(zip(parts, placed, strict=True)) if where
-    ]
+    placed = [place_crop(track.landmarks[part], spec.stored_crop) for part in parts]
+    return [Window(face, at, part, where) for at, (part, where) in enumerate(zip(parts, placed, strict=True)) if where]
 
 
 def _share(window: Window, tracks: list[FaceTrack]) -> float:
     """Share of a clip's frames in which its face was found."""
-    return float(tracks[window.person].found[window.frames].mean())
+    return float(tracks[window.face].found[window.frames].mean())
 
 
 def _faceless(source: Source, where: str) -> NoFaceError:

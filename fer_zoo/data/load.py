@@ -242,4 +242,6 @@ def _joined(sets: Mapping[str, ClipSet]) -> ClipSet:
 
 def _renamed(clips: ClipSet, name: str) -> ClipSet:
     keys, videos = (tuple(f"{name}:{key}" for key in column) for column in (clips.keys, clips.videos))
-    return replace(clips, keys=keys, videos=videos, people={n: f"{name}:{who}" for n, who in clips.people.items()})
+    return replace(
+        clips, keys=keys, videos=videos, subject_names={n: f"{name}:{who}" for n, who in clips.subject_names.items()}
+    )

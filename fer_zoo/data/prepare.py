@@ -18,7 +18,7 @@ from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.pool import Engine, spread
 from fer_zoo.data.reading import open_database, plan_reading
 from fer_zoo.data.rendering import RenderSpec, plan_rendering
-from fer_zoo.data.shards import Made, Plan, Shard, make_shard, read_notes
+from fer_zoo.data.shards import Made, Shard, StorePlan, make_shard, read_notes
 from fer_zoo.data.store import (
     Failure,
     StoreFacts,
@@ -36,11 +36,11 @@ from fer_zoo.paths import find_path
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec
 
-__all__ = ["CutSpec", "Progress", "RenderSpec", "makes_clips", "open_database", "prepare"]
+__all__ = ["CutSpec", "RenderSpec", "ShardProgress", "makes_clips", "open_database", "prepare"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class ShardProgress:
     """Finished shards, of how many, and what those of this run took."""
 
     done: int
@@ -66,7 +66,7 @@ def prepare(
     encoding: Encoding = "raw",
     workers: int = 1,
     engine: Engine = "processes",
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[ShardProgress], None] | None = None,
 ) -> StoreHeader:
     """Make the clip store of a dataset, or finish one that was begun with the same settings.
 
@@ -98,23 +98,28 @@ def prepare(
 
 
 def _prepare(
-    plan: Plan, out: Path, encoding: Encoding, workers: int, engine: Engine, report: Callable[[Progress], None]
+    plan: StorePlan,
+    out: Path,
+    encoding: Encoding,
+    workers: int,
+    engine: Engine,
+    report: Callable[[ShardProgress], None],
 ) -> StoreHeader:
     _claim(out, plan.facts)
     done = {shard.number for shard in finished_shards(out)}
     shards = [Shard(number, out.absolute(), encoding, content) for number, content in enumerate(plan.contents)]
     missing = [shard for shard in shards if shard.number not in done]
     finished, made = len(shards) - len(missing), Made()
-    report(Progress(finished, len(shards), made))
+    report(ShardProgress(finished, len(shards), made))
     for _, more in spread(make_shard, missing, workers, engine):
         finished, made = finished + 1, made + more
-        report(Progress(finished, len(shards), made))
+        report(ShardProgress(finished, len(shards), made))
     return _finish(out, plan)
 
 
 def _plan(
     dataset: ComponentSpec, root: str | Path | None, out: Path, spec: CutSpec | RenderSpec, encoding: Encoding
-) -> Plan:
+) -> StorePlan:
     if makes_clips(dataset.name) != isinstance(spec, RenderSpec) or (root is None) != isinstance(spec, RenderSpec):
         kind = "makes its clips itself" if makes_clips(dataset.name) else "is read from a folder"
         meant = "clips to be made" if isinstance(spec, RenderSpec) else "clips to be cut"
@@ -136,7 +141,7 @@ def _plan(
     return plan_reading(dataset, root, spec, encoding)
 
 
-def _finish(out: Path, plan: Plan) -> StoreHeader:
+def _finish(out: Path, plan: StorePlan) -> StoreHeader:
     notes = [read_notes(out, number) for number in range(len(plan.contents))]
     failures = [Failure(*failure) for note in notes for failure in note.failures]
     write_failures(out, [*failures, *(Failure("", problem) for problem in plan.problems)])

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fer_zoo.data.cut import Cut, CutSpec, cut_windows, find_windows
-from fer_zoo.data.shards import Notes, Plan, per_shard
+from fer_zoo.data.shards import Notes, StorePlan, per_shard
 from fer_zoo.data.sources import Database, Source
 from fer_zoo.data.store import ClipFacts, Failure, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.records import Encoding
@@ -49,7 +49,7 @@ def open_database(name: str, root: Path, options: Mapping[str, Any]) -> Database
     return database
 
 
-def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: Encoding) -> Plan:
+def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: Encoding) -> StorePlan:
     """Plan the store of a database.
 
     Raises:
@@ -85,7 +85,7 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
         seen[source.subject, source.label] += 1
     parts = _assigned(numbered, [sum(size or 0 for size in found) for found in sizes])
     problems = tuple(_below(root, problem) for problem in getattr(database, "problems", ()))
-    return Plan(facts, tuple(Sources(part, root.absolute(), spec) for part in parts), problems)
+    return StorePlan(facts, tuple(Sources(part, root.absolute(), spec) for part in parts), problems)
 
 
 def _assigned(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> list[tuple[tuple[int, Source], ...]]:
@@ -128,7 +128,7 @@ class Sources:
                 notes.failures.append(Failure(source.key, _below(self.root, " ".join(fault.split())), count))
 
     def _stored(self, source: Source, take: int, cut: Cut) -> StoredClip:
-        person = f".p{cut.person}" if self.spec.face == "all" else ""
+        person = f".p{cut.face}" if self.spec.face == "all" else ""
         facts = ClipFacts(
             key=f"{source.key}/{cut.number:03d}{person}",
             video=f"{source.key}{person}",
@@ -144,7 +144,7 @@ class Sources:
             split=dict(source.split),
             groups=dict(source.groups),
         )
-        return StoredClip(facts, cut.frames, cut.points, cut.scores)
+        return StoredClip(facts, cut.frames, cut.landmarks, cut.scores)
 
 
 def _check(sources: Sequence[Source], root: Path) -> None:

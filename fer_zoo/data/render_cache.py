@@ -84,7 +84,7 @@ def rendered_clips(request: ClipRequest, dataset: str, source: Source, render_se
 
 def _drawn(settings: Settings, family: HeadFamily, chunks: Sequence[Chunk]) -> ClipSet:
     """Render clips into memory."""
-    from fer_zoo.synth import person_groups, render_clip
+    from fer_zoo.synth import render_clip, subject_groups
 
     try:
         clips = [
@@ -103,7 +103,7 @@ def _drawn(settings: Settings, family: HeadFamily, chunks: Sequence[Chunk]) -> C
         ) from error
     count = len(settings.labels)
     subjects, takes = (np.repeat(np.array(column), count) for column in zip(*chunks, strict=True))
-    groups = {subject: person_groups(settings.seed, subject, family) for subject, _ in chunks}
+    groups = {subject: subject_groups(settings.seed, subject, family) for subject, _ in chunks}
     names = sorted({name for found in groups.values() for name in found})
     made = ClipSet.from_arrays(
         np.stack([clip.frames for clip in clips]),
@@ -223,6 +223,8 @@ def _read(folder: Path, settings: Settings, dataset: str, chunks: Sequence[Chunk
         **counted(shards),
     )
     clips = Store(folder, header, [index for index, _ in shards]).as_clip_set(settings.labels)
-    numbers = np.array([int(clips.people[int(place)]) for place in clips.subjects], np.int64)
+    numbers = np.array([int(clips.subject_names[int(place)]) for place in clips.subjects], np.int64)
     # Named by number, as clips in memory are: whether clips were cached must not show in a training run.
-    return replace(clips, subjects=numbers, people={}, keys=(), videos=(), stores=frozenset(), fingerprint=fingerprint)
+    return replace(
+        clips, subjects=numbers, subject_names={}, keys=(), videos=(), stores=frozenset(), fingerprint=fingerprint
+    )

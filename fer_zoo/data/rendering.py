@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fer_zoo.data.clips import ClipRequest, ClipSet
-from fer_zoo.data.shards import MOST_PER_SHARD, Notes, Plan, per_shard
+from fer_zoo.data.shards import MOST_PER_SHARD, Notes, StorePlan, per_shard
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.records import Encoding
@@ -59,7 +59,7 @@ class RenderSpec(Spec):
         return self
 
 
-def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding) -> Plan:
+def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding) -> StorePlan:
     """Plan the store of a dataset that makes its clips; makes the first subject's, to know its version.
 
     Raises:
@@ -99,7 +99,7 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
             "sample_sha256": hashlib.sha256(sample).hexdigest(),
         },
     )
-    return Plan(facts, tuple(Subjects(dataset, spec, part) for part in ranges))
+    return StorePlan(facts, tuple(Subjects(dataset, spec, part) for part in ranges))
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Subjects:
         for row in range(len(made)):
             with stage("render"):
                 clip = stored_clip(made, row, self.spec.fps)
-            _check_shows(clip.points, self.spec, clip.facts.key)
+            _check_shows(clip.landmarks, self.spec, clip.facts.key)
             notes.frames += len(clip.frames)
             yield clip
 

@@ -48,7 +48,7 @@ class Content(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class StorePlan:
     """A store to be made: its facts, the content of each shard, and problems of the database as a whole."""
 
     facts: StoreFacts

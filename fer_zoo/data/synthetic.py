@@ -38,7 +38,7 @@ def cache_root() -> Path:
     training_data="synthmh: rendered MakeHuman heads (CC0 1.0). No picture of a person was used.",
 )
 def synthmh(request: ClipRequest, *, variety: float = 0.0, render_seed: int = 0) -> ClipSet:
-    """Rendered MakeHuman heads: exact landmarks, unlimited identities; renders what the cache does not hold yet.
+    """Rendered MakeHuman heads: exact landmarks, unlimited subjects; renders what the cache does not hold yet.
 
     Args:
         variety: 0 to 1, how far people's features, and their way of moving them, go beyond the head's own targets.

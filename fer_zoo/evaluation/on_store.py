@@ -211,7 +211,7 @@ def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:
     rows = [row for row, key in enumerate(clips.keys) if key in seen]
     if not rows:
         return f"{start}, but on other subjects than these."
-    subjects = len({clips.person(row) for row in rows} - {""})
+    subjects = len({clips.subject_of(row) for row in rows} - {""})
     who = f"the subjects of {len(rows)} of these {len(clips)} clips ({subjects} subjects)"
     return f"{start}, also on {who}: the metrics are too high."
 

@@ -48,7 +48,7 @@ class There:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PushPlan:
     """What is to be sent where; `there` is None if the repository does not exist yet."""
 
     folder: Path
@@ -69,7 +69,7 @@ class Plan:
         return self.card if file.path == CARD else str(self.folder / file.path)
 
 
-def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> Plan:
+def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> PushPlan:
     """Compare a folder with a repository; changes nothing.
 
     Raises:
@@ -83,7 +83,7 @@ def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> P
     known = there.ids if there else {}
     files = tuple(_compared(path, card if path.name == CARD else None, known) for path in paths)
     removed = sorted(path for path in known if is_ours(path) and path not in {file.path for file in files})
-    return Plan(folder, repo, branch, card, there, files, tuple(removed))
+    return PushPlan(folder, repo, branch, card, there, files, tuple(removed))
 
 
 def look_at(client: Client, repo: str, branch: str) -> There | None:
@@ -116,7 +116,7 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
     return There(bool(info.private), head, has_branch, tags, ids)
 
 
-def card_is_ours_to_replace(client: Client, plan: Plan) -> bool:
+def card_is_ours_to_replace(client: Client, plan: PushPlan) -> bool:
     """Whether the card in the repository is as some push left it, or there is none, or it stays as it is."""
     there = plan.there
     if there is None or CARD not in there.ids or any(file.unchanged for file in plan.files if file.path == CARD):

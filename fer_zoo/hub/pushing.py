@@ -11,7 +11,7 @@ from fer_zoo.errors import HubError, OptionError, hide_secrets
 from fer_zoo.hub.client import LIBRARY, Client, Settings
 from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
-from fer_zoo.hub.plans import Plan, Sent, card_is_ours_to_replace, look_at, make_plan
+from fer_zoo.hub.plans import PushPlan, Sent, card_is_ours_to_replace, look_at, make_plan
 from fer_zoo.hub.refusals import hub_errors
 from fer_zoo.weights.files import CARD
 
@@ -109,7 +109,7 @@ def push(
 
 
 def _refuse(
-    client: Client, plan: Plan, *, private: bool, tag: str | None, pull_request: bool, overwrite_card: bool
+    client: Client, plan: PushPlan, *, private: bool, tag: str | None, pull_request: bool, overwrite_card: bool
 ) -> None:
     """Refuse what would fail half-way, or would overwrite what others rely on."""
     there, where = plan.there, f"{client.address}/{plan.repo}"
@@ -142,7 +142,7 @@ def _refuse(
         )
 
 
-def _send(client: Client, plan: Plan, private: bool, pull_request: bool, message: str) -> tuple[str, str]:
+def _send(client: Client, plan: PushPlan, private: bool, pull_request: bool, message: str) -> tuple[str, str]:
     """Create what is missing and commit; returns the commit and its address."""
     there, api = plan.there, client.api
     if plan.unchanged and there is not None and there.has_branch:
@@ -170,7 +170,7 @@ def _send(client: Client, plan: Plan, private: bool, pull_request: bool, message
     return done.oid, (done.pr_url and hide_secrets(done.pr_url)) or f"{client.address}/{plan.repo}/tree/{done.oid}"
 
 
-def _operations(plan: Plan) -> Iterator[CommitOperationAdd | CommitOperationDelete]:
+def _operations(plan: PushPlan) -> Iterator[CommitOperationAdd | CommitOperationDelete]:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     for file in plan.files:

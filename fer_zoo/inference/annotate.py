@@ -65,7 +65,7 @@ class _Painter:
             picture = picture.resize(size, Image.Resampling.BICUBIC)
         canvas = Image.new("RGB", (picture.width + self._strip, picture.height), _GROUND)
         canvas.paste(picture, (0, 0))
-        if row.box is not None and row.points is not None:
+        if row.box is not None and row.landmarks is not None:
             # Drawn on the frame only, so that a face at its edge does not cover the strip.
             self._draw_face(picture, row.box.scaled(self._scale), row)
             canvas.paste(picture, (0, 0))
@@ -73,13 +73,13 @@ class _Painter:
         return np.asarray(canvas, np.uint8)
 
     def _draw_face(self, picture: Image.Image, box: Box, row: Row) -> None:
-        assert row.points is not None
+        assert row.landmarks is not None
         draw = ImageDraw.Draw(picture)
         colour = self._colours[row.label] if row.label else _FAINT
         thick = max(2, picture.height // 180)
         draw.rectangle(tuple(box), outline=colour, width=thick)
         radius = max(1.0, min(box.side / 110, 3.5))
-        for x, y in (row.points + 0.5) * self._scale - 0.5:
+        for x, y in (row.landmarks + 0.5) * self._scale - 0.5:
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(255, 255, 255), outline=(20, 20, 20))
         if row.label:
             self._tag(draw, box, row.label, colour)

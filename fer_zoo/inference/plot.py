@@ -201,8 +201,8 @@ def _thumbnails(timeline: Timeline, indices: Sequence[int]) -> list[_Thumbnail]:
                 continue
             row = timeline.rows[frame.index]
             image = None
-            if row.points is not None:
-                points = ((row.points[None] + 0.5) * video.scale - 0.5).astype(np.float32)
+            if row.landmarks is not None:
+                points = ((row.landmarks[None] + 0.5) * video.scale - 0.5).astype(np.float32)
                 box = clip_box(points, CropSpec(scale=1.5, shift_up=0.08))
                 if box is not None:
                     image = crop_clip([frame.image], points, box, _THUMBNAIL_PIXELS)[0][0]

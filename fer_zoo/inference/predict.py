@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fer_zoo.devices import find_device
 from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
 from fer_zoo.inference.timeline import Row, Timeline
-from fer_zoo.inference.windows import Ints, Plan, check_hop, plan_windows
+from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
 from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.model import FERModel
@@ -32,7 +32,7 @@ from fer_zoo.video.track import FaceTrack, track_face
 MIN_FACES = 0.5
 
 
-class Progress(Protocol):
+class ProgressCallback(Protocol):
     """What `predict_video` tells while it works: the stage's name, steps done, and steps in all if known."""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None: ...  # noqa: D102
@@ -47,7 +47,7 @@ def predict_video(
     batch_size: int = 8,
     device: torch.device | str | None = None,
     fps: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Timeline:
     """Predict the expression of the main face in every frame of a video.
 
@@ -122,7 +122,7 @@ def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None)
     return create_landmarker(given or model.input_spec.landmarks.detector)
 
 
-def _track(video: Video, landmarker: Landmarker, progress: Progress | None) -> FaceTrack:
+def _track(video: Video, landmarker: Landmarker, progress: ProgressCallback | None) -> FaceTrack:
     def report(done: int) -> None:
         if progress is not None:
             progress("find face", done, video.frame_count)
@@ -141,7 +141,7 @@ def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iter
     spec = model.input_spec
     held: dict[int, UInt8] = {}
     # The decoded images may be smaller than the video as shown, in whose pixels the points are.
-    points = ((track.points + 0.5) * video.scale - 0.5).astype(np.float32)
+    points = ((track.landmarks + 0.5) * video.scale - 0.5).astype(np.float32)
     wanted = set(table.ravel().tolist())
     with closing(video.frames()) as stream:
         for row in table:
@@ -162,7 +162,7 @@ def _run(
     clips: Iterator[_Clip],
     total: int,
     batch_size: int,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> NDArray[np.float64]:
     """Softmax of each clip, (clips, labels)."""
     weight = next(model.parameters())
@@ -237,13 +237,13 @@ class _Rows(Sequence[Row]):
             time_s=float(self._track.times[frame]),
             face=self._track.states[frame],
             box=box,
-            points=self._track.points[frame] if box is not None else None,
+            landmarks=self._track.landmarks[frame] if box is not None else None,
             label=self._labels[int(share.argmax())] if known else None,
             probabilities=tuple(float(p) for p in share) if known else None,
         )
 
 
-def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
+def _notes(video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
     notes = []
     spec = model.input_spec
     if video.damage:
@@ -259,8 +259,8 @@ def _notes(video: Video, track: FaceTrack, plan: Plan, model: FERModel, finder: 
             f"Gaps of more than {spec.frames / spec.fps:g} s between two frames: {len(plan.gaps_s)}, the longest "
             f"{max(plan.gaps_s):.1f} s. The parts between them were looked at one by one."
         )
-    if track.people > 1:
-        notes.append(f"{track.people} faces were seen; the timeline is of the one that is largest for longest.")
+    if track.faces > 1:
+        notes.append(f"{track.faces} faces were seen; the timeline is of the one that is largest for longest.")
     missing = int((~track.found).sum())
     if missing:
         notes.append(f"{missing} of {len(track)} frames show no face.")

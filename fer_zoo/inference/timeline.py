@@ -27,7 +27,7 @@ class Row:
         time_s: seconds since the first frame.
         face: "tracked", "interpolated" (over a gap of at most 0.2 s) or "none".
         box: face box in pixels of the displayed video; None without a face.
-        points: float32 (68, 2) in the same pixels; None without a face.
+        landmarks: float32 (68, 2) in the same pixels; None without a face.
         label: the predicted label; None without a face, or if too few neighbouring frames have one.
         probabilities: one per label, summing to 1; None if `label` is None.
     """
@@ -36,7 +36,7 @@ class Row:
     time_s: float
     face: State
     box: Box | None
-    points: Floats | None
+    landmarks: Floats | None
     label: str | None
     probabilities: tuple[float, ...] | None
 

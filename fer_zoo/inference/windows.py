@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Plan:
+class WindowPlan:
     """What the network is to look at.
 
     Attributes:
@@ -33,7 +33,7 @@ class Plan:
 
 def plan_windows(
     times: NDArray[np.float64], fps: float, length: int, hop: int, shape_changes: Sequence[int] = ()
-) -> Plan:
+) -> WindowPlan:
     """Sample a video at `fps` and lay windows of `length` ticks over it, every `hop` ticks.
 
     Where two frames are further apart than one window lasts, the clock stands still: no window bridges the gap, and
@@ -61,7 +61,7 @@ def plan_windows(
         nearest.append(nearest_ticks(own, fps, len(sampled)) + ticks)
         ticks += len(sampled)
     gaps_s = tuple(float(step) for step in steps[gaps - 1])
-    return Plan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps_s)
+    return WindowPlan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps_s)
 
 
 def nearest_ticks(times: NDArray[np.float64], fps: float, ticks: int) -> Ints:

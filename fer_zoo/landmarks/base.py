@@ -67,11 +67,11 @@ class Face:
 
     box: Box
     score: float
-    points: Floats
+    landmarks: Floats
 
     def scaled(self, factor: float) -> Face:
         """Return the face in the image resized by `factor`."""
-        points = np.asarray((self.points + 0.5) * factor - 0.5, np.float32)
+        points = np.asarray((self.landmarks + 0.5) * factor - 0.5, np.float32)
         return Face(self.box.scaled(factor), self.score, points)
 
 

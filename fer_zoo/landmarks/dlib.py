@@ -87,11 +87,11 @@ class Dlib:
 
     def follow(self, image: UInt8, last: Face) -> Face | None:
         """Search around the last box, resized so that the face is about 100 pixels wide."""
-        expected = box_for_predictor(last.points)
+        expected = box_for_predictor(last.landmarks)
         region = _square(expected.centre, _SEARCH_REGION * expected.side)
         found = self._search(_Patch.cut(image, region, _SEARCH_FACE / expected.side), self._threshold - _FOLLOW_EASE)
-        faces = [Face(box, score, last.points) for box, score in found]
-        chosen = keep_likely(faces, Face(expected, last.score, last.points))
+        faces = [Face(box, score, last.landmarks) for box, score in found]
+        chosen = keep_likely(faces, Face(expected, last.score, last.landmarks))
         if chosen is None:
             return None
         return self._face(image, chosen.box, chosen.score)

@@ -87,7 +87,7 @@ class FaceAlignment:
         points, score = self._place(image, [last.box])[0]
         if score < self._min_score:
             return None
-        old, new = Box.of_points(last.points), Box.of_points(points)
+        old, new = Box.of_points(last.landmarks), Box.of_points(points)
         if old.overlap(new) < 0.25 or not 0.6 < new.side / old.side < 1.6:
             return None
         return Face(_carried(last.box, old, new), score, points)

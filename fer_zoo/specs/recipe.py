@@ -141,7 +141,7 @@ _SPLIT_TEXT = (
     "(train_on, test_on), or a file"
 )
 
-Split = Annotated[
+SplitSetting = Annotated[
     Annotated[SplitSpec, Tag("SplitSpec")]
     | Annotated[FoldSplit, Tag("FoldSplit")]
     | Annotated[LeaveOneOutSplit, Tag("LeaveOneOutSplit")]
@@ -328,7 +328,7 @@ class Recipe(Spec):
     """The network."""
     data: DataSpec = DataSpec()
     """Where clips come from."""
-    split: Split
+    split: SplitSetting
     """Which clips are trained and tested on: by ranges, folds, a subject, a published split, databases or a file."""
     protocol: Literal["subject-independent", "published", "cross-database"]
     """`subject-independent` goes with ranges, folds, `leave_out`, `file`; the others with the split of their name."""
@@ -343,7 +343,7 @@ class Recipe(Spec):
 
     @field_validator("split")
     @classmethod
-    def _names_its_data(cls, split: Split, info: ValidationInfo) -> Split:
+    def _names_its_data(cls, split: SplitSetting, info: ValidationInfo) -> SplitSetting:
         data = info.data.get("data")
         if isinstance(split, DatabaseSplit) and data is not None and data.dataset.name != split.test_on:
             raise ValueError(f"data.dataset is {data.dataset.name!r}; it must be the one tested on, {split.test_on!r}")

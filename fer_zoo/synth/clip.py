@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
 from fer_zoo.synth import expression as ex
+from fer_zoo.synth.character import Character, build_character
 from fer_zoo.synth.family import HeadFamily
-from fer_zoo.synth.person import Person, build_person
 from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
 from fer_zoo.synth.prototypes import LABELS, draw_apex
 from fer_zoo.synth.raster import Backend, kernels, vertex_normals
@@ -31,7 +31,7 @@ class SynthClip:
     landmarks: NDArray[np.float32]  # (T, 68, 2) pixels, x right, y down, pixel centres at integers
     intensity: NDArray[np.float32]  # (T,) expression strength 0..1
     label: str
-    identity: int
+    subject: int
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -43,12 +43,12 @@ class SynthVideo:
     landmarks: NDArray[np.float32]
     intensity: NDArray[np.float32]
     labels: tuple[str, ...]
-    identity: int
+    subject: int
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
 def render_clip(
-    identity: int,
+    subject: int,
     label: str,
     take: int = 0,
     *,
@@ -63,7 +63,7 @@ def render_clip(
     """Render one clip of one subject with one label; the same arguments give the same bytes.
 
     Args:
-        identity: number of the subject.
+        subject: number of the subject.
         label: one of ``LABELS``.
         take: number of the clip, for several clips of the same subject and label.
         frames, size, fps: number of frames, side in pixels, frames per second.
@@ -75,21 +75,21 @@ def render_clip(
     Raises:
         OptionError: an unknown label, or a number out of range.
     """
-    _check(identity, [label], take, frames, size, fps, seed)
-    person = build_person(seed, identity, family)
-    stream = [seed, identity, LABELS.index(label), take, 2, *person.family.stream]
+    _check(subject, [label], take, frames, size, fps, seed)
+    character = build_character(seed, subject, family)
+    stream = [seed, subject, LABELS.index(label), take, 2, *character.family.stream]
     rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
     intensity = np.full(frames, float(label != "neutral")) if plain else ex.draw_intensity(label, frames, fps, plan_rng)
     talk = 0.0 if plain else _draw_talk(label, plan_rng)
-    apex, limits = draw_apex(label, plan_rng, person.family.prototypes), person.family.lid_limits
-    tracks = ex.unit_tracks(apex, intensity, person.rest, fps, plan_rng, talk, still=plain, lid_limits=limits)
-    pictures, points = _film(person, tracks, frames, size, fps, view_rng, plain, backend)
-    return SynthClip(pictures, points, intensity.astype(np.float32), label, identity, _attributes(person))
+    apex, limits = draw_apex(label, plan_rng, character.family.prototypes), character.family.lid_limits
+    tracks = ex.unit_tracks(apex, intensity, character.rest, fps, plan_rng, talk, still=plain, lid_limits=limits)
+    pictures, points = _film(character, tracks, frames, size, fps, view_rng, plain, backend)
+    return SynthClip(pictures, points, intensity.astype(np.float32), label, subject, _attributes(character))
 
 
 def render_video(
-    identity: int,
+    subject: int,
     labels: Sequence[str],
     take: int = 0,
     *,
@@ -106,31 +106,31 @@ def render_video(
     Frames in which the strength of the expression is below 0.25 are labelled ``neutral``.
     """
     frames = round(seconds_each * fps)
-    _check(identity, labels, take, frames, size, fps, seed)
+    _check(subject, labels, take, frames, size, fps, seed)
     if not labels:
         raise OptionError("No labels were given.", "one or more of " + ", ".join(LABELS), "name at least one")
-    person = build_person(seed, identity, family)
-    stream = [seed, identity, *(LABELS.index(x) for x in labels), take, 3, *person.family.stream]
+    character = build_character(seed, subject, family)
+    stream = [seed, subject, *(LABELS.index(x) for x in labels), take, 3, *character.family.stream]
     rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
     time = (np.arange(frames) + 0.5) / frames
     swell = ex.smoothstep(0.1, 0.35, time) * (1 - ex.smoothstep(0.68, 0.92, time))
     total = frames * len(labels)
     intensity = np.concatenate([swell if x != "neutral" else 0 * swell for x in labels])
-    talk, limits = _draw_talk("neutral", plan_rng), person.family.lid_limits
-    tracks = ex.unit_tracks({}, intensity, person.rest, fps, plan_rng, talk, lid_limits=limits)
+    talk, limits = _draw_talk("neutral", plan_rng), character.family.lid_limits
+    tracks = ex.unit_tracks({}, intensity, character.rest, fps, plan_rng, talk, lid_limits=limits)
     for k, label in enumerate(labels):
-        for name, weight in draw_apex(label, plan_rng, person.family.prototypes).items():
+        for name, weight in draw_apex(label, plan_rng, character.family.prototypes).items():
             part = np.zeros(total)
             part[k * frames : (k + 1) * frames] = weight * swell
             tracks[name] = tracks.get(name, np.zeros(total)) + part
     ex.settle_lids(tracks, limits)
-    pictures, points = _film(person, tracks, total, size, fps, view_rng, plain, backend)
+    pictures, points = _film(character, tracks, total, size, fps, view_rng, plain, backend)
     shown = tuple(labels[k // frames] if intensity[k] >= 0.25 else "neutral" for k in range(total))
-    return SynthVideo(pictures, points, intensity.astype(np.float32), shown, identity, _attributes(person))
+    return SynthVideo(pictures, points, intensity.astype(np.float32), shown, subject, _attributes(character))
 
 
-def _check(identity: int, labels: Sequence[str], take: int, frames: int, size: int, fps: float, seed: int) -> None:
+def _check(subject: int, labels: Sequence[str], take: int, frames: int, size: int, fps: float, seed: int) -> None:
     for label in labels:
         if label not in LABELS:
             raise OptionError(f"Unknown label {label!r}.", ", ".join(LABELS), "use a label of fer_zoo.synth.LABELS")
@@ -140,7 +140,7 @@ def _check(identity: int, labels: Sequence[str], take: int, frames: int, size: i
         raise OptionError(f"frames={frames}.", "an integer >= 1", "set frames to at least 1")
     if not fps > 0:
         raise OptionError(f"fps={fps}.", "a positive number", "set it to 25, for example")
-    for name, number in (("identity", identity), ("take", take), ("seed", seed)):
+    for name, number in (("subject", subject), ("take", take), ("seed", seed)):
         if number < 0:
             raise OptionError(f"{name}={number}.", "an integer >= 0", "use a non-negative integer")
 
@@ -152,16 +152,16 @@ def _draw_talk(label: str, rng: np.random.Generator) -> float:
     return float(strength) if talks else 0.0
 
 
-def _attributes(person: Person) -> dict[str, Any]:
-    traits = person.traits
+def _attributes(character: Character) -> dict[str, Any]:
+    traits = character.traits
     return {
         "skin_tone": traits.skin_tone,
         "age": traits.age,
         "sex": traits.sex,
         "weight": traits.weight,
-        "hair": person.style,
-        "beard": person.skin.beard,
-        "glasses": person.glasses,
+        "hair": character.style,
+        "beard": character.skin.beard,
+        "glasses": character.glasses,
     }
 
 
@@ -178,10 +178,10 @@ def _poses(n_frames: int, fps: float, rng: np.random.Generator, plain: bool) -> 
 
 
 def _frame_camera(
-    person: Person, posed: list[Floats], distance: float, rng: np.random.Generator, plain: bool
+    character: Character, posed: list[Floats], distance: float, rng: np.random.Generator, plain: bool
 ) -> Camera:
     """Draw a camera for which the bounding square of the landmarks has a suitable size and is near the centre."""
-    marks = person.head.landmark_vertices
+    marks = character.head.landmark_vertices
     flat = np.stack([Camera(distance).project(points[marks])[0] for points in posed]) - 0.5
     low, high = flat.min(1), flat.max(1)
     side = float((high - low).max(1).mean())
@@ -191,7 +191,7 @@ def _frame_camera(
 
 
 def _film(
-    person: Person,
+    character: Character,
     tracks: dict[str, Floats],
     n_frames: int,
     size: int,
@@ -208,23 +208,24 @@ def _film(
     background = draw_background(rng, side)
     distance = 14.0 if plain else float(np.exp(rng.uniform(np.log(6.0), np.log(22.0))))
     units = [{name: float(track[t]) for name, track in tracks.items()} for t in range(n_frames)]
-    bent = [person.shape + person.head.offsets(weights) for weights in units]
+    bent = [character.shape + character.head.offsets(weights) for weights in units]
     spins = [rotation(*turn) for turn in turns]
     posed = [
-        (np.vstack([face, person.extra]) - PIVOT) @ spin.T + shift
+        (np.vstack([face, character.extra]) - PIVOT) @ spin.T + shift
         for face, spin, shift in zip(bent, spins, shifts, strict=True)
     ]
-    camera = _frame_camera(person, posed, distance, rng, plain)
+    camera = _frame_camera(character, posed, distance, rng, plain)
     middle = n_frames // 2
-    lit = key_shadow(person, posed[middle], light, backend)
+    lit = key_shadow(character, posed[middle], light, backend)
     pictures, points = np.empty((n_frames, size, size, 3), np.uint8), np.empty((n_frames, 68, 2), np.float32)
     for t in range(n_frames):
         normals = (
-            np.vstack([vertex_normals(bent[t], person.head.triangles, backend), person.extra_normals]) @ spins[t].T
+            np.vstack([vertex_normals(bent[t], character.head.triangles, backend), character.extra_normals])
+            @ spins[t].T
         )
-        view = shade(person, light, posed[t], normals, lit, camera, units[t], background, backend)
+        view = shade(character, light, posed[t], normals, lit, camera, units[t], background, backend)
         if t == 0:
             recorder = metered(view, recorder)
         pictures[t] = record(develop(view, recorder), recorder, size, rng)
-        points[t] = camera.project(posed[t][person.head.landmark_vertices])[0] * size - 0.5
+        points[t] = camera.project(posed[t][character.head.landmark_vertices])[0] * size - 0.5
     return pictures, points

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_zoo.synth.character import BASE_X, BASE_Y, BASE_Z, INSIDE, LIP, OCCLUSION, Character, U, V
 from fer_zoo.synth.head import EYE, FRAME, HAIR, LASH, SKIN, TEETH, TONGUE
-from fer_zoo.synth.person import BASE_X, BASE_Y, BASE_Z, INSIDE, LIP, OCCLUSION, Person, U, V
 from fer_zoo.synth.raster import Backend, interpolate, rasterize, sample
 from fer_zoo.synth.skin import wrinkle_depth
 from fer_zoo.synth.texture import ramp
@@ -80,27 +80,27 @@ def draw_light(rng: np.random.Generator) -> Light:
     )
 
 
-def key_shadow(person: Person, posed: Floats, light: Light, backend: Backend, size: int = 144) -> Floats:
+def key_shadow(character: Character, posed: Floats, light: Light, backend: Backend, size: int = 144) -> Floats:
     """Return the fraction of the key light that reaches each vertex (n,), from a soft shadow map."""
     right = np.cross([0.0, 1.0, 0.1], light.key)
     right /= np.linalg.norm(right)
     rotated = posed @ np.stack([right, np.cross(light.key, right), light.key]).T
-    middle = rotated[person.head.landmark_vertices].mean(0)
+    middle = rotated[character.head.landmark_vertices].mean(0)
     pixels = (rotated[:, :2] - middle[:2]) * np.array([1, -1]) * (size / 3.6) + size / 2
-    seen = rasterize(pixels, -rotated[:, 2], person.triangles, size, cutout=person.cutout, backend=backend).depth
+    seen = rasterize(pixels, -rotated[:, 2], character.triangles, size, cutout=character.cutout, backend=backend).depth
     lit = np.zeros(len(posed))
     for dx, dy in ((-1.5, -0.5), (0.5, -1.5), (1.5, 0.5), (-0.5, 1.5), (0.0, 0.0)):
         column = np.clip(np.rint(pixels[:, 0] + dx), 0, size - 1).astype(np.int64)
         row = np.clip(np.rint(pixels[:, 1] + dy), 0, size - 1).astype(np.int64)
         lit += -rotated[:, 2] < seen[row, column] + 0.10
     # The map is computed once per clip: teeth that appear later must not keep the shadow of a closed mouth.
-    mouth = np.isin(person.head.vertex_material, (TEETH, TONGUE))
+    mouth = np.isin(character.head.vertex_material, (TEETH, TONGUE))
     lit[: len(mouth)][mouth] = np.maximum(lit[: len(mouth)][mouth], 3.5)
     return np.asarray(lit / 5.0)
 
 
 def shade(
-    person: Person,
+    character: Character,
     light: Light,
     posed: Floats,
     normals: Floats,
@@ -114,46 +114,46 @@ def shade(
     size = background.shape[0]
     unit, depth = camera.project(posed)
     seen = rasterize(
-        unit * size - 0.5, depth + person.sink, person.triangles, size, cutout=person.cutout, backend=backend
+        unit * size - 0.5, depth + character.sink, character.triangles, size, cutout=character.cutout, backend=backend
     )
-    table = np.column_stack([normals, person.attributes, lit])
-    found = interpolate(seen, person.triangles, table, backend)
+    table = np.column_stack([normals, character.attributes, lit])
+    found = interpolate(seen, character.triangles, table, backend)
     surface, facing, shadow = found[:, 3:-1], found[:, :3], found[:, -1]
-    colour, gloss, sharpness = _surface(person, person.material[seen.triangle], surface, units, backend)
+    colour, gloss, sharpness = _surface(character, character.material[seen.triangle], surface, units, backend)
     picture = background.reshape(-1, 3).copy()
     picture[seen.pixel] = _light(light, facing, colour, gloss, sharpness, surface[:, OCCLUSION], shadow)
     return picture.reshape(size, size, 3)
 
 
 def _surface(
-    person: Person, material: NDArray[np.int64], at: Floats, units: Mapping[str, float], backend: Backend
+    character: Character, material: NDArray[np.int64], at: Floats, units: Mapping[str, float], backend: Backend
 ) -> tuple[Floats, Floats, Floats]:
     """Return colour (n, 3), gloss (n,) and sharpness (n,) of the highlight for the visible pixels."""
     colour, gloss, sharpness = np.empty((len(at), 3)), np.zeros(len(at)), np.full(len(at), 20.0)
     rows = np.flatnonzero(material == SKIN)
-    colour[rows], gloss[rows] = _skin(person, at[rows], units, backend)
+    colour[rows], gloss[rows] = _skin(character, at[rows], units, backend)
     rows = np.flatnonzero(material == EYE)
-    colour[rows], gloss[rows], sharpness[rows] = _eye(person, at[rows]), 0.7, 60.0
+    colour[rows], gloss[rows], sharpness[rows] = _eye(character, at[rows]), 0.7, 60.0
     # The upper lid shades the eyeball.
     at[rows, OCCLUSION] *= 1 - 0.4 * ramp(0.0, 0.14, at[rows, BASE_Y] - EYE_CENTRE[1])
     rows = np.flatnonzero(material == TEETH)
     gap = ramp(0.72, 0.98, np.abs(np.sin(at[rows, BASE_X] * 34.0)))
-    colour[rows], gloss[rows] = person.skin.teeth * (1 - 0.22 * gap)[:, None], 0.35
+    colour[rows], gloss[rows] = character.skin.teeth * (1 - 0.22 * gap)[:, None], 0.35
     at[rows, OCCLUSION] = 0.30 + 0.70 * ramp(0.9, 1.36, at[rows, BASE_Z])
     rows = np.flatnonzero(material == TONGUE)
     colour[rows], gloss[rows] = np.array([0.45, 0.15, 0.15]), 0.3
     at[rows, OCCLUSION] = 0.10 + 0.5 * ramp(0.95, 1.42, at[rows, BASE_Z])
     colour[material == LASH] = 0.02
     rows = np.flatnonzero(material == HAIR)
-    strand = sample(person.strands, at[rows, U], at[rows, V], backend)
-    colour[rows], gloss[rows], sharpness[rows] = person.skin.hair * strand, 0.12 * strand[:, 0], 12.0
+    strand = sample(character.strands, at[rows, U], at[rows, V], backend)
+    colour[rows], gloss[rows], sharpness[rows] = character.skin.hair * strand, 0.12 * strand[:, 0], 12.0
     rows = np.flatnonzero(material == FRAME)
-    colour[rows], gloss[rows] = person.frame_colour, 0.8
+    colour[rows], gloss[rows] = character.frame_colour, 0.8
     return colour, gloss, sharpness
 
 
-def _skin(person: Person, at: Floats, units: Mapping[str, float], backend: Backend) -> tuple[Floats, Floats]:
-    skin = person.skin
+def _skin(character: Character, at: Floats, units: Mapping[str, float], backend: Backend) -> tuple[Floats, Floats]:
+    skin = character.skin
     colour = sample(skin.albedo, at[:, U], at[:, V], backend)
     fold = sample(wrinkle_depth(units, skin.wrinkle_gain), at[:, U], at[:, V], backend)
     colour *= 1 - 0.42 * fold * np.array([0.8, 1, 1])
@@ -165,13 +165,13 @@ def _skin(person: Person, at: Floats, units: Mapping[str, float], backend: Backe
     return colour, skin.gloss * (1 + 0.8 * lip[:, 0]) * (1 - 0.7 * inside[:, 0])
 
 
-def _eye(person: Person, at: Floats) -> Floats:
+def _eye(character: Character, at: Floats) -> Floats:
     """Return the colour of pupil, iris and white, from rest positions, so that they rotate with the eyeball."""
     centre = np.where(at[:, BASE_X : BASE_X + 1] > 0, EYE_CENTRE, EYE_CENTRE * np.array([-1, 1, 1]))
     arm = at[:, BASE_X : BASE_Z + 1] - centre
     angle = np.arccos(np.clip(arm[:, 2] / np.sqrt((arm * arm).sum(1)), -1, 1))[:, None]
     white = np.array([0.72, 0.68, 0.66]) * (1 - 0.2 * ramp(0.5, 1.0, angle))
-    iris = person.skin.iris * (1.2 - 0.5 * ramp(0.2, 0.48, angle))
+    iris = character.skin.iris * (1.2 - 0.5 * ramp(0.2, 0.48, angle))
     colour = iris + ramp(0.46, 0.54, angle) * (white - iris)
     pupil = ramp(0.18, 0.23, angle)
     rim = 1 - 0.45 * ramp(0.42, 0.47, angle) * (1 - ramp(0.47, 0.58, angle))

@@ -21,7 +21,7 @@ from fer_zoo.training.run_folder import unwritable
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """How far a training has come, apart from tensors.
 
     seconds: of training and validation; validation_seconds: of these, validation. history: one row of metrics per
@@ -41,7 +41,7 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, progress: Progress, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
+    path: Path, progress: TrainingState, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
     """Write everything that a run needs to resume; the file at `path` is complete at any moment."""
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
@@ -50,14 +50,14 @@ def save_checkpoint(
     write_tensors(path, tensors, {"progress": json.dumps(asdict(progress))})
 
 
-def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
+def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> TrainingState:
     """Restore modules and optimizer in place, exactly."""
     tensors, header = read_tensors(path)
     try:
         for name, module in modules.items():
             module.load_state_dict(_under(tensors, f"{name}."))
         _restore_optimizer(optimizer, _under(tensors, "optimizer."))
-        return Progress(**json.loads(header["progress"]))
+        return TrainingState(**json.loads(header["progress"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(
             f"{path} does not fit this network: {error}",
@@ -66,12 +66,12 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.
         ) from error
 
 
-def read_progress(path: Path) -> Progress:
+def read_progress(path: Path) -> TrainingState:
     """Read only how far the run of a checkpoint has come."""
     with _opened(path) as file:
         header = file.metadata() or {}
     try:
-        return Progress(**json.loads(header["progress"]))
+        return TrainingState(**json.loads(header["progress"]))
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(
             f"{path} is not a checkpoint: {error}", "a checkpoint of this version", "start again in another folder"

@@ -7,12 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from rich import get_console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from fer_zoo.errors import MissingExtraError
 from fer_zoo.specs import Recipe
-from fer_zoo.training.checkpoint import Progress
+from fer_zoo.training.checkpoint import TrainingState
 
 # Columns of a terminal that also fit the network's name, a bar and the elapsed time.
 _WIDE = 130
@@ -29,13 +28,13 @@ class Display:
         MissingExtraError: curves are wanted, and tensorboard is not installed.
     """
 
-    def __init__(self, recipe: Recipe, progress: Progress, total: int, *, main: bool, curves: Path | None) -> None:
+    def __init__(self, recipe: Recipe, progress: TrainingState, total: int, *, main: bool, curves: Path | None) -> None:
         pace = [MofNCompleteColumn(), TextColumn("{task.fields[pace]}UAR {task.fields[uar]}")]
         left = [TextColumn("left"), TimeRemainingColumn()]
         columns = [TextColumn("{task.description}"), BarColumn(), *pace, TimeElapsedColumn(), *left]
         if get_console().width < _WIDE:
             columns = [*pace, *left]
-        self._bar = RichProgress(*columns, disable=not main)
+        self._bar = Progress(*columns, disable=not main)
         self._task = self._bar.add_task(
             recipe.model.name, total=total, completed=progress.step, pace="", uar=_best(progress)
         )
@@ -70,7 +69,7 @@ class Display:
         if step % _CURVE_STEPS == 0:
             self._draw(step, {"train/loss": self._loss, "train/lr": rate, "train/clips_per_second": clips})
 
-    def epoch(self, progress: Progress) -> None:
+    def epoch(self, progress: TrainingState) -> None:
         """Print the metrics of the epoch just finished."""
         row = progress.history[-1]
         best = "  best" if progress.best_epoch == row["epoch"] else ""
@@ -99,5 +98,5 @@ def check_tensorboard() -> None:
         raise MissingExtraError.for_extra("tensorboard", "tensorboard") from error
 
 
-def _best(progress: Progress) -> str:
+def _best(progress: TrainingState) -> str:
     return f"{100 * progress.best_uar:.1f}" if progress.best_epoch else "-"

@@ -103,7 +103,7 @@ def as_predictions(clips: ClipSet, probabilities: npt.NDArray[np.floating]) -> P
     return Predictions(
         labels=clips.names,
         keys=keys,
-        subjects=np.array([clips.person(clip) for clip in numbers]),
+        subjects=np.array([clips.subject_of(clip) for clip in numbers]),
         videos=np.array(clips.videos) if clips.videos else keys,
         truth=clips.labels,
         probabilities=probabilities.astype(np.float64),

@@ -19,7 +19,7 @@ from fer_zoo.recipes import training_changes
 from fer_zoo.registry import LOSSES, OPTIMIZERS, SCHEDULES
 from fer_zoo.specs import FileSplit, FoldSplit, Recipe, TrainSpec
 from fer_zoo.training.batches import pieces_per_process
-from fer_zoo.training.checkpoint import Progress, read_progress
+from fer_zoo.training.checkpoint import TrainingState, read_progress
 from fer_zoo.training.distributed import has_batch_norm, joint_batch_norm, make_accelerator
 from fer_zoo.training.run import Block, Stage, content_of, stages_of
 from fer_zoo.training.run_folder import begun
@@ -182,7 +182,7 @@ def _check_components(spec: TrainSpec) -> None:
         registry.get(component.name).check(component.options)
 
 
-def _check_recipe(found: Progress, stage: Stage) -> None:
+def _check_recipe(found: TrainingState, stage: Stage) -> None:
     """Raise TrainingError unless a checkpoint's recipe trains the same, whatever its description."""
     try:
         trained = Recipe.model_validate(found.recipe)
@@ -201,7 +201,7 @@ def _check_recipe(found: Progress, stage: Stage) -> None:
         )
 
 
-def _check_same_clips(found: Progress, stage: Stage, clips: Mapping[str, ClipSet]) -> None:
+def _check_same_clips(found: TrainingState, stage: Stage, clips: Mapping[str, ClipSet]) -> None:
     """Raise TrainingError unless a checkpoint's clips have the content that they have now."""
     changed = [part for part, content in found.data.items() if content != content_of(clips[part])]
     if not changed:

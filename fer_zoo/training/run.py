@@ -20,7 +20,7 @@ from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.registry import LOSSES, OPTIMIZERS, SCHEDULES
 from fer_zoo.specs import Recipe
 from fer_zoo.training import pretrain
-from fer_zoo.training.checkpoint import Progress, load_checkpoint, read_tensors, save_checkpoint
+from fer_zoo.training.checkpoint import TrainingState, load_checkpoint, read_tensors, save_checkpoint
 from fer_zoo.training.distributed import make_accelerator, with_joint_batch_norm, wrapped
 from fer_zoo.training.run_folder import BEST, LAST, write_start
 from fer_zoo.training.seed import seed_torch
@@ -75,7 +75,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     schedule: Callable[[int], float]
     loss: nn.Module
-    progress: Progress
+    progress: TrainingState
     exact: bool
     recipe: Recipe = field(init=False)
 
@@ -141,7 +141,7 @@ def start(
         accelerator.prepare_optimizer(optimizer),
         schedule,
         loss.to(state.device),
-        Progress(recipe.model_dump(mode="json"), {part: content_of(clips[part]) for part in PARTS}),
+        TrainingState(recipe.model_dump(mode="json"), {part: content_of(clips[part]) for part in PARTS}),
         train.exact,
     )
     if stage.last.exists():

@@ -119,7 +119,7 @@ def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None
     if not clips["test"].keys:
         return
     subjects = {
-        part: {own.person(clip) or (own.videos or own.keys)[clip] for clip in range(len(own))}
+        part: {own.subject_of(clip) or (own.videos or own.keys)[clip] for clip in range(len(own))}
         for part, own in clips.items()
     }
     keys = {part: tuple(sorted(clips[part].keys)) for part in PARTS}

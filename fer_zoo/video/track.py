@@ -43,8 +43,8 @@ class FaceTrack:
         times: seconds since the first frame, float64 (N,).
         states: "tracked", "interpolated" (a short gap between tracked frames) or "none".
         boxes: face box in pixels of the video as shown; None without a face.
-        points: float32 (N, 68, 2) in the same pixels, NaN without a face.
-        people: how many different faces were followed in all.
+        landmarks: float32 (N, 68, 2) in the same pixels, NaN without a face.
+        faces: how many different faces were followed in all.
         scores: the landmarker's score of each frame's face, float32 (N,), NaN without a face.
         shape_changes: frames from which on the picture has another shape.
     """
@@ -52,8 +52,8 @@ class FaceTrack:
     times: NDArray[np.float64]
     states: tuple[State, ...]
     boxes: tuple[Box | None, ...]
-    points: Floats
-    people: int
+    landmarks: Floats
+    faces: int
     scores: Floats
     shape_changes: tuple[int, ...] = ()
 
@@ -121,7 +121,7 @@ class _Faces:
     def __setitem__(self, index: int, face: Face) -> None:
         self._places[index] = len(self._boxes) // 5
         self._boxes.extend((*face.box, face.score))
-        self._points.extend(np.asarray(face.points, np.float32).ravel())
+        self._points.extend(np.asarray(face.landmarks, np.float32).ravel())
 
     def __delitem__(self, index: int) -> None:
         del self._places[index]
@@ -226,7 +226,7 @@ class TrackSession:
         points, scores = np.full((count, 68, 2), np.nan, np.float32), np.full(count, np.nan, np.float32)
 
         def put(index: int, face: Face, state: State) -> None:
-            boxes[index], states[index], points[index], scores[index] = face.box, state, face.points, face.score
+            boxes[index], states[index], points[index], scores[index] = face.box, state, face.landmarks, face.score
 
         for index in person.faces.frames():
             put(index, person.faces[index].scaled(scale), "tracked")
@@ -308,5 +308,5 @@ def _bridged(
 
 def _between(before: Face, after: Face, share: float) -> Face:
     box = Box(*(float((1 - share) * a + share * b) for a, b in zip(before.box, after.box, strict=True)))
-    points = np.asarray((1 - share) * before.points + share * after.points, np.float32)
+    points = np.asarray((1 - share) * before.landmarks + share * after.landmarks, np.float32)
     return Face(box, min(before.score, after.score), points)

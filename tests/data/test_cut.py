@@ -63,13 +63,13 @@ def test_clips_follow_each_other_and_a_rest_is_left_out(sequence: Source, tmp_pa
     assert [cut.numbers for cut in cuts] == [(0, 1, 2, 3), (4, 5, 6, 7)]
     for cut in cuts:
         assert cut.frames.shape == (4, 40, 40, 3)
-        assert cut.points.shape == (4, 68, 2)
+        assert cut.landmarks.shape == (4, 68, 2)
         assert cut.scores.tolist() == [0.75] * 4
 
 
 def test_the_crop_is_the_one_of_training_and_inference_with_a_margin(sequence: Source, tmp_path: Path) -> None:
     (cut, _) = cut_source(sequence, tmp_path, SPEC, Marked())
-    points = np.stack([Marked().detect(picture(number))[0].points for number in range(4)])
+    points = np.stack([Marked().detect(picture(number))[0].landmarks for number in range(4)])
     inner = clip_box(points, SPEC.crop)
     assert inner is not None
     assert cut.box is not None
@@ -78,7 +78,7 @@ def test_the_crop_is_the_one_of_training_and_inference_with_a_margin(sequence: S
     # The points lie on the corners of the red square in the stored frames too.
     red = (cut.frames[0, ..., 0] > 200) & (cut.frames[0, ..., 1] < 60)
     rows, columns = np.nonzero(red)
-    low, high = cut.points[0].min(0), cut.points[0].max(0)
+    low, high = cut.landmarks[0].min(0), cut.landmarks[0].max(0)
     assert np.abs(low - (columns.min(), rows.min())).max() < 1.2
     assert np.abs(high - (columns.max(), rows.max())).max() < 1.2
 
@@ -115,14 +115,14 @@ def test_short_stretches(sequence: Source, tmp_path: Path) -> None:
     (cut,) = cut_source(part, tmp_path, SPEC.model_copy(update={"short": "repeat"}), Marked())
     assert cut.numbers == (7, 8, 9)
     assert np.array_equal(cut.frames[3], cut.frames[2])
-    assert np.array_equal(cut.points[3], cut.points[2])
+    assert np.array_equal(cut.landmarks[3], cut.landmarks[2])
     assert cut.scores.tolist() == [0.75] * 4
     (padded,) = cut_source(part, tmp_path, SPEC.model_copy(update={"short": "pad"}), Marked())
     assert np.array_equal(padded.frames[:3], cut.frames[:3])
     assert padded.frames.dtype == np.uint8
     assert not padded.frames[3].any()
-    assert np.isnan(padded.points[3]).all()
-    assert np.isfinite(padded.points[:3]).all()
+    assert np.isnan(padded.landmarks[3]).all()
+    assert np.isfinite(padded.landmarks[:3]).all()
     assert np.isnan(padded.scores).tolist() == [False, False, False, True]
 
 
@@ -131,9 +131,9 @@ def test_frames_without_a_face_have_no_points(tmp_path: Path) -> None:
         Image.fromarray(picture(number, face=number != 3)).save(tmp_path / f"{number}.png")
     source = Source("a", tuple(Path(f"{n}.png") for n in range(4)), "fear", None, fps=25.0)
     (cut,) = cut_source(source, tmp_path, SPEC, Marked())
-    assert np.isnan(cut.points[3]).all()
+    assert np.isnan(cut.landmarks[3]).all()
     assert np.isnan(cut.scores[3])
-    assert np.isfinite(cut.points[:3]).all()
+    assert np.isfinite(cut.landmarks[:3]).all()
 
 
 def test_no_face_at_all(tmp_path: Path) -> None:
@@ -222,18 +222,18 @@ def test_all_faces_give_clips_of_their_own(tmp_path: Path) -> None:
     found = find_windows(source, tmp_path, spec, Squares(detect_every=3))
     assert found.brief == 1
     cuts = list(cut_source(source, tmp_path, spec, Squares(detect_every=3)))
-    red = [cut for cut in cuts if cut.person == 0]
+    red = [cut for cut in cuts if cut.face == 0]
     assert [cut.numbers for cut in red] == [tuple(range(at, at + 5)) for at in (0, 5, 10, 15)]
     assert [cut.number for cut in red] == [0, 1, 2, 3]
     assert all(colours(cut.frames) == {0} for cut in red)
-    (person,) = {cut.person for cut in cuts} - {0}
-    green = [cut for cut in cuts if cut.person == person]
+    (person,) = {cut.face for cut in cuts} - {0}
+    green = [cut for cut in cuts if cut.face == person]
     assert [cut.numbers for cut in green] == [tuple(range(at, at + 5)) for at in (5, 10, 15)]
     assert all(colours(cut.frames) == {1} for cut in green)
     # Alone, each is cut exactly as if the other was not there.
     (alone, *_) = cut_source(source, tmp_path, CutSpec(frames=5, canvas=40), Squares(detect_every=3))
     assert np.array_equal(alone.frames, red[0].frames)
-    assert np.array_equal(alone.points, red[0].points)
+    assert np.array_equal(alone.landmarks, red[0].landmarks)
 
 
 def test_nobody_long_enough_for_a_clip(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_smoothing_moves_points_and_box_only_if_asked(tmp_path: Path) -> None:
     spec = CutSpec(frames=12, canvas=64)
     (rough,) = cut_source(source, tmp_path, spec, Squares())
     (calm,) = cut_source(source, tmp_path, spec.model_copy(update={"smooth": 0.08}), Squares())
-    shake = [np.abs(np.diff(cut.points[:, 0, 0], 2)).mean() for cut in (rough, calm)]
+    shake = [np.abs(np.diff(cut.landmarks[:, 0, 0], 2)).mean() for cut in (rough, calm)]
     assert shake[1] < 0.2 * shake[0]
 
 
@@ -262,10 +262,10 @@ def test_aligned_clips_stand_upright_and_have_no_box(tmp_path: Path) -> None:
     spec = CutSpec(frames=3, canvas=96, crop=CropSpec(align="similarity"))
     (cut,) = cut_source(source, tmp_path, spec, landmarker)
     assert cut.box is None
-    eyes = cut.points[:, 42:48].mean(axis=1) - cut.points[:, 36:42].mean(axis=1)
+    eyes = cut.landmarks[:, 42:48].mean(axis=1) - cut.landmarks[:, 36:42].mean(axis=1)
     assert np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))).max() < 3
     (boxed,) = cut_source(source, tmp_path, spec.model_copy(update={"crop": CropSpec()}), landmarker)
-    eyes = boxed.points[:, 42:48].mean(axis=1) - boxed.points[:, 36:42].mean(axis=1)
+    eyes = boxed.landmarks[:, 42:48].mean(axis=1) - boxed.landmarks[:, 36:42].mean(axis=1)
     assert np.abs(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))).min() > 15
 
 
@@ -312,7 +312,7 @@ def test_clips_with_a_face_in_too_few_frames_are_left_out_and_counted(half_seen:
     found = find_windows(half_seen, tmp_path, spec.model_copy(update={"faces": 0.0}), Marked())
     assert ([window.number for window in found.windows[0]], found.faceless) == ([0, 1, 2], 0)
     cuts = list(cut_source(half_seen, tmp_path, spec, Marked()))
-    assert [np.isfinite(cut.points).all(axis=(1, 2)).mean() for cut in cuts] == [1, 0.5]
+    assert [np.isfinite(cut.landmarks).all(axis=(1, 2)).mean() for cut in cuts] == [1, 0.5]
 
 
 def test_no_clip_with_a_face_in_enough_frames(half_seen: Source, tmp_path: Path) -> None:

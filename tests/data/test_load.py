@@ -92,7 +92,7 @@ def test_folds_of_a_store(tmp_path: Path) -> None:
         whole = store.clip(by_key[key])
         assert test.names[test.labels[clip]] == whole.facts.label
         assert (test.read(np.array([clip]))[0] == whole.frames).all()
-        np.testing.assert_array_equal(test.landmarks[clip], whole.points)
+        np.testing.assert_array_equal(test.landmarks[clip], whole.landmarks)
     assert not test.exact
 
 
@@ -316,7 +316,7 @@ def test_the_split_of_a_cross_database_training_is_of_all_its_stores(tmp_path: P
     parts = data.load(cross(), stores=tmp_path)
     again = written(tmp_path / "run", cross(), parts)
     own = fingerprint_of([store.header.fingerprint for store in stores])
-    whose = {key: set_.person(n) for set_ in parts.values() for n, key in enumerate(set_.keys)}
+    whose = {key: set_.subject_of(n) for set_ in parts.values() for n, key in enumerate(set_.keys)}
     (found,) = read_splits(tmp_path / "run" / "split.json", store=own, subjects=whose)
     assert list(found.train) == sorted(parts["train"].keys)
     with pytest.raises(InputError, match="was made for the store"):

@@ -22,7 +22,7 @@ from video_files import Squares, draw, encode, small_disk
 
 from fer_zoo.data import reading
 from fer_zoo.data.cut import CutSpec
-from fer_zoo.data.prepare import Progress, prepare
+from fer_zoo.data.prepare import ShardProgress, prepare
 from fer_zoo.data.store import open_store
 from fer_zoo.data.store.fits import differences
 from fer_zoo.errors import InputError, OptionError, WeightsError
@@ -103,7 +103,7 @@ def test_a_folder_of_sequences_becomes_a_store(database: Path, tmp_path: Path) -
     assert clip.scores.tolist() == [0.5] * 3
     red = (clip.frames[1, ..., 0] > 200) & (clip.frames[1, ..., 1] < 60)
     rows, columns = np.nonzero(red)
-    low, high = clip.points[1].min(0), clip.points[1].max(0)
+    low, high = clip.landmarks[1].min(0), clip.landmarks[1].max(0)
     assert np.abs(low - (columns.min(), rows.min())).max() < 1.2
     assert np.abs(high - (columns.max(), rows.max())).max() < 1.2
 
@@ -199,7 +199,7 @@ def test_how_sources_were_dealt_is_written_down(small: Path, tmp_path: Path) -> 
 def test_one_run_at_a_time(small: Path, tmp_path: Path) -> None:
     told: list[str] = []
 
-    def second(progress: Progress) -> None:
+    def second(progress: ShardProgress) -> None:
         if progress.done == 1:
             with pytest.raises(InputError, match="Another run is preparing") as caught:
                 prepare(FOLDER, small, tmp_path / "store", SPEC)
@@ -270,9 +270,9 @@ def test_on_a_full_disk_finished_shards_are_kept(small: Path, tmp_path: Path, mo
     """The first shard fits, then there is no room for a tar; with room again the run goes on and ends the same."""
     monkeypatch.setattr(reading, "per_shard", lambda jobs: 2)
     prepare(FOLDER, small, tmp_path / "whole", SPEC)
-    told: list[Progress] = []
+    told: list[ShardProgress] = []
 
-    def fill(progress: Progress) -> None:
+    def fill(progress: ShardProgress) -> None:
         told.append(progress)
         if progress.done == 1:
             disk.enter_context(small_disk(10_000))
@@ -320,9 +320,9 @@ def test_short_sources_by_policy(tmp_path: Path) -> None:
         header = prepare(FOLDER, tmp_path / "root", out, SPEC.model_copy(update={"short": short}))
         assert (header.clips, header.failures) == (clips, 1 - clips)
         assert header.preparation["short"] == short
-    assert np.isnan(open_store(tmp_path / "pad").clip(0).points[2]).all()
+    assert np.isnan(open_store(tmp_path / "pad").clip(0).landmarks[2]).all()
     assert open_store(tmp_path / "pad").clip(0).facts.frame_range == (0, 2)
-    assert np.isfinite(open_store(tmp_path / "repeat").clip(0).points[2]).all()
+    assert np.isfinite(open_store(tmp_path / "repeat").clip(0).landmarks[2]).all()
 
 
 def test_everybody_in_a_video_stands_under_its_subject(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_aligned_clips_fit_no_recipe_that_crops_upright(small: Path, tmp_path: P
 
 
 def test_what_a_run_took_is_told_and_not_stored(database: Path, tmp_path: Path) -> None:
-    told: list[Progress] = []
+    told: list[ShardProgress] = []
     prepare(FOLDER, database, tmp_path / "store", SPEC, progress=told.append)
     assert [(progress.done, progress.shards) for progress in told] == [(n, 2 * EACH) for n in range(2 * EACH + 1)]
     made = told[-1].made

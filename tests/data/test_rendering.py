@@ -82,7 +82,7 @@ def test_every_clip_is_the_datasets(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert (clip.facts.subject, clip.facts.label, clip.facts.take) == (subject, label, int(take))
         frames, points = drawn(int(subject), label, int(take), asked, 0.58)
         assert np.array_equal(clip.frames, frames + np.uint8(1))
-        np.testing.assert_allclose(clip.points, points, atol=1e-4)
+        np.testing.assert_allclose(clip.landmarks, points, atol=1e-4)
         assert clip.scores.tolist() == [1, 1, 1]
         assert clip.facts.frame_range == (0, 3)
     assert found == {(s, label, t) for s in range(3, 80) for label in SPEC.labels for t in range(2)}
@@ -200,7 +200,7 @@ def test_the_rendered_heads_are_those_made_on_demand(synthmh: Store, tmp_path: P
             if c.facts.key == f"000001/{made.names[made.labels[row]]}/000"
         )
         assert np.array_equal(clip.frames, made.read(np.array([row]))[0])
-        assert np.array_equal(clip.points, made.landmarks[row])
+        assert np.array_equal(clip.landmarks, made.landmarks[row])
         assert clip.facts.groups == {name: groups[row] for name, groups in made.groups.items()}
     assert set(made.groups) == {"age", "sex", "skin"}
 

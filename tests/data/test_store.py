@@ -94,7 +94,7 @@ def test_pythons_tarfile_and_numpy_read_a_shard(tmp_path: Path) -> None:
         members = {info.name: info for info in tar}
         content = {name: tar.extractfile(info).read() for name, info in members.items()}  # type: ignore[union-attr]
     wanted = clip(5)
-    for suffix, array in {"frames": wanted.frames, "points": wanted.points, "scores": wanted.scores}.items():
+    for suffix, array in {"frames": wanted.frames, "points": wanted.landmarks, "scores": wanted.scores}.items():
         found = np.load(io.BytesIO(content[f"S1/005.{suffix}.npy"]), allow_pickle=False)
         np.testing.assert_array_equal(found, array)
     assert ClipFacts(**json.loads(content["S1/005.json"])) == wanted.facts
@@ -233,7 +233,7 @@ def test_temporary_files_of_others_at_work_stay(tmp_path: Path) -> None:
         (clip(1, key="S0/000"), "have the key S0/000"),
         (clip(1)._replace(frames=np.zeros((3, 8, 9, 3), np.uint8)), r"\(3, 8, 9, 3\)"),
         (clip(1)._replace(frames=np.zeros((3, 8, 8, 3), np.float32)), "float32"),  # type: ignore[arg-type]
-        (clip(1)._replace(points=np.full((3, 68, 2), np.inf, np.float32)), "finite"),
+        (clip(1)._replace(landmarks=np.full((3, 68, 2), np.inf, np.float32)), "finite"),
         (clip(1)._replace(scores=np.zeros(2, np.float32)), r"scores \(2,\)"),
     ],
 )

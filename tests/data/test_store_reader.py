@@ -119,7 +119,7 @@ def test_a_clip_set_numbers_labels_and_subjects(tmp_path: Path) -> None:
     assert taken.labels.tolist() == [1, 0, 1]
     assert taken.subjects.tolist() == [1, 0, 2]
     assert taken.takes.tolist() == [0, 2, 3]
-    np.testing.assert_array_equal(taken.landmarks, np.stack([clip(n).points for n in (0, 2, 3)]))
+    np.testing.assert_array_equal(taken.landmarks, np.stack([clip(n).landmarks for n in (0, 2, 3)]))
     np.testing.assert_array_equal(taken.read(np.array([2, 0])), np.stack([clip(n).frames for n in (3, 0)]))
     some = store.as_clip_set(("fear", "anger"), rows=np.array([3, 1]))
     assert (some.rows.tolist(), some.subjects.tolist(), some.labels.tolist()) == ([3, 1], [2, -1], [1, 0])

@@ -37,7 +37,7 @@ def asked(stores: Path, recipe: Recipe | None = None, **protocol: Any) -> list[R
 def people(recipe: Recipe, stores: Path) -> dict[str, set[str]]:
     """Who is in each part, by the clip sets that a training gets."""
     parts = load(recipe, stores=stores)
-    return {part: {clips.person(clip) for clip in range(len(clips))} for part, clips in parts.items()}
+    return {part: {clips.subject_of(clip) for clip in range(len(clips))} for part, clips in parts.items()}
 
 
 def assert_apart(recipe: Recipe, stores: Path) -> None:

@@ -171,7 +171,7 @@ def read_store(case: Path) -> None:
     for number, found in enumerate(clips):
         made = clip(number)
         assert found.facts == made.facts, "other facts of a clip, and verify says that all is well"
-        assert np.array_equal(found.points, made.points, equal_nan=True), "other landmarks"
+        assert np.array_equal(found.landmarks, made.landmarks, equal_nan=True), "other landmarks"
         if store.header.encoding == "raw":
             assert np.array_equal(found.frames, made.frames), "other pixels"
     chosen = store.as_clip_set(LABELS)

@@ -88,7 +88,7 @@ def test_a_face_that_leaves_and_returns(tmp_path: Path) -> None:
     assert labels(timeline)[-12:] == ["dark"] * 12
     assert None not in labels(timeline)[:12]
     for row in timeline.rows[12:32]:
-        assert (row.face, row.label, row.box, row.points, row.probabilities) == ("none", None, None, None, None)
+        assert (row.face, row.label, row.box, row.landmarks, row.probabilities) == ("none", None, None, None, None)
     assert any("20 of 44 frames show no face" in note for note in timeline.notes)
 
 
@@ -100,7 +100,7 @@ def test_a_face_for_too_short_a_time_has_a_box_but_no_label(tmp_path: Path) -> N
     row = timeline.rows[32]
     assert (row.face, row.label, row.probabilities) == ("tracked", None, None)
     assert row.box is not None
-    assert row.points is not None
+    assert row.landmarks is not None
     assert labels(timeline)[12:53] == [None] * 41
     assert None not in labels(timeline)[:12] + labels(timeline)[53:]
 

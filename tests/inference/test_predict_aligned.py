@@ -89,11 +89,11 @@ def test_the_network_sees_what_it_was_trained_on(tmp_path: Path, align: Literal[
     # The timeline's boxes and points are the face's in the video, however the network was shown it.
     for row, image in zip(timeline.rows, images, strict=True):
         assert row.box is not None
-        assert row.points is not None
-        assert np.abs(row.points[RED] - centroid(image[..., 0])).max() < 0.7
-        assert np.abs(np.array(row.box.centre) - (row.points.min(0) + row.points.max(0)) / 2).max() < 1
+        assert row.landmarks is not None
+        assert np.abs(row.landmarks[RED] - centroid(image[..., 0])).max() < 0.7
+        assert np.abs(np.array(row.box.centre) - (row.landmarks.min(0) + row.landmarks.max(0)) / 2).max() < 1
     # Judging cuts the same crop out of the same frames.
-    marks = np.stack([row.points for row in timeline.rows[:4] if row.points is not None])[None]
+    marks = np.stack([row.landmarks for row in timeline.rows[:4] if row.landmarks is not None])[None]
     kept = crop_clips(ClipSet.from_arrays(np.stack(images[:4])[None], marks, [0], [0], ["a"]), model.input_spec)
     np.testing.assert_allclose(kept.landmarks[0], points[0], atol=1e-3)
     assert np.abs(kept.read(np.array([0]))[0] / 255 - clips[0].permute(1, 2, 3, 0).numpy()).mean() < 0.01

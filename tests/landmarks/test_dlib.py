@@ -33,12 +33,12 @@ def test_landmarks_of_rendered_faces(landmarker: Landmarker) -> None:
     from fer_zoo.synth import render_clip
 
     errors = []
-    for identity in range(4):
+    for subject in range(4):
         for label in ("neutral", "surprise"):
-            clip = render_clip(identity, label, frames=2, size=160)
+            clip = render_clip(subject, label, frames=2, size=160)
             faces = landmarker.detect(clip.frames[1])
             assert len(faces) == 1
-            true, found = clip.landmarks[1], faces[0].points
+            true, found = clip.landmarks[1], faces[0].landmarks
             assert (found.shape, found.dtype) == ((68, 2), np.float32)
             errors.append(np.linalg.norm(found - true, axis=1).mean() / np.ptp(true, axis=0).max())
     # Measured 2.6 % of the face's side on average; swapped axes or a shifted patch would be far above.
@@ -50,7 +50,7 @@ def test_landmarks_move_with_the_face(landmarker: Landmarker, left: int, top: in
     face = rendered_face()[0]
     here = landmarker.detect(on_grey(face, 640, 360, left, top))[0]
     there = landmarker.detect(on_grey(face, 640, 360, 224, 84))[0]
-    moved = here.points - there.points
+    moved = here.landmarks - there.landmarks
     assert np.abs(moved - (left - 224, top - 84)).mean() < 0.015 * there.box.side
 
 
@@ -67,8 +67,8 @@ def test_large_images_are_searched_at_a_reduced_size(landmarker: Landmarker) -> 
     found = landmarker.detect(on_grey(face, 2400, 1350, 600, 100))
     plain = landmarker.detect(rendered_face()[0])[0]
     assert len(found) == 1
-    expected = (plain.points + 0.5) * 6 - 0.5 + (600, 100)
-    assert np.abs(found[0].points - expected).mean() < 0.02 * found[0].box.side
+    expected = (plain.landmarks + 0.5) * 6 - 0.5 + (600, 100)
+    assert np.abs(found[0].landmarks - expected).mean() < 0.02 * found[0].box.side
 
 
 def test_follow_finds_the_moved_face_and_only_a_face(landmarker: Landmarker) -> None:
@@ -76,7 +76,7 @@ def test_follow_finds_the_moved_face_and_only_a_face(landmarker: Landmarker) -> 
     before = landmarker.detect(on_grey(face, 640, 360, 200, 80))[0]
     after = landmarker.follow(on_grey(face, 640, 360, 212, 86), before)
     assert after is not None
-    assert np.abs(after.points - before.points - (12, 6)).mean() < 0.015 * before.box.side
+    assert np.abs(after.landmarks - before.landmarks - (12, 6)).mean() < 0.015 * before.box.side
     assert landmarker.follow(np.full((360, 640, 3), 110, np.uint8), before) is None
     assert landmarker.follow(on_grey(face, 640, 360, 440, 80), before) is None
     at_the_edge = landmarker.detect(on_grey(face, 640, 360, 0, 0))[0]

@@ -62,12 +62,12 @@ def test_detect_returns_boxes_scores_and_landmarks_in_pixels(landmarker: Landmar
     (face,) = landmarker.detect(white())
     assert face.box == Box(40, 30, 140, 150)
     assert face.score == pytest.approx(0.9)
-    assert (face.points.shape, face.points.dtype) == ((68, 2), np.float32)
+    assert (face.landmarks.shape, face.landmarks.dtype) == ((68, 2), np.float32)
     # The package's crop: a square of 200 x scale pixels around the centre of the box, raised by 0.12 of its height.
     side = 200 * (100 + 120) / 195
     left, top = 90 - side / 2, 90 - 0.12 * 120 - side / 2
     expected = (np.array(GRID) + 0.5) / 64 * side + (left, top)
-    assert np.abs(face.points - expected).max() < 0.03 * side
+    assert np.abs(face.landmarks - expected).max() < 0.03 * side
 
 
 def test_faces_are_returned_largest_first(landmarker: Landmarker) -> None:
@@ -82,10 +82,10 @@ def test_follow_needs_no_detector_and_loses_the_face_on_flat_heat_maps(landmarke
     StandInDetector.boxes = []
     again = landmarker.follow(white(), face)
     assert again is not None
-    np.testing.assert_allclose(again.points, face.points, atol=1e-3)
+    np.testing.assert_allclose(again.landmarks, face.landmarks, atol=1e-3)
     assert again.box == pytest.approx(face.box, abs=1e-3)
     assert landmarker.follow(white(20), face) is None
-    elsewhere = Face(face.box, face.score, face.points + 400)
+    elsewhere = Face(face.box, face.score, face.landmarks + 400)
     assert landmarker.follow(white(), elsewhere) is None
 
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from fer_zoo.errors import InputError
 from fer_zoo.synth import LABELS, render_clip, render_video
+from fer_zoo.synth.character import build_character
 from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.head import EYE, SKIN
 from fer_zoo.synth.ict import ict_family
-from fer_zoo.synth.person import build_person
 from fer_zoo.synth.prototypes import ICT, prototype_weights, sides
 
 MIRROR = np.array([
@@ -141,19 +141,19 @@ def test_labels_and_subjects_differ(family: HeadFamily) -> None:
     for k, label in enumerate(LABELS):
         for other in LABELS[k + 1 :]:
             assert np.abs(points[label] - points[other]).max() > 1  # pixels of 64
-    shapes = [build_person(0, identity, family).shape for identity in range(3)]
+    shapes = [build_character(0, identity, family).shape for identity in range(3)]
     for k in range(3):
         assert np.abs(shapes[k] - shapes[k - 1]).max() > 0.02
 
 
 def test_subjects_differ_from_makehumans(family: HeadFamily) -> None:
-    ours, theirs = ([build_person(0, k, f).traits.skin_tone for k in range(4)] for f in (family, makehuman()))
+    ours, theirs = ([build_character(0, k, f).traits.skin_tone for k in range(4)] for f in (family, makehuman()))
     assert not set(ours) & set(theirs)
 
 
 def test_the_same_arguments_give_the_same_bytes(family: HeadFamily) -> None:
     first = render_clip(3, "fear", frames=2, size=48, family=family)
-    build_person.cache_clear()
+    build_character.cache_clear()
     again = render_clip(3, "fear", frames=2, size=48, family=family)
     assert first.frames.tobytes() == again.frames.tobytes()
     assert first.landmarks.tobytes() == again.landmarks.tobytes()

@@ -10,7 +10,7 @@ import pytest
 
 from fer_zoo.errors import OptionError
 from fer_zoo.synth import LABELS, render_clip, render_video
-from fer_zoo.synth.person import build_person
+from fer_zoo.synth.character import build_character
 
 FINGERPRINT = """
 import hashlib
@@ -28,14 +28,14 @@ def test_shapes_types_and_attributes():
     assert clip.landmarks.dtype == np.float32
     assert clip.intensity.shape == (3,)
     assert clip.intensity.dtype == np.float32
-    assert (clip.label, clip.identity) == ("happiness", 1)
+    assert (clip.label, clip.subject) == ("happiness", 1)
     for name in ("skin_tone", "age", "sex"):
         assert 0 <= clip.attributes[name] <= 1
 
 
 def test_same_arguments_give_the_same_bytes_in_any_process():
     clip = render_clip(5, "fear", 2, frames=2, size=48, seed=3)
-    build_person.cache_clear()
+    build_character.cache_clear()
     render_clip(6, "anger", frames=1, size=48, seed=3)  # what was made before must not matter
     again = render_clip(5, "fear", 2, frames=2, size=48, seed=3)
     assert again.frames.tobytes() == clip.frames.tobytes()
@@ -44,7 +44,7 @@ def test_same_arguments_give_the_same_bytes_in_any_process():
     assert there.stdout.strip() == here
 
 
-def test_take_identity_and_seed_change_the_clip():
+def test_take_subject_and_seed_change_the_clip():
     first = render_clip(5, "fear", frames=1, size=48)
     for other in (
         render_clip(5, "fear", 1, frames=1, size=48),
@@ -65,8 +65,8 @@ def test_global_random_state_is_neither_used_nor_touched():
 
 @pytest.mark.parametrize("label", LABELS)
 def test_landmarks_fill_the_expected_part_of_the_frame(label):
-    for identity in range(4):
-        points = render_clip(identity, label, frames=3, size=100).landmarks
+    for subject in range(4):
+        points = render_clip(subject, label, frames=3, size=100).landmarks
         low, high = points.min(1), points.max(1)
         side = (high - low).max(1)
         assert side.min() > 48
@@ -103,8 +103,8 @@ def test_onsets_offsets_and_holds_all_occur():
 
 def test_neutral_moves_little():
     biggest = []
-    for identity in range(8):
-        clip = render_clip(identity, "neutral", frames=6, size=100)
+    for subject in range(8):
+        clip = render_clip(subject, "neutral", frames=6, size=100)
         assert (clip.intensity == 0).all()
         centred = clip.landmarks - clip.landmarks.mean(1, keepdims=True)
         biggest.append(np.abs(centred - centred.mean(0)).max())
@@ -132,14 +132,14 @@ def test_video_runs_from_neutral_to_neutral():
         ({"size": 8}, ("8", "32")),
         ({"frames": 0}, ("0", "integer >= 1")),
         ({"fps": 0.0}, ("0.0", "positive")),
-        ({"identity": -1}, ("identity", "-1", "integer >= 0")),
+        ({"subject": -1}, ("subject", "-1", "integer >= 0")),
         ({"seed": -2}, ("seed", "-2")),
         ({"backend": "cuda"}, ("cuda", "numba", "numpy")),
     ],
 )
 def test_errors_name_the_value_and_what_is_accepted(arguments, words):
     with pytest.raises(OptionError) as error:
-        render_clip(**{"identity": 0, "label": "fear", **arguments})
+        render_clip(**{"subject": 0, "label": "fear", **arguments})
     assert isinstance(error.value, ValueError)
     for word in words:
         assert word in str(error.value)
@@ -156,7 +156,7 @@ def test_speed():
     pytest.importorskip("numba")
     render_clip(0, "anger", size=112)
     start, frames = time.process_time(), 0
-    for identity in (300, 301):
+    for subject in (300, 301):
         for label in LABELS:
-            frames += len(render_clip(identity, label, size=112).frames)
+            frames += len(render_clip(subject, label, size=112).frames)
     assert frames / (time.process_time() - start) > 30

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from fer_zoo.synth import LABELS
+from fer_zoo.synth.character import build_character
 from fer_zoo.synth.expression import blinks, draw_rest, talking, unit_tracks
 from fer_zoo.synth.head import load_head
-from fer_zoo.synth.person import build_person
 from fer_zoo.synth.prototypes import MAKEHUMAN, draw_apex, prototype_weights, sides
 
 
-def face(label, identity=0):
+def face(label, subject=0):
     """Frontal landmarks (68, 2) of the first variant at full weight; x right, y up, in eye distances."""
-    person, head = build_person(0, identity), load_head()
+    character, head = build_character(0, subject), load_head()
     weights = {s: w for n, w in prototype_weights(MAKEHUMAN[label][0][1]).items() for s in sides(n)}
-    points = (person.shape + head.offsets(weights))[head.landmark_vertices][:, :2]
-    neutral = person.shape[head.landmark_vertices][:, :2]
+    points = (character.shape + head.offsets(weights))[head.landmark_vertices][:, :2]
+    neutral = character.shape[head.landmark_vertices][:, :2]
     return points / np.linalg.norm(neutral[36:42].mean(0) - neutral[42:48].mean(0))
 
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from fer_zoo.synth import LABELS, render_clip
+from fer_zoo.synth.character import build_character
 from fer_zoo.synth.head import SKIN, load_head
-from fer_zoo.synth.person import build_person
 from fer_zoo.synth.scene import Camera, rotation
 
 MIRROR = {
@@ -33,8 +33,8 @@ def test_landmarks_are_symmetric():
 
 @pytest.mark.parametrize("label", LABELS)
 def test_order_is_ibug_seen_from_the_front(label):
-    for identity in range(3):
-        p = render_clip(identity, label, frames=1, size=128, plain=True).landmarks[0]
+    for subject in range(3):
+        p = render_clip(subject, label, frames=1, size=128, plain=True).landmarks[0]
         x, y = p[:, 0], p[:, 1]
         assert (np.diff(x[[0, 3, 6, 8, 10, 13, 16]]) > 0).all()  # jaw from image-left to image-right
         assert y[8] == y.max()  # chin lowest
@@ -66,8 +66,8 @@ def test_landmarks_are_on_the_face_in_the_image():
 
 
 def test_turning_the_head_moves_the_nose_the_right_way():
-    person, marks = build_person(0, 0), load_head().landmark_vertices
-    face, camera = person.shape[marks] - person.shape[marks].mean(0), Camera(14.0)
+    character, marks = build_character(0, 0), load_head().landmark_vertices
+    face, camera = character.shape[marks] - character.shape[marks].mean(0), Camera(14.0)
 
     def nose_offset(yaw, pitch):
         flat = camera.project(face @ rotation(yaw, pitch, 0.0).T)[0]

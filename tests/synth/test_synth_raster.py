@@ -50,11 +50,11 @@ def test_normals_and_samples(backend):
     np.testing.assert_allclose(middle[:, 0], [5.0, 5.5])
 
 
-@pytest.mark.parametrize(("identity", "label"), [(3, "happiness"), (60, "surprise"), (8, "disgust")])
-def test_numba_and_numpy_give_the_same_image(identity, label):
+@pytest.mark.parametrize(("subject", "label"), [(3, "happiness"), (60, "surprise"), (8, "disgust")])
+def test_numba_and_numpy_give_the_same_image(subject, label):
     pytest.importorskip("numba")
-    fast = render_clip(identity, label, frames=1, size=80, backend="numba")
-    plain = render_clip(identity, label, frames=1, size=80, backend="numpy")
+    fast = render_clip(subject, label, frames=1, size=80, backend="numba")
+    plain = render_clip(subject, label, frames=1, size=80, backend="numpy")
     assert (fast.frames == plain.frames).all()
     assert (fast.landmarks == plain.landmarks).all()
 

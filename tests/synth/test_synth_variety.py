@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fer_zoo.errors import OptionError
+from fer_zoo.synth.character import Character, build_character
 from fer_zoo.synth.clip import render_clip
 from fer_zoo.synth.family import makehuman
 from fer_zoo.synth.head import EYE, SKIN
-from fer_zoo.synth.person import Person, build_person
 from fer_zoo.synth.raster import vertex_normals
 from fer_zoo.synth.variety import varied
 
@@ -19,13 +19,13 @@ PEOPLE = 12
 
 
 @cache
-def people(amount: float) -> list[Person]:
-    return [build_person(0, identity, varied(makehuman(), amount)) for identity in range(PEOPLE)]
+def people(amount: float) -> list[Character]:
+    return [build_character(0, subject, varied(makehuman(), amount)) for subject in range(PEOPLE)]
 
 
-def slopes(person: Person) -> tuple[float, float]:
+def slopes(character: Character) -> tuple[float, float]:
     """Slope of the brows, and their height above the eyes."""
-    marks = person.shape[person.head.landmark_vertices]
+    marks = character.shape[character.head.landmark_vertices]
     inner, outer = marks[[21, 22], 1].mean(), marks[[17, 26], 1].mean()
     return inner - outer, marks[17:27, 1].mean() - marks[36:48, 1].mean()
 
@@ -42,7 +42,7 @@ def test_an_amount_out_of_range_is_an_error(amount: float) -> None:
 
 
 def test_features_at_rest_vary_more() -> None:
-    plain, more = (np.array([slopes(person) for person in people(amount)]).std(axis=0) for amount in (0.0, 1.0))
+    plain, more = (np.array([slopes(character) for character in people(amount)]).std(axis=0) for amount in (0.0, 1.0))
     assert (more > 1.3 * plain).all(), (plain, more)
 
 
@@ -56,7 +56,7 @@ def test_other_properties_of_a_subject_do_not_change() -> None:
 def test_an_eyeball_moves_rigidly() -> None:
     for one, other in zip(people(0.0), people(1.0), strict=True):
         ball = (one.head.vertex_material == EYE) & (one.head.base[:, 0] > 0)
-        before, after = (person.shape[ball] - person.shape[ball].mean(0) for person in (one, other))
+        before, after = (character.shape[ball] - character.shape[ball].mean(0) for character in (one, other))
         grown = np.linalg.norm(after, axis=1).mean() / np.linalg.norm(before, axis=1).mean()
         assert 0.8 < grown < 1.2
         assert np.abs(after[:, :2] / grown - before[:, :2]).max() < 0.03
@@ -65,13 +65,13 @@ def test_an_eyeball_moves_rigidly() -> None:
 def test_the_skin_does_not_fold_over() -> None:
     for one, other in zip(people(0.0), people(1.0), strict=True):
         head = one.head
-        before, after = (vertex_normals(person.shape, head.triangles, "numpy") for person in (one, other))
+        before, after = (vertex_normals(character.shape, head.triangles, "numpy") for character in (one, other))
         front = (head.vertex_material == SKIN) & (head.mouth_inside == 0) & (head.lid < 0.2)
         assert ((before * after).sum(1)[front] < 0).mean() < 0.003
 
 
 def test_units_differ_between_subjects_and_lids_keep_their_limits() -> None:
-    plain, drawn = makehuman().head, [person.head for person in people(1.0)]
+    plain, drawn = makehuman().head, [character.head for character in people(1.0)]
 
     def strength(unit: str) -> list[float]:
         size = np.abs(plain.targets[unit][1]).sum()
@@ -83,7 +83,7 @@ def test_units_differ_between_subjects_and_lids_keep_their_limits() -> None:
     assert max(strength("unit/eyeWideLeft")) <= 1.0
     assert strength("unit/eyeBlinkLeft") == [1.0] * PEOPLE
     both = [strength(f"unit/mouthSmile{side}") for side in ("Left", "Right")]
-    assert np.corrcoef(both)[0, 1] > 0.5, "one person's two sides move alike"
+    assert np.corrcoef(both)[0, 1] > 0.5, "one character's two sides move alike"
 
 
 def test_a_clip_is_reproducible() -> None:

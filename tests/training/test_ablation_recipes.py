@@ -12,7 +12,7 @@ from fer_zoo.training import train
 from fer_zoo.weights import load_weights
 
 ABLATIONS = [name for name in list_recipes() if name.startswith("ablations/")]
-# Two identities, so that each stage is one step of one batch.
+# Two subjects, so that each stage is one step of one batch.
 SMALL = ["split={train: [0, 2], validation: [2, 3], test: [3, 4]}", "data.canvas=64", "model.input.size=48"]
 SHORT = [f"{stage}.{key}" for stage in ("pretrain", "train") for key in ("epochs=1", "batch_size=14")]
 

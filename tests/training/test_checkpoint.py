@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fer_zoo.errors import TrainingError
-from fer_zoo.training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
+from fer_zoo.training.checkpoint import TrainingState, load_checkpoint, read_progress, save_checkpoint
 
 
 def network() -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -27,7 +27,9 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 def saved(tmp_path: Path) -> Path:
     model, optimizer = network()
     step(model, optimizer)
-    progress = Progress(recipe={"a": [1, 0.1]}, data={"train": "x"}, step=3, loss_sum=0.1 + 0.2, history=[{"epoch": 1}])
+    progress = TrainingState(
+        recipe={"a": [1, 0.1]}, data={"train": "x"}, step=3, loss_sum=0.1 + 0.2, history=[{"epoch": 1}]
+    )
     save_checkpoint(tmp_path / "last.safetensors", progress, {"model": model}, optimizer)
     return tmp_path / "last.safetensors"
 
@@ -35,7 +37,7 @@ def saved(tmp_path: Path) -> Path:
 def test_round_trip(tmp_path: Path) -> None:
     model, optimizer = network()
     step(model, optimizer)
-    before = Progress(recipe={"a": [1, 0.1]}, data={"train": "x"}, step=3, loss_sum=0.1 + 0.2, best_uar=1 / 3)
+    before = TrainingState(recipe={"a": [1, 0.1]}, data={"train": "x"}, step=3, loss_sum=0.1 + 0.2, best_uar=1 / 3)
     save_checkpoint(tmp_path / "last.safetensors", before, {"model": model}, optimizer)
     other, its_optimizer = network()
     assert load_checkpoint(tmp_path / "last.safetensors", {"model": other}, its_optimizer) == before
@@ -66,7 +68,7 @@ def test_an_unwritable_place_is_an_error_and_leaves_nothing(tmp_path: Path) -> N
     model, optimizer = network()
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="cannot be written"):
-        save_checkpoint(tmp_path / "file" / "last.safetensors", Progress({}, {}), {"model": model}, optimizer)
+        save_checkpoint(tmp_path / "file" / "last.safetensors", TrainingState({}, {}), {"model": model}, optimizer)
 
 
 def test_a_failed_write_keeps_the_old_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +80,7 @@ def test_a_failed_write_keeps_the_old_file(saved: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("fer_zoo.files.os.fsync", full)
     model, optimizer = network()
     with pytest.raises(TrainingError, match="No space left"):
-        save_checkpoint(saved, Progress({}, {}), {"model": model}, optimizer)
+        save_checkpoint(saved, TrainingState({}, {}), {"model": model}, optimizer)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
 
@@ -91,7 +93,7 @@ def test_the_scale_of_fp16_gradients_comes_back(tmp_path: Path) -> None:
         scaler.scale(model(torch.ones(2, 2, 4, 4, 4)).sum()).backward()
         scaler.step(optimizer)
         scaler.update()
-    progress = Progress({}, {}, scaler=scaler.state_dict())
+    progress = TrainingState({}, {}, scaler=scaler.state_dict())
     save_checkpoint(tmp_path / "last.safetensors", progress, {"model": model}, optimizer)
     other = torch.amp.GradScaler("cpu")
     other.load_state_dict(read_progress(tmp_path / "last.safetensors").scaler)

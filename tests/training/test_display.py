@@ -12,14 +12,14 @@ from rich.console import Console
 
 from fer_zoo.errors import MissingExtraError
 from fer_zoo.training import train
-from fer_zoo.training.checkpoint import Progress
+from fer_zoo.training.checkpoint import TrainingState
 from fer_zoo.training.display import Display
 
 
 @pytest.mark.parametrize("main", [True, False])
 def test_a_line_an_epoch_where_it_speaks(main: bool, capsys: pytest.CaptureFixture[str]) -> None:
     row = {"epoch": 1, "loss": 1.5, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 90.0}
-    progress = Progress({}, {}, step=6, best_uar=0.4567, best_epoch=1, history=[row])
+    progress = TrainingState({}, {}, step=6, best_uar=0.4567, best_epoch=1, history=[row])
     with Display(toy_faces.recipe(), progress, 18, main=main, curves=None) as display:
         for step in range(7, 10):
             display.step(step, 1.25, 0.01, 0.5)
@@ -33,7 +33,7 @@ def test_a_line_an_epoch_where_it_speaks(main: bool, capsys: pytest.CaptureFixtu
 def test_the_bar(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     clock = 0.0
     monkeypatch.setattr(rich, "_console", Console(width=width, get_time=lambda: clock))
-    progress = Progress({}, {}, step=6, best_uar=0.3333, best_epoch=1)
+    progress = TrainingState({}, {}, step=6, best_uar=0.3333, best_epoch=1)
     with Display(toy_faces.recipe(), progress, 18, main=True, curves=None) as display:
         for step in range(7, 10):
             clock += 0.5
@@ -53,7 +53,7 @@ def test_a_long_training_fits_a_narrow_terminal(
 ) -> None:
     clock = 0.0
     monkeypatch.setattr(rich, "_console", Console(width=80, get_time=lambda: clock))
-    progress = Progress({}, {}, step=0)
+    progress = TrainingState({}, {}, step=0)
     with Display(toy_faces.recipe(), progress, 123456, main=True, curves=None) as display:
         for step in range(1, 50):
             clock += 0.5
@@ -64,7 +64,7 @@ def test_a_long_training_fits_a_narrow_terminal(
 
 
 def test_a_training_with_nothing_left_to_do_claims_no_pace(capsys: pytest.CaptureFixture[str]) -> None:
-    with Display(toy_faces.recipe(), Progress({}, {}, step=18), 18, main=True, curves=None):
+    with Display(toy_faces.recipe(), TrainingState({}, {}, step=18), 18, main=True, curves=None):
         pass
     said = capsys.readouterr().out
     assert "18/18" in said

@@ -39,7 +39,7 @@ def test_the_tables_are_of_the_best_and_the_last_weights(tmp_path: Path) -> None
 
 def test_fields_of_a_clip_set_stay_when_it_is_cropped() -> None:
     clips = data.load(toy_faces.recipe())["test"]
-    named = dataclasses.replace(clips, videos=tuple(f"v{n}" for n in range(12)), people={20: "Ann"})
+    named = dataclasses.replace(clips, videos=tuple(f"v{n}" for n in range(12)), subject_names={20: "Ann"})
     cropped = crop_clips(named, toy_faces.recipe().model.input)
-    assert (cropped.videos, cropped.people, cropped.person(0)) == (named.videos, named.people, "Ann")
+    assert (cropped.videos, cropped.subject_names, cropped.subject_of(0)) == (named.videos, named.subject_names, "Ann")
     assert cropped.read(np.array([0])).shape == (1, 6, 32, 32, 3)

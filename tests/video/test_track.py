@@ -36,10 +36,10 @@ def test_a_moving_face_is_followed_exactly() -> None:
     world: World = [[("red", 30 + 3 * i, 60, 30)] for i in range(30)]
     track = follow(world)
     assert set(track.states) == {"tracked"}
-    assert track.people == 1
+    assert track.faces == 1
     for i, box in enumerate(track.boxes):
         assert box == Box(30 + 3 * i - 15.5, 44.5, 30 + 3 * i + 14.5, 74.5)
-        assert Box.of_points(track.points[i]) == box
+        assert Box.of_points(track.landmarks[i]) == box
 
 
 def test_results_are_in_pixels_of_the_video_as_shown() -> None:
@@ -48,7 +48,7 @@ def test_results_are_in_pixels_of_the_video_as_shown() -> None:
     box = whole.boxes[0]
     assert box is not None
     assert half.boxes[0] == Box(*(2 * (edge + 0.5) - 0.5 for edge in box))
-    np.testing.assert_allclose(half.points, 2 * (whole.points + 0.5) - 0.5)
+    np.testing.assert_allclose(half.landmarks, 2 * (whole.landmarks + 0.5) - 0.5)
 
 
 def test_the_whole_image_is_searched_only_now_and_then() -> None:
@@ -67,9 +67,9 @@ def test_short_gaps_are_interpolated_and_long_ones_are_not() -> None:
     box = track.boxes[12]
     assert box is not None
     assert box.x0 == pytest.approx(40 + 12 - 15.5)
-    assert np.isfinite(track.points[12]).all()
-    assert np.isnan(track.points[20:27]).all()
-    assert track.people == 1
+    assert np.isfinite(track.landmarks[12]).all()
+    assert np.isnan(track.landmarks[20:27]).all()
+    assert track.faces == 1
 
 
 def test_a_face_that_appears_between_searches_is_followed_back() -> None:
@@ -86,14 +86,14 @@ def test_leaving_and_returning_elsewhere_is_the_same_person_when_nobody_else_is_
     world: World = [[("red", 30, 60, 30)] for _ in range(20)] + [[] for _ in range(60)]
     world += [[("red", 130, 60, 30)] for _ in range(20)]
     track = follow(world)
-    assert track.people == 1
+    assert track.faces == 1
     assert track.states == ("tracked",) * 20 + ("none",) * 60 + ("tracked",) * 20
 
 
 def test_of_two_faces_the_larger_is_followed() -> None:
     world: World = [[("green", 30, 60, 20), ("red", 110, 60, 40)] for _ in range(20)]
     track = follow(world)
-    assert track.people == 2
+    assert track.faces == 2
     assert set(colours(world, track)) == {"red"}
 
 
@@ -108,14 +108,14 @@ def test_when_the_main_face_leaves_the_other_is_not_taken_for_it() -> None:
     world: World = [both] * 40 + [both[:1]] * 60 + [both] * 20
     track = follow(world)
     assert colours(world, track) == ["red"] * 40 + [None] * 60 + ["red"] * 20
-    assert track.people == 2
+    assert track.faces == 2
 
 
 def test_a_stranger_far_away_just_after_a_loss_is_somebody_else() -> None:
     world: World = [[("red", 30, 60, 36)]] * 30 + [[("green", 135, 30, 30)]] * 20
     track = follow(world)
     assert colours(world, track) == ["red"] * 30 + [None] * 20
-    assert track.people == 2
+    assert track.faces == 2
 
 
 def test_crossing_faces_stay_apart_or_are_given_up_but_never_swapped() -> None:
@@ -135,7 +135,7 @@ def test_whatever_the_gaps_states_boxes_and_points_agree(gaps: list[tuple[int, i
     track = follow(world)
     assert len(track) == 60
     for i, (state, box) in enumerate(zip(track.states, track.boxes, strict=True)):
-        assert (box is None) == (state == "none") == bool(np.isnan(track.points[i]).any())
+        assert (box is None) == (state == "none") == bool(np.isnan(track.landmarks[i]).any())
         # Every five frames are searched once, and what is found is followed both ways.
         if all(world[j] for j in range(max(0, i - 4), i + 1)) and i >= 4:
             assert state == "tracked"
@@ -150,7 +150,7 @@ def test_whatever_the_gaps_states_boxes_and_points_agree(gaps: list[tuple[int, i
 def test_no_face_at_all() -> None:
     track = follow([[] for _ in range(7)])
     assert track.states == ("none",) * 7
-    assert track.people == 0
+    assert track.faces == 0
     assert not track.found.any()
 
 
@@ -166,4 +166,4 @@ def test_a_rendered_face_with_dlib() -> None:
     # Following adds nothing to what a fresh search finds.
     fresh = landmarker.detect(images[count // 2])[0]
     side = fresh.box.side
-    assert np.abs(track.points[count // 2] - fresh.points).mean() < 0.02 * side
+    assert np.abs(track.landmarks[count // 2] - fresh.landmarks).mean() < 0.02 * side

@@ -63,7 +63,7 @@ def test_a_picture_that_changes_its_shape_is_not_squeezed(tmp_path: Path) -> Non
     path.write_bytes(part("a.ts", 120, 160) + part("b.ts", 160, 120))
     video = open_video(path)
     track = track_face(video.frames(), Squares(), scale=video.scale)
-    assert (len(track), track.found.all(), track.people, len(track.shape_changes)) == (40, True, 1, 1)
+    assert (len(track), track.found.all(), track.faces, len(track.shape_changes)) == (40, True, 1, 1)
     assert (video.width, video.height) == (120, 160)
     first, last = track.boxes[0], track.boxes[-1]
     assert first is not None

@@ -128,7 +128,7 @@ class Store:
             fingerprint=hashlib.sha256(chosen.encode()).hexdigest(),
             keys=tuple(clip.key for clip in facts),
             videos=tuple(clip.video or clip.key for clip in facts),
-            people={place: name for name, place in number.items()},
+            subject_names={place: name for name, place in number.items()},
             exact=self.header.detector.name == EXACT,
             stores=frozenset([self.header.fingerprint]),
             groups={name: tuple(clip.groups.get(name, "") for clip in facts) for name in self.groupings()},

@@ -74,13 +74,13 @@ class ClipFacts(Spec):
 class StoredClip(NamedTuple):
     """A clip with what is known of it.
 
-    frames: (T, S, S, 3) uint8 RGB. points: (T, 68, 2) float32, landmarks in pixels of the frames, NaN without a face.
+    frames: (T, S, S, 3) uint8 RGB. landmarks: (T, 68, 2) float32, in pixels of the frames, NaN without a face.
     scores: (T,) float32, the detector's.
     """
 
     facts: ClipFacts
     frames: Frames
-    points: Points
+    landmarks: Points
     scores: Points
 
 

@@ -167,7 +167,7 @@ def _check_clip(clip: StoredClip, shape: list[int], keys: set[str]) -> None:
             f"Two clips of a shard have the key {clip.facts.key}.", "unique keys", "number the clips of each source"
         )
     keys.add(clip.facts.key)
-    frames, points, scores = clip.frames, clip.points, clip.scores
+    frames, points, scores = clip.frames, clip.landmarks, clip.scores
     if not any(shape) and frames.ndim == 4 and frames.size:
         shape[:] = frames.shape[:2]
     length, size = shape
@@ -184,7 +184,7 @@ def _check_clip(clip: StoredClip, shape: list[int], keys: set[str]) -> None:
 
 def _add(tar: tarfile.TarFile, clip: StoredClip, encoding: Encoding) -> ClipRecord:
     length, size = clip.frames.shape[:2]
-    arrays: dict[str, npt.NDArray[Any]] = {POINTS: clip.points, SCORES: clip.scores}
+    arrays: dict[str, npt.NDArray[Any]] = {POINTS: clip.landmarks, SCORES: clip.scores}
     if encoding == "raw":
         arrays[FRAMES] = clip.frames
     forms = array_forms(length, size)
@@ -208,7 +208,7 @@ def _add(tar: tarfile.TarFile, clip: StoredClip, encoding: Encoding) -> ClipReco
 def _summary(clip: StoredClip) -> ScoreSummary:
     known = clip.scores[np.isfinite(clip.scores)].astype(np.float64)
     return ScoreSummary(
-        faces=int(np.isfinite(clip.points).all(axis=(1, 2)).sum()),
+        faces=int(np.isfinite(clip.landmarks).all(axis=(1, 2)).sum()),
         lowest=float(known.min()) if len(known) else None,
         mean=float(known.mean()) if len(known) else None,
     )

@@ -23,10 +23,10 @@ U, V, BASE_X, BASE_Y, BASE_Z, LIP, INSIDE, OCCLUSION = range(8)
 
 
 @dataclass(frozen=True)
-class Person:
+class Character:
     """One subject; vertices are those of the head, then hair, then glasses."""
 
-    identity: int
+    subject: int
     family: HeadFamily
     head: Head
     traits: Traits
@@ -47,15 +47,15 @@ class Person:
 
 
 @lru_cache(maxsize=8)
-def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> Person:
+def build_character(seed: int, subject: int, family: HeadFamily | None = None) -> Character:
     """Build a subject, determined by the arguments alone; the default family is ``makehuman()``."""
     family = family or makehuman()
     head = family.head
-    rng, traits = _first_draws(seed, identity, family)
+    rng, traits = _first_draws(seed, subject, family)
     shape = _centred(head, head.base + family.draw_shape(traits, rng))
     if family.variety:
         # A separate stream, so that everything else about a subject is the same as without variety.
-        own = np.random.default_rng(np.random.SeedSequence([seed, identity, 4, *family.stream]))
+        own = np.random.default_rng(np.random.SeedSequence([seed, subject, 4, *family.stream]))
         shape = own_features(head, shape, family.variety, own)
         head = own_units(head, family.variety, own)
     skin, rest, style = family.draw_skin(traits, rng), draw_rest(rng), draw_style(traits, rng)
@@ -69,8 +69,8 @@ def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> 
     strands = np.exp(rng.uniform(0.15, 0.4) * cloud(rng, 2.5, 2, 256, 48, stretch=6.0)) * np.exp(
         0.15 * cloud(rng, 16, 2, 256, 48)
     )
-    return Person(
-        identity=identity,
+    return Character(
+        subject=subject,
         family=family,
         head=head,
         traits=traits,
@@ -91,9 +91,9 @@ def build_person(seed: int, identity: int, family: HeadFamily | None = None) -> 
     )
 
 
-def person_groups(seed: int, identity: int, family: HeadFamily) -> dict[str, str]:
+def subject_groups(seed: int, subject: int, family: HeadFamily) -> dict[str, str]:
     """Return the sex, age and skin groups of a subject, for metrics per group."""
-    _, traits = _first_draws(seed, identity, family)
+    _, traits = _first_draws(seed, subject, family)
     thirds = {"age": ("young", "middle", "old"), "skin": ("light", "medium", "dark")}
     drawn = {"age": traits.age, "skin": traits.skin_tone}
     return {
@@ -102,8 +102,8 @@ def person_groups(seed: int, identity: int, family: HeadFamily) -> dict[str, str
     }
 
 
-def _first_draws(seed: int, identity: int, family: HeadFamily) -> tuple[np.random.Generator, Traits]:
-    rng = np.random.default_rng(np.random.SeedSequence([seed, identity, 1, *family.stream]))
+def _first_draws(seed: int, subject: int, family: HeadFamily) -> tuple[np.random.Generator, Traits]:
+    rng = np.random.default_rng(np.random.SeedSequence([seed, subject, 1, *family.stream]))
     return rng, draw_traits(rng)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 import fer_zoo.synth
+from fer_zoo.synth.character import build_character, subject_groups
 from fer_zoo.synth.family import makehuman
 from fer_zoo.synth.head import draw_traits, load_head
-from fer_zoo.synth.person import build_person, person_groups
 
 DATA = Path(fer_zoo.synth.__file__).parent / "data"
 
@@ -31,7 +31,7 @@ def test_offsets_add_up():
 
 
 def test_subjects_differ_in_shape_tone_and_hair():
-    people = [build_person(0, k) for k in range(30)]
+    people = [build_character(0, k) for k in range(30)]
     assert len({p.style for p in people}) >= 4
     tones = [p.traits.skin_tone for p in people]
     assert min(tones) < 0.25
@@ -52,8 +52,8 @@ def test_skin_tone_is_independent_of_shape():
 
 def test_groups_match_the_subject():
     """They are computed without building the subject, so both must use the same random numbers."""
-    for identity in range(12):
-        traits, told = build_person(0, identity).traits, person_groups(0, identity, makehuman())
+    for subject in range(12):
+        traits, told = build_character(0, subject).traits, subject_groups(0, subject, makehuman())
         assert told["sex"] == ("male" if traits.sex >= 0.5 else "female")
         assert told["age"] == ("old" if traits.age >= 2 / 3 else "young" if traits.age < 1 / 3 else "middle")
         assert told["skin"] == (
@@ -61,7 +61,7 @@ def test_groups_match_the_subject():
         )
 
 
-def test_person_does_not_depend_on_cache():
-    first = build_person(0, 11).shape.copy()
-    build_person.cache_clear()
-    assert (build_person(0, 11).shape == first).all()
+def test_character_does_not_depend_on_cache():
+    first = build_character(0, 11).shape.copy()
+    build_character.cache_clear()
+    assert (build_character(0, 11).shape == first).all()
