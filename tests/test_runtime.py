@@ -94,6 +94,7 @@ def test_devices_agree_with_the_cpu(name: str, device: str) -> None:
     torch.testing.assert_close(got.cpu(), wanted, atol=1e-2, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
     """DistributedDataParallel over gloo, half the batch each; no batch norm, whose statistics are per process."""
     with socket.socket() as free:

@@ -31,6 +31,7 @@ def count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
+@pytest.mark.slow
 def test_contract() -> None:
     check_backbone("incres3d_deep_tiny")
 

@@ -69,6 +69,7 @@ def empty() -> IncRes3DV2:
     return backbone.to_empty(device="cpu").eval()
 
 
+@pytest.mark.slow
 def test_contract() -> None:
     check_backbone("incres3d_v2_tiny")
 

@@ -55,6 +55,7 @@ def test_contract(name: str) -> None:
     check_backbone(f"timm/{name}", size=32, frames=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "shape"), [(name, *facts) for name, facts in REAL.items()])
 def test_real_models(name: str, size: int, shape: tuple[int, int, int]) -> None:
     backbone = encoder(name, size)

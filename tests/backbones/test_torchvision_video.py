@@ -101,6 +101,7 @@ def test_features_are_torchvisions(name: str) -> None:
     torch.testing.assert_close(features, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fourth_channel_initially_has_no_effect(name: str) -> None:
     three, four, clip = backbone_of(name), backbone_of(name, 4), clip_of(10, 32, 4)
@@ -138,6 +139,7 @@ def test_steps_of_transformers_are_centred_on_their_patches(name: str, patches: 
     assert backbone(clip_of(10, 32)).shape[2] == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_is_centred_on_a_frame_of_the_clip(name: str) -> None:
     with torch.device("meta"):
@@ -164,6 +166,7 @@ def test_swin_responds_most_to_the_frames_of_its_patch() -> None:
             assert int(change.argmax()) == frame // 2
 
 
+@pytest.mark.slow
 def test_a_clip_too_small_for_s3d_is_an_error() -> None:
     with pytest.raises(InputError, match=r"16 frames of 16 x 16[\s\S]*\n  Accepted: .*\n  What to do: "):
         create_model("s3d_mean", size=16, frames=16)

@@ -105,6 +105,7 @@ def test_other_landmarkers_and_their_errors(tmp_path: Path, capsys: pytest.Captu
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_rendered_face_through_dlib_and_a_real_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     landmarker = dlib_or_skip()
     recipe = load_recipe("quickstart")

@@ -39,6 +39,7 @@ def test_a_worker_that_dies() -> None:
         list(spread(square, [99, 1], 2))
 
 
+@pytest.mark.slow
 def test_a_killed_parent_leaves_no_worker(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -99,6 +100,7 @@ def members(session: int, command: str) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_parent_killed_before_its_workers_have_imported_leaves_none(tmp_path: Path) -> None:
     parent, workers = started(tmp_path, "if __name__ != '__main__':\n    time.sleep(60)  # a slow import")

@@ -182,6 +182,7 @@ def read_all(store: Store, queue: multiprocessing.Queue[list[int]]) -> None:
     queue.put(backwards[::-1])
 
 
+@pytest.mark.slow
 def test_two_processes_read_at_once(tmp_path: Path) -> None:
     store = small_store(tmp_path)
     wanted = [int(clip(number).frames.sum()) for number in range(12)]

@@ -114,6 +114,7 @@ def test_clips_in_memory_are_those_of_the_cache(rendered: Path) -> None:
     assert [cached.key(clip) for clip in every] == [made.key(clip) for clip in every]
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(rendered: Path, tmp_path: Path) -> None:
     synthetic.synthmh(request(tmp_path, workers=2))
     (one,), (two,) = folders(rendered), folders(tmp_path)

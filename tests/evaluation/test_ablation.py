@@ -223,6 +223,7 @@ def test_stopped_at_any_moment_and_started_again_it_ends_the_same(
     assert left(tmp_path) == left(whole)
 
 
+@pytest.mark.slow
 def test_trainings_leave_when_their_runner_is_gone(tmp_path: Path, runner: subprocess.Popen[bytes]) -> None:
     folder = tmp_path / cells()[0].folder
     behave(tmp_path, sleep=60)

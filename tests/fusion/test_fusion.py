@@ -112,6 +112,7 @@ def test_frames_that_no_step_is_centred_on_do_not_matter(name: str, options: dic
         assert same == (frame in (0, 9) and FUSIONS.get(name).defaults["site"] in ("residual", "features"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.filterwarnings("ignore:The tensor attributes .*_flat_weights")  # by torch's exporter, of torch's GRU
 def test_compile_and_export(name: str) -> None:

@@ -41,6 +41,7 @@ def test_an_amount_out_of_range_is_an_error(amount: float) -> None:
         varied(makehuman(), amount)
 
 
+@pytest.mark.slow
 def test_features_at_rest_vary_more() -> None:
     plain, more = (np.array([slopes(character) for character in people(amount)]).std(axis=0) for amount in (0.0, 1.0))
     assert (more > 1.3 * plain).all(), (plain, more)

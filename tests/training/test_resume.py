@@ -46,6 +46,7 @@ def test_stopped_and_resumed_is_bit_for_bit_the_same(
     assert result.test == whole[1].test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [ALL, PLAIN], ids=["all", "plain"])
 def test_so_it_is_with_every_option(tmp_path: Path, options: dict[str, object]) -> None:
     recipe = toy_faces.recipe(**{"epochs": 2, **options})
@@ -57,7 +58,11 @@ def test_so_it_is_with_every_option(tmp_path: Path, options: dict[str, object]) 
 
 @pytest.mark.parametrize(
     ("step", "options"),
-    [(7, {}), (2, {**ALL, "epochs": 2}), (3, {"pretrain": True, "epochs": 1, "precision": "bf16"})],
+    [
+        (7, {}),
+        pytest.param(2, {**ALL, "epochs": 2}, marks=pytest.mark.slow),
+        pytest.param(3, {"pretrain": True, "epochs": 1, "precision": "bf16"}, marks=pytest.mark.slow),
+    ],
     ids=["plain", "all options", "in the frames stage"],
 )
 def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path, step: int, options: dict[str, Any]) -> None:
@@ -88,6 +93,7 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path, step: int, o
     assert {path.name for path in killed.rglob(".*")} == {".mine.tmp", run_folder.LOCK}
 
 
+@pytest.mark.slow
 def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
     """Stopped in the frames stage, then in the clips stage; a stage cut short must not pass for a finished one."""
     recipe = toy_faces.recipe(pretrain=True)

@@ -32,6 +32,7 @@ from fer_zoo.training.step import train_step
 from fer_zoo.weights import load_weights, read_folder
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path: Path) -> None:
     # Colour is the toy's label, so colour is left alone. Three seeds all reached 100 %.
     calm = {"grey": 0, "colour": 0, "erase": 0, "compress": 0, "lowres": 0}

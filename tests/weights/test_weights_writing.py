@@ -21,6 +21,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_identical_runs_give_identical_bytes(tmp_path: Path) -> None:
     """In processes that order their sets and dictionaries otherwise."""
     code = "import sys; from test_weights_writing import write_both; write_both(sys.argv[1])"
