@@ -61,8 +61,8 @@ def _rendered(recipe: Recipe | None, changes: Mapping[str, Any]) -> RenderSpec:
     if recipe is None:
         return _changed(RenderSpec, {}, changes)
     data = recipe.data
-    wanted = {"labels": recipe.model.labels, "takes": data.takes, "canvas": data.canvas, **_clip(recipe)}
-    spec = _changed(RenderSpec, wanted, changes)
+    required = {"labels": recipe.model.labels, "takes": data.takes, "canvas": data.canvas, **_clip(recipe)}
+    spec = _changed(RenderSpec, required, changes)
     if "canvas" in changes:
         return spec
     # The recipe's crop must have as many pixels as the network takes.
@@ -80,8 +80,8 @@ def _cut(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> Cut
     # Upright frames serve recipes of either alignment, and the margin leaves room to turn them.
     margin = max(CutSpec().margin, math.ceil(upright_margin(crop) * 100) / 100)
     made = {"crop": crop.model_copy(update={"align": "box"}), "margin": margin}
-    wanted = {**own, **_clip(recipe), **made, "detector": recipe.model.input.landmarks.detector}
-    spec = _changed(CutSpec, wanted, changes)
+    required = {**own, **_clip(recipe), **made, "detector": recipe.model.input.landmarks.detector}
+    spec = _changed(CutSpec, required, changes)
     if "canvas" in changes:
         return spec
     # The recipe's crop, without the margin round it, has as many pixels as the network takes.
@@ -99,11 +99,11 @@ def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str
         crop, detector = spec.crop, ComponentSpec(name=EXACT)
     else:
         crop, detector = spec.stored_crop, spec.detector
-    wanted = recipe.model.input
+    required = recipe.model.input
     if recipe.data.any_fps:
-        wanted = wanted.model_copy(update={"fps": spec.fps})
+        required = required.model_copy(update={"fps": spec.fps})
     made = Kind(crop, spec.canvas, spec.frames, spec.fps, detector)
-    problems = differences(made, wanted, wanted.landmarks.detector)
+    problems = differences(made, required, required.landmarks.detector)
     if not problems:
         return
     own = {"crop", "margin", "canvas", "frames", "fps", "detector"}
@@ -118,9 +118,9 @@ def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str
     )
 
 
-def _changed(kind: type[S], wanted: Mapping[str, Any], changes: Mapping[str, Any]) -> S:
-    """The settings `wanted`, with `changes` by dotted key."""
-    settings = kind.checked(wanted).model_dump()
+def _changed(kind: type[S], required: Mapping[str, Any], changes: Mapping[str, Any]) -> S:
+    """The settings `required`, with `changes` by dotted key."""
+    settings = kind.checked(required).model_dump()
     for key, value in changes.items():
         *above, last = key.split(".")
         place: Any = settings

@@ -13,7 +13,7 @@ from fer_zoo.specs import TERMS
 def provenance(datasets: Sequence[str]) -> dict[str, object]:
     """Join what datasets state of themselves; the result has the keys `TERMS` of a weights card.
 
-    One dataset gives its facts as they are. Of several each text follows its dataset's name in brackets, or is told
+    One dataset gives its facts as they are. Of several each text follows its dataset's name in brackets, or is given
     once where it is the same for all; `synthetic` is true if all are. `share_weights` is the strictest: "no" if one
     says so, else "unknown" if one does, with the names of those.
 
@@ -24,11 +24,11 @@ def provenance(datasets: Sequence[str]) -> dict[str, object]:
     facts = {name: DATASETS.get(name).defaults for name in datasets}
     if not facts:
         raise OptionError("No dataset is named.", "those that the weights were trained on", "name at least one")
-    said = {term: {name: stated[term] for name, stated in facts.items()} for term in TERMS}
-    answers, synthetic = said.pop("share_weights"), said.pop("synthetic")
+    stated_terms = {term: {name: own[term] for name, own in facts.items()} for term in TERMS}
+    permissions, synthetic = stated_terms.pop("share_weights"), stated_terms.pop("synthetic")
     return {
-        **{term: _joined(texts) for term, texts in said.items()},
-        "share_weights": _strictest(answers) if len(answers) > 1 else _joined(answers),
+        **{term: _joined(texts) for term, texts in stated_terms.items()},
+        "share_weights": _strictest(permissions) if len(permissions) > 1 else _joined(permissions),
         "synthetic": all(synthetic.values()),
     }
 
@@ -39,11 +39,11 @@ def _joined(texts: Mapping[str, str]) -> str:
     return " ".join(f"[{name}] {text}" for name, text in texts.items())
 
 
-def _strictest(answers: Mapping[str, str]) -> str:
+def _strictest(permissions: Mapping[str, str]) -> str:
     for verdict in ("no", "unknown", "yes"):
         # "no", or "no: because ...", or "no, because ..."
-        those = {name: text for name, text in answers.items() if re.match(rf"{verdict}\b", text)}
-        if those:
+        matching = {name: text for name, text in permissions.items() if re.match(rf"{verdict}\b", text)}
+        if matching:
             break
-    reasons = {name: text.removeprefix(verdict).lstrip(" ,:;") for name, text in those.items()}
-    return f"{verdict}: " + "; ".join(f"{name} ({why})" if why else name for name, why in reasons.items())
+    reasons = {name: text.removeprefix(verdict).lstrip(" ,:;") for name, text in matching.items()}
+    return f"{verdict}: " + "; ".join(f"{name} ({reason})" if reason else name for name, reason in reasons.items())

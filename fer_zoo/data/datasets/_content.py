@@ -1,6 +1,6 @@
 """Clips that are there twice: under one name or several, with one label or contradicting ones.
 
-Whether files hold the same is told by their sizes, and where those are equal by a checksum of their beginnings and
+Whether files hold the same is decided by their sizes, and where those are equal by a checksum of their beginnings and
 ends: whole videos would take too long.
 """
 
@@ -31,7 +31,7 @@ class Named(NamedTuple):
 def without_doubles(found: Iterable[Named], root: Path, problems: list[str]) -> Iterator[Source]:
     """Yield the sources without those that hold frames of another under another label or subject, nor repetitions.
 
-    Of sources that contradict each other all are left out, since nobody knows which is right. Of the same frames under
+    Of sources that contradict each other all are left out, since it is unknown which is right. Of the same frames under
     one label and subject the first stays. Other stretches of one file may be of anybody. Each becomes a problem.
     """
     named = list(found)
@@ -53,8 +53,8 @@ def _doubles(group: Sequence[Named], problems: list[str]) -> set[int]:
         doubt = "" if of_one_file else " (probably the same under two names)"
         if _claim(one) != _claim(other):
             if not {id(one), id(other)} <= against:  # each is named once, not each pair: there may be very many
-                told = f"{_told(one)}, but {_told(other)}{doubt}"
-                problems.append(f"{one.name} and {other.name}: {told}; both are left out")
+                conflict = f"{_description(one)}, but {_description(other)}{doubt}"
+                problems.append(f"{one.name} and {other.name}: {conflict}; both are left out")
             against |= {id(one), id(other)}
         elif id(one) not in again and (not of_one_file or one.source.frames == other.source.frames):
             again.add(id(other))
@@ -81,7 +81,7 @@ def _frames(entry: Named) -> tuple[float, float]:
     return entry.source.frames or (0, math.inf)
 
 
-def _told(entry: Named) -> str:
+def _description(entry: Named) -> str:
     source = entry.source
     frames = f"frames {source.frames[0]} to {source.frames[1]} of " if source.frames else ""
     shown = source.files[0] if len(source.files) == 1 else source.files[0].parent

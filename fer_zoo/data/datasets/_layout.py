@@ -1,7 +1,7 @@
 """What the readers of databases share: folders under several spellings, visible files, text of any encoding, counts.
 
 A reader raises InputError where the layout itself is missing; what is odd about one clip becomes a line of its list of
-problems, and the walk goes on. Paths that are returned start with the path that was given; those of a source must be
+problems, and reading continues. Paths that are returned start with the path that was given; those of a source must be
 made relative to the root.
 """
 

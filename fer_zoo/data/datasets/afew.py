@@ -23,7 +23,7 @@ _LABELS = {
     "fear": 81 + 46,
 }
 _EXPECTED = {"clips": 1154, **_LABELS, "official train": 773, "official test": 381}
-# Labels of its test clips are not public: published work is judged on the validation clips.
+# Labels of its test clips are not public: published work is evaluated on the validation clips.
 _PARTS = {"train": "train", "val": "test"}
 _FOLDERS = {"train": ("Train_AFEW", "Train"), "val": ("Val_AFEW", "Val")}
 

@@ -1,4 +1,4 @@
-"""CREMA-D: 91 actors, twelve sentences in six emotions; all is told by the file names."""
+"""CREMA-D: 91 actors, twelve sentences in six emotions; the file names state everything."""
 
 from __future__ import annotations
 

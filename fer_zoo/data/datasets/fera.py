@@ -123,7 +123,7 @@ def _videos(root: Path) -> list[Path]:
 
 
 def _by_name(root: Path, videos: list[Path]) -> dict[str, list[Path]]:
-    """All that a line may call a video: path, path without suffix, name, name without suffix; in small letters."""
+    """Videos by every accepted name: path, path without suffix, name, name without suffix; lowercase."""
     named: dict[str, list[Path]] = defaultdict(list)
     for video in videos:
         path = video.relative_to(root)

@@ -43,7 +43,7 @@ _EXPECTED = {"clips": 38935, **_LABELS, f"{_SPLIT} train": 31088, f"{_SPLIT} tes
 def ferv39k(root: Path) -> Reader:
     """FERV39k, `2_ClipsforFaceCrop/<Scene>/<Emotion>/<####>/` and `4_setups/All_scenes/{train,test}_All.csv`.
 
-    Lists have a clip and a word a line and no header. Rows that cannot be read, words outside the seven, clips in both
+    Lists have a clip and a word per line, no header. Rows that cannot be read, words outside the seven, clips in both
     lists, clips whose folder has another emotion and clips without pictures become problems.
 
     Raises (from `sources` and `check`):

@@ -39,8 +39,8 @@ def folder(
 ) -> Reader:
     """Clips as `<label>/<video>` or `<label>/<folder of pictures>`.
 
-    Labels are any of your own; where all are usual words of emotions ("angry"), they become those of `LABELS`. What is
-    a video is asked of FFmpeg. Files that are no clip, folders that hold none and, with subject=prefix, names without a
+    Labels are any of your own; where all are usual words of emotions ("angry"), they become those of `LABELS`. FFmpeg
+    decides what is a video. Files that are no clip, folders that hold none and, with subject=prefix, names without a
     subject become problems; what they concern is left out. So are clips with the same size, beginning and end under
     different labels or subjects, all of them; under one, all but the first.
 

@@ -53,12 +53,12 @@ _LISTS = tuple(
 def mafw(root: Path, *, pictures: str = "clips") -> Reader:
     """MAFW, `data/clips/#####.mp4` and `split/single/no_caption/set_k/{train,test}.txt`, k = 1 to 5.
 
-    Lists have a clip and a word a line; those with captions (`single/with_caption`, partly in GB encoding) are read
+    Lists have a clip and a word per line; those with captions (`single/with_caption`, partly in GB encoding) are read
     where there are no others. Rows that cannot be read, words outside the eleven (compound ones too), clips with two
     labels and clips that are not there become problems.
 
     Args:
-        pictures: folder with the clips: `clips` (videos), or `frames`, `faces`, ... (a folder of pictures a clip).
+        pictures: folder with the clips: `clips` (videos), or `frames`, `faces`, ... (one folder of pictures per clip).
 
     Raises (from `sources` and `check`):
         InputError: the clips or the lists are not there.

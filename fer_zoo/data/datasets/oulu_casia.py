@@ -34,7 +34,7 @@ def oulu_casia(
 ) -> Reader:
     """Oulu-CASIA, `OriginalImg/VL/Strong/P001/Anger/000.jpeg` or `Oulu_CASIA_NIR_VIS/VL/...`: one camera, one light.
 
-    The takes of one person under several lights and cameras are alike, so one `spectrum` (VL: visible, NI: near
+    The takes of one subject under several lights and cameras are alike, so one `spectrum` (VL: visible, NI: near
     infrared) and one `light` are read at a time. Each sequence ends at its peak (unverified, as in CK+), so its clip is
     the last of it: there is one of each sequence. Sequences without pictures and folders
     that are no subject or no expression become problems. The expected counts are common knowledge, not verified.
@@ -48,12 +48,12 @@ def oulu_casia(
 
 def _read(root: Path, spectrum: str, light: str, problems: list[str]) -> Iterator[Source]:
     spellings = [f"{base}{spectrum}/{light}" for base in _BASES]
-    for person in visible_folders(find_folder(root, spellings, "picture sequences of Oulu-CASIA")):
-        if not re.fullmatch(r"P\d{3}", person.name, re.IGNORECASE):
-            problems.append(f"{shown(person.name)}: not of the form P001; left out")
+    for subject_folder in visible_folders(find_folder(root, spellings, "picture sequences of Oulu-CASIA")):
+        if not re.fullmatch(r"P\d{3}", subject_folder.name, re.IGNORECASE):
+            problems.append(f"{shown(subject_folder.name)}: not of the form P001; left out")
             continue
-        subject = person.name.upper()
-        for folder in visible_folders(person):
+        subject = subject_folder.name.upper()
+        for folder in visible_folders(subject_folder):
             label = WORDS.get(folder.name.lower())
             if label not in _LABELS:
                 problems.append(f"{subject}: {unknown_word(folder.name, 'Oulu-CASIA')}; left out")

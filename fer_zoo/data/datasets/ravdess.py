@@ -1,4 +1,4 @@
-"""RAVDESS: 24 actors, two sentences spoken or sung in eight emotions; all is told by the file names."""
+"""RAVDESS: 24 actors, two sentences spoken or sung in eight emotions; the file names state everything."""
 
 from __future__ import annotations
 
