@@ -10,11 +10,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fer_zoo.data.sources import Difference, Source
+from fer_zoo.data.sources import Source
 from fer_zoo.data.subjects import folded, similar_subjects
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
@@ -140,16 +140,6 @@ def in_order(found: Iterable[Source], problems: list[str]) -> Iterator[Source]:
     problems[:] = map(shown, problems)
     sources = (unique[key] for key in sorted(unique))
     return iter([replace(source, subject=names.get(source.subject or "")) for source in sources])
-
-
-def differences(found: Mapping[str, int], expected: Mapping[str, int | None]) -> list[Difference]:
-    """Differences of counts: all names of `expected` that differ, then names that only `found` has; None fits all."""
-    known = [
-        Difference(what, found.get(what, 0), count)
-        for what, count in expected.items()
-        if count is not None and found.get(what, 0) != count
-    ]
-    return known + [Difference(what, count, 0) for what, count in found.items() if what not in expected and count]
 
 
 def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:

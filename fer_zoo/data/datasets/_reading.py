@@ -48,17 +48,17 @@ class Reader:
     Attributes:
         read: yields what is there, in any order, and appends what is odd to the list; raises InputError if the layout
             is not there.
-        expected: known counts by the names of `counts`; others are not compared.
-        remark: appended to the name of each difference.
-        compare: compares the sources with what is known; by default their counts with `expected`.
+        expected: known counts by the names of `counts` and `counted`, or all that are right; others are not compared.
+        remark: appended to the name of each difference from `expected`.
+        counted: what `read` counted beside the sources; all of it is compared.
         facts: what else made the labels; a store repeats it.
         problems: what was odd in the latest `sources()`, one line each.
     """
 
     read: Callable[[list[str]], Iterable[Source]]
-    expected: Mapping[str, int] = field(default_factory=dict)
+    expected: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
     remark: str = ""
-    compare: Callable[[Sequence[Source]], Sequence[Difference]] | None = None
+    counted: Counter[str] = field(default_factory=Counter)
     facts: Mapping[str, object] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -69,18 +69,18 @@ class Reader:
             InputError: the layout is not there.
         """
         self.problems = []
+        self.counted.clear()
         return iter(list(in_order(self.read(self.problems), self.problems)))
 
     def check(self, sources: Sequence[Source]) -> Sequence[Difference]:
         """Compare the sources with what is known of the database."""
-        if self.compare:
-            return self.compare(sources)
-        found = counts(sources)
-        return [
-            Difference(what + self.remark, found[what], count)
-            for what, count in self.expected.items()
-            if found[what] != count
-        ]
+        found, differing = counts(sources) + self.counted, []
+        for what in dict.fromkeys((*self.expected, *self.counted)):
+            right, count = self.expected.get(what, 0), found[what]
+            nearest = right if isinstance(right, int) else min(right, key=lambda n: abs(n - count))
+            if nearest != count:
+                differing.append(Difference(what + self.remark * (what in self.expected), count, nearest))
+        return differing
 
 
 def counts(sources: Iterable[Source]) -> Counter[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, optional_folder, safe_key, visible_folders
@@ -48,23 +47,23 @@ def afew(root: Path) -> Reader:
     Raises (from `sources` and `check`):
         InputError: neither part is there.
     """
-    return Reader(partial(_read, root), _EXPECTED)
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        folders = {part: optional_folder(root, spellings) for part, spellings in _FOLDERS.items()}
+        if not any(folders.values()):
+            find_folder(root, [name for names in _FOLDERS.values() for name in names], "clips of AFEW")
+        for part, folder in folders.items():
+            if folder is None:
+                problems.append(f"no {_FOLDERS[part][0]}: the {part} part is left out")
+                continue
+            for emotion in visible_folders(folder):
+                label = WORDS.get(emotion.name.lower())
+                if label in _LABELS:
+                    yield from _clips(root, emotion, part, label, problems)
+                elif not emotion.name.lower().startswith("alignedfaces"):
+                    problems.append(f"{folder.name}: {unknown_word(emotion.name, 'AFEW')}; left out")
 
-def _read(root: Path, problems: list[str]) -> Iterator[Source]:
-    folders = {part: optional_folder(root, spellings) for part, spellings in _FOLDERS.items()}
-    if not any(folders.values()):
-        find_folder(root, [name for names in _FOLDERS.values() for name in names], "clips of AFEW")
-    for part, folder in folders.items():
-        if folder is None:
-            problems.append(f"no {_FOLDERS[part][0]}: the {part} part is left out")
-            continue
-        for emotion in visible_folders(folder):
-            label = WORDS.get(emotion.name.lower())
-            if label in _LABELS:
-                yield from _clips(root, emotion, part, label, problems)
-            elif not emotion.name.lower().startswith("alignedfaces"):
-                problems.append(f"{folder.name}: {unknown_word(emotion.name, 'AFEW')}; left out")
+    return Reader(read, _EXPECTED)
 
 
 def _clips(root: Path, emotion: Path, part: str, label: str, problems: list[str]) -> Iterator[Source]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from fer_zoo.data.datasets._layout import (
-    differences,
     find_folder,
     optional_folder,
     read_text,
@@ -20,7 +18,7 @@ from fer_zoo.data.datasets._layout import (
     visible_folders,
 )
 from fer_zoo.data.datasets._reading import Reader
-from fer_zoo.data.sources import Difference, Source
+from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
 
@@ -36,9 +34,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 CODES = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness", 7: "surprise"}
 # Labelled sequences; counted from a public list of them.
 EXPECTED = {"anger": 45, "contempt": 18, "disgust": 59, "fear": 25, "happiness": 69, "sadness": 28, "surprise": 83}
-_SUBJECTS = 118
-# From general knowledge: not confirmed by any file read for this reader.
-_ALL_SEQUENCES, _ALL_SUBJECTS = 593, 123
+_SEQUENCES, _SUBJECTS = (f"{what}, labelled or not (expected number unverified)" for what in ("sequences", "subjects"))
 
 
 @register_dataset(
@@ -69,36 +65,42 @@ def ckplus(
     Raises (from `sources` and `check`):
         InputError: the folder of the pictures or that of the emotions is not there.
     """
-    return Reader(partial(_read, root, frames, contempt, fps), compare=partial(_compare, root, contempt))
+    counted = Counter[str]()
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        images = find_folder(root, IMAGE_FOLDERS, "image sequences of CK+")
+        emotions = find_folder(root, EMOTION_FOLDERS, "emotion labels of CK+")
+        in_all = {path.name.upper(): len(visible_folders(path)) for path in visible_folders(images)}
+        counted.update({_SEQUENCES: sum(in_all.values()), _SUBJECTS: len(in_all)})
+        left_out = 0
+        for sequence in (inner for subject in visible_folders(emotions) for inner in visible_folders(subject)):
+            name = f"{sequence.parent.name}/{sequence.name}"
+            try:
+                label = _label(sequence)
+                if label == "contempt" and not contempt:
+                    left_out += 1
+                elif label is not None:
+                    pictures = _pictures(images, sequence, name, problems)
+                    yield Source(
+                        key=safe_key(sequence.parent.name.upper(), sequence.name),
+                        files=tuple(picture.relative_to(root) for picture in pictures),
+                        label=label,
+                        subject=sequence.parent.name.upper(),
+                        frames=(max(0, len(pictures) - frames), len(pictures)),
+                        fps=fps,
+                    )
+            except InputError as error:
+                problems.append(f"{name}: {error.given}")
+        if left_out:
+            problems.append(f"{left_out} sequences of contempt are left out (contempt=False)")
 
-def _images(root: Path) -> Path:
-    return find_folder(root, IMAGE_FOLDERS, "image sequences of CK+")
-
-
-def _read(root: Path, frames: int, contempt: bool, fps: float, problems: list[str]) -> Iterator[Source]:
-    images, emotions = _images(root), find_folder(root, EMOTION_FOLDERS, "emotion labels of CK+")
-    left_out = 0
-    for sequence in (inner for subject in visible_folders(emotions) for inner in visible_folders(subject)):
-        name = f"{sequence.parent.name}/{sequence.name}"
-        try:
-            label = _label(sequence)
-            if label == "contempt" and not contempt:
-                left_out += 1
-            elif label is not None:
-                pictures = _pictures(images, sequence, name, problems)
-                yield Source(
-                    key=safe_key(sequence.parent.name.upper(), sequence.name),
-                    files=tuple(picture.relative_to(root) for picture in pictures),
-                    label=label,
-                    subject=sequence.parent.name.upper(),
-                    frames=(max(0, len(pictures) - frames), len(pictures)),
-                    fps=fps,
-                )
-        except InputError as error:
-            problems.append(f"{name}: {error.given}")
-    if left_out:
-        problems.append(f"{left_out} sequences of contempt are left out (contempt=False)")
+    expected = {
+        **{label: count for label, count in EXPECTED.items() if contempt or label != "contempt"},
+        **({"subjects": 118} if contempt else {}),  # that of the six classes is not known
+        # From general knowledge: not confirmed by any file read for this reader.
+        **{_SEQUENCES: 593, _SUBJECTS: 123},
+    }
+    return Reader(read, expected, counted=counted)
 
 
 def _pictures(images: Path, sequence: Path, name: str, problems: list[str]) -> list[Path]:
@@ -138,20 +140,3 @@ def _label(sequence: Path) -> str | None:
     if code not in CODES:
         raise InputError(f"code {code:g} is outside the map.", "a code from 1 to 7")
     return CODES[int(code)]
-
-
-def _compare(root: Path, contempt: bool, sources: Sequence[Source]) -> list[Difference]:
-    listed = {path.name.upper(): len(visible_folders(path)) for path in visible_folders(_images(root))}
-    found = {
-        **Counter(source.label for source in sources),
-        "subjects with labels": len({source.subject for source in sources}),
-        "sequences (expected number unverified)": sum(listed.values()),
-        "subjects (expected number unverified)": len(listed),
-    }
-    expected = {
-        **{label: count for label, count in EXPECTED.items() if contempt or label != "contempt"},
-        "subjects with labels": _SUBJECTS if contempt else None,  # that of the six classes is not known
-        "sequences (expected number unverified)": _ALL_SEQUENCES,
-        "subjects (expected number unverified)": _ALL_SUBJECTS,
-    }
-    return differences(found, expected)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder
@@ -51,28 +50,28 @@ def cremad(root: Path) -> Reader:
     Raises (from `sources` and `check`):
         InputError: no video is there, or VideoDemographics.csv is another table.
     """
-    return Reader(partial(_read, root), _EXPECTED)
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        groups = _groups(root)
 
-def _read(root: Path, problems: list[str]) -> Iterator[Source]:
-    groups = _groups(root)
+        def parse(file: Path) -> Source | str:
+            match = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", file.stem)
+            if match is None:
+                return "the name is not of the form actor_sentence_emotion_level"
+            actor, emotion = match[1], match[3]
+            if emotion not in _EMOTIONS:
+                return f"emotion code {emotion} is not one of {', '.join(_EMOTIONS)}"
+            if not _FIRST <= int(actor) <= _LAST:
+                return f"actor {actor} is not one of {_FIRST} to {_LAST}"
+            if _is_pointer(file):
+                return "a pointer of Git LFS in place of the video (run `git lfs pull`)"
+            fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
+            files, split = (file.relative_to(root),), fold_parts(fold, _FOLDS)
+            return Source(file.stem, files, _EMOTIONS[emotion], actor, split=split, groups=groups.get(actor, {}))
 
-    def parse(file: Path) -> Source | str:
-        match = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", file.stem)
-        if match is None:
-            return "the name is not of the form actor_sentence_emotion_level"
-        actor, emotion = match[1], match[3]
-        if emotion not in _EMOTIONS:
-            return f"emotion code {emotion} is not one of {', '.join(_EMOTIONS)}"
-        if not _FIRST <= int(actor) <= _LAST:
-            return f"actor {actor} is not one of {_FIRST} to {_LAST}"
-        if _is_pointer(file):
-            return "a pointer of Git LFS in place of the video (run `git lfs pull`)"
-        fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
-        files, split = (file.relative_to(root),), fold_parts(fold, _FOLDS)
-        return Source(file.stem, files, _EMOTIONS[emotion], actor, split=split, groups=groups.get(actor, {}))
+        return sift(_videos(root), parse, lambda file: shown(file.name), problems)
 
-    return sift(_videos(root), parse, lambda file: shown(file.name), problems)
+    return Reader(read, _EXPECTED)
 
 
 def _groups(root: Path) -> dict[str, dict[str, str]]:

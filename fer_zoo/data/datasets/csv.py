@@ -6,7 +6,6 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -76,40 +75,41 @@ def clips_csv(
     Raises (from `sources` and `check`):
         InputError: there is no such file, its header is wrong, or none of its rows can be used.
     """
-    return Reader(partial(_read, root, file, fps, tuple(name.lower() for name in groups)))
+    names = tuple(name.lower() for name in groups)
 
-
-def _read(root: Path, name: str, fps: float | None, groups: tuple[str, ...], problems: list[str]) -> Iterator[Source]:
-    file, table = root / name, _table(root, name, groups)
-    rows = [row for _, row in table.rows]
-    context = _Context(
-        root,
-        file.parent,
-        fps,
-        table.separator,
-        read_labels(row["label"] for row in rows),
-        range_columns(table.columns, rows, problems),
-        any(not is_empty(row["subject"]) for row in rows),
-    )
-    problems += context.labels.problems
-    good = []
-    for line, row in table.rows:
-        wrong: list[str] = []
-        source = _source(context, row, wrong)
-        if wrong or source is None:
-            problems.append(f"line {line}: {'; '.join(wrong)}")
-        else:
-            named = {grouping: row[grouping] for grouping in groups if row[grouping]}
-            good.append(Named(f"line {line}", replace(source, groups=named)))
-    single = list(without_doubles(good, root, problems))
-    if not single:
-        shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
-        raise InputError(
-            "\n    - ".join((f"{file} has no row that can be used.", *shortened)),
-            _ACCEPTED,
-            "correct the lines named above" if problems else "list the clips, one per line",
+    def read(problems: list[str]) -> Iterator[Source]:
+        table = _table(root, file, names)
+        rows = [row for _, row in table.rows]
+        context = _Context(
+            root,
+            (root / file).parent,
+            fps,
+            table.separator,
+            read_labels(row["label"] for row in rows),
+            range_columns(table.columns, rows, problems),
+            any(not is_empty(row["subject"]) for row in rows),
         )
-    yield from single
+        problems += context.labels.problems
+        good = []
+        for line, row in table.rows:
+            wrong: list[str] = []
+            source = _source(context, row, wrong)
+            if wrong or source is None:
+                problems.append(f"line {line}: {'; '.join(wrong)}")
+            else:
+                named = {grouping: row[grouping] for grouping in names if row[grouping]}
+                good.append(Named(f"line {line}", replace(source, groups=named)))
+        single = list(without_doubles(good, root, problems))
+        if not single:
+            shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
+            raise InputError(
+                "\n    - ".join((f"{root / file} has no row that can be used.", *shortened)),
+                _ACCEPTED,
+                "correct the lines named above" if problems else "list the clips, one per line",
+            )
+        yield from single
+
+    return Reader(read)
 
 
 class _Rows(NamedTuple):

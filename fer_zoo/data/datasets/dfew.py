@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, visible_files
@@ -43,20 +42,20 @@ def dfew(root: Path, *, pictures: str = _ALL_FRAMES) -> Reader:
     Raises (from `sources` and `check`):
         InputError: pictures or lists are not there, or a list does not count from where its name says.
     """
-    return Reader(partial(_read, root, pictures), _EXPECTED)
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        spellings = [f"Clip/{pictures}", pictures]
+        if pictures == _ALL_FRAMES:
+            spellings += ["single_label/data", "data_affine/single_label/data"]
+        folder = find_folder(root, spellings, "picture sequences of DFEW")
 
-def _read(root: Path, pictures: str, problems: list[str]) -> Iterator[Source]:
-    spellings = [f"Clip/{pictures}", pictures]
-    if pictures == _ALL_FRAMES:
-        spellings += ["single_label/data", "data_affine/single_label/data"]
-    folder = find_folder(root, spellings, "picture sequences of DFEW")
+        def files_of(clip: str) -> tuple[Path, ...]:
+            return pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
 
-    def files_of(clip: str) -> tuple[Path, ...]:
-        return pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
+        missing = f"clips of the lists without pictures in {folder.name}"
+        yield from listed(_rows(root, problems), files_of, problems, missing)
 
-    missing = f"clips of the lists without pictures in {folder.name}"
-    yield from listed(_rows(root, problems), files_of, problems, missing)
+    return Reader(read, _EXPECTED)
 
 
 def _rows(root: Path, problems: list[str]) -> Iterator[Row]:

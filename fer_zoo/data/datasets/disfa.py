@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +15,6 @@ from pydantic import Field
 
 from fer_zoo.data.datasets._emfacs import SHIPPED, EmotionRules, load_rules
 from fer_zoo.data.datasets._layout import (
-    differences,
     find_folder,
     fold_parts,
     read_text,
@@ -25,7 +24,7 @@ from fer_zoo.data.datasets._layout import (
 )
 from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.datasets._videos import visible_videos
-from fer_zoo.data.sources import Difference, Source
+from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import register_dataset
 
@@ -80,47 +79,36 @@ def disfa(
             f"units {', '.join(map(str, UNITS))}",
             "take them out of the rules",
         )
-    lengths = dict[str, int]()
-    return Reader(
-        partial(_read, root, camera, frames, table, lengths),
-        compare=partial(_compare, root, camera, lengths),
-        facts={"rules_version": table.version, "rules_sha256": table.fingerprint},
-    )
+    counted = Counter[str]()
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        labels, videos = _label_folder(root), _videos(root, camera)
+        for subject, (_, *others) in videos.items():
+            counted[f"videos of {subject}"] = 1
+            problems += [f"{subject}: a second video, {file.name}, is left out" for file in others]
+        for folder in visible_folders(labels):
+            subject = folder.name.upper()
+            coded = _intensities(folder, problems)
+            if coded is None:
+                continue
+            counted[f"label rows of {subject}"] = len(coded)
+            if subject not in videos:
+                problems.append(f"{subject}: no video of the {camera} camera; left out")
+                continue
+            for label, first in _clips(coded, frames, table):
+                yield Source(
+                    key=safe_key(subject, f"{first:05d}"),
+                    files=(videos[subject][0].relative_to(root),),
+                    label=label,
+                    subject=subject,
+                    frames=(first, first + frames),
+                    split=_fold(subject),
+                )
 
-def _read(
-    root: Path, camera: str, frames: int, rules: EmotionRules, lengths: dict[str, int], problems: list[str]
-) -> Iterator[Source]:
-    """Yield the clips; `lengths` gets the labelled frames of each subject, 0 where its labels cannot be read."""
-    lengths.clear()
-    labels, videos = _label_folder(root), _videos(root, camera)
-    for subject, (_, *others) in videos.items():
-        problems += [f"{subject}: a second video, {file.name}, is left out" for file in others]
-    for folder in visible_folders(labels):
-        subject = folder.name.upper()
-        coded = _intensities(folder, problems)
-        lengths[subject] = 0 if coded is None else len(coded)
-        if coded is None:
-            continue
-        if subject not in videos:
-            problems.append(f"{subject}: no video of the {camera} camera; left out")
-            continue
-        for label, first in _clips(coded, frames, rules):
-            yield Source(
-                key=safe_key(subject, f"{first:05d}"),
-                files=(videos[subject][0].relative_to(root),),
-                label=label,
-                subject=subject,
-                frames=(first, first + frames),
-                split=_fold(subject),
-            )
-
-
-def _compare(root: Path, camera: str, lengths: Mapping[str, int], _: Sequence[Source]) -> list[Difference]:
-    videos = _videos(root, camera)
-    rows, known = ({f"label rows of {subject}": n for subject, n in of.items()} for of in (lengths, _ROWS))
-    lacking = [Difference(f"videos of {subject}", 0, 1) for subject in _ROWS if subject not in videos]
-    return differences(rows, known) + lacking
+    expected = {f"label rows of {subject}": count for subject, count in _ROWS.items()}
+    expected |= {f"videos of {subject}": 1 for subject in _ROWS}
+    facts = {"rules_version": table.version, "rules_sha256": table.fingerprint}
+    return Reader(read, expected, counted=counted, facts=facts)
 
 
 def _label_folder(root: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, inner_folder, safe_key, visible_files
@@ -49,23 +48,23 @@ def ferv39k(root: Path) -> Reader:
     Raises (from `sources` and `check`):
         InputError: pictures or both lists are not there.
     """
-    return Reader(partial(_read, root), _EXPECTED)
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        faces = find_folder(root, _FACES, "picture sequences of FERV39k")
+        bare, moved = [], []
+        for clip, (label, split) in joined(_rows(root, problems), problems).items():
+            scene, word, number = clip.split("/")
+            sequence = inner_folder(faces, clip)
+            if WORDS.get(word.lower()) != label:
+                moved.append(clip)
+            elif sequence and (files := pictures_of(root, sequence)):
+                yield Source(safe_key(scene, word, number), files, label, None, split=split)
+            else:
+                bare.append(clip)
+        note(problems, "clips whose folder has another emotion than the list", moved)
+        note(problems, f"clips of the lists without pictures in {faces.name}", bare)
 
-def _read(root: Path, problems: list[str]) -> Iterator[Source]:
-    faces = find_folder(root, _FACES, "picture sequences of FERV39k")
-    bare, moved = [], []
-    for clip, (label, split) in joined(_rows(root, problems), problems).items():
-        scene, word, number = clip.split("/")
-        sequence = inner_folder(faces, clip)
-        if WORDS.get(word.lower()) != label:
-            moved.append(clip)
-        elif sequence and (files := pictures_of(root, sequence)):
-            yield Source(safe_key(scene, word, number), files, label, None, split=split)
-        else:
-            bare.append(clip)
-    note(problems, "clips whose folder has another emotion than the list", moved)
-    note(problems, f"clips of the lists without pictures in {faces.name}", bare)
+    return Reader(read, _EXPECTED)
 
 
 def _rows(root: Path, problems: list[str]) -> Iterator[Row]:

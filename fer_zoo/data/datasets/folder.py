@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,44 +50,42 @@ def folder(
     Raises (from `sources` and `check`):
         InputError: no folder below the root holds a clip.
     """
-    return Reader(partial(_read, root, subject == "prefix", fps))
+    prefix = subject == "prefix"
 
+    def walk(problems: list[str]) -> Iterator[Named]:
+        folders = visible_folders(root) if root.is_dir() else []
+        clips = {place: clips_in(root, place, problems) for place in folders}
+        labels = read_labels(place.name for place, found in clips.items() if found)
+        if not labels.meanings:
+            there = ", ".join(unknown_word(place.name) for place in folders[:8]) or "there is no folder in it"
+            raise InputError(
+                f"No folder of a label below {root}" + (f": {there}." if root.is_dir() else ", which is not a folder."),
+                f"a folder of videos for each label, of any names, e.g. {', '.join(LABELS[:7])}",
+                nearest_root(root, _has_labels) or "give the folder that holds one folder per label",
+            )
+        problems += labels.problems
+        note(problems, "videos that are in no label's folder", [shown(path.name) for path in visible_videos(root)])
+        nameless: list[str] = []
+        for place, found in clips.items():
+            label = labels.of(shown(place.name))
+            if not found:
+                problems.append(f"{shown(place.name)}: no clip")
+            elif label is None:
+                reason = labels.reason(shown(place.name))
+                problems.append(f"{reason}: the folder and its {len(found)} clips are left out")
+            for path, files in found if label else ():
+                name, mark, _ = path.name.partition("_")
+                if prefix and not (subject_name(shown(name)) and mark):
+                    nameless.append(shown(path.relative_to(root)))
+                else:
+                    rate = fps if path.is_dir() else None
+                    source = Source(
+                        unique_key(place.name, path.name), files, label or "", shown(name) if prefix else None, fps=rate
+                    )
+                    yield Named(shown(path.relative_to(root)), source)
+        note(problems, "clips whose name has no subject before a `_`", nameless)
 
-def _read(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Source]:
-    yield from without_doubles(_walk(root, prefix, fps, problems), root, problems)
-
-
-def _walk(root: Path, prefix: bool, fps: float | None, problems: list[str]) -> Iterator[Named]:
-    folders = visible_folders(root) if root.is_dir() else []
-    clips = {place: clips_in(root, place, problems) for place in folders}
-    labels = read_labels(place.name for place, found in clips.items() if found)
-    if not labels.meanings:
-        there = ", ".join(unknown_word(place.name) for place in folders[:8]) or "there is no folder in it"
-        raise InputError(
-            f"No folder of a label below {root}" + (f": {there}." if root.is_dir() else ", which is not a folder."),
-            f"a folder of videos for each label, of any names, e.g. {', '.join(LABELS[:7])}",
-            nearest_root(root, _has_labels) or "give the folder that holds one folder per label",
-        )
-    problems += labels.problems
-    note(problems, "videos that are in no label's folder", [shown(path.name) for path in visible_videos(root)])
-    nameless: list[str] = []
-    for place, found in clips.items():
-        label = labels.of(shown(place.name))
-        if not found:
-            problems.append(f"{shown(place.name)}: no clip")
-        elif label is None:
-            reason = labels.reason(shown(place.name))
-            problems.append(f"{reason}: the folder and its {len(found)} clips are left out")
-        for path, files in found if label else ():
-            name, mark, _ = path.name.partition("_")
-            if prefix and not (subject_name(shown(name)) and mark):
-                nameless.append(shown(path.relative_to(root)))
-            else:
-                rate = fps if path.is_dir() else None
-                subject = shown(name) if prefix else None
-                source = Source(unique_key(place.name, path.name), files, label or "", subject, fps=rate)
-                yield Named(shown(path.relative_to(root)), source)
-    note(problems, "clips whose name has no subject before a `_`", nameless)
+    return Reader(lambda problems: without_doubles(walk(problems), root, problems))
 
 
 def _has_labels(place: Path) -> bool:

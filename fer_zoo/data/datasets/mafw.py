@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, optional_folder, visible_files
@@ -63,20 +62,20 @@ def mafw(root: Path, *, pictures: str = "clips") -> Reader:
     Raises (from `sources` and `check`):
         InputError: the clips or the lists are not there.
     """
-    return Reader(partial(_read, root, pictures), _EXPECTED)
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        folder = find_folder(root, [f"data/{pictures}", pictures], "clips of MAFW")
+        videos = {file.stem: file for file in visible_videos(folder)}
 
-def _read(root: Path, pictures: str, problems: list[str]) -> Iterator[Source]:
-    folder = find_folder(root, [f"data/{pictures}", pictures], "clips of MAFW")
-    videos = {file.stem: file for file in visible_videos(folder)}
+        def files_of(clip: str) -> tuple[Path, ...]:
+            if clip in videos:
+                return (videos[clip].relative_to(root),)
+            return pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
 
-    def files_of(clip: str) -> tuple[Path, ...]:
-        if clip in videos:
-            return (videos[clip].relative_to(root),)
-        return pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
+        missing = f"clips of the lists that are not in {folder.name}"
+        yield from listed(_rows(root, problems), files_of, problems, missing)
 
-    missing = f"clips of the lists that are not in {folder.name}"
-    yield from listed(_rows(root, problems), files_of, problems, missing)
+    return Reader(read, _EXPECTED)
 
 
 def _rows(root: Path, problems: list[str]) -> Iterator[Row]:

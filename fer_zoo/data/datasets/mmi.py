@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
@@ -19,7 +18,7 @@ from fer_zoo.data.datasets._layout import (
 )
 from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.datasets._videos import visible_videos
-from fer_zoo.data.sources import Difference, Source
+from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
 
@@ -28,10 +27,7 @@ CODES = {"1": "anger", "2": "disgust", "3": "fear", "4": "happiness", "5": "sadn
 FRONTAL, DUAL = "0", "2"
 HALVES = {"left": (0.0, 0.0, 0.5, 1.0), "right": (0.5, 0.0, 0.5, 1.0)}
 # Usual counts of published work, sequences and subjects; general knowledge, not confirmed by a file.
-_USUAL = {
-    "labelled sequences (usually 205 to 213, unverified)": (205, 213),
-    "subjects (usually 30 to 32, unverified)": (30, 32),
-}
+_USUAL = {"clips": range(205, 214), "subjects": range(30, 33)}
 
 
 @register_dataset(
@@ -68,47 +64,38 @@ def mmi(
     Raises (from `sources`):
         InputError: no folder with a `session.xml` is there.
     """
-    return Reader(partial(_read, root, frontal_half, part), compare=_compare)
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        folder = find_folder(root, ("Sessions", "."), "sessions of MMI")
+        sessions = [path for path in visible_folders(folder) if _file(path, "session.xml")]
+        if not sessions:
+            raise missing(root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
+        left_out: Counter[str] = Counter()
+        for session, video in ((place, video) for place in sessions for video in visible_videos(place)):
+            try:
+                label = _emotion(session, video)
+                view, upright = _view(session) if label in CODES else ("", True)
+                if label is None:
+                    continue
+                if label not in CODES:
+                    left_out[f"emotion code {label}"] += 1
+                elif view not in (FRONTAL, DUAL):
+                    left_out[f"view {view}"] += 1
+                else:
+                    yield Source(
+                        key=safe_key(video.stem.upper()),
+                        files=(video.relative_to(root),),
+                        label=CODES[label],
+                        subject=_subject(video),
+                        rotate=int(view == FRONTAL and not upright),
+                        region=HALVES[frontal_half] if view == DUAL else None,
+                        part=part,
+                    )
+            except InputError as error:
+                problems.append(f"{session.name}/{video.name}: {error.given}")
+        problems += [f"{count} videos of {what} are left out" for what, count in sorted(left_out.items())]
 
-def _read(root: Path, half: str, part: Literal["all", "middle", "last"], problems: list[str]) -> Iterator[Source]:
-    folder = find_folder(root, ("Sessions", "."), "sessions of MMI")
-    sessions = [path for path in visible_folders(folder) if _file(path, "session.xml")]
-    if not sessions:
-        raise missing(root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
-    left_out: Counter[str] = Counter()
-    for session, video in ((place, video) for place in sessions for video in visible_videos(place)):
-        try:
-            label = _emotion(session, video)
-            view, upright = _view(session) if label in CODES else ("", True)
-            if label is None:
-                continue
-            if label not in CODES:
-                left_out[f"emotion code {label}"] += 1
-            elif view not in (FRONTAL, DUAL):
-                left_out[f"view {view}"] += 1
-            else:
-                yield Source(
-                    key=safe_key(video.stem.upper()),
-                    files=(video.relative_to(root),),
-                    label=CODES[label],
-                    subject=_subject(video),
-                    rotate=int(view == FRONTAL and not upright),
-                    region=HALVES[half] if view == DUAL else None,
-                    part=part,
-                )
-        except InputError as error:
-            problems.append(f"{session.name}/{video.name}: {error.given}")
-    problems += [f"{count} videos of {what} are left out" for what, count in sorted(left_out.items())]
-
-
-def _compare(sources: Sequence[Source]) -> list[Difference]:
-    counts = (len(sources), len({source.subject for source in sources}))
-    return [
-        Difference(what, count, min(max(count, low), high))
-        for (what, (low, high)), count in zip(_USUAL.items(), counts, strict=True)
-        if not low <= count <= high
-    ]
+    return Reader(read, _USUAL, " (usual number, unverified)")
 
 
 def _subject(video: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -43,21 +42,21 @@ def oulu_casia(
         InputError: neither layout is there.
     """
     expected = {"clips": 480, "subjects": 80, **dict.fromkeys(_LABELS, 80)}
-    return Reader(partial(_read, root, spectrum, light), expected, " (expected number unverified)")
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        spellings = [f"{base}{spectrum}/{light}" for base in _BASES]
+        for subject_folder in visible_folders(find_folder(root, spellings, "picture sequences of Oulu-CASIA")):
+            if not re.fullmatch(r"P\d{3}", subject_folder.name, re.IGNORECASE):
+                problems.append(f"{shown(subject_folder.name)}: not of the form P001; left out")
+                continue
+            subject = subject_folder.name.upper()
+            for folder in visible_folders(subject_folder):
+                label = WORDS.get(folder.name.lower())
+                if label not in _LABELS:
+                    problems.append(f"{subject}: {unknown_word(folder.name, 'Oulu-CASIA')}; left out")
+                elif not (files := pictures_of(root, folder)):
+                    problems.append(f"{subject}/{folder.name}: no picture; left out")
+                else:
+                    yield Source(f"{spectrum}/{light}/{subject}/{label}", files, label, subject, part="last")
 
-def _read(root: Path, spectrum: str, light: str, problems: list[str]) -> Iterator[Source]:
-    spellings = [f"{base}{spectrum}/{light}" for base in _BASES]
-    for subject_folder in visible_folders(find_folder(root, spellings, "picture sequences of Oulu-CASIA")):
-        if not re.fullmatch(r"P\d{3}", subject_folder.name, re.IGNORECASE):
-            problems.append(f"{shown(subject_folder.name)}: not of the form P001; left out")
-            continue
-        subject = subject_folder.name.upper()
-        for folder in visible_folders(subject_folder):
-            label = WORDS.get(folder.name.lower())
-            if label not in _LABELS:
-                problems.append(f"{subject}: {unknown_word(folder.name, 'Oulu-CASIA')}; left out")
-            elif not (files := pictures_of(root, folder)):
-                problems.append(f"{subject}/{folder.name}: no picture; left out")
-            else:
-                yield Source(f"{spectrum}/{light}/{subject}/{label}", files, label, subject, part="last")
+    return Reader(read, expected, " (expected number unverified)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -59,43 +58,43 @@ def ravdess(
     Raises (from `sources` and `check`):
         InputError: no actor's folder is there, or no file of this modality and channel.
     """
-    return Reader(partial(_read, root, modality, channel), _expected(channel))
 
+    def read(problems: list[str]) -> Iterator[Source]:
+        files = [file for folder in _actor_folders(root) for file in visible_videos(folder)]
+        others = 0
 
-def _read(root: Path, modality: str, channel: str, problems: list[str]) -> Iterator[Source]:
-    files = [file for folder in _actor_folders(root) for file in visible_videos(folder)]
-    others = read = 0
+        def parse(file: Path) -> Source | str | None:
+            nonlocal others
+            match = re.fullmatch(r"(\d\d)-(\d\d)-(\d\d)-\d\d-\d\d-\d\d-(\d\d)", file.stem)
+            if match is None:
+                return "the name is not of the form MM-VV-EE-II-SS-RR-AA"
+            mode, voice, emotion, actor = match.groups()
+            if mode != _MODALITIES[modality] or voice not in _CHANNELS[channel]:
+                others += 1
+                return None
+            if emotion not in _EMOTIONS:
+                return f"emotion code {emotion} is not one of 01 to 08"
+            if not 1 <= int(actor) <= 24:
+                return f"actor {actor} is not one of 01 to 24"
+            return Source(
+                f"Actor_{actor}/{file.stem}",
+                (file.relative_to(root),),
+                _EMOTIONS[emotion],
+                actor,
+                split=fold_parts((int(actor) - 1) // _PER_FOLD + 1, _FOLDS),
+                groups={"sex": "male" if int(actor) % 2 else "female"},
+            )
 
-    def parse(file: Path) -> Source | str | None:
-        nonlocal others, read
-        match = re.fullmatch(r"(\d\d)-(\d\d)-(\d\d)-\d\d-\d\d-\d\d-(\d\d)", file.stem)
-        if match is None:
-            return "the name is not of the form MM-VV-EE-II-SS-RR-AA"
-        mode, voice, emotion, actor = match.groups()
-        if mode != _MODALITIES[modality] or voice not in _CHANNELS[channel]:
-            others += 1
-            return None
-        if emotion not in _EMOTIONS:
-            return f"emotion code {emotion} is not one of 01 to 08"
-        if not 1 <= int(actor) <= 24:
-            return f"actor {actor} is not one of 01 to 24"
-        read += 1
-        return Source(
-            f"Actor_{actor}/{file.stem}",
-            (file.relative_to(root),),
-            _EMOTIONS[emotion],
-            actor,
-            split=fold_parts((int(actor) - 1) // _PER_FOLD + 1, _FOLDS),
-            groups={"sex": "male" if int(actor) % 2 else "female"},
-        )
+        found = list(sift(files, parse, lambda file: shown(file.name), problems))
+        if others and not found:
+            raise InputError(
+                f"None of the {len(files)} videos of RAVDESS below {root} has modality={modality}, channel={channel}.",
+                f"modality: {' or '.join(_MODALITIES)}; channel: {', '.join(_CHANNELS)}",
+                "choose what is there: names begin with 01 (audio_video) or 02 (video), then 01 (speech) or 02 (song)",
+            )
+        return iter(found)
 
-    yield from sift(files, parse, lambda file: shown(file.name), problems)
-    if others and not read:
-        raise InputError(
-            f"None of the {len(files)} videos of RAVDESS below {root} is of modality={modality}, channel={channel}.",
-            f"modality: {' or '.join(_MODALITIES)}; channel: {', '.join(_CHANNELS)}",
-            "choose what is there: names begin with 01 (audio_video) or 02 (video), then 01 (speech) or 02 (song)",
-        )
+    return Reader(read, _expected(channel))
 
 
 def _actor_folders(root: Path) -> list[Path]:

@@ -158,8 +158,9 @@ def test_check_of_a_whole_database(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         file.unlink()
     assert check(reader(tmp_path)) == [
         Difference("label rows of SN004", 0, 45),
-        Difference("label rows of SN033", 7, 0),
         Difference("videos of SN032", 0, 1),
+        Difference("videos of SN033", 1, 0),
+        Difference("label rows of SN033", 7, 0),
     ]
 
 

@@ -125,9 +125,9 @@ def test_a_root_that_is_not_there(root: Path) -> None:
 def test_check(root: Path) -> None:
     table(root, "train_010,joy,a", "train_009,fear,a")
     assert check(reader(root)) == [
-        Difference("labelled videos (expected number unverified)", 2, 155),
-        Difference("actors (expected number unverified)", 1, 7),
-        Difference("videos that the table does not name", 2, None),
+        Difference("clips (expected number unverified)", 2, 155),
+        Difference("subjects (expected number unverified)", 1, 7),
+        Difference("videos that the table does not name", 2, 0),
     ]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from fer_zoo.data.datasets._layout import (
-    differences,
     find_folder,
     in_order,
     natural,
@@ -17,7 +16,7 @@ from fer_zoo.data.datasets._layout import (
     visible_files,
     visible_folders,
 )
-from fer_zoo.data.sources import Difference, Source
+from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 
 
@@ -90,12 +89,3 @@ def test_of_two_sources_with_one_key_the_first_stays() -> None:
 
 def test_keys_hold_no_other_characters() -> None:
     assert safe_key("S 1", "ä/b", "c-1.x") == "S_1/__b/c-1.x"
-
-
-def test_differences_name_what_differs_only() -> None:
-    found = {"a": 1, "b": 2, "odd": 3, "none": 0, "any": 9}
-    assert differences(found, {"a": 1, "b": 3, "c": 4, "any": None}) == [
-        Difference("b", 2, 3),
-        Difference("c", 0, 4),
-        Difference("odd", 3, 0),
-    ]

@@ -68,10 +68,10 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.M
         "Actor_02/02-01-04-01-01-01-02",
     ]
     assert reader.problems == [
-        f"Actor_01/02-01-03-01-01-01-01: duplicate; Video_Speech_Actor_01/{good} is left out, {good} is used",
         "the name is not of the form MM-VV-EE-II-SS-RR-AA: 1 left out, such as notes.mp4",
         "actor 25 is not one of 01 to 24: 1 left out, such as 02-01-03-01-01-01-25.mp4",
         "emotion code 09 is not one of 01 to 08: 1 left out, such as 02-01-09-01-01-01-01.mp4",
+        f"Actor_01/02-01-03-01-01-01-01: duplicate; Video_Speech_Actor_01/{good} is left out, {good} is used",
     ]
     assert differences("ravdess", tmp_path)["clips"] == (2, 1440)
     check_reader("ravdess", tmp_path, monkeypatch)

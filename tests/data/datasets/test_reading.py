@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-from fer_zoo.data.datasets._reading import WORDS, counts, unique_key, unknown_word
-from fer_zoo.data.sources import LABELS, Source
+from fer_zoo.data.datasets._reading import WORDS, Reader, counts, unique_key, unknown_word
+from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.paths import shown
 
 
@@ -46,3 +47,16 @@ def test_counts_know_nobody_as_no_subject() -> None:
         "set_1 test": 1,
         "set_2 test": 1,
     }
+
+
+def test_check_names_what_differs_only() -> None:
+    expected = {"fear": 1, "anger": 2, "clips": range(3, 6), "subjects": (0, 7), "rows": 5, "videos": 1}
+    reader = Reader(lambda problems: [], expected, " (unverified)", Counter(rows=4, videos=1, odd=3))
+    sources = [Source(label, (Path("x.mp4"),), label, "anna") for label in ("fear", "anger")]
+    assert reader.check(sources) == [
+        Difference("anger (unverified)", 1, 2),
+        Difference("clips (unverified)", 2, 3),
+        Difference("subjects (unverified)", 1, 0),
+        Difference("rows (unverified)", 4, 5),
+        Difference("odd", 3, 0),
+    ]
