@@ -74,6 +74,13 @@ def visible_files(folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
     return [folder / name for name, is_folder in _listing(folder) if not is_folder and name.lower().endswith(wanted)]
 
 
+def find_file(folder: Path, path: str) -> Path | None:
+    """Return the file that has this path below a folder, upper and lower case aside; None where there is none."""
+    inner, _, name = path.rpartition("/")
+    place = inner_folder(folder, inner or ".")
+    return next((file for file in visible_files(place) if file.name.lower() == name.lower()), None) if place else None
+
+
 def hidden_files(folder: Path) -> list[Path]:
     """Files in `folder` whose names begin with a dot, sorted; none where it cannot be listed."""
     try:

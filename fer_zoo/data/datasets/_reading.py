@@ -13,19 +13,16 @@ from typing import TypeVar
 
 from fer_zoo.data.datasets._layout import (
     in_order,
-    read_text,
     safe_key,
     visible_files,
     visible_folders,
 )
 from fer_zoo.data.datasets._videos import hidden_videos, is_text, is_video, visible_videos
 from fer_zoo.data.sources import LABELS, Difference, Source
-from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 
 T = TypeVar("T")
 R = TypeVar("R")
-Row = tuple[str, str, str, str]  # clip, label, split, part
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 
 # Every spelling of an emotion that folders and lists use for it; what is not here is never guessed.
@@ -124,28 +121,6 @@ def sift(
         note(problems, where + reason, names)
 
 
-def sift_lines(
-    root: Path, file: Path, parse: Callable[[str], R | str | None], problems: list[str]
-) -> Iterator[R]:  # fmt: skip
-    """As `sift`, for the lines of a list of clips that are not blank."""
-    lines = [(number, text) for number, text in enumerate(lines_of(root, file, problems), start=1) if text.strip()]
-    where = f"{file.relative_to(root)}: "
-    return sift(lines, lambda line: parse(line[1]), lambda line: f"line {line[0]}", problems, where)
-
-
-def listed(
-    rows: Iterable[Row], files_of: Callable[[str], tuple[Path, ...]], problems: list[str], missing: str
-) -> Iterator[Source]:
-    """Yield the clips of lists that have files, without subjects; the others are noted as `missing`."""
-    absent = []
-    for clip, (label, split) in joined(rows, problems).items():
-        if files := files_of(clip):
-            yield Source(safe_key(*clip.split("/")), files, label, None, split=split)
-        else:
-            absent.append(clip)
-    note(problems, missing, absent)
-
-
 def unknown_word(word: str, database: str = "") -> str:
     """Return that a word is not a label, or not one of a database, with the nearest that is one."""
     near = [] if word.lower() in WORDS else difflib.get_close_matches(word.lower(), WORDS, n=1)
@@ -159,18 +134,6 @@ def unique_key(*parts: str) -> str:
     if key == "/".join(parts):
         return key
     return f"{key}-{hashlib.sha256(os.fsencode('/'.join(parts))).hexdigest()[:8]}"
-
-
-def lines_of(root: Path, file: Path, problems: list[str]) -> list[str]:
-    """Lines of a list of clips; none if it cannot be read or is empty, which is noted."""
-    try:
-        text = read_text(file)
-    except InputError as error:
-        problems.append(f"{file.relative_to(root)}: the list is left out: {error.given}")
-        return []
-    if not text.strip():
-        problems.append(f"{file.relative_to(root)}: the list is empty")
-    return text.split("\n") if text.strip() else []
 
 
 def clips_in(root: Path, folder: Path, problems: list[str]) -> list[tuple[Path, tuple[Path, ...]]]:
@@ -204,21 +167,3 @@ def note_others(root: Path, sequence: Path, problems: list[str]) -> None:
     others = [f for f in visible_files(sequence) if not f.name.lower().endswith(PICTURES) and not is_text(f)]
     reason = f"{shown(sequence.relative_to(root))}: files other than {', '.join(PICTURES)}"
     note(problems, reason, [shown(file.name) for file in others])
-
-
-def joined(rows: Iterable[Row], problems: list[str]) -> dict[str, tuple[str, dict[str, str]]]:
-    """Join rows (clip, label, split, part) of lists: each clip's label and its part of every split.
-
-    Clips with two labels, or in two parts of one split, are left out and noted.
-    """
-    clips: dict[str, tuple[str, dict[str, str]]] = {}
-    two_labels, two_parts = set(), set()
-    for clip, label, split, part in rows:
-        first, parts = clips.setdefault(clip, (label, {}))
-        if first != label:
-            two_labels.add(clip)
-        if parts.setdefault(split, part) != part:
-            two_parts.add(clip)
-    note(problems, "clips that the lists give two labels", sorted(two_labels))
-    note(problems, "clips that are in two parts of one split", sorted(two_parts - two_labels))
-    return {clip: found for clip, found in clips.items() if clip not in two_labels | two_parts}

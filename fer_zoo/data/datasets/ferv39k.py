@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import find_folder, inner_folder, safe_key, visible_files
-from fer_zoo.data.datasets._reading import WORDS, Reader, Row, joined, note, pictures_of, sift_lines, unknown_word
+from fer_zoo.data.datasets._layout import find_folder
+from fer_zoo.data.datasets._lists import listed
+from fer_zoo.data.datasets._reading import WORDS, Reader, unknown_word
 from fer_zoo.data.sources import Source
-from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
 
 _FACES = ("2_ClipsforFaceCrop",)
@@ -51,41 +51,17 @@ def ferv39k(root: Path) -> Reader:
 
     def read(problems: list[str]) -> Iterator[Source]:
         faces = find_folder(root, _FACES, "picture sequences of FERV39k")
-        bare, moved = [], []
-        for clip, (label, split) in joined(_rows(root, problems), problems).items():
-            scene, word, number = clip.split("/")
-            sequence = inner_folder(faces, clip)
-            if WORDS.get(word.lower()) != label:
-                moved.append(clip)
-            elif sequence and (files := pictures_of(root, sequence)):
-                yield Source(safe_key(scene, word, number), files, label, None, split=split)
-            else:
-                bare.append(clip)
-        note(problems, "clips whose folder has another emotion than the list", moved)
-        note(problems, f"clips of the lists without pictures in {faces.name}", bare)
+        return listed(root, "FERV39k", faces, _LISTS, ["{part}_All.csv"], [_SPLIT], _parse, problems, _contradiction)
 
     return Reader(read, _EXPECTED)
 
 
-def _rows(root: Path, problems: list[str]) -> Iterator[Row]:
-    folder = find_folder(root, _LISTS, "lists of FERV39k")
-    files = {file.name.lower(): file for file in visible_files(folder)}
-    lists = {part: files.get(f"{part}_all.csv") for part in ("train", "test")}
-    if not any(lists.values()):
-        there = ", ".join(sorted(file.name for file in files.values())[:8]) or "nothing"
-        raise InputError(
-            f"No list of FERV39k in {folder}; there is {there}.",
-            "train_All.csv and test_All.csv",
-            "copy the folder 4_setups as it was downloaded",
-        )
-    for part, file in lists.items():
-        if file is None:
-            problems.append(f"{folder.relative_to(root)}: no {part}_All.csv")
-            continue
-        yield from ((*row, _SPLIT, part) for row in sift_lines(root, file, _parse, problems))
+def _contradiction(clip: str, label: str) -> str | None:
+    moved = WORDS.get(clip.split("/")[1].lower()) != label
+    return "clips whose folder has another emotion than the list" if moved else None
 
 
-def _parse(line: str) -> tuple[str, str] | str:
+def _parse(file: Path, number: int, line: str) -> tuple[str, str] | str:
     clip, _, word = line.strip().rpartition(" ")
     label, places = WORDS.get(word.lower()), clip.strip().split("/")
     if len(places) != 3 or not all(places) or ".." in places:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import find_folder, optional_folder, visible_files
-from fer_zoo.data.datasets._reading import WORDS, Reader, Row, listed, pictures_of, sift_lines, unknown_word
-from fer_zoo.data.datasets._videos import visible_videos
+from fer_zoo.data.datasets._layout import find_folder
+from fer_zoo.data.datasets._lists import listed
+from fer_zoo.data.datasets._reading import WORDS, Reader, unknown_word
 from fer_zoo.data.sources import Source
-from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
 
 # Counted in the lists that MAE-DFER (labels) and S2D (sizes) redistribute.
@@ -65,42 +64,13 @@ def mafw(root: Path, *, pictures: str = "clips") -> Reader:
 
     def read(problems: list[str]) -> Iterator[Source]:
         folder = find_folder(root, [f"data/{pictures}", pictures], "clips of MAFW")
-        videos = {file.stem: file for file in visible_videos(folder)}
-
-        def files_of(clip: str) -> tuple[Path, ...]:
-            if clip in videos:
-                return (videos[clip].relative_to(root),)
-            return pictures_of(root, folder / clip) if (folder / clip).is_dir() else ()
-
-        missing = f"clips of the lists that are not in {folder.name}"
-        yield from listed(_rows(root, problems), files_of, problems, missing)
+        splits = [f"set_{fold}" for fold in range(1, 6)]
+        return listed(root, "MAFW", folder, _LISTS, ["{split}/{part}.txt"], splits, _parse, problems)
 
     return Reader(read, _EXPECTED)
 
 
-def _rows(root: Path, problems: list[str]) -> Iterator[Row]:
-    folder = find_folder(root, _LISTS, "lists of MAFW")
-    found = False
-    for fold in range(1, 6):
-        place = optional_folder(folder, [f"set_{fold}"])
-        if place is None:
-            continue
-        files = {file.name.lower(): file for file in visible_files(place, (".txt",))}
-        for part in ("train", "test"):
-            if (file := files.get(f"{part}.txt")) is not None:
-                found = True
-                yield from ((*row, f"set_{fold}", part) for row in sift_lines(root, file, _parse, problems))
-            elif files:
-                problems.append(f"{place.relative_to(root)}: no {part}.txt")
-    if not found:
-        raise InputError(
-            f"No list of MAFW below {folder}.",
-            "set_1/train.txt, set_1/test.txt, ... set_5/test.txt",
-            "copy the lists as they were downloaded",
-        )
-
-
-def _parse(line: str) -> tuple[str, str] | str:
+def _parse(file: Path, number: int, line: str) -> tuple[str, str] | str:
     # Captions in GB encoding are read as Latin-1 here: names and labels are ASCII, which both leave as it is.
     match = re.match(r"\s*(\d{5})(?:\.\w+)?\s+([^\s<]+)", line)
     if match is None:

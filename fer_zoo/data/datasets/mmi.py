@@ -10,10 +10,10 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from fer_zoo.data.datasets._layout import (
+    find_file,
     find_folder,
     missing,
     safe_key,
-    visible_files,
     visible_folders,
 )
 from fer_zoo.data.datasets._reading import Reader
@@ -67,7 +67,7 @@ def mmi(
 
     def read(problems: list[str]) -> Iterator[Source]:
         folder = find_folder(root, ("Sessions", "."), "sessions of MMI")
-        sessions = [path for path in visible_folders(folder) if _file(path, "session.xml")]
+        sessions = [path for path in visible_folders(folder) if find_file(path, "session.xml")]
         if not sessions:
             raise missing(root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
         left_out: Counter[str] = Counter()
@@ -107,7 +107,7 @@ def _subject(video: Path) -> str:
 
 def _emotion(session: Path, video: Path) -> str | None:
     """Emotion code of a video, or None if it has none."""
-    described = _file(session, f"{video.stem}.xml")
+    described = find_file(session, f"{video.stem}.xml")
     if described is None:
         return None
     tags = [tag for tag in _elements(described, "Metatag") if tag.get("Name", "").lower() == "emotion"]
@@ -116,7 +116,7 @@ def _emotion(session: Path, video: Path) -> str | None:
 
 def _view(session: Path) -> tuple[str, bool]:
     """View of a session's track, and whether a frontal one is stored upright."""
-    described = _file(session, "session.xml")
+    described = find_file(session, "session.xml")
     assert described is not None  # only such sessions are walked
     tracks = _elements(described, "track")
     if not tracks or "view" not in tracks[0].attrib:
@@ -134,7 +134,3 @@ def _elements(path: Path, name: str) -> list[ElementTree.Element]:
     except (OSError, ValueError, LookupError, ElementTree.ParseError) as error:
         raise InputError(f"{path.name} cannot be read: {error}.", "well-formed XML") from error
     return [item for item in tree.iter() if item.tag.rpartition("}")[2].lower() == name.lower()]
-
-
-def _file(folder: Path, name: str) -> Path | None:
-    return next((path for path in visible_files(folder) if path.name.lower() == name.lower()), None)

@@ -170,10 +170,8 @@ def test_a_label_file_that_is_none(name: str, file: str, becomes: str, tmp_path:
         (tmp_path / file).mkdir()
     elif becomes == "a broken link":
         (tmp_path / file).symlink_to(tmp_path / "nowhere")
-    # A sequence without a label file is usual in CK+ and MMI, so it need not be told. DFEW without one of its two kinds
-    # of lists is refused.
-    stay = () if name == "dfew" else TREES[name].labels[file]
-    refused_or_told(name, tmp_path, stay, silent=name in ("ckplus", "mmi"))
+    # A sequence without a label file is usual in CK+ and MMI, so it need not be reported.
+    refused_or_told(name, tmp_path, TREES[name].labels[file], silent=name in ("ckplus", "mmi"))
 
 
 @pytest.mark.parametrize(("name", "file"), LABELLED)

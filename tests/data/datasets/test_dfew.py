@@ -68,6 +68,15 @@ def test_folds_join(tmp_path: Path) -> None:
     }
 
 
+def test_a_list_that_is_missing_is_named(tmp_path: Path) -> None:
+    pictures(tmp_path, 1)
+    lists(tmp_path, {"train": "1,1\n", "test": ""})
+    (tmp_path / "EmoLabel_DataSplit/test(single-labeled)/set_1.csv").unlink()
+    reader = database("dfew", tmp_path)
+    assert [source.key for source in reader.sources()] == ["00001"]
+    assert reader.problems == ["EmoLabel_DataSplit/test(single-labeled): no test list of set_1"]
+
+
 def test_the_raw_release(tmp_path: Path) -> None:
     pictures(tmp_path, 16372, folder="single_label/data")
     lists(tmp_path, {"train": "16372,4\n", "test": ""}, "single_label/label/single_{part}set_3.csv")
@@ -93,7 +102,7 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     assert sorted(reader.problems) == [
         f"{train}: label 9: 1 left out, such as line 4",
         f"{train}: rows that are not `video_name,label`: 1 left out, such as line 5",
-        "clips of the lists without pictures in jpg_256: 2 left out, such as 00005",
+        "clips of the lists that are not in jpg_256: 2 left out, such as 00005",
         "clips that are in two parts of one split: 1 left out, such as 00002",
         "clips that the lists give two labels: 1 left out, such as 00004",
     ]
@@ -115,6 +124,6 @@ def test_a_wrong_root(tmp_path: Path) -> None:
     assert caught.value.do.endswith("DFEW?")
     with pytest.raises(InputError, match="lists of DFEW"):
         sources("dfew", tmp_path / "DFEW")
-    tree(tmp_path / "DFEW", "EmoLabel_DataSplit/train(single-labeled)/sets.csv")
+    tree(tmp_path / "DFEW", *(f"EmoLabel_DataSplit/{part}(single-labeled)/sets.csv" for part in ("train", "test")))
     with pytest.raises(InputError, match=r"there is sets\.csv"):
         sources("dfew", tmp_path / "DFEW")

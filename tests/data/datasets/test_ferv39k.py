@@ -50,19 +50,26 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     assert sorted(reader.problems) == [
         f"{place}: 'Bored' is not a label of FERV39k: 1 left out, such as line 4",
         f"{place}: rows that are not `Scene/Emotion/0001 Emotion`: 1 left out, such as line 7",
-        "clips of the lists without pictures in 2_ClipsforFaceCrop: 1 left out, such as War/Sad/9999",
+        "clips of the lists that are not in 2_ClipsforFaceCrop: 1 left out, such as War/Sad/9999",
         "clips that are in two parts of one split: 1 left out, such as War/Sad/0002",
         "clips whose folder has another emotion than the list: 1 left out, such as War/Fear/0003",
     ]
     assert differences("ferv39k", tmp_path)["sadness"] == (1, 6916)
 
 
-def test_one_list_is_enough_to_go_on(tmp_path: Path) -> None:
+def test_a_clip_listed_with_a_wrong_and_a_right_emotion_is_left_out(tmp_path: Path) -> None:
+    make(tmp_path, "War/Sad/0001 Fear\nWar/Sad/0001 Sad\nWar/Sad/0002 Sad\n", "", "War/Sad/0001", "War/Sad/0002")
+    reader = database("ferv39k", tmp_path)
+    assert [source.key for source in reader.sources()] == ["War/Sad/0002"]
+    assert "clips that the lists give two labels: 1 left out, such as War/Sad/0001" in reader.problems
+
+
+def test_one_list_is_enough(tmp_path: Path) -> None:
     make(tmp_path, "War/Sad/0001 Sad\n", "", "War/Sad/0001")
     (tmp_path / "4_setups/All_scenes/test_All.csv").unlink()
     reader = database("ferv39k", tmp_path)
     assert len(list(reader.sources())) == 1
-    assert reader.problems == ["4_setups/All_scenes: no test_All.csv"]
+    assert reader.problems == ["4_setups/All_scenes: no test list of all_scenes"]
     (tmp_path / "4_setups/All_scenes/train_All.csv").unlink()
     with pytest.raises(InputError, match="No list of FERV39k"):
         reader.sources()

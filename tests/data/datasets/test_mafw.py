@@ -40,7 +40,7 @@ def test_captions_of_any_encoding(encoding: str, tmp_path: Path) -> None:
     listed(tmp_path, rows.encode(encoding), "single/with_caption/set_1/train.txt")
     reader = database("mafw", tmp_path)
     assert {source.key: source.label for source in reader.sources()} == {"03747": "anger", "00002": "fear"}
-    assert reader.problems == ["single/with_caption/set_1: no test.txt"]
+    assert reader.problems == ["single/with_caption: no test list of set_1"]
 
 
 def test_folders_of_pictures(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
         "clips that the lists give two labels: 1 left out, such as 00003",
         f"{place}: compound labels: 1 left out, such as line 2",
         f"{place}: rows that are not `00001.mp4 label`: 1 left out, such as line 3",
-        "split/single/no_caption/set_1: no test.txt",
-        "split/single/no_caption/set_2: no test.txt",
+        "split/single/no_caption: no test list of set_1",
+        "split/single/no_caption: no test list of set_2",
     ]
 
 
