@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +16,13 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^\w\s"]|\t|tab|\\t)"?[,;\t]*
 
 
 class Table(NamedTuple):
-    """Lowercase columns, of each row that is not blank its line number and its stripped cells, and the separator."""
+    """Lowercase columns, of each row that is not blank its line number and its stripped cells, and the separator.
+
+    Cells are by column; "" for those that are not there. Those beyond the last column are joined under "".
+    """
 
     columns: list[str]
-    rows: list[tuple[int, list[str]]]
+    rows: list[tuple[int, dict[str, str]]]
     separator: str
 
 
@@ -52,9 +54,10 @@ def read_table(file: Path, accepted: str, comment: str = "") -> Table:
                 rows.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise InputError(f"{file}, line {reader.line_num}: {error}.", accepted, "correct that line") from error
-    return Table([name.lower() for name in rows[0][1]] if rows else [], rows[1:], separator)
+    columns = [name.lower() for name in rows[0][1]] if rows else []
+    empty = dict.fromkeys(columns, "")
 
+    def by_column(cells: list[str]) -> dict[str, str]:
+        return {**empty, **dict(zip(columns, cells, strict=False)), "": "".join(cells[len(columns) :])}
 
-def row_values(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
-    """Values of a row by column; "" for cells that are not there."""
-    return {**dict.fromkeys(columns, ""), **dict(zip(columns, cells, strict=False))}
+    return Table(columns, [(line, by_column(cells)) for line, cells in rows[1:]], separator)

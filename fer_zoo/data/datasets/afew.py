@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_zoo.data.datasets._layout import find_folder, optional_folder, safe_key, visible_folders
+from fer_zoo.data.datasets._layout import missing, optional_folder, safe_key, visible_folders
 from fer_zoo.data.datasets._reading import WORDS, Reader, clips_in, unknown_word
 from fer_zoo.data.sources import Source
 from fer_zoo.paths import shown
@@ -51,7 +51,7 @@ def afew(root: Path) -> Reader:
     def read(problems: list[str]) -> Iterator[Source]:
         folders = {part: optional_folder(root, spellings) for part, spellings in _FOLDERS.items()}
         if not any(folders.values()):
-            find_folder(root, [name for names in _FOLDERS.values() for name in names], "clips of AFEW")
+            raise missing(root, [name for names in _FOLDERS.values() for name in names], "clips of AFEW")
         for part, folder in folders.items():
             if folder is None:
                 problems.append(f"no {_FOLDERS[part][0]}: the {part} part is left out")

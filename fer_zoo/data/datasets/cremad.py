@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fer_zoo.data.datasets._layout import find_folder, fold_parts, optional_folder
 from fer_zoo.data.datasets._reading import Reader, sift
-from fer_zoo.data.datasets._table import read_table, row_values
+from fer_zoo.data.datasets._table import read_table
 from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
 from fer_zoo.data.subjects import subject_key
@@ -86,12 +86,13 @@ def _groups(root: Path) -> dict[str, dict[str, str]]:
             f"{', '.join(_COLUMNS)}",
             "copy the table again, or remove it: clips then have no groups",
         )
-    rows = [row_values(table.columns, cells) for _, cells in table.rows]
-    found = {}
-    for row in rows:
-        age = _decade(row["age"])
-        found[subject_key(row["actorid"])] = {"age": age, "sex": row["sex"].lower(), "race": row["race"].lower()}
-    return found
+    return {
+        subject_key(row["actorid"]): {
+            "age": _decade(row["age"]),
+            **{name: row[name].lower() for name in ("sex", "race")},
+        }
+        for _, row in table.rows
+    }
 
 
 def _decade(age: str) -> str:

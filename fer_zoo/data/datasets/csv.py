@@ -17,7 +17,7 @@ from fer_zoo.data.datasets._labels import Labels, read_labels
 from fer_zoo.data.datasets._layout import nearest_root, visible_files
 from fer_zoo.data.datasets._ranges import RangeColumns, RangeError, frame_range, range_columns
 from fer_zoo.data.datasets._reading import PICTURES, Reader, pictures_of, unique_key
-from fer_zoo.data.datasets._table import read_table, row_values
+from fer_zoo.data.datasets._table import Table, read_table
 from fer_zoo.data.sources import Source
 from fer_zoo.data.subjects import is_empty, subject_name
 from fer_zoo.errors import InputError
@@ -112,14 +112,6 @@ def clips_csv(
     return Reader(read)
 
 
-class _Rows(NamedTuple):
-    """A table whose rows, with their line numbers, have their values by column; "" for a column that is not there."""
-
-    columns: list[str]
-    rows: list[tuple[int, dict[str, str]]]
-    separator: str
-
-
 class _Context(NamedTuple):
     """What is known of the table when a row of it is read."""
 
@@ -132,7 +124,7 @@ class _Context(NamedTuple):
     has_subjects: bool
 
 
-def _table(root: Path, name: str, groups: tuple[str, ...]) -> _Rows:
+def _table(root: Path, name: str, groups: tuple[str, ...]) -> Table:
     file = root / name
     if not file.is_file():
         there = [path.name for path in visible_files(file.parent, (".csv",))] if file.parent.is_dir() else []
@@ -148,13 +140,7 @@ def _table(root: Path, name: str, groups: tuple[str, ...]) -> _Rows:
     table = read_table(file, _ACCEPTED)
     if wrong := _header_problems(table.columns, groups):
         raise InputError(f"The header of {file}: {'; '.join(wrong)}.", _ACCEPTED, "correct its first line")
-    columns, absent = table.columns, dict.fromkeys((*_REQUIRED, *_FRAMES), "")
-
-    def row(cells: list[str]) -> dict[str, str]:
-        extra = "more cells than columns" * any(cells[len(columns) :])
-        return {**absent, **row_values(columns, cells), "": extra}
-
-    return _Rows(columns, [(line, row(cells)) for line, cells in table.rows], table.separator)
+    return table
 
 
 def _header_problems(header: list[str], groups: tuple[str, ...]) -> list[str]:
@@ -176,7 +162,7 @@ def _source(context: _Context, row: Mapping[str, str], wrong: list[str]) -> Sour
         stands = f" ({row['subject']!r} stands for an empty cell)" if row["subject"] else ""
         wrong.append(f"subject is empty{stands}, in other rows it is not")
     if row[""]:
-        wrong.append(row[""])
+        wrong.append("more cells than columns")
     if (label := context.labels.of(row["label"])) is None:
         wrong.append(context.labels.reason(row["label"]))
     path = _located(root, context.folder, row["path"], nowhere := list[str]())

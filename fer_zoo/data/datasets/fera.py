@@ -13,7 +13,7 @@ from pathlib import Path
 from fer_zoo.data.datasets._content import Named, without_doubles
 from fer_zoo.data.datasets._layout import natural, nearest_root, safe_key
 from fer_zoo.data.datasets._reading import Reader
-from fer_zoo.data.datasets._table import read_table, row_values
+from fer_zoo.data.datasets._table import read_table
 from fer_zoo.data.datasets._videos import is_video
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
@@ -102,7 +102,7 @@ def _rows(root: Path, table: Path) -> list[tuple[int, dict[str, str]]]:
     if lacking := [column for column in COLUMNS if column not in columns]:
         given = f"The columns of {path} are {', '.join(columns)[:80]!r}: no {', '.join(lacking)}."
         raise InputError(given, accepted, make)
-    return [(line, row_values(columns, cells)) for line, cells in rows]
+    return rows
 
 
 def _videos(root: Path) -> list[Path]:
