@@ -19,6 +19,7 @@ from fer_zoo.data.datasets._layout import (
 )
 from fer_zoo.data.datasets._videos import hidden_videos, is_text, is_video, visible_videos
 from fer_zoo.data.sources import LABELS, Difference, Source
+from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 
 T = TypeVar("T")
@@ -103,16 +104,26 @@ def note(problems: list[str], reason: str, names: Sequence[str]) -> None:
 
 
 def sift(
-    items: Iterable[T], parse: Callable[[T], R | str | None], name: Callable[[T], str], problems: list[str],
+    items: Iterable[T],
+    parse: Callable[[T], R | str | None],
+    name: Callable[[T], str],
+    problems: list[str],
     where: str = "",
-) -> Iterator[R]:  # fmt: skip
+    fatal: bool = True,
+) -> Iterator[R]:
     """Yield what `parse` makes of each item; items for which it gives a text are left out and noted by that reason.
 
-    Items for which it gives None are left out without a note.
+    Items for which it gives None are left out without a note; so are those that it refuses, with one, if not `fatal`.
     """
     odd: dict[str, list[str]] = defaultdict(list)
     for item in items:
-        found = parse(item)
+        try:
+            found = parse(item)
+        except InputError as error:
+            if fatal:
+                raise
+            problems.append(f"{where}{name(item)}: {error.given}")
+            continue
         if isinstance(found, str):
             odd[found].append(name(item))
         elif found is not None:
@@ -150,7 +161,9 @@ def clips_in(root: Path, folder: Path, problems: list[str]) -> list[tuple[Path, 
     for sequence in visible_folders(folder):
         if files := pictures_of(root, sequence):
             found.append((sequence, files))
-            note_others(root, sequence, problems)
+            unread = [f for f in visible_files(sequence) if not f.name.lower().endswith(PICTURES) and not is_text(f)]
+            reason = f"{shown(sequence.relative_to(root))}: files other than {', '.join(PICTURES)}"
+            note(problems, reason, [shown(file.name) for file in unread])
         else:
             inner = len(visible_videos(sequence))
             holds = f" ({inner} videos: move them up into {shown(folder.name)})" if inner else ""
@@ -160,10 +173,3 @@ def clips_in(root: Path, folder: Path, problems: list[str]) -> list[tuple[Path, 
     note(problems, f"{name}: files that FFmpeg does not read as video", others)
     note(problems, f"{name}: hidden videos", [shown(file.relative_to(root)) for file in hidden_videos(folder)])
     return found
-
-
-def note_others(root: Path, sequence: Path, problems: list[str]) -> None:
-    """Note files of a sequence of pictures that are not pictures of a kind that is read, text aside."""
-    others = [f for f in visible_files(sequence) if not f.name.lower().endswith(PICTURES) and not is_text(f)]
-    reason = f"{shown(sequence.relative_to(root))}: files other than {', '.join(PICTURES)}"
-    note(problems, reason, [shown(file.name) for file in others])

@@ -44,7 +44,7 @@ def afew(root: Path) -> Reader:
     A clip may be a video or a folder of pictures. Folders that are no emotion (the provider's `AlignedFaces...` aside),
     empty ones, doubles and a part that is not there become problems.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: neither part is there.
     """
 
@@ -59,16 +59,13 @@ def afew(root: Path) -> Reader:
             for emotion in visible_folders(folder):
                 label = WORDS.get(emotion.name.lower())
                 if label in _LABELS:
-                    yield from _clips(root, emotion, part, label, problems)
+                    clips = clips_in(root, emotion, problems)
+                    for path, files in clips:
+                        split = {"official": _PARTS[part]}
+                        yield Source(safe_key(part, label, path.stem), files, label, None, split=split)
+                    if not clips:
+                        problems.append(f"{shown(emotion.relative_to(root))}: no clip")
                 elif not emotion.name.lower().startswith("alignedfaces"):
                     problems.append(f"{folder.name}: {unknown_word(emotion.name, 'AFEW')}; left out")
 
     return Reader(read, _EXPECTED)
-
-
-def _clips(root: Path, emotion: Path, part: str, label: str, problems: list[str]) -> Iterator[Source]:
-    clips = list(clips_in(root, emotion, problems))
-    if not clips:
-        problems.append(f"{shown(emotion.relative_to(root))}: no clip")
-    for path, files in clips:
-        yield Source(safe_key(part, label, path.stem), files, label, None, split={"official": _PARTS[part]})

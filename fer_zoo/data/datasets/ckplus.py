@@ -17,7 +17,7 @@ from fer_zoo.data.datasets._layout import (
     visible_files,
     visible_folders,
 )
-from fer_zoo.data.datasets._reading import Reader
+from fer_zoo.data.datasets._reading import Reader, sift
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -62,7 +62,7 @@ def ckplus(
     read, codes outside the map, labels without pictures and duplicates become problems. `fps`, the rate that the
     pictures were taken at, is unverified.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: the folder of the pictures or that of the emotions is not there.
     """
     counted = Counter[str]()
@@ -72,27 +72,23 @@ def ckplus(
         emotions = find_folder(root, EMOTION_FOLDERS, "emotion labels of CK+")
         in_all = {path.name.upper(): len(visible_folders(path)) for path in visible_folders(images)}
         counted.update({_SEQUENCES: sum(in_all.values()), _SUBJECTS: len(in_all)})
-        left_out = 0
-        for sequence in (inner for subject in visible_folders(emotions) for inner in visible_folders(subject)):
-            name = f"{sequence.parent.name}/{sequence.name}"
-            try:
-                label = _label(sequence)
-                if label == "contempt" and not contempt:
-                    left_out += 1
-                elif label is not None:
-                    pictures = _pictures(images, sequence, name, problems)
-                    yield Source(
-                        key=safe_key(sequence.parent.name.upper(), sequence.name),
-                        files=tuple(picture.relative_to(root) for picture in pictures),
-                        label=label,
-                        subject=sequence.parent.name.upper(),
-                        frames=(max(0, len(pictures) - frames), len(pictures)),
-                        fps=fps,
-                    )
-            except InputError as error:
-                problems.append(f"{name}: {error.given}")
-        if left_out:
-            problems.append(f"{left_out} sequences of contempt are left out (contempt=False)")
+        sequences = [inner for subject in visible_folders(emotions) for inner in visible_folders(subject)]
+
+        def parse(sequence: Path) -> Source | str | None:
+            label = _label(sequence)
+            if label is None or (label == "contempt" and not contempt):
+                return label and "sequences of contempt (contempt=False)"
+            pictures = _pictures(images, sequence, problems)
+            return Source(
+                key=safe_key(sequence.parent.name.upper(), sequence.name),
+                files=tuple(picture.relative_to(root) for picture in pictures),
+                label=label,
+                subject=sequence.parent.name.upper(),
+                frames=(max(0, len(pictures) - frames), len(pictures)),
+                fps=fps,
+            )
+
+        return sift(sequences, parse, _name, problems, fatal=False)
 
     expected = {
         **{label: count for label, count in EXPECTED.items() if contempt or label != "contempt"},
@@ -103,15 +99,19 @@ def ckplus(
     return Reader(read, expected, counted=counted)
 
 
-def _pictures(images: Path, sequence: Path, name: str, problems: list[str]) -> list[Path]:
-    folder = optional_folder(images, [name])
+def _name(sequence: Path) -> str:
+    return f"{sequence.parent.name}/{sequence.name}"
+
+
+def _pictures(images: Path, sequence: Path, problems: list[str]) -> list[Path]:
+    folder = optional_folder(images, [_name(sequence)])
     pictures = visible_files(folder, PICTURES) if folder else []
     if not pictures:
         raise InputError("labelled, but there are no pictures.", "pictures of each labelled sequence")
     peak = _emotion_files(sequence)[0].name.lower().removesuffix("_emotion.txt")
     if pictures[-1].stem.lower() != peak:
         problems.append(
-            f"{name}: the label is that of {peak}, the last picture is {pictures[-1].name}; "
+            f"{_name(sequence)}: the label is that of {peak}, the last picture is {pictures[-1].name}; "
             "the clip ends at the last picture"
         )
     return pictures

@@ -47,7 +47,7 @@ def cremad(root: Path) -> Reader:
     codes and doubles (.flv and .mp4 of one take) become problems. Folds (1001-1018, 1019-1036, ...) and counts:
     MAE-DFER, `saved/data/crema-d`. Groups: age, sex and race, where `VideoDemographics.csv` lies in the root.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: no video is there, or VideoDemographics.csv is another table.
     """
 

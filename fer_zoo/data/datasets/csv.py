@@ -72,7 +72,7 @@ def clips_csv(
         fps: frames per second of the folders of pictures.
         groups: further columns, e.g. ["age", "sex"], for metrics per group; empty where unknown.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: there is no such file, its header is wrong, or none of its rows can be used.
     """
     names = tuple(name.lower() for name in groups)

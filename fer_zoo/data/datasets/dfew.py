@@ -43,7 +43,7 @@ def dfew(root: Path, *, pictures: str = _ALL_FRAMES) -> Reader:
     Args:
         pictures: folder with the clips, as `clip_224x224`; the default takes the releases with all frames.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: pictures or lists are not there, or a list does not count from where its name says.
     """
 

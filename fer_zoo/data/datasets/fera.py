@@ -55,7 +55,7 @@ def fera(root: Path, *, table: str = "fera.csv") -> Reader:
     are absent or ambiguous, emotions outside the map, lines without an actor (which stay, with `subject` None) and
     duplicates become problems. A key is the path below the root without its suffix.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: the root or the table is not there, or the table lacks a column.
     """
     counted = Counter[str]()

@@ -45,7 +45,7 @@ def ferv39k(root: Path) -> Reader:
     Lists have a clip and a word per line, no header. Rows that cannot be read, words outside the seven, clips in both
     lists, clips whose folder has another emotion and clips without pictures become problems.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: pictures or both lists are not there.
     """
 

@@ -47,7 +47,7 @@ def folder(
         subject: "prefix": the name up to its first `_` is the subject, as in `anna_03.mp4`; "none": it is unknown.
         fps: frames per second of the folders of pictures.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: no folder below the root holds a clip.
     """
     prefix = subject == "prefix"

@@ -58,7 +58,7 @@ def mafw(root: Path, *, pictures: str = "clips") -> Reader:
     Args:
         pictures: folder with the clips: `clips` (videos), or `frames`, `faces`, ... (one folder of pictures per clip).
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: the clips or the lists are not there.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -16,7 +15,7 @@ from fer_zoo.data.datasets._layout import (
     safe_key,
     visible_folders,
 )
-from fer_zoo.data.datasets._reading import Reader
+from fer_zoo.data.datasets._reading import Reader, sift
 from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
@@ -70,30 +69,28 @@ def mmi(
         sessions = [path for path in visible_folders(folder) if find_file(path, "session.xml")]
         if not sessions:
             raise missing(root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
-        left_out: Counter[str] = Counter()
-        for session, video in ((place, video) for place in sessions for video in visible_videos(place)):
-            try:
-                label = _emotion(session, video)
-                view, upright = _view(session) if label in CODES else ("", True)
-                if label is None:
-                    continue
-                if label not in CODES:
-                    left_out[f"emotion code {label}"] += 1
-                elif view not in (FRONTAL, DUAL):
-                    left_out[f"view {view}"] += 1
-                else:
-                    yield Source(
-                        key=safe_key(video.stem.upper()),
-                        files=(video.relative_to(root),),
-                        label=CODES[label],
-                        subject=_subject(video),
-                        rotate=int(view == FRONTAL and not upright),
-                        region=HALVES[frontal_half] if view == DUAL else None,
-                        part=part,
-                    )
-            except InputError as error:
-                problems.append(f"{session.name}/{video.name}: {error.given}")
-        problems += [f"{count} videos of {what} are left out" for what, count in sorted(left_out.items())]
+        videos = [(session, video) for session in sessions for video in visible_videos(session)]
+
+        def parse(found: tuple[Path, Path]) -> Source | str | None:
+            session, video = found
+            if (label := _emotion(session, video)) is None:
+                return None
+            if label not in CODES:
+                return f"videos of emotion code {label}"
+            view, upright = _view(session)
+            if view not in (FRONTAL, DUAL):
+                return f"videos of view {view}"
+            return Source(
+                key=safe_key(video.stem.upper()),
+                files=(video.relative_to(root),),
+                label=CODES[label],
+                subject=_subject(video),
+                rotate=int(view == FRONTAL and not upright),
+                region=HALVES[frontal_half] if view == DUAL else None,
+                part=part,
+            )
+
+        return sift(videos, parse, lambda found: f"{found[0].name}/{found[1].name}", problems, fatal=False)
 
     return Reader(read, _USUAL, " (usual number, unverified)")
 

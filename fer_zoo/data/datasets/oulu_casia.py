@@ -38,7 +38,7 @@ def oulu_casia(
     the last of it: there is one of each sequence. Sequences without pictures and folders
     that are no subject or no expression become problems. The expected counts are common knowledge, not verified.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: neither layout is there.
     """
     expected = {"clips": 480, "subjects": 80, **dict.fromkeys(_LABELS, 80)}

@@ -55,7 +55,7 @@ def ravdess(
     Names that are not of this form, unknown codes and doubles become problems. Folds: MAE-DFER, `saved/data/ravdess`.
     Groups: sex; actors of odd numbers are men.
 
-    Raises (from `sources` and `check`):
+    Raises (from `sources`):
         InputError: no actor's folder is there, or no file of this modality and channel.
     """
 

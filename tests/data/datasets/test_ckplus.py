@@ -64,7 +64,7 @@ def test_options(root: Path) -> None:
     database = reader(root, contempt=False, frames=3, fps=25.0)
     (source,) = database.sources()
     assert (source.key, source.frames, source.fps) == ("S010/002", (9, 12), 25.0)
-    assert database.problems == ["1 sequences of contempt are left out (contempt=False)"]
+    assert database.problems == ["sequences of contempt (contempt=False): 1 left out, such as S005/001"]
     with pytest.raises(OptionError, match="frames"):
         reader(root, frames=0)
 

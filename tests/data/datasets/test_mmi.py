@@ -95,9 +95,9 @@ def test_codes(tmp_path: Path) -> None:
     database = reader(tmp_path)
     assert [source.label for source in database.sources()] == labels
     assert database.problems == [
-        "1 videos of emotion code 0 are left out",
-        "2 videos of emotion code 7 are left out",
-        "1 videos of emotion code 8 are left out",
+        "videos of emotion code 0: 1 left out, such as 0/S001-000.avi",
+        "videos of emotion code 7: 2 left out, such as 7/S001-007.avi",
+        "videos of emotion code 8: 1 left out, such as 8/S001-008.avi",
     ]
 
 
@@ -118,7 +118,7 @@ def test_odd_sessions_become_problems(root: Path) -> None:
         "22/S022-001.avi: session.xml says no view of the track.",
         "23/S023-001.avi: S023-001.xml cannot be read: ",
         "25/clip.avi: the name does not say the subject.",
-        "1 videos of view 1 are left out",
+        "videos of view 1: 1 left out, such as 20/S020-001.avi",
         "S001-001: duplicate; Sessions/26/S001-001.avi is left out, Sessions/9/S001-001.avi is used",
     ):
         assert part in said
