@@ -6,15 +6,14 @@ import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from fer_zoo.inference.palette import RGB, label_colours
-from fer_zoo.inference.timeline import Timeline
+from fer_zoo.inference.palette import label_colours
+from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.landmarks.base import UInt8
 from fer_zoo.paths import shown
 from fer_zoo.specs import CropSpec
@@ -54,7 +53,7 @@ def _figure(timeline: Timeline) -> Any:
     # Without pyplot, which keeps a global list of figures and may need a display.
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
-    colours = {label: _css(colour) for label, colour in label_colours(timeline.labels).items()}
+    colours = {label: f"#{bytes(colour).hex()}" for label, colour in label_colours(timeline.labels).items()}
     curves = figure.add_axes((_LEFT, 0.2, _RIGHT - _LEFT, 0.5))
     strip = figure.add_axes((_LEFT, 0.085, _RIGHT - _LEFT, 0.045), sharex=curves)
     _draw_curves(curves, timeline, colours)
@@ -62,7 +61,7 @@ def _figure(timeline: Timeline) -> Any:
     _draw_thumbnails(figure, curves, timeline, colours)
     figure.text(_LEFT, 0.955, shown(timeline.video.name), size=13, weight="bold", color=_INK)
     figure.text(
-        _RIGHT, 0.955, f"{timeline.model}  ·  points: {timeline.landmarker}", size=9, color="#666c76", ha="right"
+        _RIGHT, 0.955, f"{timeline.model}  ·  landmarks: {timeline.landmarker}", size=9, color="#666c76", ha="right"
     )
     return figure
 
@@ -147,52 +146,37 @@ def _tidy(axes: Any) -> None:
     axes.tick_params(colors=_INK)
 
 
-@dataclass(frozen=True)
-class _Thumbnail:
-    time_s: float
-    label: str | None
-    image: UInt8 | None
-
-
 def _draw_thumbnails(figure: Any, curves: Any, timeline: Timeline, colours: dict[str, str]) -> None:
-    thumbnails = _thumbnails(timeline, _evenly(len(timeline), _THUMBNAILS))
+    from matplotlib.lines import Line2D
+
+    count = min(len(timeline), _THUMBNAILS)
+    # At the centres of equal parts of the video.
+    thumbnails = _thumbnails(timeline, [int((part + 0.5) * len(timeline) / count) for part in range(count)])
     # Square, side by side above the curves, each connected to its time by a thin line.
     slot = (_RIGHT - _LEFT) / max(len(thumbnails), 1)
     width = min(slot * 0.92, 0.2 * _HEIGHT / _WIDTH)
     height = width * _WIDTH / _HEIGHT
     first, last = curves.get_xlim()
-    for index, thumbnail in enumerate(thumbnails):
+    for index, (row, image) in enumerate(thumbnails):
         centre = _LEFT + slot * (index + 0.5)
         axes = figure.add_axes((centre - width / 2, 0.755, width, height))
         axes.set_xticks([])
         axes.set_yticks([])
-        colour = _FAINT if thumbnail.label is None else colours[thumbnail.label]
+        colour = _FAINT if row.label is None else colours[row.label]
         for spine in axes.spines.values():
             spine.set_color(colour)
             spine.set_linewidth(2.5)
-        if thumbnail.image is not None:
-            axes.imshow(thumbnail.image, interpolation="antialiased")
+        if image is not None:
+            axes.imshow(image, interpolation="antialiased")
         else:
             axes.set_facecolor("#f1f2f4")
             axes.text(0.5, 0.5, "no face", ha="center", va="center", size=8, color="#8a909a", transform=axes.transAxes)
-        x = _LEFT + (_RIGHT - _LEFT) * (thumbnail.time_s - first) / (last - first)
-        figure.add_artist(_line(figure, [centre, x], [0.755, 0.71], colour))
-        figure.add_artist(_line(figure, [x, x], [0.71, 0.70], colour))
+        x = _LEFT + (_RIGHT - _LEFT) * (row.time_s - first) / (last - first)
+        line = Line2D([centre, x, x], [0.755, 0.71, 0.70], transform=figure.transFigure, color=colour, lw=1.2)
+        figure.add_artist(line)
 
 
-def _line(figure: Any, x: list[float], y: list[float], colour: str) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D(x, y, transform=figure.transFigure, color=colour, lw=1.2)
-
-
-def _evenly(count: int, wanted: int) -> list[int]:
-    """Return up to `wanted` frame numbers, at the centres of equal parts of the video."""
-    parts = min(count, wanted)
-    return [int((part + 0.5) * count / parts) for part in range(parts)]
-
-
-def _thumbnails(timeline: Timeline, indices: Sequence[int]) -> list[_Thumbnail]:
+def _thumbnails(timeline: Timeline, indices: Sequence[int]) -> list[tuple[Row, UInt8 | None]]:
     video = open_video(timeline.video)
     found = []
     with closing(video.frames()) as frames:
@@ -206,11 +190,7 @@ def _thumbnails(timeline: Timeline, indices: Sequence[int]) -> list[_Thumbnail]:
                 box = clip_box(points, CropSpec(scale=1.5, shift_up=0.08))
                 if box is not None:
                     image = crop_clip([frame.image], points, box, _THUMBNAIL_PIXELS)[0][0]
-            found.append(_Thumbnail(row.time_s, row.label, image))
+            found.append((row, image))
             if frame.index == indices[-1]:
                 break
     return found
-
-
-def _css(colour: RGB) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

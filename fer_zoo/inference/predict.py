@@ -6,9 +6,9 @@ window are held at a time, however long the video is.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, overload
 
@@ -81,8 +81,11 @@ def predict_video(
     video = open_video(path, fps=fps)
     if device is not None:
         model.to(find_device(device))
-    finder = _landmarker(model, landmarker)
-    track = _track(video, finder, progress)
+    finder = landmarker
+    if not isinstance(finder, Landmarker):
+        finder = create_landmarker(finder or spec.landmarks.detector)
+    report = None if progress is None else lambda done: progress("find face", done, video.frame_count)
+    track = track_face(video.frames(), finder, scale=video.scale, progress=report)
     if not track.found.any():
         raise NoFaceError(
             f"No face was found in the {len(track)} frames of {path}.",
@@ -116,27 +119,7 @@ def _weights_name(model: FERModel) -> str:
     return f"{model.spec.name} (untrained)"
 
 
-def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
-    if isinstance(given, Landmarker):
-        return given
-    return create_landmarker(given or model.input_spec.landmarks.detector)
-
-
-def _track(video: Video, landmarker: Landmarker, progress: ProgressCallback | None) -> FaceTrack:
-    def report(done: int) -> None:
-        if progress is not None:
-            progress("find face", done, video.frame_count)
-
-    return track_face(video.frames(), landmarker, scale=video.scale, progress=report)
-
-
-@dataclass(frozen=True)
-class _Clip:
-    frames: UInt8
-    landmarks: Floats
-
-
-def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iterator[_Clip]:
+def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iterator[tuple[UInt8, Floats]]:
     """Cut the clip of each window (rows of frame numbers), in order, holding no frame longer than it is needed."""
     spec = model.input_spec
     held: dict[int, UInt8] = {}
@@ -154,12 +137,12 @@ def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iter
                     held[frame.index] = frame.image
             place = place_crop(points[row], spec.crop)
             assert place is not None, "a window is used only if half of its frames have a face"
-            yield _Clip(*crop_clip([held[index] for index in row], points[row], place, spec.size))
+            yield crop_clip([held[index] for index in row], points[row], place, spec.size)
 
 
 def _run(
     model: FERModel,
-    clips: Iterator[_Clip],
+    clips: Iterator[tuple[UInt8, Floats]],
     total: int,
     batch_size: int,
     progress: ProgressCallback | None,
@@ -171,11 +154,12 @@ def _run(
     out, done = list[NDArray[np.float64]](), 0
     try:
         with torch.inference_mode():
-            for batch in _batches(clips, batch_size):
-                frames = torch.from_numpy(np.stack([c.frames for c in batch])).to(weight.device)
+            while batch := list(itertools.islice(clips, batch_size)):
+                crops, points = (np.stack(arrays) for arrays in zip(*batch, strict=True))
+                frames = torch.from_numpy(crops).to(weight.device)
                 images = normalise(frames, model.input_spec).to(weight.dtype)
-                points = torch.from_numpy(np.stack([c.landmarks for c in batch])).to(weight.device)
-                logits = model(images, points if model.needs_landmarks else None)
+                landmarks = torch.from_numpy(points).to(weight.device) if model.needs_landmarks else None
+                logits = model(images, landmarks)
                 if not bool(logits.isfinite().all()):
                     raise WeightsError(
                         f"The network {model.spec.name} gives NaN or infinity for clip {done + 1} or later.",
@@ -189,17 +173,6 @@ def _run(
     finally:
         model.train(was_training)
     return np.concatenate(out)
-
-
-def _batches(clips: Iterator[_Clip], size: int) -> Iterator[list[_Clip]]:
-    batch: list[_Clip] = []
-    for clip in clips:
-        batch.append(clip)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _average(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.float64]:
