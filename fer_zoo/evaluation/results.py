@@ -64,6 +64,11 @@ class Cell:
         return f"{self.recipe}, {self.split}, seed {self.seed}"
 
 
+def spec_of(cells: Sequence[Cell]) -> Recipe | None:
+    """The recipe of some training runs that differ in fold and seed only; None if none has started."""
+    return next((cell.spec for cell in cells if cell.spec is not None), None)
+
+
 def read_results(folders: Sequence[str | Path]) -> list[Cell]:
     """Read ablation folders: every requested training run, in the order of the folders and their grids.
 

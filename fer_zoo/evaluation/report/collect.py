@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +24,14 @@ from fer_zoo.evaluation.report.numbers import (
     Report,
     Row,
     Setting,
+    SettingKey,
     Training,
 )
 from fer_zoo.evaluation.report.published import published_rows
-from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes, grouped
-from fer_zoo.evaluation.report.warnings import about_clips, about_curves, about_names, about_runs, known_facts
-from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell
-from fer_zoo.evaluation.statistics import Comparison, FoldSpread, compare, estimate, holm, over_folds, spread
+from fer_zoo.evaluation.report.settings import as_yaml, changes, grouped
+from fer_zoo.evaluation.report.warnings import known_facts, warnings
+from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell, spec_of
+from fer_zoo.evaluation.statistics import FoldSpread, compare, estimate, holm, over_folds, spread
 from fer_zoo.specs import Recipe
 from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
@@ -61,7 +63,7 @@ def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str
         format=FORMAT,
         name=name or " + ".join(dict.fromkeys(cell.root.name for cell in cells)),
         baseline=base,
-        warnings=(*about_runs(cells), *about_clips(settings), *about_names(settings), *about_curves(cells)),
+        warnings=warnings(cells, settings),
         trainings=tuple(_training(cell) for cell in cells),
         machines=known_facts(cells, "hardware"),
         versions=tuple(f"{name} {it}" for name in ("fer_zoo", "torch", "python") for it in known_facts(cells, name)),
@@ -74,9 +76,10 @@ def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str
 
 
 def _training(cell: Cell) -> Training:
-    names = ("recipe", "split", "seed", "state", "problem", "hours")
-    values = {name: getattr(cell, name) for name in names}
-    return Training(**values, folder=cell.place, commit=cell.facts.get("commit", ""))
+    return Training(
+        recipe=cell.recipe, split=cell.split, seed=cell.seed, folder=cell.place, state=cell.state,
+        problem=cell.problem, commit=cell.facts.get("commit", ""), hours=cell.hours,
+    )  # fmt: skip
 
 
 def _baseline(recipes: Recipes, base: str) -> str:
@@ -89,7 +92,7 @@ def _facts(name: str, base: str, settings: Sequence[Recipes]) -> RecipeFacts:
     places = sorted(
         ((_baseline(found, base), found) for found in settings if name in found), key=lambda place: place[0] != base
     )
-    specs = [(of, _spec(found[of]), _spec(found[name])) for of, found in places]
+    specs = [(of, spec_of(found[of]), spec_of(found[name])) for of, found in places]
     spec = next((own for *_, own in specs if own), None)
     of, differ = next(((of, changes(theirs, own)) for of, theirs, own in specs if theirs and own), (base, []))
     return RecipeFacts(
@@ -99,10 +102,6 @@ def _facts(name: str, base: str, settings: Sequence[Recipes]) -> RecipeFacts:
         parameters=_parameters(spec) if spec else None,
         baseline=None if of == base else of,
     )
-
-
-def _spec(cells: Sequence[Cell]) -> Recipe | None:
-    return next((cell.spec for cell in cells if cell.spec is not None), None)
 
 
 def _parameters(recipe: Recipe) -> int | None:
@@ -125,16 +124,13 @@ def _row(name: str, cells: Sequence[Cell]) -> Row:
         "labels": done[0].predictions[BEST].labels if done else (),
         "curves": tuple(map(_curve, done)),
     }
-    nothing = dict.fromkeys(("best", "last", "noisy", "by_video", "classes"))
-    if not done:
-        return Row(**row, **nothing, problem="", groups=())
     try:
-        return Row(**row, **_metrics(done), problem="")
+        return Row(**row, **(_metrics(done) if done else {}))
     except InputError as error:
-        return Row(**row, **nothing, problem=error.given, groups=())
+        return Row(**row, problem=error.given)
 
 
-def _metrics(done: Sequence[Cell]) -> dict[str, object]:
+def _metrics(done: Sequence[Cell]) -> dict[str, Any]:
     best = [cell.predictions[BEST] for cell in done]
     noisy = [cell.predictions[NOISY] for cell in done if NOISY in cell.predictions]
     cut = any((run.videos != run.keys).any() for run in best)
@@ -177,11 +173,10 @@ def _classes(seeds: Sequence[Predictions]) -> Classes:
     of = [figures(run) for run in seeds]
     confusion = np.sum([np.array(one.confusion) for one in of], axis=0)
     right, occurs, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    present = [bool(count) for count in occurs]
     recall, f1 = right / np.maximum(occurs, 1), 2 * right / np.maximum(occurs + predicted, 1)
     return Classes(
-        recall=tuple(float(value) if there else None for value, there in zip(recall, present, strict=True)),
-        f1=tuple(float(value) if there else None for value, there in zip(f1, present, strict=True)),
+        recall=tuple(float(value) if count else None for value, count in zip(recall, occurs, strict=True)),
+        f1=tuple(float(value) if count else None for value, count in zip(f1, occurs, strict=True)),
         confusion=tuple(map(tuple, confusion.tolist())),
         calibration_error=float(np.mean([one.calibration_error for one in of])),
     )
@@ -214,40 +209,34 @@ def _curve(cell: Cell) -> Curve:
 def _setting(key: SettingKey, recipes: Recipes, rows: Sequence[Row], base: str) -> Setting:
     shown = next((row.recipe for row in sorted(rows, key=lambda row: row.recipe != base) if row.best), "")
     return Setting(
-        title=key.title, protocol=key.protocol, trained_on=key.trained_on, tested_on=key.tested_on,
-        synthetic=key.synthetic, baseline=base, rows=tuple(rows), deltas=_deltas(recipes, rows, base),
-        mistakes_of=shown, mistakes=_mistakes(recipes[shown]) if shown else (), faces=(), faces_note="",
+        **dict(key), baseline=base, rows=tuple(rows), deltas=_deltas(recipes, rows, base), mistakes_of=shown,
+        mistakes=_mistakes(recipes[shown]) if shown else (),
     )  # fmt: skip
 
 
 def _deltas(recipes: Recipes, rows: Sequence[Row], base: str) -> tuple[Delta, ...]:
     others = [row.recipe for row in rows if row.recipe != base and row.trainings]
-    compared = [_compared(recipes[name], recipes.get(base, ())) for name in others]
-    adjusted = {
-        figure: holm([None if found is None else getattr(found, figure).p for found, *_ in compared])
-        for figure in ("war", "uar")
-    }
-    return tuple(
-        Delta(recipe=name, comparison=found, pairs=pairs, ahead=ahead, problem=problem, war_holm=war, uar_holm=uar)
-        for name, (found, pairs, ahead, problem), war, uar in zip(
-            others, compared, adjusted["war"], adjusted["uar"], strict=True
-        )
+    deltas = [_delta(name, recipes[name], recipes[base]) for name in others]
+    war, uar = (
+        holm([getattr(delta.comparison, name).p if delta.comparison else None for delta in deltas])
+        for name in ("war", "uar")
     )
+    return tuple(delta.model_copy(update={"war_holm": war[n], "uar_holm": uar[n]}) for n, delta in enumerate(deltas))
 
 
-def _compared(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[Comparison | None, int, int, str]:
-    """Compare the training runs that both have, by fold and seed: how many, and in how many `one` is ahead."""
+def _delta(name: str, one: Sequence[Cell], other: Sequence[Cell]) -> Delta:
+    """Compare the training runs that both have, by fold and seed."""
     sides = [{(cell.split, cell.seed): cell for cell in cells if cell.state == "done"} for cells in (one, other)]
     common = [place for place in sides[0] if place in sides[1]]
     if not common:
-        return None, 0, 0, "the baseline has no finished training run of the same fold and seed"
+        return Delta(recipe=name, problem="the baseline has no finished training run of the same fold and seed")
     runs = [[side[place].predictions[BEST] for place in common] for side in sides]
     try:
         found = compare(*runs)
     except InputError as error:
-        return None, len(common), 0, error.given
+        return Delta(recipe=name, problem=error.given, pairs=len(common))
     ahead = sum(figures(mine).uar > figures(its).uar for mine, its in zip(*runs, strict=True))
-    return found, len(common), ahead, ""
+    return Delta(recipe=name, comparison=found, pairs=len(common), ahead=ahead)
 
 
 def _mistakes(cells: Sequence[Cell]) -> tuple[Mistake, ...]:

@@ -109,19 +109,19 @@ class Row(Spec):
     seeds: tuple[int, ...]
     splits: tuple[str, ...]
     commits: tuple[str, ...]
-    problem: str
+    problem: str = ""
     """Why there are no metrics although training runs are done."""
     labels: tuple[str, ...]
-    best: RecipeMetrics | None
+    best: RecipeMetrics | None = None
     """At the epoch with the best validation UAR."""
-    last: RecipeMetrics | None
+    last: RecipeMetrics | None = None
     """At the last epoch."""
-    noisy: Estimates | None
+    noisy: Estimates | None = None
     """At the best epoch, with rendered landmarks made as inexact as a detector's."""
-    by_video: Estimates | None
+    by_video: Estimates | None = None
     """At the best epoch; None if no video was cut into several clips."""
-    classes: Classes | None
-    groups: tuple[Group, ...]
+    classes: Classes | None = None
+    groups: tuple[Group, ...] = ()
     curves: tuple[Curve, ...]
 
 
@@ -129,15 +129,15 @@ class Delta(Spec):
     """A recipe minus the baseline, at the best epochs."""
 
     recipe: str
-    comparison: Comparison | None
-    problem: str
+    comparison: Comparison | None = None
+    problem: str = ""
     """Why there is no comparison."""
-    war_holm: float | None
+    war_holm: float | None = None
     """p-value, adjusted over the comparisons of the setting."""
-    uar_holm: float | None
-    pairs: int
+    uar_holm: float | None = None
+    pairs: int = 0
     """Compared pairs of training runs with the same fold and seed."""
-    ahead: int
+    ahead: int = 0
     """Pairs in which the recipe has the better UAR."""
 
 
@@ -153,8 +153,8 @@ class Mistake(Spec):
     of_truth: float
 
 
-class Setting(Spec):
-    """What recipes were evaluated on: databases and protocol."""
+class SettingKey(Spec):
+    """What recipes are evaluated on: databases and protocol."""
 
     title: str
     protocol: str
@@ -162,6 +162,11 @@ class Setting(Spec):
     tested_on: str
     synthetic: bool
     """Whether all these databases are rendered: pictures of them show no real face."""
+
+
+class Setting(SettingKey):
+    """A setting with the results of its recipes."""
+
     baseline: str
     """The report's or, if that has no training run here, the first recipe that has one."""
     rows: tuple[Row, ...]
@@ -170,9 +175,9 @@ class Setting(Spec):
     """The recipe whose mistakes these are."""
     mistakes: tuple[Mistake, ...]
     """The most confident ones."""
-    faces: tuple[str, ...]
+    faces: tuple[str, ...] = ()
     """Keys of the mistakes that have a picture."""
-    faces_note: str
+    faces_note: str = ""
     """Why the others have none."""
 
 
@@ -185,14 +190,14 @@ class PublishedRow(Spec):
     war: float | None
     """As printed, in per cent; None if the paper gives none."""
     std: float | None
-    run: bool
+    run: bool = False
     """Whether ours was run on the same data with the same protocol."""
     note: str
-    ours: Estimate | None
-    subjects: int
-    seeds: tuple[int, ...]
-    trainings: int
-    commits: tuple[str, ...]
+    ours: Estimate | None = None
+    subjects: int = 0
+    seeds: tuple[int, ...] = ()
+    trainings: int = 0
+    commits: tuple[str, ...] = ()
     over_folds: Spread | None = None
     """Our WAR over the folds, as the paper prints its own; None with fewer than two folds."""
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fer_zoo.data import databases, trained_on
 from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import InputError
+from fer_zoo.evaluation.report.numbers import SettingKey
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.recipes import diff_recipes
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
 
+Settings = Mapping[SettingKey, Mapping[str, Sequence[Cell]]]
+"""Training runs by setting and name of the recipe."""
+
 # The training runs of a recipe differ in these; a published figure does not change what is trained.
 _OWN = ("seed", "split.fold", "split.leave_out", "split.published", "split.name", "published")
-
-
-@dataclass(frozen=True)
-class SettingKey:
-    """What recipes are evaluated on."""
-
-    title: str
-    protocol: str
-    trained_on: tuple[str, ...]
-    tested_on: str
-    synthetic: bool
 
 
 def setting_of(recipe: Recipe) -> SettingKey:
@@ -70,18 +62,15 @@ def grouped(cells: Sequence[Cell]) -> dict[SettingKey, dict[str, list[Cell]]]:
     Raises:
         InputError: a training run occurs twice, or the runs of a recipe differ in more than fold and seed.
     """
-    keys = [None if cell.spec is None else setting_of(cell.spec) for cell in cells]
-    known: dict[tuple[Any, str], set[SettingKey]] = {}
-    for cell, key in zip(cells, keys, strict=True):
-        if key is not None:
-            known.setdefault((cell.root, cell.split), set()).add(key)
+    known: dict[tuple[Path, str], set[SettingKey]] = {}
+    for cell in cells:
+        if cell.spec is not None:
+            known.setdefault((cell.root, cell.split), set()).add(setting_of(cell.spec))
     found: dict[SettingKey, dict[str, list[Cell]]] = {}
-    for cell, key in zip(cells, keys, strict=True):
-        likely = known.get((cell.root, cell.split), set())
-        if key is None and len(likely) == 1:
-            (key,) = likely
-        if key is not None:
-            found.setdefault(key, {}).setdefault(cell.recipe, []).append(cell)
+    for cell in cells:
+        likely = known.get((cell.root, cell.split), set()) if cell.spec is None else {setting_of(cell.spec)}
+        if len(likely) == 1:
+            found.setdefault(*likely, {}).setdefault(cell.recipe, []).append(cell)
     for setting, recipes in found.items():
         for row in recipes.values():
             _check_row(setting, row)
@@ -94,36 +83,42 @@ def changes(one: Recipe, other: Recipe, *, stores: bool = False) -> list[tuple[s
     Args:
         stores: compare the paths of the stores too.
     """
-    own = _OWN if stores else (*_OWN, "data.stores")
-    return [it for it in diff_recipes(one, other) if not any(f"{it[0]}.".startswith(f"{key}.") for key in own)]
+    return without(diff_recipes(one, other), _OWN if stores else (*_OWN, "data.stores"))
+
+
+def without(changed: Sequence[tuple[str, Any, Any]], sections: Sequence[str]) -> list[tuple[str, Any, Any]]:
+    """Changes outside of some sections of the recipe."""
+    return [it for it in changed if not any(f"{it[0]}.".startswith(f"{section}.") for section in sections)]
 
 
 def as_yaml(value: Any) -> str:
     """A value of a recipe as one line of YAML; a component without options is its name."""
     if isinstance(value, dict) and value.keys() == {"name"}:
         return str(value["name"])
-    text = dump_yaml(value, default_flow_style=True, width=10**6)
-    return text.removesuffix("...\n").strip()
+    return dump_yaml(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
 def _check_row(setting: SettingKey, row: Sequence[Cell]) -> None:
-    started = [(cell, cell.spec) for cell in row if cell.spec is not None]
-    places = [(cell.split, cell.seed) for cell in row]
-    twice = [cell for cell in row if places.count((cell.split, cell.seed)) > 1]
-    if twice:
-        raise InputError(
-            f"{twice[0]}, {setting.title}, occurs {len(twice)} times: in "
-            f"{' and '.join(f'{cell.root.name}/{cell.place}' for cell in twice)}.",
-            "each training run once",
-            "report the folders one by one, or give a changed recipe a name of its own",
-        )
-    for cell, spec in started[1:]:
-        first, its = started[0]
-        if differ := changes(its, spec, stores=True):
-            key, here, there = differ[0]
-            raise InputError(
-                f"Training runs of {cell.recipe!r} differ in {key}: {as_yaml(here)} in "
-                f"{first.root.name}/{first.place}, {as_yaml(there)} in {cell.root.name}/{cell.place}.",
-                "a recipe whose training runs differ in fold and seed only",
-                "report the folders one by one, or give a changed recipe a name of its own",
+    seen: dict[tuple[str, int], Cell] = {}
+    started = [cell for cell in row if cell.spec is not None]
+    for cell in row:
+        if (other := seen.setdefault((cell.split, cell.seed), cell)) is not cell:
+            raise _mixed(f"{cell}, {setting.title}, occurs more than once: in {_place(other)} and {_place(cell)}.")
+    for cell in started[1:]:
+        for key, here, there in changes(started[0].spec, cell.spec, stores=True):  # type: ignore[arg-type]
+            raise _mixed(
+                f"Training runs of {cell.recipe!r} differ in {key}: {as_yaml(here)} in {_place(started[0])}, "
+                f"{as_yaml(there)} in {_place(cell)}."
             )
+
+
+def _place(cell: Cell) -> str:
+    return f"{cell.root.name}/{cell.place}"
+
+
+def _mixed(problem: str) -> InputError:
+    return InputError(
+        problem,
+        "each training run once, and runs of a recipe that differ in fold and seed only",
+        "report the folders one by one, or give a changed recipe a name of its own",
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from fer_zoo.evaluation.report.settings import SettingKey, as_yaml, changes
-from fer_zoo.evaluation.results import Cell
+from fer_zoo.evaluation.report.settings import Settings, as_yaml, changes, without
+from fer_zoo.evaluation.results import Cell, spec_of
 from fer_zoo.specs import Recipe
 
-# Keys that follow from the data: other databases have other labels, splits and frame rates.
-_DATA_KEYS = ("split", "protocol", "data.dataset", "data.any_fps", "model.labels")
+# Sections that follow from the data: other databases have other labels, splits and frame rates.
+_DATA_SECTIONS = ("split", "protocol", "data.dataset", "data.any_fps", "model.labels")
 # Training runs that are named in one line.
 _NAMED = 5
 
@@ -19,30 +19,28 @@ def known_facts(cells: Sequence[Cell], fact: str) -> tuple[str, ...]:
     return tuple(sorted({cell.facts[fact] for cell in cells if fact in cell.facts}))
 
 
-def about_runs(cells: Sequence[Cell]) -> tuple[str, ...]:
+def warnings(cells: Sequence[Cell], settings: Settings) -> tuple[str, ...]:
+    """All warnings, in the order in which a report shows them."""
+    return (*_about_runs(cells), *_about_clips(settings), *_about_names(settings), *_about_curves(cells))
+
+
+def _about_runs(cells: Sequence[Cell]) -> Iterator[str]:
     """Missing training runs, and code that is unknown or differs."""
     done = [cell for cell in cells if cell.state == "done"]
-    commits, found = {commit.removesuffix("-dirty") for commit in known_facts(done, "commit")}, []
-    dirty = [cell for cell in done if cell.facts.get("commit", "").endswith("-dirty")]
-    unknown = [cell for cell in done if "commit" not in cell.facts]
+    commits = known_facts(done, "commit")
     if len(done) < len(cells):
-        found.append(
-            f"{len(cells) - len(done)} of {len(cells)} training runs are missing; the tables cover the others."
-        )
-    if dirty:
-        found.append(f"{len(dirty)} of {len(done)} training runs used code with uncommitted changes.")
-    if len(commits) > 1:
-        found.append(f"The training runs used the code of {len(commits)} commits.")
-    if unknown:
-        found.append(
-            f"{len(unknown)} of {len(done)} training runs did not record their code version: {_named(unknown)}."
-        )
-    return tuple(found)
+        yield f"{len(cells) - len(done)} of {len(cells)} training runs are missing; the tables cover the others."
+    if dirty := sum(cell.facts.get("commit", "").endswith("-dirty") for cell in done):
+        yield f"{dirty} of {len(done)} training runs used code with uncommitted changes."
+    if (count := len({commit.removesuffix("-dirty") for commit in commits})) > 1:
+        yield f"The training runs used the code of {count} commits."
+    if unknown := [cell for cell in done if "commit" not in cell.facts]:
+        yield f"{len(unknown)} of {len(done)} training runs did not record their code version: {_named(unknown)}."
 
 
-def about_clips(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> Iterator[str]:
+def _about_clips(settings: Settings) -> Iterator[str]:
     """Clips that changed between two training runs: a store was prepared again, or the renderer changed."""
-    for key, recipes in settings.items():
+    for setting, recipes in settings.items():
         found: dict[str, set[str]] = {}
         for cell in (cell for cells in recipes.values() for cell in cells):
             if cell.state == "done" and cell.spec is not None and "clips" in cell.facts:
@@ -50,35 +48,26 @@ def about_clips(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> 
                 form = f"{cell.spec.model.labels} {cell.spec.model.input} {data}"
                 found.setdefault(form, set()).add(cell.facts["clips"])
         if any(len(fingerprints) > 1 for fingerprints in found.values()):
-            yield f"{key.title}: the training runs used clips with the same names but different content."
+            yield f"{setting.title}: the training runs used clips with the same names but different content."
 
 
-def about_names(settings: Mapping[SettingKey, Mapping[str, Sequence[Cell]]]) -> Iterator[str]:
+def _about_names(settings: Settings) -> Iterator[str]:
     """Recipes with the same name that are trained differently in two settings; within a setting that is an error."""
     first: dict[str, tuple[str, Recipe]] = {}
-    for key, recipes in settings.items():
-        for name, cells in recipes.items():
-            spec = next((cell.spec for cell in cells if cell.spec is not None), None)
-            if spec is None:
-                continue
-            where, other = first.setdefault(name, (key.title, spec))
-            differ = [
-                change for change in changes(other, spec)
-                if not any(f"{change[0]}.".startswith(f"{own}.") for own in _DATA_KEYS)
-            ]  # fmt: skip
-            if differ:
-                values = "; ".join(f"{what} is {as_yaml(was)} and {as_yaml(now)}" for what, was, now in differ)
-                yield f"{name} is not the same recipe in {where} and in {key.title}: {values}."
+    for setting, recipes in settings.items():
+        for name, spec in ((name, spec_of(cells)) for name, cells in recipes.items()):
+            if spec is not None:
+                title, other = first.setdefault(name, (setting.title, spec))
+                if differ := without(changes(other, spec), _DATA_SECTIONS):
+                    values = "; ".join(f"{key} is {as_yaml(a)} and {as_yaml(b)}" for key, a, b in differ)
+                    yield f"{name} is not the same recipe in {title} and in {setting.title}: {values}."
 
 
-def about_curves(cells: Sequence[Cell]) -> Iterator[str]:
+def _about_curves(cells: Sequence[Cell]) -> Iterator[str]:
     """Finished training runs whose epochs cannot all be drawn."""
-    found: dict[str, list[Cell]] = {}
-    for cell in cells:
-        if cell.log_problem:
-            found.setdefault(cell.log_problem, []).append(cell)
-    for problem, runs in found.items():
-        yield f"Training curves are missing or incomplete because {problem}: {_named(runs)}."
+    for problem in dict.fromkeys(cell.log_problem for cell in cells if cell.log_problem):
+        runs = _named([cell for cell in cells if cell.log_problem == problem])
+        yield f"Training curves are missing or incomplete because {problem}: {runs}."
 
 
 def _named(cells: Sequence[Cell]) -> str:
