@@ -275,6 +275,15 @@ def _check_json(value: Any, left: int) -> None:
             _check_json(inner, left - 1)
 
 
+def strings(value: Any) -> Iterator[str]:
+    """All strings and keys of plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from strings(inner)
+
+
 def _decoded(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_zoo.errors import FerZooError, WeightsError
-from fer_zoo.hub.client import Client, Settings
-from fer_zoo.hub.pulling import Snapshot, etag_of, fits_etag, forget, is_ours
-from fer_zoo.weights.files import CONFIG, parse_json, read_text
+from fer_zoo.hub.client import Client
+from fer_zoo.hub.pulling import Snapshot, etag_of, forget, is_ours, matches_etag
+from fer_zoo.weights.files import CONFIG, read_json
 from fer_zoo.weights.folder import read_folder
 
 
@@ -37,12 +37,12 @@ class Held:
 
     def problem(self) -> FerZooError | None:
         """What is wrong with it; hashes all files without a request. What is wrong is not removed."""
-        for path in self.files:
-            if not path.exists():
-                return FerZooError(f"{path} leads nowhere.", "", "pull it again")
-            if fits_etag(path, etag_of(path)) is False:
-                return FerZooError(f"{path} is not what the Hub sent: {etag_of(path)}.", "", "pull it again")
         try:
+            for path in self.files:
+                if not path.exists():
+                    raise FerZooError(f"{path} is a link to a missing file.", "", "pull it again")
+                if matches_etag(path, etag_of(path)) is False:
+                    raise FerZooError(f"{path} is not what the Hub sent: {etag_of(path)}.", "", "pull it again")
             read_folder(self.snapshot.folder)
             self.snapshot.verify(remove=False)
         except FerZooError as error:
@@ -59,19 +59,16 @@ def held(cache_dir: str | Path | None = None, endpoint: str | None = None) -> It
     """All weights of fer_zoo in the cache, by repository and commit."""
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
-    client = Client(Settings(endpoint=endpoint, cache_dir=cache_dir))
+    client = Client(endpoint=endpoint, cache_dir=cache_dir)
     try:
         repos = scan_cache_dir(client.cache).repos
     except CacheNotFound:
         return
     for repo in sorted(repos, key=lambda repo: repo.repo_id):
         for revision in sorted(repo.revisions, key=lambda revision: revision.commit_hash):
-            if repo.repo_type == "model" and _is_ours(revision.snapshot_path):
+            try:
+                config = read_json(revision.snapshot_path / CONFIG)
+            except WeightsError:
+                continue
+            if repo.repo_type == "model" and config.get("library") == "fer-zoo":
                 yield Held(Snapshot(client, repo.repo_id, revision.commit_hash), tuple(sorted(revision.refs)))
-
-
-def _is_ours(folder: Path) -> bool:
-    try:
-        return parse_json(read_text(folder / CONFIG)).get("library") == "fer-zoo"
-    except (WeightsError, ValueError):
-        return False

@@ -22,7 +22,17 @@ def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms:
     """
     found = check_folder(folder)
     refuse_local(found.spec, f"config.json of {found.path}")
-    refuse_local_paths(found)
+    named = list(local_paths(found))  # they reveal user names and folders
+    if portable(recipe := read_recipe(found.path)) != recipe:
+        named = named or [f"{RECIPE}: folders in data.stores or split.file"]
+    if named:
+        more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
+        raise HubError(
+            f"{found.path} names paths of this machine: {'; '.join(named[:5])}{more}.",
+            "files without absolute or home-relative paths",
+            f"edit {CARD} if it is named; fer_zoo.weights.rewrite({str(found.path)!r}, NEW_FOLDER) writes the recipe "
+            "with base names",
+        )
     card = found.card
     if card.commit.endswith("-dirty") and not allow_dirty:
         raise HubError(
@@ -38,22 +48,3 @@ def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms:
             "keep them, or, if the owner of the data gave you permission, use --despite-terms",
         )
     return found
-
-
-def refuse_local_paths(found: WeightsFolder) -> None:
-    """Refuse a folder whose files name paths of this machine, which reveal user names and folders.
-
-    Raises:
-        HubError: one does.
-    """
-    named = list(local_paths(found))
-    if portable(recipe := read_recipe(found.path)) != recipe:
-        named = named or [f"{RECIPE}: folders in data.stores or split.file"]
-    if named:
-        more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
-        raise HubError(
-            f"{found.path} names paths of this machine: {'; '.join(named[:5])}{more}.",
-            "files without absolute or home-relative paths",
-            f"edit {CARD} if it is named; fer_zoo.weights.rewrite({str(found.path)!r}, NEW_FOLDER) writes the recipe "
-            "with base names",
-        )

@@ -64,10 +64,6 @@ class PushPlan:
         """Whether all of it is there already."""
         return self.there is not None and not self.removed and all(file.unchanged for file in self.files)
 
-    def source(self, file: Sent) -> str | bytes:
-        """The content of a file to send, or its path."""
-        return self.card if file.path == CARD else str(self.folder / file.path)
-
 
 def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> PushPlan:
     """Compare a folder with a repository; changes nothing.
@@ -76,14 +72,22 @@ def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> P
         HubError: the Hub does not answer.
     """
     there = look_at(client, repo, branch)
-    folder = found.path
-    card = card_to_send((folder / CARD).read_text(encoding="utf-8"), repo).encode()
-    # Never whatever else lies in the folder: logs, clips, secrets.
-    paths = [folder / name for name in sorted(known_files(found))]
     known = there.ids if there else {}
-    files = tuple(_compared(path, card if path.name == CARD else None, known) for path in paths)
+    card = card_to_send((found.path / CARD).read_text(encoding="utf-8"), repo).encode()
+    files = []
+    # Never whatever else lies in the folder: logs, clips, secrets.
+    for name in sorted(known_files(found)):
+        path = found.path / name
+        size, digest = (
+            (len(card), hashlib.sha256(card).hexdigest()) if name == CARD else (path.stat().st_size, sha256(path))
+        )
+        ids = {digest}
+        if size <= _LARGE:
+            ids.add(git_id(card if name == CARD else path.read_bytes()))
+        large = path.suffix in _LARGE_NAMES or size > _LARGE
+        files.append(Sent(name, size, digest, large, known.get(name) in ids))
     removed = sorted(path for path in known if is_ours(path) and path not in {file.path for file in files})
-    return PushPlan(folder, repo, branch, card, there, files, tuple(removed))
+    return PushPlan(found.path, repo, branch, card, there, tuple(files), tuple(removed))
 
 
 def look_at(client: Client, repo: str, branch: str) -> There | None:
@@ -93,6 +97,7 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
         HubError: the Hub does not answer.
     """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.hf_api import RepoFile
 
     with hub_errors(client.address, repo, branch):
         try:
@@ -100,19 +105,15 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
         except RepositoryNotFoundError:
             return None
         head, has_branch = info.sha, True
-        if branch != "main":
-            try:
-                head = client.api.model_info(repo, revision=branch).sha
-            except RevisionNotFoundError:
-                has_branch = False
+        try:
+            head = head if branch == "main" else client.api.model_info(repo, revision=branch).sha
+        except RevisionNotFoundError:
+            has_branch = False
         if head is None:
             raise HubError(f"{client.address} did not say at which commit {repo} is.", "a Hub", "check HF_ENDPOINT")
         tags = {tag.name: tag.target_commit for tag in client.api.list_repo_refs(repo).tags}
-        ids = {}
-        for entry in client.api.list_repo_tree(repo, revision=head):
-            if (blob := getattr(entry, "blob_id", None)) is not None:
-                large = getattr(entry, "lfs", None)
-                ids[entry.path] = large.sha256 if large else blob
+        entries = [entry for entry in client.api.list_repo_tree(repo, revision=head) if isinstance(entry, RepoFile)]
+        ids = {entry.path: entry.lfs.sha256 if entry.lfs else entry.blob_id for entry in entries}
     return There(bool(info.private), head, has_branch, tags, ids)
 
 
@@ -123,27 +124,9 @@ def card_is_ours_to_replace(client: Client, plan: PushPlan) -> bool:
         return True
     if (client.look(plan.repo, CARD, there.head).size or 0) > LIMITS[CARD]:
         return False
-    from huggingface_hub import hf_hub_download
-
-    with (
-        tempfile.TemporaryDirectory() as apart,  # a card that is about to be replaced does not belong in the cache
-        hub_errors(client.address, plan.repo, there.head, CARD),
-    ):
-        token = client.settings.token
-        path = hf_hub_download(
-            plan.repo, CARD, revision=there.head, cache_dir=apart, token=token, endpoint=client.endpoint
-        )
-        return is_as_sent(Path(path).read_bytes().decode(errors="replace"))
-
-
-def _compared(path: Path, content: bytes | None, known: dict[str, str]) -> Sent:
-    size = path.stat().st_size if content is None else len(content)
-    digest = sha256(path) if content is None else hashlib.sha256(content).hexdigest()
-    ids = {digest}
-    if size <= _LARGE:
-        ids.add(git_id(path.read_bytes() if content is None else content))
-    large = path.suffix in _LARGE_NAMES or size > _LARGE
-    return Sent(path.name, size, digest, large, known.get(path.name) in ids)
+    with tempfile.TemporaryDirectory() as apart:  # a card that is about to be replaced does not belong in the cache
+        path = client.download(plan.repo, CARD, there.head, Path(apart))
+        return is_as_sent(path.read_bytes().decode(errors="replace"))
 
 
 def card_to_send(text: str, repo: str) -> str:

@@ -9,9 +9,10 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fer_zoo.errors import HubError
-from fer_zoo.hub.client import Client, Seen, Settings
+from fer_zoo.hub.client import Client
 from fer_zoo.hub.names import HubName, parse
 from fer_zoo.hub.refusals import MissingFileError, UnreachableError
 from fer_zoo.specs import ModelSpec
@@ -19,6 +20,9 @@ from fer_zoo.weights.config import local_options, read_config
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, LARGEST, PICTURE, RECIPE, SHARD, TENSORS, sha256
 from fer_zoo.weights.folder import read_beginning
 from fer_zoo.weights.loading import size_of
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfFileMetadata
 
 _log = logging.getLogger(__name__)
 MIB = 2**20
@@ -51,30 +55,27 @@ def pull(
         OptionError: the name is not an address. HubError: the weights cannot be downloaded, or have another sha256.
         WeightsError: this version of fer_zoo cannot read them.
     """
-    wanted = parse(name) if isinstance(name, str) else name
-    client = Client(Settings(token, endpoint, cache_dir))
-    revision = wanted.revision or "main"
-    commit, seen = (revision, None) if wanted.is_pinned else _resolve(client, wanted.repo, revision)
-    snapshot = Snapshot(client, wanted.repo, commit)
-    snapshot.fetch(seen)
+    address = parse(name) if isinstance(name, str) else name
+    client, repo, revision = Client(token, endpoint, cache_dir), address.repo, address.revision or "main"
+    commit, config = revision, None
+    if not address.is_pinned:
+        try:
+            config = client.look(repo, CONFIG, revision)
+            commit = str(config.commit_hash)
+        except UnreachableError:
+            commit = client.cached_commit(repo, revision) or ""
+            if not commit:
+                raise
+            _log.warning(
+                "%s is not used, or does not answer: %s (%s) is taken from the cache, %s.",
+                *(client.address, repo, revision, commit),
+            )
+    snapshot = Snapshot(client, repo, commit)
+    snapshot.fetch(config)
     snapshot.verify(sha256)
-    if not wanted.is_pinned:
-        client.remember_commit(wanted.repo, revision, commit)
+    if not address.is_pinned:
+        client.remember_commit(repo, revision, commit)
     return snapshot.folder
-
-
-def _resolve(client: Client, repo: str, revision: str) -> tuple[str, Seen | None]:
-    """Which commit a branch or tag is now, or was when a Hub last answered."""
-    try:
-        seen = client.look(repo, CONFIG, revision)
-    except UnreachableError:
-        commit = client.cached_commit(repo, revision)
-        if commit is None:
-            raise
-        silent = "%s is not asked, or does not answer: %s (%s) is what it last was, %s."
-        _log.warning(silent, client.address, repo, revision, commit)
-        return commit, None
-    return seen.commit, seen
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,15 @@ class Snapshot:
     repo: str
     commit: str
 
+    def __str__(self) -> str:
+        return f"{self.repo} at {self.commit}"
+
     @property
     def folder(self) -> Path:
         """Where its files are in the cache, or will be."""
         return self.client.folder(self.repo) / "snapshots" / self.commit
 
-    def fetch(self, config: Seen | None = None) -> None:
+    def fetch(self, config: HfFileMetadata | None = None) -> None:
         """Download what is not in the cache yet: config first, tensors last, so that the small can refuse the large.
 
         Args:
@@ -100,19 +104,19 @@ class Snapshot:
             HubError: a file cannot be downloaded, is too large, or is not what the Hub itself says it is.
             WeightsError: config or card are not what this version can read.
         """
-        spec = read_config(self._get(CONFIG, LIMITS[CONFIG], seen=config)).model
-        refuse_local(spec, f"config.json of {self.repo} at {self.commit}")
-        card = self._get(CARD, LIMITS[CARD])
+        spec = read_config(self._get(CONFIG, seen=config)).model
+        refuse_local(spec, f"{CONFIG} of {self}")
+        card = self._get(CARD)
         for file in (RECIPE, CHECK):
-            self._get(file, LIMITS[file])
+            self._get(file)
         if f"]({PICTURE})" in card.read_text(encoding="utf-8", errors="replace"):
             with suppress(MissingFileError):
-                self._get(PICTURE, LIMITS[PICTURE])
+                self._get(PICTURE)
         files = read_beginning(self.folder).tensor_files
-        if any(self.client.cached(self.repo, file, self.commit) is None for file in files):
+        if not all((self.folder / file).is_file() for file in files):
             most = size_of(spec) + _HEADER  # before any of it is downloaded: also refuses what cannot be built
             for file, digest in files.items():
-                self._get(file, LIMITS.get(file, most), digest)
+                self._get(file, most, digest)
 
     def verify(self, pinned: str | None = None, *, remove: bool = True) -> None:
         """Hash all files that have a known sha256; with `remove`, wrong ones are deleted from the cache.
@@ -124,64 +128,58 @@ class Snapshot:
             HubError: a file is not what the card or `pinned` says; the text has both sha256.
         """
         found = read_beginning(self.folder)
-        expected = [(file, digest, "the card says") for file, digest in found.tensor_files.items()]
+        expected = [(file, digest, "the card") for file, digest in {**found.tensor_files, **found.card.beside}.items()]
         if pinned is not None:
-            expected.append((TENSORS, pinned, "the table of fer_zoo says"))
-        expected += [(file, digest, "the card says") for file, digest in found.card.beside.items()]
-        paths = {file: self.folder / file for file, _, _ in expected}
-        actual = {file: sha256(path) for file, path in paths.items() if path.is_file()}
-        optional = {*found.card.beside}
-        wrong = [one for one in expected if actual.get(one[0], one[1] if one[0] in optional else None) != one[1]]
+            expected.append((TENSORS, pinned, "the table of fer_zoo"))
+        actual = {file: sha256(path) for file, _, _ in expected if (path := self.folder / file).is_file()}
+        beside = found.card.beside  # those may be missing
+        wrong = [one for one in expected if actual.get(one[0]) != one[1] and (one[0] in actual or one[0] not in beside)]
         if wrong:
-            file, digest, who = wrong[0]
-            # The card may be what is wrong, even if it is the tensors that do not fit it.
+            file, digest, source = wrong[0]
+            # The card may be what is wrong, even if it is the tensors that do not match it.
             for each in {CARD, *(one[0] for one in wrong)} if remove else ():
                 forget(self.folder / each)
-            raise self._wrong(file, actual.get(file), f"{who} {digest}")
+            raise self._wrong(file, actual.get(file), f"{source} says {digest}")
 
-    def _get(self, file: str, most: int, digest: str | None = None, seen: Seen | None = None) -> Path:
-        path = self.client.cached(self.repo, file, self.commit)
-        etag = etag_of(path) if path else ""
-        if path is None:
+    def _get(self, file: str, most: int = 0, digest: str | None = None, seen: HfFileMetadata | None = None) -> Path:
+        path, most = self.folder / file, LIMITS.get(file, most)
+        if cached := path.is_file():
+            etag = etag_of(path)
+        else:
             seen = seen or self.client.look(self.repo, file, self.commit)
-            self._accept(file, seen, most, digest)
             etag = seen.etag or ""
+            if seen.commit_hash != self.commit:
+                raise HubError(
+                    f"{self.client.address} was asked for {self} and answers with {seen.commit_hash}.",
+                    "the requested commit",
+                    "try again; if it happens again, do not trust this endpoint",
+                )
+            if digest and len(etag) == len(digest) and etag != digest:
+                given = f"{file} of {self} is announced with sha256 {etag}."
+                raise HubError(given, f"what its card says: {digest}", "tell the owner; nothing was downloaded")
+        size = path.stat().st_size if cached else seen and seen.size
+        if not cached and (size or 0) <= most:
             path = self.client.download(self.repo, file, self.commit)
-        if path.stat().st_size > most:
-            forget(path)
-            raise self._too_large(file, most)
+            cached, size = True, path.stat().st_size
+        if size is not None and size > most:
+            if cached:
+                forget(path)
+            raise HubError(
+                f"{file} of {self} has {size} bytes.",
+                f"at most {most} bytes, which is more than it can need",
+                "use a repository that `fer-zoo push` wrote",
+            )
         # Tensors are hashed once, when all are there.
-        if digest is None and fits_etag(path, etag) is False:
+        if digest is None and matches_etag(path, etag) is False:
             digest = sha256(path)
             forget(path)
-            raise self._wrong(file, digest, f"the Hub calls it {etag}")
+            raise self._wrong(file, digest, f"the Hub announced {etag}")
         return path
 
-    def _accept(self, file: str, seen: Seen, most: int, digest: str | None) -> None:
-        if seen.commit != self.commit:
-            raise HubError(
-                f"{self.client.address} was asked for {self.repo} at {self.commit} and answers with {seen.commit}.",
-                "the commit that was asked for",
-                "try again; if it happens again, do not trust this endpoint",
-            )
-        if seen.size is not None and seen.size > most:
-            raise self._too_large(file, most, seen.size)
-        if digest and seen.etag and len(seen.etag) == len(digest) and seen.etag != digest:
-            given = f"{file} of {self.repo} at {self.commit} is announced with sha256 {seen.etag}."
-            raise HubError(given, f"what its card says: {digest}", "tell the owner; nothing was downloaded")
-
-    def _too_large(self, file: str, most: int, size: int | None = None) -> HubError:
-        has = f"has {size} bytes" if size is not None else "is too large"
+    def _wrong(self, file: str, found: str | None, expected: str) -> HubError:
+        problem = f"its sha256 is {found}" if found else "it is missing"
         return HubError(
-            f"{file} of {self.repo} at {self.commit} {has}.",
-            f"at most {most} bytes, which is more than it can need",
-            "use a repository that `fer-zoo push` wrote",
-        )
-
-    def _wrong(self, file: str, found: str | None, wanted: str) -> HubError:
-        return HubError(
-            f"{file} of {self.repo} at {self.commit} is not the right one: "
-            + (f"its sha256 is {found}; {wanted}." if found else f"it is missing; {wanted}."),
+            f"{file} of {self} is not the right one: {problem}; {expected}.",
             "the file as it was pushed",
             "it is not kept, so try again; if that does not help, tell the owner of the repository",
         )
@@ -206,7 +204,7 @@ def refuse_local(spec: ModelSpec, where: str) -> None:
         )
 
 
-def fits_etag(path: Path, etag: str) -> bool | None:
+def matches_etag(path: Path, etag: str) -> bool | None:
     """Whether a file is what its ETag says, None if that says nothing.
 
     A Hub answers with the sha256 of a large file and git's id of a small one; mirrors may answer anything.
@@ -217,7 +215,7 @@ def fits_etag(path: Path, etag: str) -> bool | None:
 
 
 def git_id(content: bytes) -> str:
-    """Return what git calls a file of this content."""
+    """Return git's id of a file with this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_zoo._version import __version__
 from fer_zoo.errors import HubError, OptionError, hide_secrets
-from fer_zoo.hub.client import LIBRARY, Client, Settings
+from fer_zoo.hub.client import LIBRARY, Client
 from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
 from fer_zoo.hub.plans import PushPlan, Sent, card_is_ours_to_replace, look_at, make_plan
@@ -16,7 +16,7 @@ from fer_zoo.hub.refusals import hub_errors
 from fer_zoo.weights.files import CARD
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
+    from huggingface_hub import CommitInfo
 
     from fer_zoo.specs import WeightsCard
 
@@ -85,27 +85,17 @@ def push(
     if pull_request and tag is not None:
         raise OptionError("A tag on a pull request.", "one of them", "tag the commit once it is merged")
     found = fit_to_push(folder, allow_dirty=allow_dirty, despite_terms=despite_terms)
-    client = Client(Settings(token, endpoint))
+    client = Client(token, endpoint)
     plan = make_plan(client, found, repo, branch)
     _refuse(client, plan, private=private, tag=tag, pull_request=pull_request, overwrite_card=overwrite_card)
-    there, url = plan.there, f"{client.address}/{repo}"
-    commit: str | None = None
+    there, commit, url = plan.there, None, f"{client.address}/{repo}"
     if not dry_run:
         commit, url = _send(client, plan, private, pull_request, message or f"Weights {found.card.name}")
         if tag is not None and (there is None or tag not in there.tags):
             with hub_errors(client.address, repo, tag):
                 client.api.create_tag(repo, tag=tag, revision=commit)
-    return Pushed(
-        repo=repo,
-        commit=commit,
-        url=url,
-        files=plan.files,
-        removed=plan.removed,
-        unchanged=plan.unchanged,
-        created=there is None,
-        private=there.private if there else private,
-        card=found.card,
-    )
+    is_private = there.private if there else private
+    return Pushed(repo, commit, url, plan.files, plan.removed, plan.unchanged, there is None, is_private, found.card)
 
 
 def _refuse(
@@ -144,6 +134,8 @@ def _refuse(
 
 def _send(client: Client, plan: PushPlan, private: bool, pull_request: bool, message: str) -> tuple[str, str]:
     """Create what is missing and commit; returns the commit and its address."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
     there, api = plan.there, client.api
     if plan.unchanged and there is not None and there.has_branch:
         return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
@@ -158,34 +150,22 @@ def _send(client: Client, plan: PushPlan, private: bool, pull_request: bool, mes
             api.create_branch(plan.repo, branch=plan.branch, revision=there.head)
         if plan.unchanged:
             return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
+        operations: list[CommitOperationAdd | CommitOperationDelete] = []
+        for file in plan.files:
+            if file.unchanged:
+                continue
+            content = plan.card if file.path == CARD else str(plan.folder / file.path)
+            operations.append(addition := CommitOperationAdd(file.path, content))
+            if addition.upload_info.sha256.hex() != file.sha256:
+                given = f"{plan.folder / file.path} has changed since it was checked."
+                raise HubError(given, "a folder that stays as it is during the push", "push again")
         done: CommitInfo = api.create_commit(
             plan.repo,
-            operations=list(_operations(plan)),
+            operations=[*operations, *map(CommitOperationDelete, plan.removed)],
             commit_message=message,
-            commit_description=_description(),
+            commit_description=f"Pushed by {LIBRARY} {__version__}",
             revision=plan.branch,
             create_pr=pull_request,
             parent_commit=there.head,
         )
     return done.oid, (done.pr_url and hide_secrets(done.pr_url)) or f"{client.address}/{plan.repo}/tree/{done.oid}"
-
-
-def _operations(plan: PushPlan) -> Iterator[CommitOperationAdd | CommitOperationDelete]:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    for file in plan.files:
-        if file.unchanged:
-            continue
-        addition = CommitOperationAdd(file.path, plan.source(file))
-        if addition.upload_info.sha256.hex() != file.sha256:
-            given = f"{plan.folder / file.path} has changed since it was checked."
-            raise HubError(given, "a folder that stays as it is during the push", "push again")
-        yield addition
-    for path in plan.removed:
-        yield CommitOperationDelete(path)
-
-
-def _description() -> str:
-    from fer_zoo._version import __version__
-
-    return f"Pushed by {LIBRARY} {__version__}"

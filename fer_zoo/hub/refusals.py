@@ -21,7 +21,7 @@ _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token that may"
 
 
 class UnreachableError(HubError):
-    """A Hub that gives no answer, or no usable one; what is in the cache can still be used."""
+    """A Hub that does not answer, or not usably; what is in the cache can still be used."""
 
 
 class MissingFileError(HubError):
@@ -35,7 +35,7 @@ def _without_secrets(record: logging.LogRecord) -> bool:
 
 def hide_secrets_in_logs() -> None:
     """Keep passwords of URLs out of what the client and its HTTP library log."""
-    import huggingface_hub.file_download  # noqa: F401  so that its loggers are there
+    import huggingface_hub.file_download  # noqa: F401  so that its loggers exist
 
     for name in list(logging.root.manager.loggerDict):
         # The filters of a logger do not apply to those below it.
@@ -50,14 +50,14 @@ def hub_errors(
     """Turn what the client raises inside the `with` into HubError.
 
     Args:
-        endpoint: as it may be shown. cache: where files are written to.
+        endpoint: without its password. cache: where files are written to.
 
     Raises:
         HubError: the client raised; the text says what to do.
     """
     from huggingface_hub import errors
 
-    # The base of network errors is another with each HTTP library that the client has used: requests, httpx, httpx2.
+    # The base class of network errors depends on the client's HTTP library: requests, httpx or httpx2.
     network: type[Exception] = errors.HfHubHTTPError.__bases__[0]
     try:
         yield
@@ -74,15 +74,12 @@ def _full_disk(error: BaseException | None, cache: Path | None) -> HubError | No
     """Return the error of a full disk, which Xet reports only as text; None for another error."""
     from huggingface_hub import errors
 
-    while error is not None and not isinstance(
-        error, errors.HfHubHTTPError
-    ):  # of which the Hub's own disk may be the cause
+    while error is not None and not isinstance(error, errors.HfHubHTTPError):  # which may be about the Hub's own disk
         number = error.errno if isinstance(error, OSError) else None
         if number in _FULL or _FULL_IN_WORDS.search(str(error)):
             place = getattr(error, "filename", None) or cache or "of the cache (HF_HOME)"
-            ours = HubError(
-                f"The disk is full: {place}.", "free space for the weights", "free some, or set HF_HOME to another disk"
-            )
+            do = "free some, or set HF_HOME to another disk"
+            ours = HubError(f"The disk is full: {place}.", "free space for the weights", do)
             ours.errno = number or errno.ENOSPC  # by which the command line knows a fault of the environment
             return ours
         error = error.__cause__ or error.__context__
@@ -92,87 +89,76 @@ def _full_disk(error: BaseException | None, cache: Path | None) -> HubError | No
 def _translated(error: Exception, endpoint: str, repo: str, revision: str | None, file: str | None) -> HubError:
     from huggingface_hub import errors
 
-    what = f"{repo} at {revision}" if revision else repo
-    cached = f"{file or 'what was asked for'} of {what} is not in the cache"
-    if isinstance(error, errors.GatedRepoError):
-        return HubError(
-            f"{repo} is gated: its owner grants access on request.",
-            "a token of an account with access",
-            f"ask on {endpoint}/{repo}, then {_LOG_IN} read it",
-        )
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return HubError(
-            f"{endpoint} has no repository {repo}, or it is private and you have no access.",
-            "the name of a repository that you may read",
-            f"check the name; if it is private, {_LOG_IN} read it",
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return HubError(
-            f"{repo} has no revision {revision}.",
-            "a branch, a tag or a full commit id",
-            f"look at {endpoint}/{repo}/tree/main",
-        )
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return UnreachableError(
-            f"HF_HUB_OFFLINE is set, and {cached}.",
-            "weights that were pulled before",
-            "unset HF_HUB_OFFLINE, or run `fer-zoo download NAME` where there is a network",
-        )
-    if isinstance(error, errors.LocalEntryNotFoundError):  # before EntryNotFoundError, which it is too
-        return _unreachable(endpoint, error.__cause__ or error)
-    if isinstance(error, errors.EntryNotFoundError):
-        return MissingFileError(
-            f"{what} has no file {file}.",
-            "a repository that `fer-zoo push` wrote",
-            "check name and revision, or ask its owner to push it again",
-        )
-    if isinstance(error, errors.HfHubHTTPError):
-        return _of_status(error, endpoint, repo, what)
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
-        given = f"The cache cannot be written: {error.strerror}: {error.filename}."
-        return HubError(given, "a writable folder", "set HF_HOME to another folder")
-    if "Consistency check failed" in str(error):
-        return HubError(
-            f"{file} of {what} came in another size than {endpoint} announced.",
-            "the whole file",
-            "try again: nothing of it was kept",
-        )
-    if isinstance(error, ValueError | RuntimeError) and not isinstance(error, OSError):
-        return HubError(f"{what}: {_message(error)}", "what a Hub takes", "see what it says, then try again")
-    return _unreachable(endpoint, error)
-
-
-def _of_status(error: Exception, endpoint: str, repo: str, what: str) -> HubError:
+    kind: type[HubError] = HubError
+    at, message = f"{repo} at {revision}" if revision else repo, _message(error)
     status = getattr(getattr(error, "response", None), "status_code", 0)
-    if status == 401:
-        return HubError(
-            f"{endpoint} does not accept your token.",
-            "a token that is valid, or none for what is public",
-            "log in again with `hf auth login`; a token in HF_TOKEN is used instead of the login",
-        )
-    if status == 403:
-        return HubError(
-            f"You may not do this with {repo}: {_message(error)}",
-            f"a token that may write to {repo}",
-            f"{_LOG_IN} write there, push to a name of your own, or offer it with --pull-request",
-        )
-    if status == 412:
-        return HubError(
-            f"{repo} was changed by someone else during the push.",
-            "a repository that does not change during the push",
-            "push again, after a look at what changed",
-        )
-    if status == 429 or status >= 500:
-        return _unreachable(endpoint, error)
-    return HubError(f"{endpoint} refuses {what}: {_message(error)}", "", "see what it says")
-
-
-def _unreachable(endpoint: str, error: BaseException) -> HubError:
-    return UnreachableError(
-        f"{endpoint} could not be used: {_message(error)}",
-        "a Hub that answers, or weights that were pulled before",
-        "check the network and HF_ENDPOINT, then try again",
-    )
+    match error:
+        case errors.GatedRepoError():
+            parts = (
+                f"{repo} is gated: its owner grants access on request.",
+                "a token of an account with access",
+                f"ask on {endpoint}/{repo}, then {_LOG_IN} read it",
+            )
+        case errors.RepositoryNotFoundError():
+            parts = (
+                f"{endpoint} has no repository {repo}, or it is private and you have no access.",
+                "the name of a repository that you may read",
+                f"check the name; if it is private, {_LOG_IN} read it",
+            )
+        case errors.RevisionNotFoundError():
+            do = f"look at {endpoint}/{repo}/tree/main"
+            parts = (f"{repo} has no revision {revision}.", "a branch, a tag or a full commit id", do)
+        case errors.OfflineModeIsEnabled():
+            kind = UnreachableError
+            parts = (
+                f"HF_HUB_OFFLINE is set, and {file or 'the answer'} of {at} is not in the cache.",
+                "weights that were downloaded before",
+                "unset HF_HUB_OFFLINE, or run `fer-zoo download NAME` where there is a network",
+            )
+        case errors.EntryNotFoundError() if not isinstance(error, errors.LocalEntryNotFoundError):
+            kind = MissingFileError
+            parts = (
+                f"{at} has no file {file}.",
+                "a repository that `fer-zoo push` wrote",
+                "check name and revision, or ask its owner to push it again",
+            )
+        case errors.HfHubHTTPError() if status == 401:
+            parts = (
+                f"{endpoint} does not accept your token.",
+                "a token that is valid, or none for what is public",
+                "log in again with `hf auth login`; a token in HF_TOKEN is used instead of the login",
+            )
+        case errors.HfHubHTTPError() if status == 403:
+            parts = (
+                f"You may not do this with {repo}: {message}",
+                f"a token that may write to {repo}",
+                f"{_LOG_IN} write there, push to a name of your own, or offer it with --pull-request",
+            )
+        case errors.HfHubHTTPError() if status == 412:
+            parts = (
+                f"{repo} was changed by someone else during the push.",
+                "a repository that does not change during the push",
+                "push again, after a look at what changed",
+            )
+        case errors.HfHubHTTPError() if 0 < status < 500 and status != 429:
+            parts = (f"{endpoint} refuses {at}: {message}", "", "see what it says")
+        case OSError(errno=errno.EACCES | errno.EROFS | errno.ENOTDIR | errno.EPERM):
+            given = f"The cache cannot be written: {error.strerror}: {error.filename}."
+            parts = (given, "a writable folder", "set HF_HOME to another folder")
+        case OSError() if "Consistency check failed" in str(error):
+            given = f"{file} of {at} has a different size than {endpoint} announced."
+            parts = (given, "the whole file", "try again: nothing of it was kept")
+        case ValueError() | RuntimeError() if not isinstance(error, OSError):
+            parts = (f"{at}: {message}", "what a Hub takes", "see what it says, then try again")
+        case _:
+            kind = UnreachableError
+            local = isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__
+            parts = (
+                f"{endpoint} could not be used: {_message(local or error)}",
+                "a Hub that answers, or weights that were downloaded before",
+                "check the network and HF_ENDPOINT, then try again",
+            )
+    return kind(*parts)
 
 
 def _message(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, Metrics
-from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, damaged, other_file, sha256
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, check_sha256, damaged, sha256
 from fer_zoo.weights.folder import WeightsFolder, read_folder, read_recipe
 from fer_zoo.weights.loading import load_tensors, read_safetensors, read_tensors, refuse_not_finite
 
@@ -151,10 +151,9 @@ def _check_beside(found: WeightsFolder) -> None:
     beside = found.card.beside
     if missing := {CONFIG, CHECK, RECIPE} - beside.keys():
         raise damaged(found.path / CARD, f"it says no sha256 of {', '.join(sorted(missing))}")
-    for name, wanted in beside.items():
-        path = found.path / name
-        if (path.is_file() or name != PICTURE) and (digest := sha256(path)) != wanted:
-            raise other_file(path, digest, wanted)
+    for name, digest in beside.items():
+        if name != PICTURE or (found.path / name).is_file():
+            check_sha256(found.path / name, digest)
 
 
 def _check_recipe(found: WeightsFolder, wanted: object) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from fer_zoo._version import __version__
 from fer_zoo.errors import FerZooError, WeightsError
 from fer_zoo.registry import BACKBONES, FUSIONS, LANDMARKERS, TEMPORALS, Registry
 from fer_zoo.specs import ComponentSpec, InputSpec, ModelSpec
 from fer_zoo.specs.base import Spec
-from fer_zoo.weights.files import damaged, describe, parse_json, read_text
+from fer_zoo.weights.files import damaged, read_json
 
 FORMAT: Literal[2] = 2
 # Ten times what any network of the registry takes, and still what a computer can hold.
@@ -45,18 +43,14 @@ def read_config(path: str | Path) -> Config:
             that does not exist, or absurd sizes.
     """
     path = Path(path)
+    fields = read_json(path)
+    version = fields.get("format")
+    if version is None:
+        raise damaged(path, "it names no format, so it was not written by fer_zoo")
+    if type(version) is not int or version != FORMAT:
+        raise WeightsError(f"{path} has format {repr(version)[:80]}.", f"format {FORMAT}", "update fer_zoo")
     try:
-        fields = parse_json(read_text(path))
-        version = fields.get("format")
-        if version is None:
-            raise ValueError("it names no format, so it is none of fer_zoo's")
-        if type(version) is not int or version != FORMAT:
-            raise WeightsError(f"{path} has format {repr(version)[:80]}.", f"format {FORMAT}", "update fer_zoo")
         found = Config.model_validate(fields)
-    except ValidationError as error:
-        raise damaged(path, describe(error)) from error
-    except WeightsError:
-        raise
     except ValueError as error:
         raise damaged(path, error) from error
     if problems := [*_unknown_parts(found.model), *_absurd(found.model)]:

@@ -31,25 +31,28 @@ def sha256(path: str | Path) -> str:
 
 
 def damaged(path: Path, why: object, do: str = "get the folder again") -> WeightsError:
-    """Build the error for a file that is not as it was written."""
-    named = isinstance(why, Exception) and not isinstance(why, documents.DocumentError)
-    problem = f"{type(why).__name__}: {why}" if named else why
-    return WeightsError(f"{path} is damaged: {problem}", "the file as it was written", do)
+    """Build the error for a file that is not as it was written; a refused value, which may be long, is left out."""
+    if isinstance(why, ValidationError):
+        problems = why.errors(include_url=False, include_input=False, include_context=False)
+        why = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:6])
+    elif isinstance(why, Exception) and not isinstance(why, documents.DocumentError):
+        why = f"{type(why).__name__}: {why}"
+    return WeightsError(f"{path} is damaged: {why}", "the file as it was written", do)
 
 
-def other_file(path: Path, digest: str, wanted: str) -> WeightsError:
-    """Build the error for a file of another content than the card says."""
-    return WeightsError(
-        f"{path} is not the file its card describes: sha256 {digest[:12]}..., not {wanted[:12]}....",
-        "the file as it was written",
-        "get the folder again",
-    )
+def check_sha256(path: Path, expected: str) -> None:
+    """Refuse a file with different content than its card says.
 
-
-def describe(error: ValidationError) -> str:
-    """Return the first problems that a spec found, without the values, which may be long."""
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:6])
+    Raises:
+        WeightsError: it is missing, cannot be read, or differs.
+    """
+    try:
+        digest = sha256(path)
+    except OSError as error:
+        raise damaged(path, error) from error
+    if digest != expected:
+        given = f"{path} is not the file its card describes: sha256 {digest[:12]}..., not {expected[:12]}...."
+        raise WeightsError(given, "the file as it was written", "get the folder again")
 
 
 def read_text(path: Path) -> str:
@@ -64,6 +67,15 @@ def read_text(path: Path) -> str:
         raise damaged(path, error) from error
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """As `parse_json(read_text(path))`; every error is a WeightsError."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise damaged(path, error) from error
+
+
 def parse_json(text: str) -> dict[str, Any]:
     """Parse a JSON object, as `documents.parse_json`; its strings are single lines.
 
@@ -73,18 +85,11 @@ def parse_json(text: str) -> dict[str, Any]:
     value = documents.parse_json(text)
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
-    _refuse_lines(value)
+    if bad := next((text for text in documents.strings(value) if not is_plain(text)), None):
+        raise ValueError(f"it has control characters: {bad[:80]!r}")
     return value
 
 
 def is_plain(text: str, also: str = "") -> bool:
     """Whether a text has no control characters but those `also`: they could change a terminal, or forge lines."""
     return not any((char < " " or "\x7f" <= char <= "\x9f") and char not in also for char in text)
-
-
-def _refuse_lines(value: Any) -> None:
-    if isinstance(value, dict | list):
-        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
-            _refuse_lines(inner)
-    elif isinstance(value, str) and not is_plain(value):
-        raise ValueError(f"it has control characters: {value[:80]!r}")

@@ -23,7 +23,7 @@ from fer_zoo.compose import build
 from fer_zoo.errors import FerZooError, WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, ModelSpec
-from fer_zoo.weights.files import INDEX, damaged, other_file, parse_json, read_text, sha256
+from fer_zoo.weights.files import INDEX, check_sha256, damaged, parse_json, read_json
 from fer_zoo.weights.folder import WeightsFolder, read_folder
 
 # More than any network of the registry has.
@@ -50,13 +50,12 @@ def read_tensors(found: WeightsFolder) -> tuple[dict[str, Tensor], dict[str, Any
         WeightsError: a file cannot be read or is not the one that the card describes, or files disagree.
     """
     opened: dict[str, tuple[dict[str, str], dict[str, Tensor]]] = {}
-    for name, wanted in found.tensor_files.items():
+    for name, digest in found.tensor_files.items():
         path = found.path / name
         if name != INDEX:
             texts, mapped = read_safetensors(path)
             opened[name] = texts, _in_memory(path, mapped)
-        if (digest := _sha256(path)) != wanted:
-            raise other_file(path, digest, wanted)
+        check_sha256(path, digest)
     headers = [texts for texts, _ in opened.values()]
     if any(other != headers[0] for other in headers):
         raise damaged(found.path, "its tensor files have different headers")
@@ -138,22 +137,20 @@ def build_counted(spec: ModelSpec, numbers: int, tensors: int) -> FERModel:
         with _at_most(numbers, tensors):
             return build(spec)
     except _TooLargeError as error:
-        raise WeightsError(
-            f"The network {spec.name} cannot be built: it would have more than {numbers:.0e} numbers or {tensors} "
-            "tensors.",
-            "a network as large as its tensors",
-            "do not use it: its config.json is wrong",
-        ) from error
+        problem = f"it would have more than {numbers:.0e} numbers or {tensors} tensors"
+        raise _unbuildable(spec, problem) from error
     except FerZooError as error:
-        raise WeightsError(
-            f"The network {spec.name} cannot be built: {error.given}", error.accepted, "update fer_zoo"
-        ) from error
+        raise _unbuildable(spec, error.given) from error
     except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError, LookupError, AssertionError) as error:
-        raise WeightsError(
-            f"The network {spec.name} cannot be built: {type(error).__name__}: {error}",
-            "options that fit together",
-            "do not use it: its config.json is wrong",
-        ) from error
+        raise _unbuildable(spec, f"{type(error).__name__}: {error}") from error
+
+
+def _unbuildable(spec: ModelSpec, problem: str) -> WeightsError:
+    return WeightsError(
+        f"The network {spec.name} cannot be built: {problem}",
+        "a network of this version of fer_zoo, as large as its tensors",
+        "update fer_zoo; if that does not help, do not use it: its config.json is wrong",
+    )
 
 
 def size_of(spec: ModelSpec) -> int:
@@ -181,23 +178,12 @@ def refuse_not_finite(tensors: Mapping[str, Tensor], what: str, do: str) -> None
         raise WeightsError(f"{what} has NaN or infinity in {', '.join(bad[:3])}{more}.", "finite numbers", do)
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise damaged(path, error) from error
-
-
 def _check_index(path: Path, keys: Mapping[str, list[str]]) -> None:
-    try:
-        places = parse_json(read_text(path))["weight_map"]
-        names = [key for inside in keys.values() for key in inside]
-        if len(set(names)) < len(names):
-            raise ValueError("a tensor lies in two files")
-        if places != {key: name for name, inside in keys.items() for key in inside}:
-            raise ValueError("tensors lie in other files than it says")
-    except (ValueError, KeyError) as error:
-        raise damaged(path, error) from error
+    names = [key for inside in keys.values() for key in inside]
+    if len(set(names)) < len(names):
+        raise damaged(path, "a tensor lies in two files")
+    if read_json(path).get("weight_map") != {key: name for name, inside in keys.items() for key in inside}:
+        raise damaged(path, "its weight_map names other files than the tensors lie in")
 
 
 def _facts(found: WeightsFolder, path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
@@ -206,14 +192,16 @@ def _facts(found: WeightsFolder, path: Path, texts: Mapping[str, str]) -> dict[s
         labels, name, clip = facts["labels"], facts["name"], InputSpec.model_validate(facts["input"])
     except (ValueError, KeyError, ValidationError) as error:
         raise damaged(path, error) from error
-    again = "get the folder again"
-    if clip != found.spec.input:
-        accepted = "the same input: size, frames, fps, crop, normalisation, landmarks"
-        raise WeightsError(f"{path} was written for another input than config.json says.", accepted, again)
-    if labels != list(found.card.labels):
-        raise WeightsError(f"{path} was written for the labels {labels}.", "the card's labels", again)
-    if name != found.card.name:
-        raise WeightsError(f"{path} was written for {name}.", f"{found.card.name}, as the card", again)
+    card = found.card
+    for what, written, expected in (
+        ("input", clip, found.spec.input), ("labels", labels, list(card.labels)), ("name", name, card.name),
+    ):  # fmt: skip
+        if written != expected:
+            raise WeightsError(
+                f"{path} was written for {written}, not for the {what} in config.json and README.md.",
+                f"{what}: {expected}",
+                "get the folder again",
+            )
     return facts
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from fer_zoo.documents import parse_json, parse_yaml
+from fer_zoo.documents import parse_json, parse_yaml, strings
 from fer_zoo.specs import Recipe
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, RECIPE, read_text
 from fer_zoo.weights.folder import WeightsFolder, front_matter
@@ -50,29 +50,16 @@ def local_paths(found: WeightsFolder) -> Iterator[str]:
     Raises:
         WeightsError: a file cannot be read.
     """
-    for name, texts in _texts(found):
-        yield from dict.fromkeys(f"{name}: {path}" for text in texts for path in find_local_paths(text))
-
-
-def _texts(found: WeightsFolder) -> Iterator[tuple[str, list[str]]]:
-    """The texts of each file as they are written, and its strings as they are read."""
+    texts: dict[str, list[str]] = {}  # as written, and the strings in them as read
     for name, parse in ((CONFIG, parse_json), (RECIPE, parse_yaml), (CARD, front_matter)):
         text = read_text(found.path / name)
-        yield name, [text, *_strings(parse(text))]
+        texts[name] = [text, *strings(parse(text))]
     for name in (*found.tensor_files, CHECK):
         if name != INDEX and (found.path / name).is_file():
             header, _ = read_safetensors(found.path / name)
-            texts = [*header.keys(), *header.values()]
-            facts = header.get("fer_zoo")
-            yield name, [*texts, *_strings(parse_json(facts) if facts else None)]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list):
-        for inner in (*value, *value.values()) if isinstance(value, Mapping) else value:
-            yield from _strings(inner)
+            texts[name] = [*strings(header), *strings(parse_json(header.get("fer_zoo", "null")))]
+    for name, inside in texts.items():
+        yield from dict.fromkeys(f"{name}: {path}" for text in inside for path in find_local_paths(text))
 
 
 def _without_paths(value: Any) -> Any:

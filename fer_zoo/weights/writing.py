@@ -61,6 +61,8 @@ def write_weights(
         WeightsError: the folder exists and `overwrite` is not set, the card is incomplete or of other labels than the
             network, a weight is not finite, or the disk is full.
     """
+    from fer_zoo.data.load import trained_on
+
     folder = Path(folder)
     if folder.exists() and not overwrite:
         raise WeightsError(f"{folder} exists.", "a folder that does not exist yet", "choose another, or overwrite it")
@@ -75,16 +77,19 @@ def write_weights(
         model.state_dict(), f"The network {model.spec.name}", "train it again, e.g. with a lower train.lr"
     )
     text = recipe_text or dump_recipe(portable(recipe))
-    fields = {**_datasets(recipe), **card}
+    names = trained_on(recipe)
+    tested = (recipe.split.test_on,) if isinstance(recipe.split, DatabaseSplit) else names
+    fields = {"datasets": names, "tested_on": tested, **card}
+    # A dataset that takes a request makes its clips itself, and knows where the landmarks are.
+    rendered = all("request" in DATASETS.get(name).injected for name in names)
+    detector = detector_version or ("exact points of the renderer" if rendered else "unknown")
     try:
         # Checked before anything is written: the card's own text is what is wrong most often.
         WeightsCard.model_validate({**fields, "sha256": "0" * 64})
         new.mkdir(parents=True)
-        _write(
-            new / CONFIG, json.dumps(config_fields(model.spec, detector_version or _detector(recipe)), indent=2) + "\n"
-        )
+        _write(new / CONFIG, json.dumps(config_fields(model.spec, detector), indent=2) + "\n")
         _write(new / RECIPE, text)
-        hashes = _write_tensors(new, model, _header(model, str(card["name"]), text), max_shard)
+        hashes = _write_tensors(new, model, str(card["name"]), text, max_shard)
         full = _write_beside(new, model, WeightsCard.model_validate({**fields, **hashes}))
         _write_card(new, folder, full, model)
         read_folder(new)  # nothing is written that cannot be read
@@ -119,17 +124,6 @@ def rewrite(folder: str | Path, out: str | Path, *, detector_version: str | None
     return write_weights(out, model, recipe, fields, detector_version=version, recipe_text=text)
 
 
-def _header(model: FERModel, name: str, recipe_text: str) -> dict[str, str]:
-    """Facts for the header of each tensor file, in one text: the order of several would differ from run to run."""
-    facts = {
-        "name": name,
-        "labels": model.labels,
-        "input": model.input_spec.model_dump(mode="json"),
-        "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest(),
-    }
-    return {"fer_zoo": json.dumps(facts, sort_keys=True, ensure_ascii=False)}
-
-
 def _write_beside(folder: Path, model: FERModel, card: WeightsCard) -> WeightsCard:
     """Write the rendered face to check the weights by and the confusion matrix; the card with hashes of all files."""
     on_cpu = all(value.device.type == "cpu" for value in model.state_dict().values())
@@ -155,26 +149,18 @@ def _put_in_place(new: Path, folder: Path, old: Path) -> None:
         raise
 
 
-def _datasets(recipe: Recipe) -> dict[str, Any]:
-    from fer_zoo.data.load import trained_on
-
-    names = trained_on(recipe)
-    tested = (recipe.split.test_on,) if isinstance(recipe.split, DatabaseSplit) else names
-    return {"datasets": names, "tested_on": tested}
-
-
-def _detector(recipe: Recipe) -> str:
-    from fer_zoo.data.load import trained_on
-
-    # A dataset that takes a request makes its clips itself, and knows where the points are.
-    rendered = all("request" in DATASETS.get(name).injected for name in trained_on(recipe))
-    return "exact points of the renderer" if rendered else "unknown"
-
-
-def _write_tensors(folder: Path, model: FERModel, header: dict[str, str], max_shard: int) -> dict[str, Any]:
+def _write_tensors(folder: Path, model: FERModel, name: str, recipe_text: str, max_shard: int) -> dict[str, Any]:
     """Write model.safetensors, or shards and their index; returns the fields `sha256` and `files` of the card."""
     from huggingface_hub import split_torch_state_dict_into_shards
 
+    facts = {
+        "name": name,
+        "labels": model.labels,
+        "input": model.input_spec.model_dump(mode="json"),
+        "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest(),
+    }
+    # One text: the order of several would differ from run to run.
+    header = {"fer_zoo": json.dumps(facts, sort_keys=True, ensure_ascii=False)}
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     plan = split_torch_state_dict_into_shards(tensors, max_shard_size=max_shard)
     for name, keys in plan.filename_to_tensors.items():
@@ -192,25 +178,20 @@ def _write_tensors(folder: Path, model: FERModel, header: dict[str, str], max_sh
 
 def _write_card(new: Path, folder: Path, card: WeightsCard, model: FERModel) -> None:
     text = card_text(card, model.spec)
-    if (folder / CARD).is_file():
-        there = (folder / CARD).read_text(encoding="utf-8", errors="replace")
-        same, edited = _compared(folder, there, card)
-        if same:
-            text = there
-        elif edited:
-            _write(new / KEPT_CARD, there)
-    if (folder / KEPT_CARD).is_file() and not (new / KEPT_CARD).exists():
+    if (folder / KEPT_CARD).is_file():
         shutil.copyfile(folder / KEPT_CARD, new / KEPT_CARD)
+    if (folder / CARD).is_file():
+        old = (folder / CARD).read_text(encoding="utf-8", errors="replace")
+        try:
+            record = read_card(folder / CARD)
+            edited = old != card_text(record, read_config(folder / CONFIG).model)
+        except WeightsError:
+            record, edited = None, True
+        if record == card:
+            text = old
+        elif edited:
+            _write(new / KEPT_CARD, old)
     _write(new / CARD, text)
-
-
-def _compared(folder: Path, text: str, card: WeightsCard) -> tuple[bool, bool]:
-    """Whether the card that is there has the same record, and whether its text is another than we wrote."""
-    try:
-        there = read_card(folder / CARD)
-        return there == card, text != card_text(there, read_config(folder / CONFIG).model)
-    except WeightsError:
-        return False, True
 
 
 def _write(path: Path, text: str) -> None:

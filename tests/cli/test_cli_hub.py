@@ -97,7 +97,7 @@ def test_download(hub: Hub, made: Path, here: str, home: Path, table: Path, caps
         (["incres3d_tiny_lsdm"], "did you mean"),
         (["incres3d_tiny_lstm_lm.synth8"], "synth7"),
         (["--list", "incres3d_tiny_lstm_lm.synth8"], "synth7"),
-        (["hf-hub:../x"], "is not an address on a Hub"),
+        (["hf-hub:../x"], "cannot exist on a Hub"),
     ):
         assert cli.main(["download", *arguments]) == cli.EXIT_ERROR
         assert said in capsys.readouterr().err

@@ -47,7 +47,7 @@ def test_a_flipped_byte_is_refused_and_not_kept(file: str, hub: Hub, made: Path,
     """The client itself takes it: the size is right."""
     commit = publish(hub, made)
     hub.flip_byte(file.replace(".", r"\."), times=1)
-    wanted = r"the card says" if file == "model.safetensors" else "the Hub calls it"
+    wanted = r"the card says" if file == "model.safetensors" else "the Hub announced"
     with pytest.raises(HubError, match=f"{file} of alice/m at {commit} is not the right one: .*{wanted}"):
         at(hub)
     assert not (home / "models--alice--m" / "snapshots" / commit / file).exists()
@@ -97,7 +97,7 @@ def test_bodies_that_never_end_well_are_refused(hub: Hub, made: Path, home: Path
         at(hub)
     hub.heal()
     hub.fail(r"model\.safetensors", "GET", short=50_000)
-    with pytest.raises(HubError, match=r"came in another size than http(.|\n)*try again"):
+    with pytest.raises(HubError, match=r"has a different size than http(.|\n)*try again"):
         at(hub)
     hub.heal()
     hub.fail(r"model\.safetensors", "GET", listener="cdn", status=503)
@@ -124,7 +124,7 @@ def test_a_hub_in_trouble_leaves_the_cache(hub: Hub, made: Path, home: Path, cap
     folder = at(hub)
     hub.fail("config", "HEAD", status=503)
     assert at(hub) == folder
-    assert "alice/m (main) is what it last was" in caplog.text
+    assert "alice/m (main) is taken from the cache" in caplog.text
     hub.heal()
     with hub.down():
         assert at(hub) == folder

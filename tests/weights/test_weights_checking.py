@@ -258,7 +258,7 @@ def _name_recipe(folder: Path) -> None:
     [
         (other_weights, "a logit is off by 0.01"),
         (weights_without_numbers, "NaN or infinity in"),
-        (other_normalisation, "was written for another input than config.json says"),
+        (other_normalisation, "not for the input in config.json"),
         (other_clip, "a logit is off by"),
         (smaller_clip, r"frames torch\.uint8 \(6, 16, 32, 3\)"),
         (no_logits, "logits torch.float32"),

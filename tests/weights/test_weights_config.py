@@ -54,7 +54,7 @@ def drop(key: str) -> Callable[[dict[str, Any]], None]:
 
 BAD_FIELDS = {
     "future format": (put("format", value=3), "has format 3"),
-    "no format": (drop("format"), "it is none of fer_zoo's"),
+    "no format": (drop("format"), "it was not written by fer_zoo"),
     "format of text": (put("format", value="2"), "has format '2'"),
     "format 2.0": (put("format", value=2.0), r"has format 2\.0"),
     "a long format": (put("format", value="x" * 10**5), "has format 'x{79}"),

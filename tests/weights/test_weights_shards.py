@@ -110,7 +110,7 @@ def _text(path: Path) -> str:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (other_map, "tensors lie in other files than it says"),
+        (other_map, "weight_map names other files"),
         (no_map, "weight_map"),
         (tensor_twice, "a tensor lies in two files"),
         (tensor_missing, "is missing"),
