@@ -9,18 +9,21 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationError
 from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fer_zoo.data.stills import StillsSpec, prepare_stills
+from fer_zoo.documents import DocumentError, parse_yaml, read_text
+from fer_zoo.errors import RecipeError
 from fer_zoo.landmarks.network import LandmarkNet, Placed
 from fer_zoo.landmarks.stored import write_network
 from fer_zoo.specs.base import Spec
 from fer_zoo.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from fer_zoo.training.landmark_crops import Arrays, draw_batch, squares
 
+RECIPE = Path(__file__).parents[1] / "zoo" / "landmarks" / "recipe.yaml"
 PARTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68), "all": (0, 68)}
 _YAWS = (0, 15, 30, 45, 60, 90)
 _HIDDEN = 0.4  # weight of a landmark that something covers
@@ -40,6 +43,21 @@ class LandmarkRecipe(Spec):
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     seed: Annotated[int, Field(ge=0)] = 1
     save_every: Annotated[int, Field(ge=1)] = 250
+
+
+def read_recipe(path: Path) -> LandmarkRecipe:
+    """Read a YAML file of a landmark training.
+
+    Raises:
+        RecipeError: it is missing, no such file, or one of its values is not allowed.
+    """
+    try:
+        return LandmarkRecipe.model_validate(parse_yaml(read_text(path)))
+    except (OSError, DocumentError) as error:
+        problem = str(error)
+    except ValidationError as error:
+        problem = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    raise RecipeError(f"{path}: {problem}.", f"keys {', '.join(LandmarkRecipe.model_fields)}", f"compare with {RECIPE}")
 
 
 def train_landmarks(
