@@ -81,14 +81,14 @@ def test_it_learns(stills: Arrays, tmp_path: Path) -> None:
 def test_a_stopped_run_resumes_to_the_same_bytes(folder: Path, stills: Arrays, tmp_path: Path) -> None:
     whole = train_landmarks(recipe(6, save_every=3), tmp_path / "whole", stills=folder, report=lambda line: None)
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(line: str) -> None:
         if line.startswith("step 3"):
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train_landmarks(recipe(6, save_every=3), tmp_path / "cut", stills=folder, report=stop)
     resumed = train_landmarks(recipe(6, save_every=3), tmp_path / "cut", stills=folder, report=lambda line: None)
     assert resumed["sha256"] == whole["sha256"]
@@ -97,7 +97,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes(folder: Path, stills: Arrays, t
 
 def test_a_damaged_checkpoint(stills: Arrays, tmp_path: Path) -> None:
     (tmp_path / "last.safetensors").write_bytes(b"no checkpoint")
-    with pytest.raises(TrainingError, match="last.safetensors"):
+    with pytest.raises(TrainingError, match=r"last\.safetensors"):
         fit(stills, tmp_path, recipe(2), lambda line: None)
 
 
@@ -119,5 +119,5 @@ def test_bad_recipes(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_no_recipe(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="none.yaml"):
+    with pytest.raises(RecipeError, match=r"none\.yaml"):
         read_recipe(tmp_path / "none.yaml")
