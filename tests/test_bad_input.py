@@ -26,7 +26,7 @@ OPTIONS = (
     "input.frames, input.size, input.fps, input.crop, input.mean, input.std, input.landmarks, "
     "model.pool, model.head_norm, model.dropout, labels, num_classes"
 )
-MODEL_SPEC = "values that fit the settings backbone, temporal, fusion, pool, head_norm, dropout, labels, input"
+MODEL_SPEC = "valid values for the settings backbone, temporal, fusion, pool, head_norm, dropout, labels, input"
 
 
 def create(name: str, **options: object) -> Callable[[], object]:

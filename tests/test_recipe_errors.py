@@ -105,15 +105,16 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "subject-independent",
         "cross-database",
         [
-            "protocol (mine.yaml:7): 'cross-database' is wrong: a split by train, validation, test is "
-            "'subject-independent'"
+            "protocol (mine.yaml:7): 'cross-database' is wrong: a split with train, validation, test needs the "
+            "protocol 'subject-independent'"
         ],
     ),
     "databases with the other protocol": (
         RANGES,
         "split: {train_on: [ckplus, disfa], test_on: mmi}",
         [
-            "protocol (mine.yaml:7): 'subject-independent' is wrong: a split by train_on, test_on is 'cross-database'",
+            "protocol (mine.yaml:7): 'subject-independent' is wrong: a split with train_on, test_on needs the "
+            "protocol 'cross-database'",
         ],
     ),
     "a database on two sides": (
@@ -121,7 +122,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "split: {train_on: [mmi, disfa], test_on: mmi}\nprotocol: cross-database",
         [
             "split (mine.yaml:6): {'train_on': ['mmi', 'disfa'], 'test_on': 'mmi'} is wrong: test_on 'mmi' is also in "
-            "train_on; a database is on one side"
+            "train_on; use different databases"
         ],
     ),
     "unknown database": (
@@ -133,8 +134,8 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "seed: 1",
         "seed: 1\nbackbone_weights: pretrained\npretrain: {epochs: 1}",
         [
-            "pretrain (mine.yaml:10): {'epochs': 1} is wrong: backbone_weights is 'pretrained'; the backbone starts "
-            "from these or from `pretrain`"
+            "pretrain (mine.yaml:10): {'epochs': 1} is wrong: backbone_weights is 'pretrained'; use either "
+            "these or `pretrain`"
         ],
     ),
 }

@@ -126,16 +126,25 @@ def test_the_form_of_a_split_is_the_one_that_was_meant(keys: tuple[str, ...], fo
     ("changed", "said"),
     [
         ({"split": {"folds": 2}}, "greater than or equal to 3"),
-        ({"split": {"folds": 5, "fold": 6}}, "there is no fold 6 among 5"),
-        ({"split": {"published": "set_1"}}, "a split by published is 'published'"),
-        ({"split": {"folds": 5}, "protocol": "cross-database"}, "a split by folds is 'subject-independent'"),
-        ({"protocol": "cross-database"}, "a split by train, validation, test is 'subject-independent'"),
-        ({"split": DATABASES, "data": {"dataset": "ckplus"}}, "a split by train_on, test_on is 'cross-database'"),
-        ({"split": DATABASES, "protocol": "cross-database"}, "data.dataset is 'synthmh'; it must be the one tested on"),
+        ({"split": {"folds": 5, "fold": 6}}, "fold must be at most 5"),
+        ({"split": {"published": "set_1"}}, "a split with published needs the protocol 'published'"),
+        (
+            {"split": {"folds": 5}, "protocol": "cross-database"},
+            "a split with folds needs the protocol 'subject-independent'",
+        ),
+        (
+            {"protocol": "cross-database"},
+            "a split with train, validation, test needs the protocol 'subject-independent'",
+        ),
+        (
+            {"split": DATABASES, "data": {"dataset": "ckplus"}},
+            "a split with train_on, test_on needs the protocol 'cross-database'",
+        ),
+        ({"split": DATABASES, "protocol": "cross-database"}, "data.dataset is 'synthmh'; it must be test_on"),
         ({"split": {"train_on": ["mmi", "fera"], "test_on": "mmi"}}, "test_on 'mmi' is also in train_on"),
-        ({"split": {"train_on": ["mmi", "mmi"], "test_on": "fera"}}, r"train_on names \['mmi'\] twice"),
+        ({"split": {"train_on": ["mmi", "mmi"], "test_on": "fera"}}, r"train_on has duplicates"),
         ({"split": {"train_on": [], "test_on": "fera"}}, "at least 1 item"),
-        ({"backbone_weights": "pretrained", "pretrain": {}}, "the backbone starts from these or from `pretrain`"),
+        ({"backbone_weights": "pretrained", "pretrain": {}}, "use either these or `pretrain`"),
     ],
 )
 def test_refuses_what_does_not_go_together(changed: dict[str, Any], said: str) -> None:

@@ -1,4 +1,4 @@
-"""What came out of a training: figures and provenance."""
+"""The results of a training run: metrics and provenance."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from pydantic import AfterValidator, Field, field_validator
 
 from fer_zoo.specs.base import Positive, Spec
 
-# What a weights card says of the data; every dataset states it when it is registered.
+# What a weights card states about its data; every dataset declares it when it is registered.
 TERMS = ("licence", "terms", "may_use", "share_weights", "terms_source", "training_data", "synthetic")
 
 
-def _said(text: str) -> str:
+def _nonempty(text: str) -> str:
     if not text.strip():
-        raise ValueError("is empty; say it, or 'unknown' where it is unknown")
+        raise ValueError("must not be empty; write 'unknown' if it is unknown")
     return text
 
 
-def _answered(text: str) -> str:
+def _answer(text: str) -> str:
     if not re.match(r"(yes|no|unknown)\b", text):
-        raise ValueError("begins with none of yes, no and unknown")
+        raise ValueError("must begin with yes, no or unknown")
     return text
 
 
 def _dated(text: str) -> str:
     if not re.match(r"unknown\b", text) and not re.search(r"\b\d{4}-\d{2}-\d{2}\b", text):
-        raise ValueError("says no date: 'README of THIS, read YYYY-MM-DD', or 'unknown'")
+        raise ValueError("must have a date, e.g. 'README of THIS, read YYYY-MM-DD', or be 'unknown'")
     return text
 
 
-Said = Annotated[str, AfterValidator(_said)]
-Answer = Annotated[Said, AfterValidator(_answered)]
-Dated = Annotated[Said, AfterValidator(_dated)]
+Text = Annotated[str, AfterValidator(_nonempty)]
+Answer = Annotated[Text, AfterValidator(_answer)]
+Dated = Annotated[Text, AfterValidator(_dated)]
 
 
 class Metrics(Spec):
-    """Figures on one set of clips: WAR = accuracy, UAR = mean recall over classes, confusion[true][predicted]."""
+    """Metrics on one set of clips: WAR = accuracy, UAR = mean recall over classes, confusion[true][predicted]."""
 
     clips: Positive
     subjects: Annotated[int, Field(ge=0, strict=True)]
-    """Known ones; 0 where nobody says whose the clips are."""
+    """Number of known subjects; 0 if subjects are unknown."""
     war: float
     uar: float
     confusion: tuple[tuple[int, ...], ...]
@@ -52,35 +52,33 @@ class Metrics(Spec):
     @classmethod
     def _finite(cls, value: float) -> float:
         if not math.isfinite(value):
-            raise ValueError("is not a finite number")
+            raise ValueError("must be a finite number")
         return value
 
 
 class WeightsCard(Spec):
-    """What came out of a training: provenance, terms and measured figures of one weights file.
-
-    Of the data that were trained on it says all of `TERMS`; "unknown" is an answer, an empty line is none.
+    """The card of one weights file: provenance, terms of the training data (all of `TERMS`), and metrics.
 
     Attributes:
         may_use: who may use the data.
-        share_weights: whether weights trained on them may be passed on: yes, no or unknown, and why.
+        share_weights: whether weights trained on it may be shared: yes, no or unknown, and why.
         terms_source: where these terms were read, and when.
-        sha256: of `model.safetensors`; of large weights, which lie in several files, of the index of these.
-        files: names and sha256 of these several files.
-        beside: names and sha256 of the other files that were written with them, but for the card itself.
-        datasets: what was trained and validated on.
-        tested_on: what was tested on.
+        sha256: of `model.safetensors`, or of the index of sharded weights.
+        files: names and sha256 of the shards.
+        beside: names and sha256 of the other files of the folder, except the card.
+        datasets: training and validation data.
+        tested_on: test data.
     """
 
     name: str
     sha256: str
     labels: tuple[str, ...]
-    licence: Said
-    terms: Said
-    may_use: Said
+    licence: Text
+    terms: Text
+    may_use: Text
     share_weights: Answer
     terms_source: Dated
-    training_data: Said
+    training_data: Text
     protocol: str
     metrics: Mapping[str, Metrics]
     commit: str

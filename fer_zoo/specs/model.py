@@ -1,4 +1,4 @@
-"""What a network is: its parts, its input, its labels."""
+"""The specification of a network: components, input, labels."""
 
 from __future__ import annotations
 
@@ -36,76 +36,76 @@ class ComponentSpec(BaseModel):
 
 
 class CropSpec(Spec):
-    """Square crop round the face, by its landmarks: upright and in one place, or moving and turning with the face."""
+    """Square crop around the face, from its landmarks: one fixed upright box, or aligned frame by frame."""
 
     scale: Annotated[float, Field(gt=0.5, lt=4, strict=True)] = 1.3
-    """Side of the crop, in sides of the landmarks' bounding square (`similarity`: of the mean face's)."""
+    """Side of the crop relative to the bounding square of the landmarks (`similarity`: of the mean face)."""
     shift_up: Annotated[float, Field(gt=-0.5, lt=0.5, strict=True)] = 0.08
-    """Fraction of the side by which it moves up, for the forehead: the 68 points end at the brows."""
+    """Upward shift as a fraction of the side, to include the forehead: the 68 landmarks end at the brows."""
     align: Literal["box", "similarity"] = "box"
-    """`box`: one upright box for the clip; `similarity`: each frame turned, scaled and shifted onto a mean face."""
+    """`box`: one upright box for the clip; `similarity`: each frame is rotated, scaled and shifted to a mean face."""
 
 
 class LandmarkSpec(Spec):
-    """Landmarks a model was trained for."""
+    """The landmarks that a model was trained on."""
 
     detector: ComponentSpec = ComponentSpec(name="dlib")
-    """The landmarker, a registered component."""
+    """A registered landmark detector."""
     points: Literal[68] = 68
-    """The iBUG points; every landmarker gives 68."""
+    """Number of landmarks (iBUG 68); every detector gives 68."""
 
 
 class InputSpec(Spec):
-    """What the network must be fed: `frames` RGB frames of `size` x `size` pixels, `fps` frames a second.
+    """Input of the network: `frames` RGB frames of `size` x `size` pixels at `fps` frames per second.
 
-    A clip is normalised as `(pixel / 255 - mean) / std`. Time is in `fps`, not in a frame stride: a stride means
-    another speed of motion on a camera of another rate.
+    A clip is normalised as `(pixel / 255 - mean) / std`. Time is given as `fps`, not as a frame stride, because a
+    stride changes the speed of motion with the frame rate of the camera.
     """
 
     frames: Positive = 10
-    """Frames of a clip."""
+    """Frames per clip."""
     size: Positive = 299
     """Side of a frame in pixels."""
     fps: AboveZero = 25.0
-    """Frames a second; a video of another rate is sampled at this one."""
+    """Frames per second; videos at other rates are resampled."""
     crop: CropSpec = CropSpec()
-    """How the face is cut out."""
+    """How the face is cropped."""
     mean: tuple[Number, Number, Number] = (0.5, 0.5, 0.5)
-    """Subtracted from red, green, blue, which are between 0 and 1."""
+    """Mean of red, green, blue, subtracted from values in 0 to 1."""
     std: tuple[AboveZero, AboveZero, AboveZero] = (0.25, 0.25, 0.25)
-    """What they are divided by after that."""
+    """Standard deviation, by which they are divided."""
     landmarks: LandmarkSpec = LandmarkSpec()
-    """Which points the crop and the fusion are made of."""
+    """The landmarks for the crop and the fusion."""
 
 
 class ModelSpec(Spec):
-    """A network: its parts, how the feature map is pooled for the temporal head, its labels in order, its input."""
+    """A network: its components, pooling before the temporal head, labels in order, and input."""
 
     backbone: ComponentSpec
-    """Frames to feature maps, a registered component."""
+    """A registered backbone: frames to feature maps."""
     temporal: ComponentSpec
-    """Feature maps over time to one vector, a registered component."""
+    """A registered temporal head: feature maps over time to one vector."""
     fusion: ComponentSpec = ComponentSpec(name="none")
-    """How landmarks come into the network, a registered component."""
+    """A registered landmark fusion."""
     pool: Literal["flatten", "mean"] = "flatten"
-    """The feature map of a time step as the temporal head gets it: every pixel, or their mean."""
+    """Features of a time step for the temporal head: the flattened feature map, or its mean."""
     head_norm: Literal["none", "batch"] = "none"
-    """Batch norm between backbone and temporal head; not in the paper, learns faster from scratch."""
+    """Batch norm between backbone and temporal head; not in the paper, faster to train from scratch."""
     dropout: Fraction = 0.2
-    """Share of the features that is dropped before the temporal head."""
+    """Dropout before the temporal head."""
     labels: tuple[str, ...] = SEVEN_LABELS
     """Class names in the order of the logits."""
     input: InputSpec = InputSpec()
-    """What the network must be fed."""
+    """Input of the network."""
 
     @field_validator("labels")
     @classmethod
     def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted(label for label, count in Counter(labels).items() if count > 1)
+        duplicates = sorted(label for label, count in Counter(labels).items() if count > 1)
         if any(not label.strip() for label in labels):
             raise ValueError("a label is blank; each label names one class")
-        if twice:
-            raise ValueError(f"labels {twice} are duplicates; each label names one class")
+        if duplicates:
+            raise ValueError(f"labels {duplicates} are duplicates; each label names one class")
         if len(labels) < 2:
             raise ValueError(f"{len(labels)} label(s) given; a classifier needs two or more")
         return labels
@@ -134,7 +134,7 @@ def class_labels(labels: Sequence[str] | None, num_classes: int | None) -> tuple
                 f"num_classes={num_classes!r}.", "an integer >= 2; 0 for embeddings", "correct it, or give labels"
             )
         return tuple(f"class_{i}" for i in range(num_classes))
-    # A set has no order that lasts, and the order of the labels is that of the logits.
+    # A set has no fixed order, and the order of the labels is that of the logits.
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
         do = f"write labels=[{labels!r}, ...]" if isinstance(labels, str) else "write labels=[...]"
         raise OptionError(f"labels={labels!r}.", "a list or tuple of class names, in the order of the logits", do)

@@ -1,4 +1,4 @@
-"""What the parts of a network promise each other: feature maps in time, and the protocol of each kind of part."""
+"""The interfaces between components: feature maps in time, and a protocol per kind of component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Site:
-    """A feature map (B, channels, T', H', W') in or behind a backbone, and where its time steps lie in the clip.
+    """A feature map (B, channels, T', H', W') of a backbone, and the input frames of its time steps.
 
     Step t is centred on input frame `first_frame + t * frame_stride`.
     """
@@ -27,7 +27,7 @@ class Site:
 
 
 FusionSite = Literal["none", "input", "residual", "features", "embedding"]
-"""Where a fusion works: on the clip, on residual shortcuts, on the features, or on what the temporal head gives."""
+"""Where a fusion is applied: to the clip, residual shortcuts, features, or the embedding of the temporal head."""
 
 Shortcut = Callable[[str, "Tensor"], "Tensor"]
 """Called by a backbone at each residual site: (site name, shortcut (B, C, T', H', W')) -> changed shortcut."""

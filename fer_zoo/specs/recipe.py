@@ -1,4 +1,4 @@
-"""What a recipe says: network, data, split, protocol, training, and what a paper printed for it."""
+"""The schema of a recipe: network, data, split, protocol, training, and published figures."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from fer_zoo.specs.model import ComponentSpec, ModelSpec
 
 
 class SplitSpec(Spec):
-    """Subjects of each part as half-open ranges of subject numbers; no subject may be on two sides."""
+    """Subjects of the training, validation and test set, as half-open ranges of subject numbers that do not overlap."""
 
     train: tuple[int, int]
-    """First subject number to train on, and one past the last."""
+    """First subject number of the training set, and one past the last."""
     validation: tuple[int, int]
-    """The same for the subjects that choose the best epoch."""
+    """The same for the validation set, which chooses the best epoch."""
     test: tuple[int, int]
-    """The same for the subjects that are judged on once, at the end."""
+    """The same for the test set, which is evaluated once, at the end."""
 
     @model_validator(mode="after")
     def _disjoint(self) -> SplitSpec:
         ranges = {"train": self.train, "validation": self.validation, "test": self.test}
         for part, (first, end) in ranges.items():
             if first < 0 or end <= first:
-                raise ValueError(f"{part}: [{first}, {end}] holds no subject; write [first, one past the last]")
+                raise ValueError(f"{part}: [{first}, {end}] is empty; write [first, one past the last]")
         parts = sorted(ranges, key=lambda part: ranges[part])
         for one, other in pairwise(parts):
             if ranges[one][1] > ranges[other][0]:
@@ -40,44 +40,44 @@ ValidationFolds = Annotated[int, Field(ge=2, strict=True)]
 
 
 class FoldSplit(Spec):
-    """Subject-independent k-fold cross-validation: every subject is tested on once, by a network that never saw it."""
+    """Subject-independent k-fold cross-validation: every subject is in the test set of exactly one fold."""
 
     folds: Annotated[int, Field(ge=3, strict=True)]
-    """Number of folds; the classes are dealt to them as evenly as subjects allow."""
+    """Number of folds; classes are balanced over folds as evenly as subjects allow."""
     fold: Positive | None = None
-    """The fold that is tested on, from 1; the next one validates. One training takes one fold."""
+    """The test fold, from 1; the next fold is the validation set. One training run uses one fold."""
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
-    """Deals the subjects; not the training's seed, so that trainings of all seeds are tested on the same folds."""
+    """Seed of the assignment to folds; separate from the training seed, so that all seeds share the same folds."""
     pooled_with: tuple[str, ...] = ()
-    """Further registered datasets, whose subjects are dealt together with those of the dataset under `data`."""
+    """More registered datasets, whose subjects are pooled with those of `data.dataset`."""
 
     @model_validator(mode="after")
     def _among_them(self) -> FoldSplit:
         if self.fold is not None and self.fold > self.folds:
-            raise ValueError(f"there is no fold {self.fold} among {self.folds}")
+            raise ValueError(f"fold must be at most {self.folds}, the number of folds; it is {self.fold}")
         return self
 
 
 class LeaveOneOutSplit(Spec):
-    """Leave one subject out: all of the others train and validate."""
+    """Leave-one-subject-out: one subject is the test set, the others are training and validation set."""
 
     leave_out: str
-    """The subject that is tested on, as the store names it."""
+    """The test subject, as named in the store."""
     validation_folds: ValidationFolds = 5
-    """One in so many of the other subjects validates."""
+    """One of this many remaining subjects is in the validation set."""
 
 
 class PublishedSplit(Spec):
-    """The split that comes with a database, in which subjects may be on both sides or unknown.
+    """The official split of a database, in which subjects may be shared between parts, or unknown.
 
-    Validation that is not published is held out of training subjects that are not tested on; of videos where no subject
-    is known.
+    Where no validation set is published, it is held out of the training subjects that are not in the test set; of
+    training videos if subjects are unknown.
     """
 
     published: str
-    """Its name, as the dataset's clips carry it, e.g. `set_1`."""
+    """Name of the split in the dataset, e.g. `set_1`."""
     validation_folds: ValidationFolds = 5
-    """One in so many training subjects validates, where the database publishes no part for that."""
+    """One of this many training subjects is in the validation set, if none is published."""
 
 
 class DatabaseSplit(Spec):
@@ -86,30 +86,30 @@ class DatabaseSplit(Spec):
     train_on: Annotated[tuple[str, ...], Field(min_length=1)]
     """Registered datasets to train on."""
     test_on: str
-    """The registered dataset to test on, also named under `data`; never one of `train_on`."""
+    """The registered dataset to test on, the same as `data.dataset`; not in `train_on`."""
     validation_folds: ValidationFolds = 5
-    """One in so many training subjects validates."""
+    """One of this many training subjects is in the validation set."""
 
     @model_validator(mode="after")
     def _apart(self) -> DatabaseSplit:
         if self.test_on in self.train_on:
-            raise ValueError(f"test_on {self.test_on!r} is also in train_on; a database is on one side")
+            raise ValueError(f"test_on {self.test_on!r} is also in train_on; use different databases")
         twice = sorted({name for name in self.train_on if self.train_on.count(name) > 1})
         if twice:
-            raise ValueError(f"train_on names {twice} twice")
+            raise ValueError(f"train_on has duplicates: {twice}")
         return self
 
 
 class FileSplit(Spec):
-    """A split kept in a file: of `fer-zoo data split`, or another training's split.json. It is checked by the store."""
+    """A split file: from `fer-zoo data split`, or split.json of a training run. Checked against the store."""
 
     file: Annotated[str, Field(min_length=1)]
-    """The file, as seen from where the command is run."""
+    """Path of the file, relative to the working directory."""
     name: str | None = None
-    """Which of its splits, e.g. `fold 2 of 5`, where it holds several."""
+    """Name of the split in the file, e.g. `fold 2 of 5`; required if it has several."""
 
 
-# Each form of split with the protocol that it is.
+# The protocol of each form of split.
 PROTOCOLS: dict[type[Spec], str] = {
     SplitSpec: "subject-independent",
     FoldSplit: "subject-independent",
@@ -122,18 +122,18 @@ SPLITS = {split.__name__: split for split in PROTOCOLS}
 
 
 def split_form(value: Any) -> str | None:
-    """Name of the class in SPLITS that a split is meant to be, by the likeness of its keys; None for no mapping."""
+    """Name of the class in SPLITS whose keys are most similar to those of a split; None if it is not a mapping."""
     if isinstance(value, Spec):
         return type(value).__name__
     if not isinstance(value, Mapping):
         return None
 
-    def likeness(form: str) -> float:
+    def similarity(form: str) -> float:
         fields = SPLITS[form].model_fields
         matcher = difflib.SequenceMatcher
         return sum(max(matcher(None, str(key), field).ratio() for field in fields) for key in value)
 
-    return max(SPLITS, key=likeness)
+    return max(SPLITS, key=similarity)
 
 
 _SPLIT_TEXT = (
@@ -156,70 +156,70 @@ class DataSpec(Spec):
     """Where clips come from."""
 
     dataset: ComponentSpec = ComponentSpec(name="synthmh")
-    """A registered dataset; in a cross-database recipe the one that is tested on."""
+    """A registered dataset; in a cross-database recipe, the test database."""
     takes: Positive = 1
-    """Clips of each subject and label, for datasets that can make as many as one likes."""
+    """Clips per subject and label, for datasets that are rendered."""
     canvas: Positive = 128
-    """Side in pixels of the stored frames, from which the crop is cut."""
+    """Side of the stored frames in pixels; crops are cut from them."""
     stores: dict[str, str] = Field(default={})
-    """Clip stores by dataset: a path, or a name in the stores folder; without one the dataset's own name there."""
+    """Clip store of each dataset: a path, or a name in the stores folder; default: the name of the dataset."""
     any_fps: Annotated[bool, Field(strict=True)] = False
-    """Whether clips of another rate than the network's are taken as they are; papers mix databases of 20 to 30."""
+    """Accept clips at a different frame rate from the network's (papers mix databases of 20 to 30 frames/s)."""
 
 
 class AugmentSpec(Spec):
-    """Random changes of training clips; frames and landmarks move together, the same way in a whole clip.
+    """Random augmentation of training clips; frames and landmarks are transformed together, the same in a whole clip.
 
-    A stored clip that is longer than the network's gives a random window of it, whatever stands here.
+    If stored clips are longer than the network's, a random window of each is used, whatever these settings are.
     """
 
     flip: Share = 0.5
-    """Share of clips that are mirrored."""
+    """Fraction of clips that are flipped horizontally."""
     rotate_deg: Annotated[float, Field(ge=0, le=90, strict=True)] = 10.0
-    """Largest turn, in degrees."""
+    """Maximum rotation in degrees."""
     scale: Fraction = 0.1
-    """Largest change of the crop's side, as a fraction of it."""
+    """Maximum change of the crop size, as a fraction."""
     shift: Fraction = 0.05
-    """Largest shift of the crop, as a fraction of its side."""
+    """Maximum shift of the crop, as a fraction of its side."""
     warp: Annotated[float, Field(ge=0, le=0.1, strict=True)] = 0.0
-    """Farthest that brows, eyes, nose, mouth and chin are moved, as of other people; a fraction of the crop's side."""
+    """Maximum displacement of brows, eyes, nose, mouth and chin, in crop sides: other subjects' features."""
     brightness: Fraction = 0.25
-    """Largest change of brightness, as a fraction."""
+    """Maximum change of brightness, as a fraction."""
     contrast: Fraction = 0.25
-    """Largest change of contrast, as a fraction."""
+    """Maximum change of contrast, as a fraction."""
     colour: Fraction = 0.15
-    """Largest change of each colour channel, as a fraction."""
+    """Maximum change of each colour channel, as a fraction."""
     gamma: Fraction = 0.3
-    """Largest change of gamma."""
+    """Maximum change of gamma."""
     grey: Share = 0.15
-    """Share of clips that lose their colour."""
+    """Fraction of clips converted to grey."""
     noise: Fraction = 0.03
-    """Standard deviation, as a fraction of white, of the noisiest clip."""
+    """Maximum standard deviation of the noise; white is 1."""
     noise_share: Share = 0.5
-    """Share of clips that get noise."""
+    """Fraction of clips with added noise."""
     blur: Share = 0.3
-    """Share of clips that are blurred."""
+    """Fraction of clips that are blurred."""
     lowres: Share = 0.2
-    """Share of clips that are shrunk and enlarged again, as a small face is."""
+    """Fraction of clips that are downsampled and upsampled, like a small face."""
     compress: Share = 0.2
-    """Share of clips that get coarse 8 x 8 cosine blocks, as a video codec leaves."""
+    """Fraction of clips with 8 x 8 cosine block artifacts, like those of a video codec."""
     jpeg: Share = 0.0
-    """Share of clips whose frames are written as JPEG, of a quality between 20 and 90, and read again."""
+    """Fraction of clips compressed as JPEG at a quality between 20 and 90."""
     erase: Share = 0.2
-    """Share of clips in which a rectangle is erased."""
+    """Fraction of clips in which a rectangle is erased."""
     detector_noise: Annotated[bool, Field(strict=True)] = True
-    """Whether exact points are first made as inexact as a detector's."""
+    """Add the errors of a landmark detector to exact landmarks first."""
     lose_landmarks: Fraction = 0.02
-    """Share of frames that lose their landmarks, as when a detector misses a face."""
+    """Fraction of frames whose landmarks are dropped, as when a detector misses a face."""
     stride: Positive = 1
-    """Largest step from frame to frame: a clip is played up to so many times as fast; needs longer stored clips."""
+    """Maximum step between frames: clips are played up to this many times as fast; needs longer stored clips."""
     frame_jitter: Share = 0.0
-    """Share of frames that show the stored frame before or after theirs, as of an unsteady camera; order stays."""
+    """Fraction of frames replaced by the previous or next stored frame, in order: an unsteady frame rate."""
     reverse: Share = 0.0
-    """Share of clips that are played backwards: of an expression that comes, one that goes."""
+    """Fraction of clips played backwards: an onset becomes an offset."""
 
 
-# Keys of TrainSpec that are short for an option of a component, and the key of that component.
+# Keys of TrainSpec that are shortcuts for an option of a component, and the key of that component.
 SHORT_KEYS = {
     "momentum": "optimizer",
     "weight_decay": "optimizer",
@@ -237,49 +237,49 @@ class TrainSpec(Spec):
     epochs: Positive = 30
     """Passes over the training clips."""
     batch_size: Positive = 16
-    """Clips of a step, of all devices together."""
+    """Clips per step, over all devices."""
     micro_batch: Positive | None = None
-    """Most clips that a device takes at once; a larger share of a batch is taken in pieces, their gradients added."""
+    """Maximum clips per device at once; gradients of larger batches are accumulated over several passes."""
     sampling: Literal["uniform", "balanced"] = "uniform"
-    """`uniform`: every clip once an epoch; `balanced`: every class equally often, its clips repeated or left out."""
+    """`uniform`: every clip once per epoch; `balanced`: every class equally often, clips repeated or left out."""
     optimizer: ComponentSpec = ComponentSpec(name="sgd")
-    """The update rule, a registered component."""
+    """A registered optimizer."""
     lr: Annotated[float, Field(gt=0, le=3.4e38, strict=True)] = 0.01
-    """Highest learning rate; with the schedule `constant` the only one."""
+    """Maximum learning rate."""
     schedule: ComponentSpec = ComponentSpec(name="constant")
-    """The learning rate over time, a registered component."""
+    """A registered learning rate schedule."""
     loss: ComponentSpec = ComponentSpec(name="cross_entropy")
-    """What is minimised, a registered component."""
+    """A registered loss."""
     momentum: Fraction | None = Field(default=None, exclude=True)
-    """Short for the optimizer's option `momentum` (`beta1` of `adam` and `adamw`)."""
+    """Shortcut for the optimizer's option `momentum` (`beta1` of `adam` and `adamw`)."""
     weight_decay: Annotated[float, Field(ge=0, strict=True)] | None = Field(default=None, exclude=True)
-    """Short for the optimizer's option `weight_decay`."""
+    """Shortcut for the optimizer's option `weight_decay`."""
     warmup: Fraction | None = Field(default=None, exclude=True)
-    """Short for the schedule's option `warmup`: the share of the steps in which the rate rises at the start."""
+    """Shortcut for the schedule's option `warmup`: the fraction of steps with a rising rate at the start."""
     decay: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = Field(default=None, exclude=True)
-    """Short for the option `decay` of the schedule `step`; other schedules do not use it."""
+    """Shortcut for the option `decay` of the schedule `step`; ignored by other schedules."""
     decay_every: Annotated[float, Field(gt=0, le=1, strict=True)] | None = Field(default=None, exclude=True)
-    """Short for the option `decay_every` of the schedule `step`; other schedules do not use it."""
+    """Shortcut for the option `decay_every` of the schedule `step`; ignored by other schedules."""
     label_smoothing: Fraction | None = Field(default=None, exclude=True)
-    """Short for the loss's option `label_smoothing`."""
+    """Shortcut for the loss's option `label_smoothing`."""
     class_weights: Literal["none", "balanced"] | None = Field(default=None, exclude=True)
-    """Short for the loss's option `class_weights`."""
+    """Shortcut for the loss's option `class_weights`."""
     mixup: Annotated[float, Field(ge=0, strict=True)] = 0.0
-    """Alpha of mixup (Zhang et al. 2018): clips are mixed in pairs, with the landmarks of the stronger; 0 is none."""
+    """Alpha of mixup (Zhang et al. 2018); a mixed pair has the landmarks of the clip with the larger weight. 0: off."""
     clip_grad: Annotated[float, Field(gt=0, strict=True)] | None = None
-    """Largest norm of the gradient; longer ones are scaled down."""
+    """Maximum gradient norm; larger gradients are scaled down."""
     ema: Fraction | None = None
-    """Decay of the running average of the weights that is judged and kept instead of the last ones."""
+    """Decay of the exponential moving average of the weights, which is evaluated and saved instead of the last ones."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """`bf16`, `fp16`: autocast of the forward pass; the weights stay float32. `fp16` needs a GPU."""
     channels_last: Annotated[bool, Field(strict=True)] = True
-    """Whether weights and clips lie in memory with the channels last, which convolutions are faster on."""
+    """Use the channels-last memory format, in which convolutions are faster."""
     compile: Annotated[bool, Field(strict=True)] = False
-    """Whether `torch.compile` makes kernels for the network; minutes at the start, faster steps on a GPU."""
+    """Compile the network with `torch.compile`: minutes at the start, then faster steps on a GPU."""
     deterministic: Annotated[bool, Field(strict=True)] = False
-    """Whether a GPU too must give the same bits in every run; slower. A CPU always does."""
+    """Use deterministic algorithms on a GPU; slower. Runs on a CPU are always deterministic."""
     augment: AugmentSpec = AugmentSpec()
-    """Random changes of training clips."""
+    """Random augmentation of training clips."""
 
     @field_validator("optimizer", "schedule", "loss", mode="before")
     @classmethod
@@ -291,7 +291,7 @@ class TrainSpec(Spec):
 
     @model_validator(mode="after")
     def _as_options(self) -> TrainSpec:
-        """Keep the short keys as options of their components, so that a training has one form."""
+        """Store shortcut keys as options of their components, so that equal settings have one form."""
         for key, kind in SHORT_KEYS.items():
             value, component = getattr(self, key), getattr(self, kind)
             if value is None:
@@ -307,46 +307,46 @@ class TrainSpec(Spec):
 
 
 class Published(Spec):
-    """What a paper printed for the network that a recipe reproduces."""
+    """Published figures of the network that a recipe reproduces."""
 
     war: Annotated[float, Field(gt=1, le=100, strict=True)]
-    """Recognition rate (accuracy), in per cent."""
+    """Accuracy (weighted average recall) in percent."""
     std: Annotated[float, Field(ge=0, strict=True)] | None = None
-    """Standard deviation over the folds, in points of per cent, where it was printed."""
+    """Standard deviation over folds, in percentage points, if published."""
     source: str
-    """Where it was printed."""
+    """Paper and table."""
 
 
 class Recipe(Spec):
-    """Everything needed to train and judge one network. Seed, split and protocol have no default on purpose."""
+    """Everything needed to train and evaluate one network. Seed, split and protocol have no default on purpose."""
 
     description: str = ""
-    """What the recipe is, in one line."""
+    """One line about the recipe."""
     published: Published | None = None
-    """The paper's figures for exactly this recipe; a recipe that extends this one does not inherit them."""
+    """Published figures for exactly this recipe; not inherited by recipes that extend it."""
     model: ModelSpec
     """The network."""
     data: DataSpec = DataSpec()
     """Where clips come from."""
     split: SplitSetting
-    """Which clips are trained and tested on: by ranges, folds, a subject, a published split, databases or a file."""
+    """Training, validation and test set: by ranges, folds, a subject, a published split, databases or a file."""
     protocol: Literal["subject-independent", "published", "cross-database"]
-    """`subject-independent` goes with ranges, folds, `leave_out`, `file`; the others with the split of their name."""
+    """`subject-independent` for ranges, folds, `leave_out` and `file`; otherwise the name of the split."""
     seed: Annotated[int, Field(ge=0, strict=True)]
-    """Of everything that is random."""
+    """Random seed of the training run."""
     backbone_weights: Literal["random", "pretrained"] = "random"
-    """What the backbone starts from; `pretrained` are its published weights."""
+    """Initial weights of the backbone: random, or its published weights."""
     pretrain: TrainSpec | None = None
-    """Trains the backbone's 2D twin on single frames first and inflates it: far cheaper than whole clips."""
+    """Train the 2D twin of the backbone on single frames first, and inflate it: far cheaper than whole clips."""
     train: TrainSpec = TrainSpec()
-    """How to train on whole clips."""
+    """Training on clips."""
 
     @field_validator("split")
     @classmethod
     def _names_its_data(cls, split: SplitSetting, info: ValidationInfo) -> SplitSetting:
         data = info.data.get("data")
         if isinstance(split, DatabaseSplit) and data is not None and data.dataset.name != split.test_on:
-            raise ValueError(f"data.dataset is {data.dataset.name!r}; it must be the one tested on, {split.test_on!r}")
+            raise ValueError(f"data.dataset is {data.dataset.name!r}; it must be test_on, {split.test_on!r}")
         return split
 
     @field_validator("protocol")
@@ -355,12 +355,12 @@ class Recipe(Spec):
         split = info.data.get("split")
         if split is not None and protocol != (wanted := PROTOCOLS[type(split)]):
             needed = (key for key, field in type(split).model_fields.items() if field.is_required())
-            raise ValueError(f"a split by {', '.join(needed)} is {wanted!r}")
+            raise ValueError(f"a split with {', '.join(needed)} needs the protocol {wanted!r}")
         return protocol
 
     @field_validator("pretrain")
     @classmethod
     def _one_start(cls, pretrain: TrainSpec | None, info: ValidationInfo) -> TrainSpec | None:
         if pretrain is not None and info.data.get("backbone_weights") == "pretrained":
-            raise ValueError("backbone_weights is 'pretrained'; the backbone starts from these or from `pretrain`")
+            raise ValueError("backbone_weights is 'pretrained'; use either these or `pretrain`")
         return pretrain

@@ -136,7 +136,7 @@ BAD_RECORDS: dict[str, tuple[dict[str, Any], str]] = {
     "no labels": ({"labels": None}, "labels: Field required"),
     "other labels": ({"labels": ["glad", "calm", "cross"]}, "the same labels in the same order"),
     "no terms": ({"terms": None}, "terms: Field required"),
-    "blank terms": ({"terms": " "}, "terms: Value error, is empty"),
+    "blank terms": ({"terms": " "}, "terms: Value error, must not be empty"),
     "no protocol": ({"protocol": ""}, "protocol is empty"),
     "other protocol": ({"protocol": "cross-database"}, "the recipe 'subject-independent'"),
     "no commit": ({"commit": " "}, "commit is empty"),
