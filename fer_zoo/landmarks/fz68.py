@@ -91,10 +91,12 @@ class Fz68:
         with torch.inference_mode():
             placed = self._network(crops)
         faces = []
-        for frame, points, logit in zip(frames, placed.landmarks.numpy(), placed.face.tolist(), strict=True):
-            landmarks, score = frame.to_image(points), 1 / (1 + np.exp(-logit))
+        scores, spreads = placed.face.sigmoid().tolist(), placed.spread.exp().numpy()
+        for frame, points, score, spread in zip(frames, placed.landmarks.numpy(), scores, spreads, strict=True):
             if score >= _FACE:
-                faces.append(Face(Box.of_points(landmarks), float(score), landmarks))
+                landmarks = frame.to_image(points)
+                uncertainty = np.asarray(spread * (frame.side / 2), np.float32)
+                faces.append(Face(Box.of_points(landmarks), score, landmarks, uncertainty))
         return faces
 
     @cached_property

@@ -33,7 +33,9 @@ class HogSearch:
         try:
             import dlib
         except ImportError as error:
-            raise MissingExtraError.for_extra("dlib", "dlib") from error
+            raise MissingExtraError(
+                "The Python package 'dlib' is required but not installed.", "dlib-bin", "pip install dlib-bin"
+            ) from error
         self.version = f"dlib {dlib.__version__}"
         self._threshold = threshold
         self._scales = [work_side * 2**step for step in range(upsample + 1)]

@@ -1,4 +1,4 @@
-"""The files of a landmark network: model.safetensors, sealed by the sha256 in landmarks.json, and a card to read."""
+"""The files of a landmark network: model.safetensors, and landmarks.json with its sha256 and how it was made."""
 
 from __future__ import annotations
 
