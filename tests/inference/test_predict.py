@@ -282,7 +282,7 @@ def test_without_the_weights_own_landmarker_the_packages_is_used(
     frames = [rendered_face()[0]] * 8
     path = encode(tmp_path / "a.mp4", frames)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # as if nothing optional were installed
-    model = fer_zoo.create_model("incres2d_tiny_mean")
+    model = fer_zoo.create_model("incres2d_tiny_mean", landmarks={"detector": "dlib"})
     timeline = predict_video(model, path)
     assert {row.face for row in timeline.rows} == {"tracked"}
     assert timeline.landmarker.startswith("fz68")
