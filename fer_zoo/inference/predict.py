@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from fer_zoo.devices import find_device
-from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
+from fer_zoo.errors import MissingExtraError, NoFaceError, OptionError, VideoError, WeightsError
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
@@ -81,9 +81,7 @@ def predict_video(
     video = open_video(path, fps=fps)
     if device is not None:
         model.to(find_device(device))
-    finder = landmarker
-    if not isinstance(finder, Landmarker):
-        finder = create_landmarker(finder or spec.landmarks.detector)
+    finder = _landmarker(model, landmarker)
     report = None if progress is None else lambda done: progress("find face", done, video.frame_count)
     track = track_face(video.frames(), finder, scale=video.scale, progress=report)
     if not track.found.any():
@@ -117,6 +115,18 @@ def _weights_name(model: FERModel) -> str:
     if model.started_from:
         return f"{model.started_from} ({'untrained' if model.classifier_is_untrained else 'changed'} classifier)"
     return f"{model.spec.name} (untrained)"
+
+
+def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
+    """Return the landmarker that was asked for, else the one of the weights, else, if that is not installed, fz68."""
+    if isinstance(given, Landmarker):
+        return given
+    try:
+        return create_landmarker(given or model.input_spec.landmarks.detector)
+    except MissingExtraError:
+        if given:
+            raise
+        return create_landmarker("fz68")
 
 
 def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iterator[tuple[UInt8, Floats]]:
@@ -239,7 +249,7 @@ def _notes(video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, fi
         notes.append(f"{missing} of {len(track)} frames show no face.")
     trained = spec.landmarks.detector.name
     if finder.name != trained:
-        notes.append(f"Points are from {finder.name!r}; the network was trained with {trained!r}.")
+        notes.append(f"Landmarks are from {finder.name!r}; the weights name {trained!r}.")
     if model.card is None and model.started_from:
         if model.classifier_is_untrained:
             notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")

@@ -3,7 +3,7 @@
 Importing this package registers the engines; the packages they need are imported when one is created.
 """
 
-from fer_zoo.landmarks import dlib, face_alignment, given  # noqa: F401  (importing registers the engines)
+from fer_zoo.landmarks import dlib, face_alignment, fz68, given  # noqa: F401  (importing registers the engines)
 from fer_zoo.landmarks.base import Box, Face, Landmarker
 from fer_zoo.registry import LANDMARKERS
 from fer_zoo.specs import ComponentSpec

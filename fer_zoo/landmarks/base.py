@@ -63,16 +63,21 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Face:
-    """A face in an image: box, confidence of the engine (higher is better), landmarks float32 (68, 2) in pixels."""
+    """A face in an image: box, confidence of the engine (higher is better), landmarks float32 (68, 2) in pixels.
+
+    uncertainty: expected error of each landmark (68,) in pixels; None for engines that do not estimate it.
+    """
 
     box: Box
     score: float
     landmarks: Floats
+    uncertainty: Floats | None = None
 
     def scaled(self, factor: float) -> Face:
         """Return the face in the image resized by `factor`."""
         points = np.asarray((self.landmarks + 0.5) * factor - 0.5, np.float32)
-        return Face(self.box.scaled(factor), self.score, points)
+        uncertainty = None if self.uncertainty is None else self.uncertainty * np.float32(factor)
+        return Face(self.box.scaled(factor), self.score, points, uncertainty)
 
 
 @runtime_checkable

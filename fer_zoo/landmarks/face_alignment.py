@@ -116,7 +116,7 @@ class FaceAlignment:
             raise WeightsError(
                 f"The package face-alignment could not load its weights: {error}",
                 "a network connection at the first use, or weights in torch's cache folder",
-                'connect and re-run, or use the landmarker "dlib", which works offline',
+                'connect and re-run, or use the landmarker "fz68", which works offline',
             ) from error
 
 

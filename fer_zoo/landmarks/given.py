@@ -33,6 +33,6 @@ class Given:
     def _no_detector() -> NoReturn:
         raise InputError(
             "The landmarker 'given' has no detector; it stands for landmarks that are part of a dataset.",
-            "a landmarker that detects faces, e.g. 'dlib' or 'face_alignment'",
-            'choose one: `--landmarker dlib`, or landmarker="dlib" in Python',
+            "a landmarker that detects faces, e.g. 'fz68' or 'dlib'",
+            'choose one: `--landmarker fz68`, or landmarker="fz68" in Python',
         )

@@ -101,7 +101,7 @@ def test_other_landmarkers_and_their_errors(tmp_path: Path, capsys: pytest.Captu
     assert cli.main(["predict", video, "--landmarker", "dilb", "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
     assert "did you mean 'dlib'?" in capsys.readouterr().err
     assert cli.main(["predict", video, "--landmarker", "given", "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
-    assert "--landmarker dlib" in capsys.readouterr().err
+    assert "--landmarker fz68" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

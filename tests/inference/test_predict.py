@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from toy_model import BrightnessNet, brightness_model
-from video_files import Squares, draw, encode
+from video_files import Squares, draw, encode, rendered_face
 
+import fer_zoo
 from fer_zoo import create_model
-from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
+from fer_zoo.errors import InputError, MissingExtraError, NoFaceError, OptionError, VideoError
 from fer_zoo.inference import Timeline, predict_video
 from fer_zoo.video.reader import open_video
 
@@ -272,3 +273,19 @@ def test_memory_hardly_grows_with_the_length(tmp_path: Path) -> None:
         peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     # 544 bytes of a frame are its landmarks; it was 11 kB in all when a frame was kept as objects.
     assert (peaks[1] - peaks[0]) * 1024 / 10_000 < 5_500
+
+
+def test_without_the_weights_own_landmarker_the_packages_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default weights name `dlib`, whose predictor is an extra; a plain installation reads a video."""
+    frames = [rendered_face()[0]] * 8
+    path = encode(tmp_path / "a.mp4", frames)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # as if nothing optional were installed
+    model = fer_zoo.create_model("incres2d_tiny_mean", landmarks={"detector": "dlib"})
+    timeline = predict_video(model, path)
+    assert {row.face for row in timeline.rows} == {"tracked"}
+    assert timeline.landmarker.startswith("fz68")
+    assert "Landmarks are from 'fz68'; the weights name 'dlib'." in timeline.notes
+    with pytest.raises(MissingExtraError, match="extra 'dlib'"):
+        predict_video(model, path, landmarker="dlib")

@@ -1,0 +1,102 @@
+"""Rendered stills for training a landmark detector, made in parts that are kept: a killed run resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fer_zoo.data.pool import spread
+from fer_zoo.files import write_atomically
+from fer_zoo.specs.base import Spec
+from fer_zoo.synth.family import HeadFamily, makehuman
+from fer_zoo.synth.ict import ict_family
+from fer_zoo.synth.still import render_still
+from fer_zoo.synth.variety import varied
+
+Arrays = Mapping[str, NDArray[Any]]
+_PER_PART = 10  # subjects
+
+
+class StillsSpec(Spec):
+    """Stills of one database of rendered heads, kept in grey."""
+
+    database: Literal["synthmh", "synthict"]
+    subjects: Annotated[int, Field(ge=1)]
+    takes: Annotated[int, Field(ge=1)] = 15
+    """Stills per subject."""
+    first: Annotated[int, Field(ge=0)] = 0
+    """Number of the first subject."""
+    size: Annotated[int, Field(ge=32, le=512)] = 128
+    variety: Annotated[float, Field(ge=0, le=1)] = 0.6
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class _Part(NamedTuple):
+    spec: StillsSpec
+    head: Path | None
+    first: int
+    path: Path
+
+
+def prepare_stills(
+    specs: Sequence[StillsSpec],
+    folder: Path,
+    *,
+    head: Path | None = None,
+    workers: int = 1,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Arrays:
+    """Render what `folder` does not hold yet, and return all stills of `specs`.
+
+    Args:
+        head: the ICT-FaceKit pack or checkout, for `synthict`.
+
+    Returns:
+        images uint8 (N, S, S) grey, landmarks float32 (N, 68, 2), visible bool (N, 68), pose float32 (N, 3).
+    """
+    from safetensors.numpy import load_file
+
+    parts = [
+        _Part(
+            spec, head, first, folder / f"{spec.database}-{spec.seed}-{spec.size}-{spec.takes}-{first:06d}.safetensors"
+        )
+        for spec in specs
+        for first in range(spec.first, spec.first + spec.subjects, _PER_PART)
+    ]
+    missing = [part for part in parts if not part.path.is_file()]
+    for done, _ in enumerate(spread(_render, missing, workers), start=1):
+        report(done, len(missing))
+    loaded = [load_file(part.path) for part in parts]
+    return {name: np.concatenate([part[name] for part in loaded]) for name in loaded[0]}
+
+
+def _render(part: _Part) -> None:
+    from safetensors.numpy import save
+
+    spec, family = part.spec, _family(part)
+    stills = [
+        render_still(subject, take, size=spec.size, seed=spec.seed, family=family)
+        for subject in range(part.first, min(part.first + _PER_PART, spec.first + spec.subjects))
+        for take in range(spec.takes)
+    ]
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    content = {
+        "images": np.stack([np.rint(still.image @ weights).astype(np.uint8) for still in stills]),
+        "landmarks": np.stack([still.landmarks for still in stills]),
+        "visible": np.stack([still.visible for still in stills]),
+        "pose": np.stack([still.pose for still in stills]),
+    }
+    write_atomically(part.path, lambda stream: stream.write(save(content)))
+
+
+def _family(part: _Part) -> HeadFamily:
+    if part.spec.database == "synthmh":
+        return varied(makehuman(), part.spec.variety)
+    from fer_zoo.data.synthetic import ict_pack
+
+    return varied(ict_family(part.head or ict_pack()), part.spec.variety)

@@ -1,0 +1,120 @@
+"""fer_zoo's own landmarker: dlib's HOG detector finds a face, a small network trained on rendered faces reads it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from fer_zoo.errors import InputError
+from fer_zoo.landmarks.base import Box, Face, UInt8, largest_first
+from fer_zoo.landmarks.frame import Frame
+from fer_zoo.registry import register_landmarker
+from fer_zoo.stopwatch import stage
+
+WEIGHTS = Path(__file__).parents[1] / "zoo" / "landmarks"
+_MOST_FACES = 6
+_FACE = 0.5  # probability from which on there is a face
+_MOVED = 0.12  # of the square's side: farther off, the network looks again
+# The square of `Frame` relative to the box of the HOG detector.
+_OF_BOX = 1.4
+
+
+@register_landmarker("fz68")
+class Fz68:
+    """68 landmarks by a network of 0.7 M parameters, trained on rendered faces only; Apache-2.0, with the package.
+
+    Args:
+        weights: folder with model.safetensors and landmarks.json; by default those of the package.
+        work_side, upsample, threshold: of the search for faces, as for `dlib`.
+        detect_every: frames between two searches of the whole image.
+
+    Raises:
+        MissingExtraError: dlib is not installed.
+        WeightsError: the weights are missing or damaged.
+    """
+
+    name = "fz68"
+
+    def __init__(
+        self,
+        *,
+        weights: str | None = None,
+        work_side: Annotated[int, Field(ge=160)] = 640,
+        upsample: Annotated[int, Field(ge=0, le=4)] = 2,
+        threshold: Annotated[float, Field(ge=-1, le=3)] = -0.2,
+        detect_every: Annotated[int, Field(ge=1)] = 15,
+    ) -> None:
+        from fer_zoo.landmarks.hog import HogSearch
+        from fer_zoo.landmarks.stored import read_facts
+
+        self._folder = Path(weights) if weights else WEIGHTS
+        self.version = f"fz68 {read_facts(self._folder)['sha256'][:12]}"
+        self.detect_every = detect_every
+        self._searcher = HogSearch(work_side, upsample, threshold)
+
+    def detect(self, image: UInt8) -> list[Face]:
+        """Find all faces in an RGB image uint8 (H, W, 3), largest first, searching coarse to fine."""
+        check_image(image)
+        boxes = [box for box, _ in self._searcher.everywhere(image)]
+        frames = [Frame(*box.centre, _OF_BOX * box.side, 0.0) for box in boxes]
+        first = self._place(image, frames)
+        again = self._place(image, [Frame.of_landmarks(face.landmarks) for face in first])
+        return largest_first(again, _MOST_FACES)
+
+    def follow(self, image: UInt8, last: Face) -> Face | None:
+        """Read the face where it was in the last image, without a search; None if it is not there."""
+        check_image(image)
+        frame = Frame.of_landmarks(last.landmarks)
+        found = self._place(image, [frame])
+        if found:
+            now = Frame.of_landmarks(found[0].landmarks)
+            off = np.hypot(now.x - frame.x, now.y - frame.y) / frame.side
+            if max(off, abs(now.side / frame.side - 1)) > _MOVED:
+                found = self._place(image, [now])
+        return found[0] if found else None
+
+    @stage("points")
+    def _place(self, image: UInt8, frames: list[Frame]) -> list[Face]:
+        """Read the faces in some squares; those that show none are left out."""
+        import torch
+
+        from fer_zoo.landmarks.network import SIDE
+
+        frames = [frame for frame in frames if frame.side >= 8]
+        if not frames:
+            return []
+        crops = torch.from_numpy(np.stack([frame.cut(image, SIDE) for frame in frames]))[:, None]
+        with torch.inference_mode():
+            placed = self._network(crops)
+        faces = []
+        scores, spreads = placed.face.sigmoid().tolist(), placed.spread.exp().numpy()
+        for frame, points, score, spread in zip(frames, placed.landmarks.numpy(), scores, spreads, strict=True):
+            if score >= _FACE:
+                landmarks = frame.to_image(points)
+                uncertainty = np.asarray(spread * (frame.side / 2), np.float32)
+                faces.append(Face(Box.of_points(landmarks), score, landmarks, uncertainty))
+        return faces
+
+    @cached_property
+    def _network(self) -> Any:
+        from fer_zoo.landmarks.stored import load_network
+
+        return load_network(self._folder)
+
+
+def check_image(image: UInt8) -> None:
+    """Refuse what is no RGB picture.
+
+    Raises:
+        InputError: not uint8, or not of shape (H, W, 3).
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(
+            f"A picture of shape {image.shape} and type {image.dtype}.",
+            "RGB, uint8, (height, width, 3)",
+            "convert it, e.g. np.asarray(PIL.Image.open(FILE).convert('RGB'))",
+        )

@@ -1,0 +1,123 @@
+"""Training the landmark network: it learns, a stopped run resumes exactly, crops carry their landmarks, bad recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fer_zoo.data.stills import StillsSpec, prepare_stills
+from fer_zoo.errors import RecipeError, TrainingError
+from fer_zoo.landmarks.network import SIDE, LandmarkNet
+from fer_zoo.landmarks.stored import load_network
+from fer_zoo.training.landmark_crops import Arrays, cut_squares, draw_batch, squares
+from fer_zoo.training.landmarks import RECIPE, LandmarkRecipe, errors, fit, read_recipe, train_landmarks
+
+SPEC = StillsSpec(database="synthmh", subjects=3, takes=8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stills")
+    prepare_stills([SPEC], path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stills(folder: Path) -> Arrays:
+    return prepare_stills([SPEC], folder)
+
+
+def recipe(steps: int, **changes: object) -> LandmarkRecipe:
+    return LandmarkRecipe.model_validate({"train": [SPEC], "test": [SPEC], "steps": steps, "batch": 8, **changes})
+
+
+def test_kept_stills_are_not_rendered_again(folder: Path, stills: Arrays) -> None:
+    (part,) = folder.iterdir()
+    before = part.stat().st_mtime_ns
+    again = prepare_stills([SPEC], folder)
+    assert part.stat().st_mtime_ns == before
+    assert all(np.array_equal(again[name], stills[name], equal_nan=True) for name in stills)
+
+
+def test_crops_carry_their_landmarks(stills: Arrays) -> None:
+    """A bright cross drawn at a landmark of the still is where the batch says that the landmark is."""
+    frames = squares(stills)
+    face = int(np.flatnonzero(np.isfinite(frames[:, 0]))[0])
+    x, y = np.rint(stills["landmarks"][face, 30]).astype(int)
+    image = np.zeros((1, 1, 128, 128), np.float32)
+    image[0, 0, y - 1 : y + 2, x - 1 : x + 2] = 1
+    marked = {
+        "images": (image[0] * 255).astype(np.uint8),
+        "landmarks": np.repeat([[[x, y]]], 68, 1).astype(np.float32),
+        "visible": np.ones((1, 68), bool),
+    }
+    for seed in range(12):
+        crops, wanted, _, has_face = draw_batch(marked, frames[[face]], None, np.random.default_rng(seed))
+        assert has_face[0] == 1
+        rows, columns = np.mgrid[0:SIDE, 0:SIDE] + 0.5
+        light = crops[0, 0].numpy()
+        place = np.array([(light * columns).sum(), (light * rows).sum()]) / light.sum() / (SIDE / 2) - 1
+        np.testing.assert_allclose(place, wanted[0, 0].numpy(), atol=0.02)
+
+
+def test_a_mirrored_square_is_the_mirrored_crop() -> None:
+    image = torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    square = np.array([[60.0, 70.0, 80.0, 0.0]])
+    plain = cut_squares(image, square, np.array([False]), "zeros")
+    mirrored = cut_squares(image, square, np.array([True]), "zeros")
+    torch.testing.assert_close(plain.flip(-1), mirrored, atol=1e-4, rtol=0)
+
+
+def test_it_learns(stills: Arrays, tmp_path: Path) -> None:
+    before = errors(LandmarkNet().eval(), stills)["by_part"]["all"]
+    net = fit(stills, tmp_path, recipe(60, lr=3e-3), lambda line: None)
+    # The average of the weights starts from the first ones; the trained ones are in the checkpoint.
+    assert errors(net, stills)["by_part"]["all"] < before
+
+
+def test_a_stopped_run_resumes_to_the_same_bytes(folder: Path, stills: Arrays, tmp_path: Path) -> None:
+    whole = train_landmarks(recipe(6, save_every=3), tmp_path / "whole", stills=folder, report=lambda line: None)
+
+    class StopError(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        if line.startswith("step 3"):
+            raise StopError
+
+    with pytest.raises(StopError):
+        train_landmarks(recipe(6, save_every=3), tmp_path / "cut", stills=folder, report=stop)
+    resumed = train_landmarks(recipe(6, save_every=3), tmp_path / "cut", stills=folder, report=lambda line: None)
+    assert resumed["sha256"] == whole["sha256"]
+    assert load_network(tmp_path / "cut").training is False
+
+
+def test_a_damaged_checkpoint(stills: Arrays, tmp_path: Path) -> None:
+    (tmp_path / "last.safetensors").write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match=r"last\.safetensors"):
+        fit(stills, tmp_path, recipe(2), lambda line: None)
+
+
+def test_the_packages_recipe() -> None:
+    found = read_recipe(RECIPE)
+    assert not {(s.database, n) for s in found.train for n in range(s.first, s.first + s.subjects)} & {
+        (s.database, n) for s in found.test for n in range(s.first, s.first + s.subjects)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("steps: 0", "steps"), ("steps: many", "steps"), ("train: 3", "train"), ("- 1", "recipe"), ("a: [", "line 2")],
+)
+def test_bad_recipes(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(tmp_path / "recipe.yaml")
+
+
+def test_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.yaml"):
+        read_recipe(tmp_path / "none.yaml")
