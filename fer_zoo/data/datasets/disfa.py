@@ -29,7 +29,10 @@ from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import register_dataset
 
 UNITS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
-LABEL_FOLDERS = ("ActionUnit_Labels", "ActionUnit_Labels/ActionUnit_Labels", "ActionUnits_Labels")
+# Some copies have the folder in a folder of its own name.
+_LABEL_FOLDERS = [
+    f"{inner}{name}" for name in ("ActionUnit_Labels", "ActionUnits_Labels") for inner in (f"{name}/", "")
+]
 LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 # Subjects of the three folds of ME-GraphAU and others.
 FOLDS = {
@@ -82,7 +85,7 @@ def disfa(
     counted = Counter[str]()
 
     def read(problems: list[str]) -> Iterator[Source]:
-        labels, videos = _label_folder(root), _videos(root, camera)
+        labels, videos = find_folder(root, _LABEL_FOLDERS, "action unit labels of DISFA"), _videos(root, camera)
         for subject, (_, *others) in videos.items():
             counted[f"videos of {subject}"] = 1
             problems += [f"{subject}: a second video, {file.name}, is left out" for file in others]
@@ -109,12 +112,6 @@ def disfa(
     expected |= {f"videos of {subject}": 1 for subject in _ROWS}
     facts = {"rules_version": table.version, "rules_sha256": table.fingerprint}
     return Reader(read, expected, counted=counted, facts=facts)
-
-
-def _label_folder(root: Path) -> Path:
-    folder = find_folder(root, LABEL_FOLDERS, "action unit labels of DISFA")
-    doubled = [inner for inner in visible_folders(folder) if inner.name.lower() == folder.name.lower()]
-    return doubled[0] if doubled else folder
 
 
 def _videos(root: Path, camera: str) -> dict[str, list[Path]]:
