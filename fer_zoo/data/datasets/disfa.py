@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,14 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from fer_zoo.data.datasets._emfacs import SHIPPED, EmotionRules, load_rules
-from fer_zoo.data.datasets._layout import (
-    find_folder,
-    fold_parts,
-    read_text,
-    safe_key,
-    visible_files,
-    visible_folders,
-)
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, read_text, safe_key, visible_files, visible_folders
 from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
@@ -40,7 +33,8 @@ FOLDS = {
     2: (6, 11, 12, 13, 18, 21, 24, 28, 31),
     3: (3, 4, 5, 7, 8, 17, 23, 25, 29),
 }
-_ROWS = {f"SN{number:03d}": 4845 - (number == 10) for fold in FOLDS.values() for number in fold}
+_FOLDS = {f"SN{number:03d}": fold for fold, numbers in FOLDS.items() for number in numbers}
+_ROWS = {subject: 4845 - (subject == "SN010") for subject in _FOLDS}
 
 
 @register_dataset(
@@ -105,7 +99,7 @@ def disfa(
                     label=label,
                     subject=subject,
                     frames=(first, first + frames),
-                    split=_fold(subject),
+                    split=fold_parts(_FOLDS[subject], len(FOLDS)) if subject in _FOLDS else {},
                 )
 
     expected = {f"label rows of {subject}": count for subject, count in _ROWS.items()}
@@ -172,8 +166,3 @@ def _column(file: Path, problems: list[str]) -> list[int]:
     # Frames are numbered from 1; a copy that begins with 0 says so itself.
     begin = 0 if 0 in coded else 1
     return [coded.get(number, -1) for number in range(begin, max(coded) + 1)]
-
-
-def _fold(subject: str) -> Mapping[str, str]:
-    found = (fold for fold, numbers in FOLDS.items() if subject in map("SN{:03d}".format, numbers))
-    return next((fold_parts(fold, len(FOLDS)) for fold in found), {})

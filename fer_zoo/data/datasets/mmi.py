@@ -8,13 +8,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
-from fer_zoo.data.datasets._layout import (
-    find_file,
-    find_folder,
-    missing,
-    safe_key,
-    visible_folders,
-)
+from fer_zoo.data.datasets._layout import find_file, find_folder, missing, safe_key, visible_folders
 from fer_zoo.data.datasets._reading import Reader, sift
 from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
