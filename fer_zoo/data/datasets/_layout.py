@@ -34,10 +34,9 @@ def find_folder(root: Path, spellings: Sequence[str], what: str) -> Path:
     Raises:
         InputError: none is there; says what was looked for, what is there, and the nearest match.
     """
-    for spelling in spellings:
-        if (found := _walk(root, spelling)) is not None:
-            return found
-    raise missing(root, spellings, what)
+    if (found := optional_folder(root, spellings)) is None:
+        raise missing(root, spellings, what)
+    return found
 
 
 def optional_folder(root: Path, spellings: Sequence[str]) -> Path | None:
@@ -96,26 +95,25 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(digits), "") if digits else (-1, text) for digits, text in parts], name
 
 
-def read_text(path: Path, encodings: Sequence[str] = ("utf-8-sig", "latin-1")) -> str:
-    """Return the text of a file in the first encoding that fits; UTF-16 is recognised. Line ends become `\\n`.
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, UTF-16 or else Latin-1. Line ends become `\\n`.
 
     Raises:
-        InputError: the file cannot be read, or no encoding fits.
+        InputError: the file cannot be read.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}.", "a readable text file", "copy it again") from error
-    marked: tuple[str, ...] = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ()
-    if not marked and b"\0" in content[:2]:  # a header is ASCII, so one byte of its first letter is 0
-        marked = ("utf-16-le" if content[1:2] == b"\0" else "utf-16-be",)
-    for encoding in (*marked, *encodings):
-        try:
-            # Not splitlines: it also splits at characters that other encodings have for letters.
-            return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
-        except UnicodeDecodeError:
-            continue
-    raise InputError(f"{path} is not text.", f"text as {', '.join(encodings)}", "copy it again")
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    if b"\0" in content[:2]:  # a header is ASCII, so one byte of its first letter is 0
+        encoding = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    # Not splitlines: it also splits at characters that other encodings have for letters.
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def safe_key(*parts: str) -> str:
@@ -153,7 +151,8 @@ def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:
     """Build the error of a layout that is not below `root`: what was looked for, what is there, the nearest match."""
     looked = " or ".join(f"{spelling}/" for spelling in spellings)
     accepted = f"a root with {looked} in it, in upper or lower case"
-    do = nearest_root(root, lambda place: optional_folder(place, spellings) is not None) or _near(root, spellings)
+    do = nearest_root(root, lambda place: optional_folder(place, spellings) is not None)
+    do = do or next(filter(None, (_nearest(spelling.split("/")[0], root) for spelling in spellings)), None)
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
         return InputError(f"No {what}: {root} {state}.", accepted, do or "check the path")
@@ -179,16 +178,16 @@ def _listing(folder: Path) -> list[tuple[str, bool]]:
     try:
         # The listing mostly knows the kind of an entry; asking for each file would be slow where there are millions.
         with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_dir()) for entry in entries if not _is_litter(entry.name)]
+            found = [
+                (entry.name, entry.is_dir())
+                for entry in entries
+                if entry.name.lower() not in _LITTER and entry.name[0] != "."
+            ]
     except OSError as error:
         raise InputError(
             f"{folder} cannot be listed: {error}.", "a folder that can be read", "check the path and its permissions"
         ) from error
     return sorted(found, key=lambda named: natural(named[0]))
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER
 
 
 def _walk(root: Path, spelling: str) -> Path | None:
@@ -202,12 +201,6 @@ def _walk(root: Path, spelling: str) -> Path | None:
             return None
         place = next((folder for folder in same if folder.name == part), same[0])
     return place
-
-
-def _near(root: Path, spellings: Sequence[str]) -> str | None:
-    """A folder in the root under a name that is nearly right."""
-    hints = (_nearest(spelling.split("/")[0], root) for spelling in spellings)
-    return next((hint for hint in hints if hint), None)
 
 
 def _nearest(name: str, folder: Path) -> str | None:

@@ -11,12 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from fer_zoo.data.datasets._layout import (
-    in_order,
-    safe_key,
-    visible_files,
-    visible_folders,
-)
+from fer_zoo.data.datasets._layout import in_order, safe_key, visible_files, visible_folders
 from fer_zoo.data.datasets._videos import hidden_videos, is_text, is_video, visible_videos
 from fer_zoo.data.sources import LABELS, Difference, Source
 from fer_zoo.errors import InputError

@@ -75,10 +75,22 @@ def ckplus(
         sequences = [inner for subject in visible_folders(emotions) for inner in visible_folders(subject)]
 
         def parse(sequence: Path) -> Source | str | None:
-            label = _label(sequence)
-            if label is None or (label == "contempt" and not contempt):
-                return label and "sequences of contempt (contempt=False)"
-            pictures = _pictures(images, sequence, problems)
+            files = visible_files(sequence, ["_emotion.txt"])
+            if len(files) != 1:
+                return f"{len(files)} emotion files" if files else None
+            label = _label(files[0])
+            if label == "contempt" and not contempt:
+                return "sequences of contempt (contempt=False)"
+            folder = optional_folder(images, [_name(sequence)])
+            pictures = visible_files(folder, PICTURES) if folder else []
+            if not pictures:
+                return "labelled sequences without pictures"
+            peak = files[0].name.lower().removesuffix("_emotion.txt")
+            if pictures[-1].stem.lower() != peak:
+                problems.append(
+                    f"{_name(sequence)}: the label is that of {peak}, the last picture is {pictures[-1].name}; "
+                    "the clip ends at the last picture"
+                )
             return Source(
                 key=safe_key(sequence.parent.name.upper(), sequence.name),
                 files=tuple(picture.relative_to(root) for picture in pictures),
@@ -103,40 +115,13 @@ def _name(sequence: Path) -> str:
     return f"{sequence.parent.name}/{sequence.name}"
 
 
-def _pictures(images: Path, sequence: Path, problems: list[str]) -> list[Path]:
-    folder = optional_folder(images, [_name(sequence)])
-    pictures = visible_files(folder, PICTURES) if folder else []
-    if not pictures:
-        raise InputError("labelled, but there are no pictures.", "pictures of each labelled sequence")
-    peak = _emotion_files(sequence)[0].name.lower().removesuffix("_emotion.txt")
-    if pictures[-1].stem.lower() != peak:
-        problems.append(
-            f"{_name(sequence)}: the label is that of {peak}, the last picture is {pictures[-1].name}; "
-            "the clip ends at the last picture"
-        )
-    return pictures
-
-
-def _emotion_files(sequence: Path) -> list[Path]:
-    return visible_files(sequence, ["_emotion.txt"])
-
-
-def _label(sequence: Path) -> str | None:
-    """Label of a sequence; None if it has none.
-
-    Raises:
-        InputError: several files, one that cannot be read, or a code outside the map.
-    """
-    files = _emotion_files(sequence)
-    if not files:
-        return None
-    if len(files) > 1:
-        raise InputError(f"{len(files)} emotion files.", "one")
-    text = read_text(files[0]).strip()
+def _label(file: Path) -> str:
+    """Label in an emotion file; InputError if it cannot be read or its code is outside the map."""
+    text = read_text(file).strip()
     try:
         code = float(text)
     except ValueError:
-        raise InputError(f"{files[0].name} holds {text[:40]!r}, not a number.", "a code from 1 to 7") from None
+        raise InputError(f"{file.name} holds {text[:40]!r}, not a number.", "a code from 1 to 7") from None
     if code not in CODES:
         raise InputError(f"code {code:g} is outside the map.", "a code from 1 to 7")
     return CODES[int(code)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,14 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from fer_zoo.data.datasets._emfacs import SHIPPED, EmotionRules, load_rules
-from fer_zoo.data.datasets._layout import (
-    find_folder,
-    fold_parts,
-    read_text,
-    safe_key,
-    visible_files,
-    visible_folders,
-)
+from fer_zoo.data.datasets._layout import find_folder, fold_parts, read_text, safe_key, visible_files, visible_folders
 from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
@@ -29,7 +22,10 @@ from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import register_dataset
 
 UNITS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
-LABEL_FOLDERS = ("ActionUnit_Labels", "ActionUnit_Labels/ActionUnit_Labels", "ActionUnits_Labels")
+# Some copies have the folder in a folder of its own name.
+_LABEL_FOLDERS = [
+    f"{inner}{name}" for name in ("ActionUnit_Labels", "ActionUnits_Labels") for inner in (f"{name}/", "")
+]
 LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 # Subjects of the three folds of ME-GraphAU and others.
 FOLDS = {
@@ -37,7 +33,8 @@ FOLDS = {
     2: (6, 11, 12, 13, 18, 21, 24, 28, 31),
     3: (3, 4, 5, 7, 8, 17, 23, 25, 29),
 }
-_ROWS = {f"SN{number:03d}": 4845 - (number == 10) for fold in FOLDS.values() for number in fold}
+_FOLDS = {f"SN{number:03d}": fold for fold, numbers in FOLDS.items() for number in numbers}
+_ROWS = {subject: 4845 - (subject == "SN010") for subject in _FOLDS}
 
 
 @register_dataset(
@@ -82,7 +79,7 @@ def disfa(
     counted = Counter[str]()
 
     def read(problems: list[str]) -> Iterator[Source]:
-        labels, videos = _label_folder(root), _videos(root, camera)
+        labels, videos = find_folder(root, _LABEL_FOLDERS, "action unit labels of DISFA"), _videos(root, camera)
         for subject, (_, *others) in videos.items():
             counted[f"videos of {subject}"] = 1
             problems += [f"{subject}: a second video, {file.name}, is left out" for file in others]
@@ -102,19 +99,13 @@ def disfa(
                     label=label,
                     subject=subject,
                     frames=(first, first + frames),
-                    split=_fold(subject),
+                    split=fold_parts(_FOLDS[subject], len(FOLDS)) if subject in _FOLDS else {},
                 )
 
     expected = {f"label rows of {subject}": count for subject, count in _ROWS.items()}
     expected |= {f"videos of {subject}": 1 for subject in _ROWS}
     facts = {"rules_version": table.version, "rules_sha256": table.fingerprint}
     return Reader(read, expected, counted=counted, facts=facts)
-
-
-def _label_folder(root: Path) -> Path:
-    folder = find_folder(root, LABEL_FOLDERS, "action unit labels of DISFA")
-    doubled = [inner for inner in visible_folders(folder) if inner.name.lower() == folder.name.lower()]
-    return doubled[0] if doubled else folder
 
 
 def _videos(root: Path, camera: str) -> dict[str, list[Path]]:
@@ -175,8 +166,3 @@ def _column(file: Path, problems: list[str]) -> list[int]:
     # Frames are numbered from 1; a copy that begins with 0 says so itself.
     begin = 0 if 0 in coded else 1
     return [coded.get(number, -1) for number in range(begin, max(coded) + 1)]
-
-
-def _fold(subject: str) -> Mapping[str, str]:
-    found = (fold for fold, numbers in FOLDS.items() if subject in map("SN{:03d}".format, numbers))
-    return next((fold_parts(fold, len(FOLDS)) for fold in found), {})

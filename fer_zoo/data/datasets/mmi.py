@@ -8,13 +8,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
-from fer_zoo.data.datasets._layout import (
-    find_file,
-    find_folder,
-    missing,
-    safe_key,
-    visible_folders,
-)
+from fer_zoo.data.datasets._layout import find_file, find_folder, missing, safe_key, visible_folders
 from fer_zoo.data.datasets._reading import Reader, sift
 from fer_zoo.data.datasets._videos import visible_videos
 from fer_zoo.data.sources import Source
@@ -66,17 +60,19 @@ def mmi(
 
     def read(problems: list[str]) -> Iterator[Source]:
         folder = find_folder(root, ("Sessions", "."), "sessions of MMI")
-        sessions = [path for path in visible_folders(folder) if find_file(path, "session.xml")]
+        sessions = [file for place in visible_folders(folder) if (file := find_file(place, "session.xml"))]
         if not sessions:
             raise missing(root, ["Sessions"], "sessions of MMI (folders with a session.xml)")
-        videos = [(session, video) for session in sessions for video in visible_videos(session)]
+        videos = [(session, video) for session in sessions for video in visible_videos(session.parent)]
 
         def parse(found: tuple[Path, Path]) -> Source | str | None:
             session, video = found
-            if (label := _emotion(session, video)) is None:
+            if (label := _emotion(video)) is None:
                 return None
             if label not in CODES:
                 return f"videos of emotion code {label}"
+            if (named := re.match(r"(S\d+)-", video.stem, re.IGNORECASE)) is None:
+                return "videos whose names do not begin with a subject, as S001-001.avi"
             view, upright = _view(session)
             if view not in (FRONTAL, DUAL):
                 return f"videos of view {view}"
@@ -84,27 +80,20 @@ def mmi(
                 key=safe_key(video.stem.upper()),
                 files=(video.relative_to(root),),
                 label=CODES[label],
-                subject=_subject(video),
+                subject=named[1].upper(),
                 rotate=int(view == FRONTAL and not upright),
                 region=HALVES[frontal_half] if view == DUAL else None,
                 part=part,
             )
 
-        return sift(videos, parse, lambda found: f"{found[0].name}/{found[1].name}", problems, fatal=False)
+        return sift(videos, parse, lambda found: f"{found[1].parent.name}/{found[1].name}", problems, fatal=False)
 
     return Reader(read, _USUAL, " (usual number, unverified)")
 
 
-def _subject(video: Path) -> str:
-    named = re.match(r"(S\d+)-", video.stem, re.IGNORECASE)
-    if not named:
-        raise InputError("the name does not say the subject.", "a name as S001-001.avi")
-    return named[1].upper()
-
-
-def _emotion(session: Path, video: Path) -> str | None:
+def _emotion(video: Path) -> str | None:
     """Emotion code of a video, or None if it has none."""
-    described = find_file(session, f"{video.stem}.xml")
+    described = find_file(video.parent, f"{video.stem}.xml")
     if described is None:
         return None
     tags = [tag for tag in _elements(described, "Metatag") if tag.get("Name", "").lower() == "emotion"]
@@ -113,12 +102,10 @@ def _emotion(session: Path, video: Path) -> str | None:
 
 def _view(session: Path) -> tuple[str, bool]:
     """View of a session's track, and whether a frontal one is stored upright."""
-    described = find_file(session, "session.xml")
-    assert described is not None  # only such sessions are walked
-    tracks = _elements(described, "track")
+    tracks = _elements(session, "track")
     if not tracks or "view" not in tracks[0].attrib:
         raise InputError("session.xml says no view of the track.", "a track with the attribute view")
-    annotations = _elements(described, "annotation")
+    annotations = _elements(session, "annotation")
     # The one public script that reads these says so: videos whose last annotation is of action units over onset, apex
     # and offset are upright, all other frontal ones lie on their side.
     return tracks[0].attrib["view"].strip(), bool(annotations) and "oao_aucs" in annotations[-1].get("filename", "")

@@ -118,12 +118,12 @@ def test_odd_sequences(root: Path) -> None:
     database = reader(root)
     assert [source.key for source in database.sources()] == ["S005/001", "S010/002", "S021/001"]
     assert sorted(database.problems) == [
+        "2 emotion files: 1 left out, such as S020/001",
         "S010/002: duplicate; cohn-kanade-images/s010/002/s010_002_00000001.png is left out, "
         "cohn-kanade-images/S010/002/S010_002_00000001.png is used",
-        "S020/001: 2 emotion files.",
         "S021/001: the label is that of s021_001_00000014, the last picture is S021_001_00000012.png; "
         "the clip ends at the last picture",
-        "S022/001: labelled, but there are no pictures.",
+        "labelled sequences without pictures: 1 left out, such as S022/001",
     ]
 
 

@@ -117,7 +117,7 @@ def test_odd_sessions_become_problems(root: Path) -> None:
         "21/S021-001.avi: session.xml cannot be read: ",
         "22/S022-001.avi: session.xml says no view of the track.",
         "23/S023-001.avi: S023-001.xml cannot be read: ",
-        "25/clip.avi: the name does not say the subject.",
+        "videos whose names do not begin with a subject, as S001-001.avi: 1 left out, such as 25/clip.avi",
         "videos of view 1: 1 left out, such as 20/S020-001.avi",
         "S001-001: duplicate; Sessions/26/S001-001.avi is left out, Sessions/9/S001-001.avi is used",
     ):
