@@ -123,7 +123,7 @@ def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iter
     """Cut the clip of each window (rows of frame numbers), in order, holding no frame longer than it is needed."""
     spec = model.input_spec
     held: dict[int, UInt8] = {}
-    # The decoded images may be smaller than the video as shown, in whose pixels the points are.
+    # The decoded images may be smaller than the video as shown, in whose pixels the landmarks are.
     points = ((track.landmarks + 0.5) * video.scale - 0.5).astype(np.float32)
     wanted = set(table.ravel().tolist())
     with closing(video.frames()) as stream:
@@ -239,7 +239,7 @@ def _notes(video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, fi
         notes.append(f"{missing} of {len(track)} frames show no face.")
     trained = spec.landmarks.detector.name
     if finder.name != trained:
-        notes.append(f"Points are from {finder.name!r}; the network was trained with {trained!r}.")
+        notes.append(f"Landmarks are from {finder.name!r}; the network was trained with {trained!r}.")
     if model.card is None and model.started_from:
         if model.classifier_is_untrained:
             notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")
