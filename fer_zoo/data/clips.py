@@ -17,7 +17,7 @@ Points = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 
 
-# Subject number of a clip of which nobody says whose it is.
+# Subject number of a clip whose subject is unknown.
 NO_SUBJECT = -1
 # The grouping of clips of several databases; no reader may have one of this name.
 DATABASE = "database"
@@ -69,7 +69,7 @@ class ClipSet:
 
     @classmethod
     def joined(cls, parts: Sequence[ClipSet]) -> ClipSet:
-        """The clips of several sets one after the other; subjects of two sets are two people.
+        """The clips of several sets one after the other; subjects of two sets are different subjects.
 
         Raises:
             InputError: clips of other sizes, other labels, or exact landmarks beside a detector's.
@@ -162,10 +162,10 @@ class JoinedFrames:
 
     def __getitem__(self, rows: Index, /) -> Frames:
         ends = np.cumsum([len(part) for part in self.parts])
-        whose = np.searchsorted(ends, rows, side="right")
+        owners = np.searchsorted(ends, rows, side="right")
         starts = ends - [len(part) for part in self.parts]
         clips = [
-            self.parts[part].read(np.array([row - starts[part]]))[0] for part, row in zip(whose, rows, strict=True)
+            self.parts[part].read(np.array([row - starts[part]]))[0] for part, row in zip(owners, rows, strict=True)
         ]
         return np.stack(clips)
 

@@ -47,13 +47,13 @@ class CutSpec(Spec):
     detector: ComponentSpec = ComponentSpec(name="fz68")
     """The landmarker, a registered component."""
     face: Literal["largest", "central", "all"] = "largest"
-    """Which face is the one, where there are several; or clips of everybody who is seen for the length of a clip."""
+    """Which face is the one, where there are several; or clips of every face that is seen for the length of a clip."""
     faces: Share = 0.5
     """Least share of a clip's frames in which its face must be found; clips with less are left out and counted."""
     short: Literal["refuse", "repeat", "pad"] = "refuse"
     """A stretch with fewer frames than a clip: an error, its last frame is repeated, or black ones without a face."""
     smooth: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
-    """Points are smoothed over time by a bell with this standard deviation in seconds; 0 leaves them as detected."""
+    """Landmarks are smoothed over time by a bell with this standard deviation in seconds; 0 leaves them as detected."""
 
     @property
     def stored_crop(self) -> CropSpec:
@@ -68,8 +68,8 @@ class Cut:
 
     frames: uint8 (T, S, S, 3), RGB. landmarks: float32 (T, 68, 2) in pixels of the frames, NaN without a face. scores:
     float32 (T,), the landmarker's. box: what the frames show, in pixels of the (upright) picture; None where they were
-    turned upright one by one. numbers: of the source's frames, T or fewer: the rest is filled. face, number: whose
-    clip it is, and which one of theirs.
+    turned upright one by one. numbers: of the source's frames, T or fewer: the rest is filled. face, number: the
+    face, and the clip's number among those of the face.
     """
 
     frames: UInt8
@@ -82,7 +82,7 @@ class Cut:
 
 
 class Window(NamedTuple):
-    """A clip to be cut: whose, which one of theirs, the numbers of its frames in the stretch, and where."""
+    """A clip to be cut: the face, the clip's number among those of the face, its frames in the stretch, and where."""
 
     face: int
     number: int
@@ -92,9 +92,9 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """Who is to be seen where in a source.
+    """Which faces are where in a source.
 
-    tracks: a face each, by number. windows: the clips of each face, in order. brief: people seen for less than a
+    tracks: a face each, by number. windows: the clips of each face, in order. brief: faces seen for less than a
     clip. faceless: clips left out because a face is in too few of their frames. damage: what was wrong with the file
     although there are clips, or that the stretch ends early.
     """
@@ -106,18 +106,13 @@ class Found:
     damage: str | None
 
 
-def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> Iterator[Cut]:
-    """Cut the clips of a source, each person's one after the other without overlap; a rest is left out.
+def find_windows(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> Found:
+    """Follow the faces of a source and choose its clips, each face's without overlap; what is left over is not used.
 
     Raises:
         VideoError: a file cannot be read, or the stretch is too short and `spec.short` refuses that.
         NoFaceError: there is no clip with a face in enough frames.
     """
-    return cut_windows(source, root, spec, find_windows(source, root, spec, landmarker))
-
-
-def find_windows(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> Found:
-    """Follow the faces of a source and choose its clips; raises as `cut_source`."""
     damage: list[str] = []
     frames = staged("decode", pictures(source, root, spec.fps, damage))
     with stage("detect"):
@@ -198,7 +193,7 @@ def _chosen(times: NDArray[np.float64], spec: CutSpec, source: Source) -> list[i
 
 
 def _seen(track: FaceTrack, chosen: list[int]) -> list[int]:
-    """Of the frames `chosen`, those from a person's first to their last."""
+    """Of the frames `chosen`, those from a face's first to its last."""
     first, last = np.flatnonzero(track.found)[[0, -1]]
     return [number for number in chosen if first <= number <= last]
 

@@ -24,11 +24,11 @@ def over_ray(
         if ours:
             ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
         _check_resources(ray.nodes(), cpus, gpus)
-        task = ray.remote(num_cpus=cpus, num_gpus=gpus)(function)
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus)(_call)  # Ray takes plain functions only
         waiting, running = iter(jobs), dict[Any, J]()
         while True:
             while len(running) < workers and (job := next(waiting, None)) is not None:
-                running[task.remote(job)] = job
+                running[task.remote(function, job)] = job
             if not running:
                 return
             (done,), _ = ray.wait(list(running), num_returns=1)
@@ -53,6 +53,10 @@ def over_ray(
     finally:
         if ours:
             ray.shutdown()
+
+
+def _call(function: Callable[[J], R], job: J) -> R:
+    return function(job)
 
 
 def _check_resources(machines: Sequence[Mapping[str, Any]], cpus: float, gpus: float) -> None:

@@ -6,9 +6,10 @@ again, with any number of workers and either engine, ends with the same store.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.pool import Engine, spread
 from fer_zoo.data.reading import open_database, plan_reading
 from fer_zoo.data.rendering import RenderSpec, plan_rendering
-from fer_zoo.data.shards import Made, Shard, StorePlan, make_shard, read_notes
+from fer_zoo.data.shards import Made, StorePlan, make_shard, read_notes
 from fer_zoo.data.store import (
     Failure,
     StoreFacts,
@@ -29,8 +30,9 @@ from fer_zoo.data.store import (
 )
 from fer_zoo.data.store.alone import alone_in
 from fer_zoo.data.store.records import FORMAT, Encoding
+from fer_zoo.data.store.writer import writing
 from fer_zoo.documents import parse_json
-from fer_zoo.errors import FerZooError, InputError, OptionError
+from fer_zoo.errors import InputError, OptionError
 from fer_zoo.files import write_text
 from fer_zoo.paths import find_path
 from fer_zoo.registry import DATASETS
@@ -91,30 +93,20 @@ def prepare(
     out = Path(out)
     plan = _plan(dataset, root, out, spec, encoding)
     with ExitStack() as held:
-        with _writable(out):
+        with writing(out):
             (out / "shards").mkdir(parents=True, exist_ok=True)
             held.enter_context(alone_in(out))
-        return _prepare(plan, out, encoding, workers, engine, progress or (lambda _: None))
-
-
-def _prepare(
-    plan: StorePlan,
-    out: Path,
-    encoding: Encoding,
-    workers: int,
-    engine: Engine,
-    report: Callable[[ShardProgress], None],
-) -> StoreHeader:
-    _claim(out, plan.facts)
-    done = {shard.number for shard in finished_shards(out)}
-    shards = [Shard(number, out.absolute(), encoding, content) for number, content in enumerate(plan.contents)]
-    missing = [shard for shard in shards if shard.number not in done]
-    finished, made = len(shards) - len(missing), Made()
-    report(ShardProgress(finished, len(shards), made))
-    for _, more in spread(make_shard, missing, workers, engine):
-        finished, made = finished + 1, made + more
-        report(ShardProgress(finished, len(shards), made))
-    return _finish(out, plan)
+        _claim(out, plan.facts)
+        done = {shard.number for shard in finished_shards(out)}
+        missing = [job for job in enumerate(plan.contents) if job[0] not in done]
+        shards, made = len(plan.contents), Made()
+        finished = shards - len(missing)
+        report = progress or (lambda _: None)
+        report(ShardProgress(finished, shards, made))
+        for _, more in spread(functools.partial(make_shard, out.absolute(), encoding), missing, workers, engine):
+            finished, made = finished + 1, made + more
+            report(ShardProgress(finished, shards, made))
+        return _finish(out, plan)
 
 
 def _plan(
@@ -143,7 +135,7 @@ def _plan(
 
 def _finish(out: Path, plan: StorePlan) -> StoreHeader:
     notes = [read_notes(out, number) for number in range(len(plan.contents))]
-    failures = [Failure(*failure) for note in notes for failure in note.failures]
+    failures = [failure for note in notes for failure in note.failures]
     write_failures(out, [*failures, *(Failure("", problem) for problem in plan.problems)])
     facts, counted = plan.facts, dict[str, int]()
     if facts.preparation.get("face") == "all":
@@ -153,23 +145,12 @@ def _finish(out: Path, plan: StorePlan) -> StoreHeader:
     return finish_store(out, facts.model_copy(update={"preparation": {**facts.preparation, **counted}}))
 
 
-@contextmanager
-def _writable(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except FerZooError:  # some of which are OSErrors
-        raise
-    except OSError as error:
-        given = f"The folder {out} cannot be written to: {error}."
-        raise InputError(given, "a writable folder with enough space", "choose another folder") from error
-
-
 def _claim(out: Path, facts: StoreFacts) -> None:
     """Record what the store is made of, or check that it matches the record."""
     path = out / "prepare.json"
-    wanted = {"format": FORMAT, "fer_zoo": __version__, **facts.model_dump(mode="json")}
-    text = json.dumps(wanted, indent=1, sort_keys=True) + "\n"
-    with _writable(out):
+    settings = {"format": FORMAT, "fer_zoo": __version__, **facts.model_dump(mode="json")}
+    text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
+    with writing(out):
         if not path.exists():
             if (out / "store.json").exists() or any((out / "shards").iterdir()):
                 raise InputError(

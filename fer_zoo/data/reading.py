@@ -8,7 +8,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
         seen[source.subject, source.label] += 1
     parts = _assigned(numbered, [sum(size or 0 for size in found) for found in sizes])
     problems = tuple(_below(root, problem) for problem in getattr(database, "problems", ()))
-    return StorePlan(facts, tuple(Sources(part, root.absolute(), spec) for part in parts), problems)
+    return StorePlan(facts, tuple(functools.partial(_clips, part, root.absolute(), spec) for part in parts), problems)
 
 
 def _assigned(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> list[tuple[tuple[int, Source], ...]]:
@@ -100,51 +99,47 @@ def _assigned(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> li
     return [tuple(part) for part in parts]
 
 
-@dataclass(frozen=True)
-class Sources:
-    """The sources of one shard, each with its number among those of the same subject and label."""
+def _clips(sources: Sequence[tuple[int, Source]], root: Path, spec: CutSpec, notes: Notes) -> Iterator[StoredClip]:
+    """Cut the clips of one shard's sources, each with its number among those of the same subject and label.
 
-    sources: tuple[tuple[int, Source], ...]
-    root: Path
-    spec: CutSpec
+    A source that gives no clip, or has other problems, is noted and stops nothing.
+    """
+    landmarker = _landmarker(spec.detector.model_dump_json())
+    for take, source in sources:
+        count, fault = 0, None
+        try:
+            found = find_windows(source, root, spec, landmarker)
+            notes.brief += found.brief
+            notes.faceless += found.faceless
+            notes.frames += len(found.tracks[0])
+            fault = found.damage
+            for cut in cut_windows(source, root, spec, found):
+                yield _stored(source, take, cut, spec)
+                count += 1
+        except (VideoError, NoFaceError, InputError) as error:  # others are not the source's: a detector's weights
+            fault = error.given
+        if fault:
+            notes.failures.append(Failure(source.key, _below(root, " ".join(fault.split())), count))
 
-    def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Cut the clips of each source; one that gives none, or has other problems, is noted and stops nothing."""
-        landmarker = _landmarker(self.spec.detector.model_dump_json())
-        for take, source in self.sources:
-            count, fault = 0, None
-            try:
-                found = find_windows(source, self.root, self.spec, landmarker)
-                notes.brief += found.brief
-                notes.faceless += found.faceless
-                notes.frames += len(found.tracks[0])
-                fault = found.damage
-                for cut in cut_windows(source, self.root, self.spec, found):
-                    yield self._stored(source, take, cut)
-                    count += 1
-            except (VideoError, NoFaceError, InputError) as error:  # others are not the source's: a detector's weights
-                fault = error.given
-            if fault:
-                notes.failures.append(Failure(source.key, _below(self.root, " ".join(fault.split())), count))
 
-    def _stored(self, source: Source, take: int, cut: Cut) -> StoredClip:
-        person = f".p{cut.face}" if self.spec.face == "all" else ""
-        facts = ClipFacts(
-            key=f"{source.key}/{cut.number:03d}{person}",
-            video=f"{source.key}{person}",
-            label=source.label,
-            # The same for every face of a video: faces that share a video, or are one subject's found again after a
-            # gap, must not be split between training and test set.
-            subject=source.subject,
-            take=take,
-            files=tuple(file.as_posix() for file in source.files),
-            frame_range=(min(cut.numbers), max(cut.numbers) + 1),
-            fps=self.spec.fps,
-            box=tuple(float(edge) for edge in cut.box) if cut.box else None,
-            split=dict(source.split),
-            groups=dict(source.groups),
-        )
-        return StoredClip(facts, cut.frames, cut.landmarks, cut.scores)
+def _stored(source: Source, take: int, cut: Cut, spec: CutSpec) -> StoredClip:
+    face = f".p{cut.face}" if spec.face == "all" else ""
+    facts = ClipFacts(
+        key=f"{source.key}/{cut.number:03d}{face}",
+        video=f"{source.key}{face}",
+        label=source.label,
+        # The same for every face of a video: faces that share a video, or are one subject's found again after a
+        # gap, must not be split between training and test set.
+        subject=source.subject,
+        take=take,
+        files=tuple(file.as_posix() for file in source.files),
+        frame_range=(min(cut.numbers), max(cut.numbers) + 1),
+        fps=spec.fps,
+        box=tuple(float(edge) for edge in cut.box) if cut.box else None,
+        split=dict(source.split),
+        groups=dict(source.groups),
+    )
+    return StoredClip(facts, cut.frames, cut.landmarks, cut.scores)
 
 
 def _check(sources: Sequence[Source], root: Path) -> None:
@@ -180,7 +175,7 @@ def _sizes(source: Source, root: Path) -> list[int | None]:
 
 def _line(source: Source, sizes: Sequence[int | None]) -> str:
     """Return all that is known of a source, and its files' sizes: a store is not resumed if any of it changes."""
-    known = {field.name: getattr(source, field.name) for field in fields(source)}
+    known = vars(source).copy()
     known["files"] = [[file.as_posix(), size] for file, size in zip(source.files, sizes, strict=True)]
     return json.dumps(known, sort_keys=True, default=dict)
 

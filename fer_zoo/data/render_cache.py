@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,9 +77,10 @@ def rendered_clips(request: ClipRequest, dataset: str, source: Source, render_se
     text = json.dumps({**asdict(settings), "probe": probe}, indent=1, sort_keys=True)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
     folder = request.cache / f"{dataset}-{fingerprint[:16]}"
-    _open_folder(folder, text)
-    if _missing(folder, chunks):
-        _render_missing(folder, settings, probe, source, chunks, request.workers)
+    with _usable(folder):
+        _open_folder(folder, text)
+        if _missing(folder, chunks):
+            _render_missing(folder, settings, probe, source, chunks, request.workers)
     return _read(folder, settings, dataset, chunks, fingerprint)
 
 
@@ -129,13 +131,9 @@ def _probe(settings: Settings, family: HeadFamily) -> str:
 
 def _open_folder(folder: Path, text: str) -> None:
     header = folder / "prepare.json"
-    try:
-        if not header.exists():
-            write_text(header, text)
-        found = header.read_text()
-    except OSError as error:
-        raise _unusable(folder, error) from error
-    if found != text:
+    if not header.exists():
+        write_text(header, text)
+    if header.read_text() != text:
         raise InputError(
             f"{header} does not match the name of its folder.",
             "the file as it was written",
@@ -143,12 +141,20 @@ def _open_folder(folder: Path, text: str) -> None:
         )
 
 
-def _unusable(folder: Path, error: BaseException) -> InputError:
-    return InputError(
-        f"The cache folder {folder} cannot be used: {error}.",
-        "a writable folder with enough space",
-        "set FER_ZOO_CACHE to another folder, or free some space; rendered clips are kept",
-    )
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Raise InputError where a file of the cache folder cannot be read or written."""
+    try:
+        yield
+    except (OSError, InputError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise InputError(
+            f"The cache folder {folder} cannot be used: {cause}.",
+            "a writable folder with enough space",
+            "set FER_ZOO_CACHE to another folder, or free some space; rendered clips are kept",
+        ) from cause
 
 
 def _number(chunk: Chunk) -> int:
@@ -166,12 +172,8 @@ def _render_chunk(folder: Path, settings: Settings, probe: str, source: Source, 
             "start again: fer_zoo was changed while it was running",
         )
     made = _drawn(settings, family, [chunk])
-    try:
+    with _usable(folder):  # here too, since an error loses its cause on the way from another process
         write_shard(folder, _number(chunk), (stored_clip(made, row, settings.fps) for row in range(len(made))))
-    except InputError as error:
-        if isinstance(error.__cause__, OSError):
-            raise _unusable(folder, error.__cause__) from error.__cause__
-        raise
 
 
 def _missing(folder: Path, chunks: Sequence[Chunk]) -> list[Chunk]:
@@ -182,27 +184,15 @@ def _render_missing(
     folder: Path, settings: Settings, probe: str, source: Source, chunks: Sequence[Chunk], workers: int
 ) -> None:
     """Render what is missing; another process with the same folder waits, and then finds the clips there."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import track
 
     render = functools.partial(_render_chunk, folder, settings, probe, source)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        with locked(folder / ".lock", wait=float("inf")), Progress(*columns, TimeRemainingColumn()) as progress:
-            for place in (folder, folder / "shards"):
-                clear_leftovers(place)
-            missing = _missing(folder, chunks)
-            task = progress.add_task(f"rendering {settings.dataset}, {len(missing)} chunks", total=len(missing))
-            for _ in spread(render, missing, workers):
-                progress.advance(task)
-    except OSError as error:
-        raise _unusable(folder, error) from error
+    with locked(folder / ".lock", wait=float("inf")):
+        for place in (folder, folder / "shards"):
+            clear_leftovers(place)
+        missing = _missing(folder, chunks)
+        for _ in track(spread(render, missing, workers), f"rendering {settings.dataset}", total=len(missing)):
+            pass
 
 
 def _read(folder: Path, settings: Settings, dataset: str, chunks: Sequence[Chunk], fingerprint: str) -> ClipSet:

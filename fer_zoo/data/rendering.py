@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from fer_zoo.data.shards import MOST_PER_SHARD, Notes, StorePlan, per_shard
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.records import Encoding
-from fer_zoo.errors import InputError, OptionError
+from fer_zoo.errors import InputError
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec, CropSpec
 from fer_zoo.specs.base import AboveZero, Positive, Spec
@@ -63,16 +63,9 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
     """Plan the store of a dataset that makes its clips; makes the first subject's, to know its version.
 
     Raises:
-        UnknownNameError, OptionError: no such dataset or option, or it has to be read from a folder.
+        UnknownNameError, OptionError: no such dataset or option.
         InputError: it cannot make such clips.
     """
-    entry = DATASETS.get(dataset.name)
-    if "request" not in entry.injected:
-        raise OptionError(
-            f"Dataset {dataset.name!r} does not make its clips: it is read from a folder.",
-            "the folder of the database",
-            f"name it: `fer-zoo prepare {dataset.name} --root DIR`",
-        )
     first, end = spec.subjects
     each = max(1, min(per_shard(end - first), MOST_PER_SHARD // (len(spec.labels) * spec.takes)))
     ranges = [(at, min(at + each, end)) for at in range(first, end, each)]
@@ -99,27 +92,19 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
             "sample_sha256": hashlib.sha256(sample).hexdigest(),
         },
     )
-    return StorePlan(facts, tuple(Subjects(dataset, spec, part) for part in ranges))
+    return StorePlan(facts, tuple(functools.partial(_clips, dataset, spec, part) for part in ranges))
 
 
-@dataclass(frozen=True)
-class Subjects:
-    """The subjects of one shard, a half-open range of numbers."""
-
-    dataset: ComponentSpec
-    spec: RenderSpec
-    subjects: tuple[int, int]
-
-    def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Let the dataset make the clips in memory."""
+def _clips(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], notes: Notes) -> Iterator[StoredClip]:
+    """Let the dataset make the clips of one shard in memory."""
+    with stage("render"):
+        made = _made(dataset, spec, subjects)
+    for row in range(len(made)):
         with stage("render"):
-            made = _made(self.dataset, self.spec, self.subjects)
-        for row in range(len(made)):
-            with stage("render"):
-                clip = stored_clip(made, row, self.spec.fps)
-            _check_shows(clip.landmarks, self.spec, clip.facts.key)
-            notes.frames += len(clip.frames)
-            yield clip
+            clip = stored_clip(made, row, spec.fps)
+        _check_shows(clip.landmarks, spec, clip.facts.key)
+        notes.frames += len(clip.frames)
+        yield clip
 
 
 def stored_clip(made: ClipSet, row: int, fps: float) -> StoredClip:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from fer_zoo.data.store import Failure, StoredClip, StoreFacts, write_shard
-from fer_zoo.data.store.records import Encoding, to_json
+from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError
-from fer_zoo.files import write_text
-from fer_zoo.specs.base import Spec
+from fer_zoo.files import write_atomically
 from fer_zoo.stopwatch import measured, stage
 
 # Most jobs (sources, or clips to render) per shard, and fewest shards if there are enough jobs: then many workers have
@@ -28,7 +26,7 @@ def per_shard(jobs: int) -> int:
 
 @dataclass
 class Notes:
-    """What is reported of a shard besides its clips; frames: of the sources that gave some.
+    """What is reported of a shard besides its clips, in a file beside it; frames: of the sources that gave some.
 
     brief, faceless: faces seen for less than a clip, and clips with a face in too few frames; none of them is stored.
     """
@@ -39,12 +37,8 @@ class Notes:
     frames: int = 0
 
 
-class Content(Protocol):
-    """What a shard is made of; it is sent to a worker."""
-
-    def clips(self, notes: Notes) -> Iterator[StoredClip]:
-        """Make the clips, always in the same order, and note what is reported of them."""
-        ...
+# Makes the clips of one shard, always in the same order, and notes what is reported of them. It is sent to a worker.
+Content = Callable[[Notes], Iterator[StoredClip]]
 
 
 @dataclass(frozen=True)
@@ -57,16 +51,6 @@ class StorePlan:
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One shard to be made."""
-
-    number: int
-    out: Path
-    encoding: Encoding
-    content: Content
-
-
-@dataclass(frozen=True)
 class Made:
     """What making shards took: clips written, frames of their sources, seconds of each stage."""
 
@@ -75,39 +59,30 @@ class Made:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __add__(self, other: Made) -> Made:
-        stages = [*self.seconds, *(name for name in other.seconds if name not in self.seconds)]
+        stages = {**self.seconds, **other.seconds}
         seconds = {name: self.seconds.get(name, 0.0) + other.seconds.get(name, 0.0) for name in stages}
         return Made(self.clips + other.clips, self.frames + other.frames, seconds)
 
 
-class NotesRecord(Spec):
-    """The notes of a finished shard, in a file beside it."""
-
-    failures: tuple[tuple[str, str, int], ...]
-    brief: int
-    faceless: int
-
-
-def make_shard(shard: Shard) -> Made:
-    """Write a shard and its notes.
+def make_shard(out: Path, encoding: Encoding, job: tuple[int, Content]) -> Made:
+    """Write the shard of a number and a content, and its notes.
 
     Raises:
         InputError: the store's folder is not writable.
     """
-    notes = Notes()
+    (number, content), notes = job, Notes()
 
     def clips() -> Iterator[StoredClip]:
-        yield from shard.content.clips(notes)
+        yield from content(notes)
         # When the last clip is in the tar and before its index is there, which says that all of the shard is.
-        record = NotesRecord(failures=tuple(map(tuple, notes.failures)), brief=notes.brief, faceless=notes.faceless)
-        write_text(_notes_path(shard.out, shard.number), to_json(record))
+        write_atomically(_notes_path(out, number), lambda stream: stream.write(_NOTES.dump_json(notes) + b"\n"))
 
     with measured() as watch, stage("write"):
-        index = write_shard(shard.out, shard.number, clips(), encoding=shard.encoding)
+        index = write_shard(out, number, clips(), encoding=encoding)
     return Made(len(index.clips), notes.frames, watch.seconds)
 
 
-def read_notes(out: Path, number: int) -> NotesRecord:
+def read_notes(out: Path, number: int) -> Notes:
     """The notes of a finished shard.
 
     Raises:
@@ -115,7 +90,7 @@ def read_notes(out: Path, number: int) -> NotesRecord:
     """
     path = _notes_path(out, number)
     try:
-        return NotesRecord.model_validate_json(path.read_bytes())
+        return _NOTES.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InputError(
             f"{path} cannot be read: {error}",
@@ -126,3 +101,6 @@ def read_notes(out: Path, number: int) -> NotesRecord:
 
 def _notes_path(out: Path, number: int) -> Path:
     return out / "shards" / f"{number:06d}.notes.json"
+
+
+_NOTES = TypeAdapter(Notes)

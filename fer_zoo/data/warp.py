@@ -1,6 +1,6 @@
-"""Other people's features out of the same pictures: brows, eyes, nose, mouth and chin moved by smooth local fields.
+"""Other subjects' features out of the same pictures: brows, eyes, nose, mouth and chin moved by smooth local fields.
 
-A network that sees few people takes the way their brows lie for an expression; each time that it sees a warped clip
+A network that sees few subjects takes the way their brows lie for an expression; each time that it sees a warped clip
 they lie elsewhere, in all frames alike, and only what changes with the label stays. Coordinates are the crop's, from
 (-0.5, -0.5) to (0.5, 0.5).
 """

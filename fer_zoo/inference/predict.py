@@ -133,7 +133,7 @@ def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iter
     """Cut the clip of each window (rows of frame numbers), in order, holding no frame longer than it is needed."""
     spec = model.input_spec
     held: dict[int, UInt8] = {}
-    # The decoded images may be smaller than the video as shown, in whose pixels the points are.
+    # The decoded images may be smaller than the video as shown, in whose pixels the landmarks are.
     points = ((track.landmarks + 0.5) * video.scale - 0.5).astype(np.float32)
     wanted = set(table.ravel().tolist())
     with closing(video.frames()) as stream:

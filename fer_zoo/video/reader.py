@@ -177,29 +177,25 @@ def _no_frame(path: Path) -> VideoError:
 
 
 def _check_file(path: Path) -> None:
+    accepted = "the path of a video file"
     try:
         exists, size = path.exists(), path.stat().st_size if path.is_file() else 0
     except OSError as error:  # a name that is too long, a folder without permission
-        raise VideoError(
-            f"{path} cannot be read: {error.strerror}.",
-            "the path of a video file",
-            "check the path and its permissions",
-        ) from error
+        given = f"{path} cannot be read: {error.strerror}."
+        raise VideoError(given, accepted, "check the path and its permissions") from error
     if not exists:
-        raise VideoError(missing(path), "the path of a video file", "check the spelling")
-    if path.is_dir():
-        raise VideoError(f"{path} is a folder, not a file.", "the path of a video file", "name a file in that folder")
+        raise VideoError(missing(path), accepted, "check the spelling")
     if not path.is_file():
-        raise VideoError(f"{path} is not a file.", "the path of a video file", "save it as a file first")
+        is_folder = path.is_dir()
+        do = "name a file in that folder" if is_folder else "save it as a file first"
+        raise VideoError(f"{path} is {'a folder, ' if is_folder else ''}not a file.", accepted, do)
     if size == 0:
         raise VideoError(f"{path} is empty (0 bytes).", "a video file", "copy or download it again")
 
 
 def _open_container(path: Path) -> Any:
-    try:
-        import av
-    except ImportError as error:  # pragma: no cover  (av is a core dependency)
-        raise VideoError("The package 'av' cannot be imported.", "PyAV", "pip install av") from error
+    import av
+
     try:
         # Without the option a name such as a%d.jpg would stand for a row of pictures.
         return av.open(ffmpeg_url(path), options={"pattern_type": "none"}, metadata_errors="replace")

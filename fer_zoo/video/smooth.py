@@ -1,4 +1,4 @@
-"""Points made calmer over time, without a lag and never across a gap."""
+"""Landmarks smoothed over time, without a lag and never across a gap."""
 
 from __future__ import annotations
 

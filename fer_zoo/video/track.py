@@ -206,7 +206,7 @@ class _Tracker:
         count = len(self._times)
         boxes, states = list[Box | None]([None] * count), list[State](["none"] * count)
         landmarks, scores = np.full((count, 68, 2), np.nan, np.float32), np.full(count, np.nan, np.float32)
-        found = ((index, tracked[index], "tracked") for index in tracked.frames())
+        found: Iterator[tuple[int, Face, State]] = ((index, tracked[index], "tracked") for index in tracked.frames())
         bridged = _bridged(tracked, self._times, self._shape_changes, max_gap_s)
         for index, unscaled, state in itertools.chain(found, bridged):
             face = unscaled.scaled(scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from video_files import Square, Squares, dlib_or_skip, draw, encode, rendered_face
 
-from fer_zoo.data.cut import CutSpec, cut_source, find_windows
+from fer_zoo.data.cut import Cut, CutSpec, cut_windows, find_windows
 from fer_zoo.data.pictures import pictures
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import NoFaceError, VideoError
-from fer_zoo.landmarks.base import Box, Face
+from fer_zoo.landmarks.base import Box, Face, Landmarker
 from fer_zoo.specs import CropSpec
 from fer_zoo.video.crop import clip_box
 
 SPEC = CutSpec(frames=4, canvas=40)
+
+
+def cut_source(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> Iterator[Cut]:
+    return cut_windows(source, root, spec, find_windows(source, root, spec, landmarker))
 
 
 class Marked:

@@ -1,4 +1,4 @@
-"""One run at a time in a folder: who is at work is named, what a killed run left is taken over."""
+"""One run at a time in a folder: the first run is named, what a killed run left is taken over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_zoo.data.store.alone import LOCK, alone_in
 from fer_zoo.errors import InputError
 
 
-def test_a_second_run_is_told_who_is_at_work(tmp_path: Path) -> None:
+def test_a_second_run_names_the_first(tmp_path: Path) -> None:
     with alone_in(tmp_path), pytest.raises(InputError, match="Another run is preparing") as caught, alone_in(tmp_path):
         pytest.fail("two runs at a time")
     assert f"process {os.getpid()} on {socket.gethostname()}" in caught.value.given
@@ -38,17 +38,17 @@ def test_a_lock_holds_until_its_process_is_killed(tmp_path: Path) -> None:
         assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
 
 
-@pytest.mark.parametrize("said", ["", "[]", "no json", '{"process": 1}'])
-def test_a_lock_file_that_says_little_holds_nobody_off(tmp_path: Path, said: str) -> None:
-    (tmp_path / LOCK).write_text(said)
+@pytest.mark.parametrize("text", ["", "[]", "no json", '{"process": 1}'])
+def test_an_incomplete_lock_file_blocks_no_run(tmp_path: Path, text: str) -> None:
+    (tmp_path / LOCK).write_text(text)
     with alone_in(tmp_path):
         assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
 
 
-def test_a_run_on_another_machine_may_still_be_at_work(tmp_path: Path) -> None:
-    said = json.dumps({"process": 1, "host": "elsewhere"})
-    (tmp_path / LOCK).write_text(said)
-    with pytest.raises(InputError, match="process 1 on the machine elsewhere") as caught, alone_in(tmp_path):
+def test_a_run_on_another_machine_may_still_work(tmp_path: Path) -> None:
+    text = json.dumps({"process": 1, "host": "elsewhere"})
+    (tmp_path / LOCK).write_text(text)
+    with pytest.raises(InputError, match="process 1 on elsewhere") as caught, alone_in(tmp_path):
         pytest.fail("it may be at work")
     assert LOCK in caught.value.do
-    assert (tmp_path / LOCK).read_text() == said
+    assert (tmp_path / LOCK).read_text() == text

@@ -25,21 +25,17 @@ def alone_in(folder: Path) -> Iterator[None]:
         InputError: another run is working there, or was on another machine.
         OSError: the folder is not writable.
     """
-    path, here = folder / LOCK, socket.gethostname()
+    path, here, holder = folder / LOCK, socket.gethostname(), {"process": "unknown", "host": ""}
     with locked(path) as file:
-        holder = _holder(path)
-        process, host = holder.get("process", "unknown"), holder.get("host", here)
-        if file is None:
+        with suppress(ValueError, OSError, TypeError):  # its process was killed before it was complete
+            holder |= json.loads(path.read_bytes())
+        elsewhere = holder["host"] not in ("", here)
+        if file is None or elsewhere:
             raise InputError(
-                f"Another run is preparing {folder}: process {process} on {host}.",
+                f"Another run is preparing {folder}: process {holder['process']} on {holder['host'] or here}.",
                 "one run at a time in a folder",
-                "wait until it has ended, or choose another folder",
-            )
-        if host != here:
-            raise InputError(
-                f"{folder} was being prepared by process {process} on the machine {host}.",
-                "one run at a time in a folder",
-                f"if that run has ended, delete {path}; otherwise wait until it has",
+                "wait until it has ended, or choose another folder"
+                + (f"; if that run was killed, delete {path}" if elsewhere else ""),
             )
         path.write_text(json.dumps({"process": os.getpid(), "host": here}))
         try:
@@ -47,12 +43,3 @@ def alone_in(folder: Path) -> Iterator[None]:
         finally:
             with suppress(OSError):
                 path.unlink()
-
-
-def _holder(path: Path) -> dict[str, object]:
-    """Return the content of the lock file; {} if its process was killed before it was complete."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, OSError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -41,7 +41,7 @@ def read_header(folder: Path) -> StoreHeader:
     try:
         text = read_bytes(path, LARGEST_JSON)
     except DocumentError as error:
-        raise damaged_header(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     except OSError as error:
         if is_begun(folder):
             raise InputError(
@@ -59,7 +59,7 @@ def read_header(folder: Path) -> StoreHeader:
         if version == FORMAT:
             return StoreHeader.model_validate_json(text)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise damaged_header(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     raise InputError(
         f"The clip store {folder} has format version {version}.",
         f"format version {FORMAT}",
@@ -85,19 +85,19 @@ def check_header(folder: Path, header: StoreHeader, shards: Sequence[tuple[Shard
     for name, found in counted(shards).items():
         if (stated := getattr(header, name)) != found:
             detail = f" ({stated}, not {found})" if isinstance(found, int) else ""
-            raise damaged_header(path, f"its {name} are not those of the shards that it names{detail}")
+            raise damaged(path, f"its {name} are not those of the shards that it names{detail}")
     kind = (header.encoding, header.frames, header.size)
     for index, _ in shards:
         if index.clips and (found := (index.encoding, index.frames, index.size)) != kind:
-            raise damaged_header(path, f"it states clips of (encoding, frames, size) {kind}, the shards hold {found}")
+            raise damaged(path, f"it states clips of (encoding, frames, size) {kind}, the shards hold {found}")
 
 
-def damaged_header(path: Path, reason: str) -> InputError:
-    """The error for a store.json that is not as it was written."""
+def damaged(path: Path, reason: str, state: str = "damaged") -> InputError:
+    """The error for a file of a store that is not as it was written, or is missing."""
     return InputError(
-        f"{path} is damaged: {reason}.",
-        f"{path.name} as `fer-zoo prepare` wrote it",
-        "copy the store again, or delete this file and prepare again; finished shards are kept",
+        f"{path} is {state}: {reason}.",
+        "the files of a store as `fer-zoo prepare` wrote them, a .tar and a .json for each shard",
+        f"copy the store again, or delete {path.with_suffix('.json').name} and prepare again; other shards are kept",
     )
 
 
@@ -113,7 +113,7 @@ def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[Sh
     except DocumentError as error:
         raise damaged(path, str(error)) from error
     except OSError as error:
-        raise missing_shard(path, error.strerror or str(error)) from error
+        raise damaged(path, error.strerror or str(error), "missing") from error
     found = hashlib.sha256(text).hexdigest()
     if sha256 not in (None, found):
         raise damaged(path, f"its sha256 is {found[:12]}, the store's header says {str(sha256)[:12]}")
@@ -152,24 +152,6 @@ def check_length(folder: Path, index: ShardIndex) -> None:
     try:
         length = tar.stat().st_size
     except OSError as error:
-        raise missing_shard(tar, error.strerror or str(error)) from error
+        raise damaged(tar, error.strerror or str(error), "missing") from error
     if length != index.tar_bytes:
         raise damaged(tar, f"it has {length} bytes, its index says {index.tar_bytes}")
-
-
-def damaged(path: Path, reason: str) -> InputError:
-    """The error for a file of a shard that is not as it was written."""
-    return InputError(
-        f"{path} is damaged: {reason}.",
-        "the files of a shard as they were written",
-        f"delete {path.with_suffix('.json').name} and prepare again, which makes only this shard again",
-    )
-
-
-def missing_shard(path: Path, reason: str) -> InputError:
-    """The error for a shard of a store that is missing."""
-    return InputError(
-        f"{path} is missing: {reason}.",
-        "every shard that store.json names, a .tar and a .json each",
-        f"copy it again, or delete the files of shard {path.stem} and prepare again, which makes only this one again",
-    )

@@ -6,20 +6,20 @@ import functools
 import hashlib
 import mmap
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fer_zoo.data.clips import NO_SUBJECT, ClipSet, Frames, Index, Points
+from fer_zoo.data.clips import NO_SUBJECT, ClipSet, Frames, Index
 from fer_zoo.data.store.files import (
     check_header,
     check_length,
     damaged,
-    damaged_header,
-    missing_shard,
     read_failures,
     read_header,
     read_index,
@@ -96,8 +96,8 @@ class Store:
         Raises:
             InputError: no such clip, or its shard is damaged.
         """
-        shard, place = self._find(number)
-        return self._decoded(self._map(shard.number), shard, place)
+        frames, landmarks, scores = (self._array(number, suffix) for suffix in (FRAMES, POINTS, SCORES))
+        return StoredClip(self.facts[number], frames, landmarks, scores)
 
     def as_clip_set(self, labels: tuple[str, ...], rows: Index | None = None) -> ClipSet:
         """Clips for training: labels as numbers in the order of `labels`, landmarks in memory, frames read on demand.
@@ -120,7 +120,7 @@ class Store:
         return ClipSet(
             frames=StoreFrames(self),
             rows=np.array(kept, np.int64),
-            landmarks=self._points(kept),
+            landmarks=self.arrays(kept, POINTS),
             labels=np.array([labels.index(clip.label) for clip in facts], np.int64),
             subjects=np.array([number.get(clip.subject or "", NO_SUBJECT) for clip in facts], np.int64),
             takes=np.array([clip.take for clip in facts], np.int64),
@@ -149,7 +149,7 @@ class Store:
         """
         if (failures := len(self.failures())) != self.header.failures:
             reason = f"it states {self.header.failures} failures, failures.csv has {failures}"
-            raise damaged_header(header_path(self.folder), reason)
+            raise damaged(header_path(self.folder), reason)
         for shard in self._shards:
             check_length(self.folder, shard)
             path = tar_path(self.folder, shard.number)
@@ -173,36 +173,34 @@ class Store:
             with path.open("rb") as stream:
                 return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
         except (OSError, ValueError) as error:
-            raise missing_shard(path, str(error)) from error
+            raise damaged(path, str(error), "missing") from error
 
-    def _decoded(self, block: memoryview, shard: ShardIndex, place: int) -> StoredClip:
-        """Make a shard's clip of its members in `block`, the map of its tar."""
-        members, forms = shard.clips[place].members, array_forms(shard.frames, shard.size)
+    def _array(self, number: int, suffix: str) -> npt.NDArray[Any]:
+        shard, place = self._find(number)
+        block, members = self._map(shard.number), shard.clips[place].members
+        form = array_forms(shard.frames, shard.size)[suffix]
         try:
-            if shard.encoding == "raw":
-                frames = forms[FRAMES].view(block, members[FRAMES][0])
-            else:
-                frames = np.empty(forms[FRAMES].shape, np.uint8)
-                for suffix, out in zip(jpeg_suffixes(shard.frames), frames, strict=True):
-                    offset, size = members[suffix]
-                    from_jpeg(block[offset : offset + size], out)
-            points, scores = (forms[suffix].view(block, members[suffix][0]) for suffix in (POINTS, SCORES))
+            if suffix in members:
+                return form.view(block, members[suffix][0])
+            frames = np.empty(form.shape, np.uint8)
+            for name, out in zip(jpeg_suffixes(shard.frames), frames, strict=True):
+                offset, size = members[name]
+                from_jpeg(block[offset : offset + size], out)
+            return frames
         except ValueError as error:
-            raise self._damaged(shard, place, error) from error
-        return StoredClip(shard.facts[place], frames, points, scores)
+            path = tar_path(self.folder, shard.number)
+            raise damaged(path, f"clip {shard.facts[place].key}: {error}") from error
 
-    def _damaged(self, shard: ShardIndex, place: int, error: ValueError) -> InputError:
-        return damaged(tar_path(self.folder, shard.number), f"clip {shard.facts[place].key}: {error}")
+    def arrays(self, rows: Iterable[int], suffix: str) -> npt.NDArray[Any]:
+        """One kind of array of some clips, by the suffix of its member, as a new array with a row for each clip.
 
-    def _points(self, rows: Sequence[int]) -> Points:
-        out = np.empty((len(rows), self.header.frames, 68, 2), np.float32)
-        for number, row in enumerate(rows):
-            shard, place = self._find(row)
-            form = array_forms(shard.frames, shard.size)[POINTS]
-            try:
-                out[number] = form.view(self._map(shard.number), shard.clips[place].members[POINTS][0])
-            except ValueError as error:
-                raise self._damaged(shard, place, error) from error
+        Raises:
+            InputError: no such clip, or its shard is damaged.
+        """
+        numbers, form = list(rows), array_forms(self.header.frames, self.header.size)[suffix]
+        out = np.empty((len(numbers), *form.shape), form.dtype)
+        for place, number in enumerate(numbers):
+            out[place] = self._array(int(number), suffix)
         return out
 
 
@@ -213,8 +211,4 @@ class StoreFrames:
     store: Store
 
     def __getitem__(self, rows: Index, /) -> Frames:
-        made = self.store.header
-        out = np.empty((len(rows), made.frames, made.size, made.size, 3), np.uint8)
-        for place, row in enumerate(rows):
-            out[place] = self.store.clip(int(row)).frames
-        return out
+        return self.store.arrays(rows, FRAMES)

@@ -61,7 +61,7 @@ def write_shard(
                 _check_clip(clip, shape, keys)
                 records.append(_add(tar, clip, encoding))
 
-    with _writing(folder):
+    with writing(folder):
         # An index must never be beside another tar than its own.
         index.unlink(missing_ok=True)
         tar = tar_path(folder, number)
@@ -78,7 +78,7 @@ def write_shard(
         tar_sha256=sha256,
         clips=tuple(records),
     )
-    with _writing(folder):
+    with writing(folder):
         write_text(index, to_json(shard))
     return shard
 
@@ -122,7 +122,7 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
         failures=len(read_failures(folder)),
         **counted(shards),
     )
-    with _writing(folder):
+    with writing(folder):
         write_text(header_path(folder), to_json(header, indent=1))
         for place in (folder, folder / "shards"):
             clear_leftovers(place)
@@ -139,7 +139,7 @@ def write_failures(folder: str | Path, failures: Iterable[Failure]) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(Failure._fields)
     table.writerows((to_cell(source), to_cell(reason), clips) for source, reason, clips in sorted(failures))
-    with _writing(Path(folder)):
+    with writing(Path(folder)):
         path = failures_path(Path(folder))
         write_atomically(path, lambda stream: stream.write(text.getvalue().encode("utf-8", "backslashreplace")))
 
@@ -215,7 +215,8 @@ def _summary(clip: StoredClip) -> ScoreSummary:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """Raise InputError where a file of the store cannot be written."""
     try:
         yield
     except FerZooError:  # from making the clips; some of them are OSErrors
