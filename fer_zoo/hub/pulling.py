@@ -157,7 +157,7 @@ class Snapshot:
             if digest and len(etag) == len(digest) and etag != digest:
                 given = f"{file} of {self} is announced with sha256 {etag}."
                 raise HubError(given, f"what its card says: {digest}", "tell the owner; nothing was downloaded")
-        size = path.stat().st_size if cached else seen and seen.size
+        size = path.stat().st_size if cached or seen is None else seen.size
         if not cached and (size or 0) <= most:
             path = self.client.download(self.repo, file, self.commit)
             cached, size = True, path.stat().st_size
