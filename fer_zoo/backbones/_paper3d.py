@@ -5,7 +5,7 @@ Notation of the stages: kernel T x H x W (filters, S = same or V = valid padding
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -13,11 +13,13 @@ from fer_zoo.backbones._blocks import (
     Branches,
     Channels,
     MakeConv,
+    Norm,
     ResidualUnit,
     Stem,
     chain,
     light_stem,
     max_pool,
+    plain_conv,
     prefixes,
     scaled,
 )
@@ -29,24 +31,25 @@ ONE, CUBE = (1, 1, 1), (3, 3, 3)
 class IncRes3D(nn.Module):
     """The paper's backbone: stem, 3DIR-A, Reduction-A, 3DIR-B, Reduction-B, 3DIR-C.
 
-    A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts, `conv` builds
-    each convolution; `repeats` and `scales` are the number of units and the factor of their residuals in A, B and C.
-    Without `temporal_kernels`, `conv` must build kernels of one frame: the 2D twin, which keeps T.
+    A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts; `repeats` and
+    `scales` are the number of units and the factor of their residuals in A, B and C. Without `temporal_kernels` every
+    kernel is one frame long: the 2D twin, which keeps T. `make_conv` gives the factory of the convolutions.
     """
 
     def __init__(
         self,
         in_channels: int,
-        conv: MakeConv,
-        *,
         width: float,
+        norm: Norm,
         stem: Stem,
         temporal_kernels: bool,
+        *,
+        make_conv: Callable[[Norm, bool], MakeConv] = plain_conv,
         repeats: tuple[int, int, int] = (1, 1, 1),
         scales: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         super().__init__()
-        c = scaled(width)
+        c, conv = scaled(width), make_conv(norm, temporal_kernels)
         self.stem = (_paper_stem if stem == "paper" else light_stem)(in_channels, c(96), c(192), conv)
         self.unit_a = chain(lambda: unit_a(conv, c, c(192), scales[0]), repeats[0])
         self.reduction_a = _reduction_a(conv, c)

@@ -16,12 +16,7 @@ from fer_zoo.registry import register_backbone
 
 @register_backbone("incres2plus1d", size=299, frames=10, sites=("input", "residual"))
 def incres2plus1d(
-    in_channels: int,
-    *,
-    width: Width = 1.0,
-    norm: Norm = "batch",
-    stem: Stem = "paper",
-    temporal_kernels: bool = True,
+    in_channels: int, *, width: Width = 1.0, norm: Norm = "batch", stem: Stem = "paper", temporal_kernels: bool = True
 ) -> IncRes3D:
     """The paper's network with factorised k x k x k kernels: 8.03 M convolution weights, 45.5 GMAC per clip.
 
@@ -29,22 +24,15 @@ def incres2plus1d(
     stage has the size of the original. The 2D twin, without `temporal_kernels`, keeps the second convolution as
     1 x 1 x 1.
     """
-    conv = factorised_conv(norm, temporal_kernels)
-    return IncRes3D(in_channels, conv, width=width, stem=stem, temporal_kernels=temporal_kernels)
+    return IncRes3D(in_channels, width, norm, stem, temporal_kernels, make_conv=factorised_conv)
 
 
 @register_backbone("incres2plus1d_tiny", **TINY, sites=("input", "residual"))
 def incres2plus1d_tiny(
-    in_channels: int,
-    *,
-    width: Width = 0.25,
-    norm: Norm = "batch",
-    stem: Stem = "light",
-    temporal_kernels: bool = True,
+    in_channels: int, *, width: Width = 0.25, norm: Norm = "batch", stem: Stem = "light", temporal_kernels: bool = True
 ) -> IncRes3D:
     """`incres2plus1d` at a quarter of the width for 80 px clips: 0.48 M parameters, 0.40 GMAC per clip."""
-    conv = factorised_conv(norm, temporal_kernels)
-    return IncRes3D(in_channels, conv, width=width, stem=stem, temporal_kernels=temporal_kernels)
+    return IncRes3D(in_channels, width, norm, stem, temporal_kernels, make_conv=factorised_conv)
 
 
 def factorised_conv(norm: Norm, temporal_kernels: bool) -> MakeConv:

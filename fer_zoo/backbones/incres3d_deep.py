@@ -6,7 +6,7 @@ each residual is scaled by 0.1 to 0.3 before it is added. The published weights 
 
 from __future__ import annotations
 
-from fer_zoo.backbones._blocks import TINY, Norm, Repeats, Stem, Width, plain_conv
+from fer_zoo.backbones._blocks import TINY, Norm, Repeats, Stem, Width
 from fer_zoo.backbones._paper3d import IncRes3D
 from fer_zoo.registry import register_backbone
 
@@ -30,15 +30,8 @@ def incres3d_deep(
     A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). A fusion changes the shortcut of the first unit of A
     and of B only: a landmark map multiplied at each of 15 units would erase the features far from the landmarks.
     """
-    return IncRes3D(
-        in_channels,
-        plain_conv(norm, temporal_kernels),
-        width=width,
-        stem=stem,
-        temporal_kernels=temporal_kernels,
-        repeats=(repeat_a, repeat_b, repeat_c),
-        scales=SCALES,
-    )
+    repeats = (repeat_a, repeat_b, repeat_c)
+    return IncRes3D(in_channels, width, norm, stem, temporal_kernels, repeats=repeats, scales=SCALES)
 
 
 @register_backbone("incres3d_deep_tiny", **TINY, sites=("input", "residual"))
@@ -54,12 +47,5 @@ def incres3d_deep_tiny(
     repeat_c: Repeats = 2,
 ) -> IncRes3D:
     """`incres3d_deep` at a quarter of the width with 2 / 3 / 2 units for 80 px clips: 0.90 M, 0.81 GMAC per clip."""
-    return IncRes3D(
-        in_channels,
-        plain_conv(norm, temporal_kernels),
-        width=width,
-        stem=stem,
-        temporal_kernels=temporal_kernels,
-        repeats=(repeat_a, repeat_b, repeat_c),
-        scales=SCALES,
-    )
+    repeats = (repeat_a, repeat_b, repeat_c)
+    return IncRes3D(in_channels, width, norm, stem, temporal_kernels, repeats=repeats, scales=SCALES)

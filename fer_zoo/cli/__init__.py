@@ -7,6 +7,7 @@ import errno
 import traceback
 from collections.abc import Iterator, Sequence
 
+from fer_zoo._version import __version__
 from fer_zoo.cli import arguments, corpora, evaluation, hub, landmarks, predict, prepare, recipes, report, train, zoo
 from fer_zoo.cli.streams import SafeStream, safe_streams
 from fer_zoo.cli.text import error_text
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     common = arguments.common()
     about = "Facial expression recognition in video."
     top = Parser(prog="fer-zoo", description=about, parents=[common])
-    top.add_argument("--version", action=arguments.Version)
+    top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for group in (predict, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub):
         group.add(verbs, common)

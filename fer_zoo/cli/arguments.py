@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fer_zoo._version import __version__
 from fer_zoo.documents import DocumentError, parse_yaml
 from fer_zoo.errors import OptionError
 
@@ -94,15 +93,3 @@ def engine(text: str) -> str:
     if text not in ("processes", "ray"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither processes nor ray")
     return text
-
-
-class Version(argparse.Action):
-    """Print the version and exit."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Print the version; argparse calls this."""
-        print(f"fer-zoo {__version__}")
-        parser.exit()
