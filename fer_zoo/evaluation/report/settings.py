@@ -70,7 +70,8 @@ def grouped(cells: Sequence[Cell]) -> dict[SettingKey, dict[str, list[Cell]]]:
     for cell in cells:
         likely = known.get((cell.root, cell.split), set()) if cell.spec is None else {setting_of(cell.spec)}
         if len(likely) == 1:
-            found.setdefault(*likely, {}).setdefault(cell.recipe, []).append(cell)
+            (setting,) = likely
+            found.setdefault(setting, {}).setdefault(cell.recipe, []).append(cell)
     for setting, recipes in found.items():
         for row in recipes.values():
             _check_row(setting, row)
