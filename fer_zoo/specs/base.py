@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_zoo.errors import OptionError
 
-# Strict: "80", 80.0 and yes are no whole numbers.
+# Strict: "80", 80.0 and yes are not integers.
 Positive = Annotated[int, Field(gt=0, strict=True)]
 Number = Annotated[float, Field(strict=True)]
 AboveZero = Annotated[float, Field(gt=0, strict=True)]
@@ -32,12 +32,12 @@ class Spec(BaseModel):
         try:
             return cls.model_validate(dict(fields))
         except ValidationError as error:
-            problems = [_told(dict(problem)) for problem in error.errors()]
+            problems = [_described(dict(problem)) for problem in error.errors()]
             accepted = f"values that fit the settings {', '.join(cls.model_fields)}"
             raise OptionError("; ".join(problems), accepted, "correct the values named above") from error
 
 
-def _told(problem: Mapping[str, Any]) -> str:
+def _described(problem: Mapping[str, Any]) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "model_type":  # pydantic would name the class
         message = "settings belong here, e.g. {KEY: VALUE}"

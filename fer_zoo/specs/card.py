@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from fer_zoo.specs.base import Positive, Spec
 
@@ -15,27 +14,27 @@ from fer_zoo.specs.base import Positive, Spec
 TERMS = ("licence", "terms", "may_use", "share_weights", "terms_source", "training_data", "synthetic")
 
 
-def _said(text: str) -> str:
+def _not_empty(text: str) -> str:
     if not text.strip():
-        raise ValueError("is empty; say it, or 'unknown' where it is unknown")
+        raise ValueError("is empty; write 'unknown' where it is unknown")
     return text
 
 
-def _answered(text: str) -> str:
+def _yes_no_unknown(text: str) -> str:
     if not re.match(r"(yes|no|unknown)\b", text):
-        raise ValueError("begins with none of yes, no and unknown")
+        raise ValueError("must begin with yes, no or unknown")
     return text
 
 
 def _dated(text: str) -> str:
     if not re.match(r"unknown\b", text) and not re.search(r"\b\d{4}-\d{2}-\d{2}\b", text):
-        raise ValueError("says no date: 'README of THIS, read YYYY-MM-DD', or 'unknown'")
+        raise ValueError("has no date: write 'README of THIS, read YYYY-MM-DD', or 'unknown'")
     return text
 
 
-Said = Annotated[str, AfterValidator(_said)]
-Answer = Annotated[Said, AfterValidator(_answered)]
-Dated = Annotated[Said, AfterValidator(_dated)]
+Text = Annotated[str, AfterValidator(_not_empty)]
+YesNoUnknown = Annotated[Text, AfterValidator(_yes_no_unknown)]
+Dated = Annotated[Text, AfterValidator(_dated)]
 
 
 class Metrics(Spec):
@@ -43,17 +42,10 @@ class Metrics(Spec):
 
     clips: Positive
     subjects: Annotated[int, Field(ge=0, strict=True)]
-    """Known ones; 0 where nobody says whose the clips are."""
+    """Known ones; 0 where the subjects are unknown."""
     war: float
     uar: float
     confusion: tuple[tuple[int, ...], ...]
-
-    @field_validator("war", "uar")
-    @classmethod
-    def _finite(cls, value: float) -> float:
-        if not math.isfinite(value):
-            raise ValueError("is not a finite number")
-        return value
 
 
 class WeightsCard(Spec):
@@ -75,12 +67,12 @@ class WeightsCard(Spec):
     name: str
     sha256: str
     labels: tuple[str, ...]
-    licence: Said
-    terms: Said
-    may_use: Said
-    share_weights: Answer
+    licence: Text
+    terms: Text
+    may_use: Text
+    share_weights: YesNoUnknown
     terms_source: Dated
-    training_data: Said
+    training_data: Text
     protocol: str
     metrics: Mapping[str, Metrics]
     commit: str

@@ -21,7 +21,7 @@ class SplitSpec(Spec):
     validation: tuple[int, int]
     """The same for the subjects that choose the best epoch."""
     test: tuple[int, int]
-    """The same for the subjects that are judged on once, at the end."""
+    """The same for the subjects that are evaluated on once, at the end."""
 
     @model_validator(mode="after")
     def _disjoint(self) -> SplitSpec:
@@ -94,9 +94,9 @@ class DatabaseSplit(Spec):
     def _apart(self) -> DatabaseSplit:
         if self.test_on in self.train_on:
             raise ValueError(f"test_on {self.test_on!r} is also in train_on; a database is on one side")
-        twice = sorted({name for name in self.train_on if self.train_on.count(name) > 1})
-        if twice:
-            raise ValueError(f"train_on names {twice} twice")
+        duplicates = sorted({name for name in self.train_on if self.train_on.count(name) > 1})
+        if duplicates:
+            raise ValueError(f"train_on names {duplicates} twice")
         return self
 
 
@@ -158,7 +158,7 @@ class DataSpec(Spec):
     dataset: ComponentSpec = ComponentSpec(name="synthmh")
     """A registered dataset; in a cross-database recipe the one that is tested on."""
     takes: Positive = 1
-    """Clips of each subject and label, for datasets that can make as many as one likes."""
+    """Clips of each subject and label, for datasets that render any number of them."""
     canvas: Positive = 128
     """Side in pixels of the stored frames, from which the crop is cut."""
     stores: dict[str, str] = Field(default={})
@@ -182,7 +182,7 @@ class AugmentSpec(Spec):
     shift: Fraction = 0.05
     """Largest shift of the crop, as a fraction of its side."""
     warp: Annotated[float, Field(ge=0, le=0.1, strict=True)] = 0.0
-    """Farthest that brows, eyes, nose, mouth and chin are moved, as of other people; a fraction of the crop's side."""
+    """Farthest that brows, eyes, nose, mouth and chin are moved, as in other faces; a fraction of the crop's side."""
     brightness: Fraction = 0.25
     """Largest change of brightness, as a fraction."""
     contrast: Fraction = 0.25
@@ -208,7 +208,7 @@ class AugmentSpec(Spec):
     erase: Share = 0.2
     """Share of clips in which a rectangle is erased."""
     detector_noise: Annotated[bool, Field(strict=True)] = True
-    """Whether exact points are first made as inexact as a detector's."""
+    """Whether exact landmarks are first made as inexact as a detector's."""
     lose_landmarks: Fraction = 0.02
     """Share of frames that lose their landmarks, as when a detector misses a face."""
     stride: Positive = 1
@@ -269,7 +269,7 @@ class TrainSpec(Spec):
     clip_grad: Annotated[float, Field(gt=0, strict=True)] | None = None
     """Largest norm of the gradient; longer ones are scaled down."""
     ema: Fraction | None = None
-    """Decay of the running average of the weights that is judged and kept instead of the last ones."""
+    """Decay of the running average of the weights that is evaluated and kept instead of the last ones."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """`bf16`, `fp16`: autocast of the forward pass; the weights stay float32. `fp16` needs a GPU."""
     channels_last: Annotated[bool, Field(strict=True)] = True
@@ -318,7 +318,7 @@ class Published(Spec):
 
 
 class Recipe(Spec):
-    """Everything needed to train and judge one network. Seed, split and protocol have no default on purpose."""
+    """Everything needed to train and evaluate one network. Seed, split and protocol have no default on purpose."""
 
     description: str = ""
     """What the recipe is, in one line."""
@@ -353,9 +353,9 @@ class Recipe(Spec):
     @classmethod
     def _fits_the_split(cls, protocol: str, info: ValidationInfo) -> str:
         split = info.data.get("split")
-        if split is not None and protocol != (wanted := PROTOCOLS[type(split)]):
-            needed = (key for key, field in type(split).model_fields.items() if field.is_required())
-            raise ValueError(f"a split by {', '.join(needed)} is {wanted!r}")
+        if split is not None and protocol != (needed := PROTOCOLS[type(split)]):
+            keys = (key for key, field in type(split).model_fields.items() if field.is_required())
+            raise ValueError(f"a split by {', '.join(keys)} is {needed!r}")
         return protocol
 
     @field_validator("pretrain")
