@@ -60,8 +60,8 @@ def create_model(
         changed = bool(options) or backbone_weights or labels is not None or num_classes is not None
         return _of_recipe(recipe, pretrained=pretrained, changed=changed)
     embeddings = labels is None and type(num_classes) is int and num_classes == 0
-    architecture, wanted = _asked(name, pretrained)
-    if wanted is False:
+    architecture, weights = _requested(name, pretrained)
+    if weights is False:
         model = build(
             model_spec(architecture, labels=labels, num_classes=None if embeddings else num_classes, **options)
         )
@@ -85,13 +85,13 @@ def create_model(
     replaced = labels is not None or num_classes is not None
     if replaced and not embeddings:
         labels, num_classes = class_labels(labels, num_classes), None  # refused before anything is downloaded
-    model = _load(architecture, None if wanted is True else wanted)
+    model = _load(architecture, None if weights is True else weights)
     if replaced and labels != model.labels:
         model.reset_classifier(labels, num_classes)
     return model
 
 
-def _asked(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
+def _requested(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
     """Return the model's name without a tag, and the requested weights: False, True or a tag."""
     if not isinstance(name, str) or not (isinstance(pretrained, bool) or (isinstance(pretrained, str) and pretrained)):
         raise OptionError(

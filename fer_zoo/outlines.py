@@ -39,11 +39,8 @@ def _registered(node: ast.stmt, decorator: str) -> Iterator[Outline]:
         return
     for call in node.decorator_list:
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == decorator:
-            yield Outline(ast.literal_eval(call.args[0]), _injected(node), dict(_facts(call)))
-
-
-def _injected(node: ast.FunctionDef | ast.ClassDef) -> tuple[str, ...]:
-    return tuple(argument.arg for argument in node.args.args) if isinstance(node, ast.FunctionDef) else ()
+            injected = tuple(a.arg for a in node.args.args) if isinstance(node, ast.FunctionDef) else ()
+            yield Outline(ast.literal_eval(call.args[0]), injected, dict(_facts(call)))
 
 
 def _facts(call: ast.Call) -> Iterator[tuple[str, Any]]:

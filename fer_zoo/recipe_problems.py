@@ -154,8 +154,8 @@ def _problem(document: Document, error: Mapping[str, Any]) -> str:
         message = "required key is missing"
     elif error["type"] == "model_type":
         is_component = section(where) is ComponentSpec
-        wanted = "NAME or {name: NAME, OPTION: VALUE}" if is_component else f"settings: {', '.join(_fields(where))}"
-        message = f"{error['input']!r} is wrong: write {wanted}"
+        accepted = "NAME or {name: NAME, OPTION: VALUE}" if is_component else f"settings: {', '.join(_fields(where))}"
+        message = f"{error['input']!r} is wrong: write {accepted}"
     else:
         message = f"{error['input']!r} is wrong: {message.replace('valid tuple', 'list')}"
     # pydantic puts the form of a split behind the key.

@@ -239,9 +239,9 @@ def test_the_whole_text_of_more_than_one_parent(parent: str, shown: str, tmp_pat
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_an_override_of_a_name_is_blamed_itself(order: tuple[int, int]) -> None:
-    said = ["model.fusion.name=lm_in", "model.fusion.radius=1"]
+    message = ["model.fusion.name=lm_in", "model.fusion.radius=1"]
     with pytest.raises(RecipeError) as caught:
-        load_recipe("quickstart", [said[i] for i in order])
+        load_recipe("quickstart", [message[i] for i in order])
     (problem,) = caught.value.problems
     assert problem.startswith("model.fusion.radius (--set): unknown option of fusion 'lm_in'")
     with pytest.raises(RecipeError) as caught:

@@ -49,14 +49,14 @@ def test_all_problems_at_once_with_line(tmp_path: Path) -> None:
     text = GOOD.replace("hidden: 8", "hiden: 8").replace("seed: 1", "sed: 1").replace("fusion: lm", "fusion: lmm")
     with pytest.raises(RecipeError) as caught:
         load_recipe(write(tmp_path, text), ["train.lrr=1", "train.momentum=2", "nonsense"])
-    said = "\n".join(caught.value.problems)
-    assert "model.temporal.hiden (mine.yaml:3): unknown option of temporal 'lstm' (did you mean 'hidden'?)" in said
-    assert "sed (mine.yaml:7): unknown key (did you mean 'seed'?)" in said
-    assert "seed: required key is missing" in said
-    assert "model.fusion (mine.yaml:4): Unknown fusion 'lmm'." in said
-    assert "train.lrr (--set): unknown key (did you mean 'lr'?)" in said
-    assert "train.momentum (--set): 2 is wrong: Input should be less than 1" in said
-    assert "--set nonsense: write key.path=value" in said
+    message = "\n".join(caught.value.problems)
+    assert "model.temporal.hiden (mine.yaml:3): unknown option of temporal 'lstm' (did you mean 'hidden'?)" in message
+    assert "sed (mine.yaml:7): unknown key (did you mean 'seed'?)" in message
+    assert "seed: required key is missing" in message
+    assert "model.fusion (mine.yaml:4): Unknown fusion 'lmm'." in message
+    assert "train.lrr (--set): unknown key (did you mean 'lr'?)" in message
+    assert "train.momentum (--set): 2 is wrong: Input should be less than 1" in message
+    assert "--set nonsense: write key.path=value" in message
     assert len(caught.value.problems) == 7
 
 
@@ -73,13 +73,13 @@ EXTENDING = [name for name in list_recipes() if "extends" in yaml.safe_load(find
 @pytest.mark.parametrize("name", EXTENDING)
 def test_a_recipe_differs_from_its_parent_only_where_it_says(name: str) -> None:
     text = find_recipe(name).read_text()
-    said = yaml.safe_load(text)
-    parent_name = said.pop("extends")
+    message = yaml.safe_load(text)
+    parent_name = message.pop("extends")
     assert parent_name in list_recipes(), "a packaged recipe names its parent in full, so that it can be copied"
     parent, child = load_recipe(parent_name), load_recipe(name)
     # What a paper printed is not inherited, so it may differ unsaid.
     without = [recipe.model_copy(update={"published": None}) for recipe in (parent, child)]
-    assert changed(*(recipe.model_dump() for recipe in without)) <= leaves(said)
+    assert changed(*(recipe.model_dump() for recipe in without)) <= leaves(message)
     assert diff_recipes(*without), "it is the same as its parent"
     if name.startswith("ablations/"):
         assert parent_name == "ablations/base"
@@ -213,8 +213,8 @@ def test_a_diff_has_what_differs_and_nothing_else(tmp_path: Path) -> None:
     one = load_recipe(write(tmp_path, GOOD))
     assert diff_recipes(one, one) == []
     assert diff_recipes(one, one.model_copy(update={"description": "other words"})) == []
-    said = ["train.lr=3e-4", "model.fusion=none", "model.temporal.hidden=9", "model.backbone.norm=batch"]
-    other = load_recipe(write(tmp_path, GOOD), [*said, "pretrain={epochs: 3}", "split={folds: 4}"])
+    message = ["train.lr=3e-4", "model.fusion=none", "model.temporal.hidden=9", "model.backbone.norm=batch"]
+    other = load_recipe(write(tmp_path, GOOD), [*message, "pretrain={epochs: 3}", "split={folds: 4}"])
     assert diff_recipes(one, other) == [
         ("model.temporal.hidden", 8, 9),
         ("model.fusion", {"name": "lm", "radius": 2}, {"name": "none"}),

@@ -123,7 +123,7 @@ def test_the_form_of_a_split_is_the_one_that_was_meant(keys: tuple[str, ...], fo
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"split": {"folds": 2}}, "greater than or equal to 3"),
         ({"split": {"folds": 5, "fold": 6}}, "fold must be at most 5"),
@@ -147,8 +147,8 @@ def test_the_form_of_a_split_is_the_one_that_was_meant(keys: tuple[str, ...], fo
         ({"backbone_weights": "pretrained", "pretrain": {}}, "use either these or `pretrain`"),
     ],
 )
-def test_refuses_what_does_not_go_together(changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_refuses_what_does_not_go_together(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         recipe(**changed)
 
 

@@ -172,8 +172,8 @@ def _ablate(arguments: argparse.Namespace) -> None:
 def _grid(arguments: argparse.Namespace) -> Grid:
     from fer_zoo.evaluation.grid import Grid, read_grid
 
-    asked = {name: getattr(arguments, name) for name in ("folds", "leave_one_out", "published", "cross")}
-    given = {name: value for name, value in asked.items() if value}
+    protocol = {name: getattr(arguments, name) for name in ("folds", "leave_one_out", "published", "cross")}
+    given = {name: value for name, value in protocol.items() if value}
     if bool(arguments.grid) == bool(arguments.recipes) or (arguments.grid and (given or arguments.seeds)):
         raise OptionError(
             "`fer-zoo ablate` was given "

@@ -103,14 +103,14 @@ def _download(arguments: argparse.Namespace) -> None:
     for name in names:
         # The others are of use without it.
         try:
-            print(f"{name}  {_where(name) if arguments.list else _brought(name)}")
+            print(f"{name}  {_where(name) if arguments.list else _downloaded(name)}")
         except HubError as error:
             failed.append(f"{name}: {error}")
     if failed:
         raise HubError("\n".join(failed))
 
 
-def _brought(name: str) -> str:
+def _downloaded(name: str) -> str:
     from fer_zoo.hub import names, pull
     from fer_zoo.weights_table import find
 
@@ -157,6 +157,6 @@ def _cache_verify(arguments: argparse.Namespace) -> None:
         raise HubError(
             f"{wrong} of the weights in the cache {'is' if wrong == 1 else 'are'} wrong"
             + (", and were removed." if arguments.remove else "."),
-            "files as they were pulled",
+            "files as they were downloaded",
             "use them by name: they are downloaded again" if arguments.remove else "`fer-zoo cache verify --remove`",
         )

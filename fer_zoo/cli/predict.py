@@ -58,8 +58,8 @@ def _predict(arguments: argparse.Namespace) -> None:
     from fer_zoo.video.reader import open_video
 
     video = open_video(arguments.video, fps=arguments.fps)  # before the network is loaded: the likeliest mistake
-    wanted = Path(arguments.out) if arguments.out else None
-    check_folder(wanted or default_folder(video.path))
+    requested = Path(arguments.out) if arguments.out else None
+    check_folder(requested or default_folder(video.path))
     model = _load(arguments.model)
     with _progress() as progress:
         timeline = predict_video(
@@ -72,7 +72,7 @@ def _predict(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
         # Only now: a video that gives no result leaves no folder behind.
-        with results_folder(video.path, wanted) as (out, replaced):
+        with results_folder(video.path, requested) as (out, replaced):
             files = [out / TABLE, out / PICTURE]
             plot_timeline(timeline, files[1])  # first: it records whose results the folder holds
             timeline.to_csv(files[0])

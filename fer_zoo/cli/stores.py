@@ -58,7 +58,9 @@ def _split(arguments: argparse.Namespace) -> None:
     try:
         write_splits(out, splits, store=store.header.fingerprint, seed=arguments.seed)
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error}.", "a folder with room", "choose another file") from error
+        raise InputError(
+            f"{out} cannot be written: {error}.", "a writable folder with free space", "choose another file"
+        ) from error
     for split in splits:
         sizes = [f"{part} {len(getattr(split, part))}" for part in PARTS]
         print(shown(f"{split.name}: {', '.join(sizes)}"))

@@ -20,12 +20,12 @@ _CURVE_STEPS = 10
 
 
 class Display:
-    """Progress bar (steps, smoothed loss, steps and clips per second, best UAR, time left), and curves if wanted.
+    """Progress bar (steps, smoothed loss, steps and clips per second, best UAR, time left), and optional curves.
 
     One line per epoch stays. Silent if `main` is false.
 
     Raises:
-        MissingExtraError: curves are wanted, and tensorboard is not installed.
+        MissingExtraError: curves are requested, and tensorboard is not installed.
     """
 
     def __init__(self, recipe: Recipe, progress: TrainingState, total: int, *, main: bool, curves: Path | None) -> None:

@@ -15,8 +15,6 @@ from fer_zoo.training.predictions import Predictions
 # Of confidence, equally wide; as in Guo et al. 2017.
 CALIBRATION_BINS = 15
 
-Matrix = npt.NDArray[np.int64]
-
 
 class Figures(Spec):
     """Metrics of predictions, between 0 and 1; those of single classes in the order of the labels."""
@@ -53,7 +51,8 @@ def figures(predictions: Predictions) -> Figures:
 
     F1 of a class is 2 correct / (its clips + times it was predicted): 0 for one that occurs and is never predicted.
     """
-    confusion = _confusion(predictions.predicted, predictions.truth, len(predictions.labels))
+    confusion = np.zeros((len(predictions.labels),) * 2, np.int64)
+    np.add.at(confusion, (predictions.truth, predictions.predicted), 1)
     correct, occurs, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     present = occurs > 0
     recall = np.divide(correct, occurs, out=np.zeros(len(correct)), where=present)
@@ -70,7 +69,7 @@ def figures(predictions: Predictions) -> Figures:
         recall=_where(recall, present),
         precision=_where(precision, predicted > 0),
         f1=_where(f1, present),
-        confusion=_rows(confusion),
+        confusion=tuple(map(tuple, confusion.tolist())),
     )
 
 
@@ -92,16 +91,6 @@ def calibration_error(predictions: Predictions, bins: int = CALIBRATION_BINS) ->
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     excess = np.bincount(place, (predictions.predicted == predictions.truth) - confidence, bins)
     return float(abs(excess).sum() / len(predictions))
-
-
-def _confusion(predicted: npt.NDArray[np.int64], true: npt.NDArray[np.int64], classes: int) -> Matrix:
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (true, predicted), 1)
-    return confusion
-
-
-def _rows(matrix: Matrix) -> tuple[tuple[int, ...], ...]:
-    return tuple(map(tuple, matrix.tolist()))
 
 
 def _where(values: npt.NDArray[np.float64], defined: npt.NDArray[np.bool_]) -> tuple[float | None, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
@@ -24,6 +24,7 @@ Numbers = npt.NDArray[np.int64]
 _SUM_TOLERANCE = 1e-4
 _COLUMNS = ("key", "subject", "video", "truth")
 _GROUP, _PROBABILITY = "group:", "p:"
+_ARRAYS = ("keys", "subjects", "videos", "truth", "probabilities")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +53,8 @@ class Predictions:
         shapes = {"truth": np.shape(self.truth), "keys": np.shape(self.keys), "subjects": np.shape(self.subjects)}
         shapes |= {"videos": np.shape(self.videos)} | {name: np.shape(column) for name, column in self.groups.items()}
         count = shapes["keys"][0] if shapes["keys"] else 0
-        wanted = (count, len(self.labels))
-        if not count or set(shapes.values()) != {(count,)} or np.shape(self.probabilities) != wanted:
+        expected = (count, len(self.labels))
+        if not count or set(shapes.values()) != {(count,)} or np.shape(self.probabilities) != expected:
             raise InputError(
                 f"Predictions with columns {shapes} and probabilities {np.shape(self.probabilities)}.",
                 "at least one clip, one entry per clip in every column, one probability for each of the labels "
@@ -88,9 +89,7 @@ class Predictions:
 
     def take(self, clips: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Predictions:
         """Only these clips, by their numbers in this order or by a mask; raises InputError if there are none."""
-        columns = {
-            name: getattr(self, name)[clips] for name in ("keys", "subjects", "videos", "truth", "probabilities")
-        }
+        columns = {name: getattr(self, name)[clips] for name in _ARRAYS}
         return replace(self, **columns, groups={name: column[clips] for name, column in self.groups.items()})
 
     def groups_of(self, grouping: str) -> tuple[str, ...]:
@@ -159,10 +158,7 @@ class Predictions:
                     f"every {what} in one part",
                     "join each fold once; put the database's name before names that two databases share",
                 )
-        columns: dict[str, Any] = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("keys", "subjects", "videos", "truth", "probabilities")
-        }
+        columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
         groups = {name: np.concatenate([part.groups[name] for part in parts]) for name in parts[0].groups}
         return replace(parts[0], **columns, groups=groups)
 
@@ -207,8 +203,8 @@ class Predictions:
     def _of_rows(cls, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:
         groups = [name.removeprefix(_GROUP) for name in header if name.startswith(_GROUP)]
         labels = tuple(name.removeprefix(_PROBABILITY) for name in header if name.startswith(_PROBABILITY))
-        wanted = [*_COLUMNS, *(_GROUP + name for name in groups), *(_PROBABILITY + label for label in labels)]
-        if list(header) != wanted:
+        expected = [*_COLUMNS, *(_GROUP + name for name in groups), *(_PROBABILITY + label for label in labels)]
+        if list(header) != expected:
             raise ValueError(f"its first line is {', '.join(header)!r}")
         for number, row in enumerate(rows, 1):
             if len(row) != len(header):
@@ -231,7 +227,7 @@ class Predictions:
 
 def _check_names(labels: Sequence[str], keys: Names, videos: Names) -> None:
     for what, names in (("label", list(labels)), ("key", keys.tolist())):
-        twice = _first_double(names)
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if twice is not None or "" in names or not names:
             given = f"Duplicate {what} {twice!r}." if twice is not None else f"A {what} without a name."
             raise InputError(given, f"{what}s that are unique and not empty", f"correct the {what}s")
@@ -241,11 +237,6 @@ def _check_names(labels: Sequence[str], keys: Names, videos: Names) -> None:
             "the name of the video that the clip was cut from",
             "give a clip that was not cut from a longer video its own key",
         )
-
-
-def _first_double(names: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
 
 
 def _check_truth(truth: npt.NDArray[np.generic], labels: Sequence[str]) -> None:

@@ -54,9 +54,11 @@ def check_start(
         )
     stages = [(stage, stage.network()) for stage in stages_of(recipe, out)]
     for stage, model in stages:
-        _check_components(stage.recipe.train)
+        spec = stage.recipe.train
+        for registry, component in ((OPTIMIZERS, spec.optimizer), (SCHEDULES, spec.schedule), (LOSSES, spec.loss)):
+            registry.get(component.name).check(component.options)
         _check_batch(stage, model, state.num_processes, joint=joint_batch_norm(state))
-        make_accelerator(stage.recipe.train, state)
+        make_accelerator(spec, state)
         if stage.last.exists():
             _check_recipe(read_progress(stage.last), stage)
     # All processes have looked before the first one writes.
@@ -175,11 +177,6 @@ def check_folds(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
                 "folds in which every label of the network occurs",
                 "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
             )
-
-
-def _check_components(spec: TrainSpec) -> None:
-    for registry, component in ((OPTIMIZERS, spec.optimizer), (SCHEDULES, spec.schedule), (LOSSES, spec.loss)):
-        registry.get(component.name).check(component.options)
 
 
 def _check_recipe(found: TrainingState, stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -77,10 +77,11 @@ class Run:
     loss: nn.Module
     progress: TrainingState
     exact: bool
-    recipe: Recipe = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.recipe = self.stage.recipe
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the stage."""
+        return self.stage.recipe
 
     def modules(self) -> dict[str, nn.Module]:
         """The networks of the checkpoint by name."""

@@ -80,7 +80,7 @@ def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
         "recipe_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "recipe": recipe.model_dump(mode="json"),
         "precision": recipe.train.precision,
-        "started": _now(),
+        "started": now(),
     }
     write(out / "recipe.yaml", text)
     write(out / "run.json", json.dumps(facts, indent=1))
@@ -90,7 +90,7 @@ def add_resume(out: Path, state: PartialState) -> None:
     """Add to run.json when the training was resumed, and what differs from where it was started."""
     run = _read_run(out)
     differs = {fact: value for fact, value in surroundings(state).items() if run.get(fact) != value}
-    _update(out, {"resumed": [*run.get("resumed", []), {"when": _now(), **differs}]})
+    update(out, {"resumed": [*run.get("resumed", []), {"when": now(), **differs}]})
 
 
 def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, detectors: Sequence[str] = ()) -> None:
@@ -103,12 +103,7 @@ def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, detectors:
     facts = {"data": {part: _clip_facts(own) for part, own in clips.items()}}
     if detectors:
         facts["detector_version"] = ", ".join(detectors)  # type: ignore[assignment]
-    _update(out, facts, seconds={"clips": before + seconds})
-
-
-def add_end(out: Path, seconds: Mapping[str, float]) -> None:
-    """Add to run.json when the training ended, and the seconds of its stages without breaks."""
-    _update(out, {"ended": _now()}, seconds=seconds)
+    update(out, facts, seconds={"clips": before + seconds})
 
 
 def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
@@ -177,7 +172,7 @@ def unwritable(path: Path, error: OSError) -> TrainingError:
     )
 
 
-def _now() -> str:
+def now() -> str:
     """The time, in UTC to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -195,8 +190,8 @@ def _read_run(out: Path) -> dict[str, Any]:
     return dict(run)
 
 
-def _update(out: Path, facts: Mapping[str, Any], *, seconds: Mapping[str, float] | None = None) -> None:
-    """Rewrite run.json with further facts, and with further seconds by stage."""
+def update(out: Path, facts: Mapping[str, Any], *, seconds: Mapping[str, float] | None = None) -> None:
+    """Rewrite run.json with further facts, and with the seconds of further stages of the training, without breaks."""
     run = _read_run(out)
     if seconds:
         rounded = {stage: round(value, 1) for stage, value in seconds.items()}

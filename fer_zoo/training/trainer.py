@@ -39,15 +39,6 @@ class TrainResult:
     hours: float
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """When to stop and to save, and whether to draw curves."""
-
-    max_steps: int | None
-    save_minutes: float
-    tensorboard: bool
-
-
 def train(
     recipe: Recipe,
     out_dir: str | Path,
@@ -85,7 +76,7 @@ def train(
             label.
         MissingExtraError: tensorboard is not installed.
     """
-    out, limits = Path(out_dir), _Limits(max_steps, save_minutes, tensorboard)
+    out = Path(out_dir)
     if tensorboard:
         check_tensorboard()
     opened = datasets.open_stores(recipe, stores)
@@ -112,7 +103,7 @@ def train(
         twin, hours = None, 0.0
         for stage, model in stages:
             run = start(stage, model, clips, state, twin=twin)
-            fit(run, clips, limits)
+            fit(run, clips, max_steps=max_steps, save_minutes=save_minutes, tensorboard=tensorboard)
             # Stopped by max_steps among the single frames, the 2D twin is the result.
             if stage is stages[-1][0] or len(run.progress.history) < stage.recipe.train.epochs:
                 break
@@ -121,17 +112,19 @@ def train(
         return finish(run, clips, tag, hours)
 
 
-def fit(run: Run, clips: Mapping[str, ClipSet], limits: _Limits) -> None:
+def fit(
+    run: Run, clips: Mapping[str, ClipSet], *, max_steps: int | None, save_minutes: float, tensorboard: bool
+) -> None:
     """Take the steps of the recipe that `run` has not taken yet, with a checkpoint after every epoch or sooner."""
     spec, progress, accelerator = run.recipe.train, run.progress, run.accelerator
     batches = Batches(
         run.recipe, clips["train"], process=accelerator.process_index, processes=accelerator.num_processes
     )
     end = spec.epochs * batches.per_epoch
-    if limits.max_steps is not None:
-        end = min(end, limits.max_steps)
+    if max_steps is not None:
+        end = min(end, max_steps)
     validation = validation_clips(run.recipe, clips)
-    curves = run.stage.folder / "tensorboard" if limits.tensorboard else None
+    curves = run.stage.folder / "tensorboard" if tensorboard else None
     display = Display(run.recipe, progress, end, main=accelerator.is_main_process, curves=curves)
     pieces = batches.ahead(progress.step, end, pin=accelerator.device.type == "cuda")
     began = saved = time.monotonic()
@@ -150,7 +143,7 @@ def fit(run: Run, clips: Mapping[str, ClipSet], limits: _Limits) -> None:
                 finish_epoch(run, validation, batches)
                 display.epoch(progress)
                 began = saved = time.monotonic()
-            elif began - saved > limits.save_minutes * 60:
+            elif began - saved > save_minutes * 60:
                 run.save()
                 saved = time.monotonic()
     run.save()
@@ -202,7 +195,7 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
             "validation": progress.validation_seconds,
             "judging": time.monotonic() - began,
         }
-        run_folder.add_end(out, seconds)
+        run_folder.update(out, {"ended": run_folder.now()}, seconds=seconds)
     # No process reads the folder before it is there.
     run.accelerator.wait_for_everyone()
     return TrainResult(out / "weights", metrics["validation"], metrics["test"], len(progress.history), hours)
@@ -210,12 +203,8 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
 
 def _diverged(run: Run, batches: Batches, step: int, loss: float, gradient: float) -> TrainingError:
     """Keep the batch and the state of step `step`, from 0, in the folder `broken`; returns the error to raise."""
-    rate, names, spec, block = (
-        run.optimizer.param_groups[0]["lr"],
-        batches.names(step),
-        run.recipe.train,
-        run.stage.block,
-    )
+    spec, block, names = run.recipe.train, run.stage.block, batches.names(step)
+    rate = run.optimizer.param_groups[0]["lr"]
     broken = run.stage.folder / "broken"
     facts = {"step": step + 1, "lr": rate, "loss": str(loss), "gradient": str(gradient), "clips": names}
     if run.accelerator.is_main_process:

@@ -24,9 +24,9 @@ def test_a_line_an_epoch_where_it_speaks(main: bool, capsys: pytest.CaptureFixtu
         for step in range(7, 10):
             display.step(step, 1.25, 0.01, 0.5)
         display.epoch(progress)
-    said = capsys.readouterr().out
-    assert ("epoch 1/3  loss 1.500  validation UAR 45.7% WAR 50.0%  1.5 min  best\n" in said) == main
-    assert (said != "") == main
+    message = capsys.readouterr().out
+    assert ("epoch 1/3  loss 1.500  validation UAR 45.7% WAR 50.0%  1.5 min  best\n" in message) == main
+    assert (message != "") == main
 
 
 @pytest.mark.parametrize("width", [160, 80])
@@ -66,9 +66,9 @@ def test_a_long_training_fits_a_narrow_terminal(
 def test_a_training_with_nothing_left_to_do_claims_no_pace(capsys: pytest.CaptureFixture[str]) -> None:
     with Display(toy_faces.recipe(), TrainingState({}, {}, step=18), 18, main=True, curves=None):
         pass
-    said = capsys.readouterr().out
-    assert "18/18" in said
-    assert "it/s" not in said
+    message = capsys.readouterr().out
+    assert "18/18" in message
+    assert "it/s" not in message
 
 
 def test_curves(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_curves(tmp_path: Path) -> None:
     assert [point.step for point in curves.Scalars("train/loss")] == [10]
 
 
-def test_without_tensorboard_it_is_said_before_anything_is_done(
+def test_without_tensorboard_it_is_reported_before_anything_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)

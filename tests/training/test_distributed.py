@@ -46,9 +46,9 @@ def assert_close(one: Path, other: Path) -> None:
     for key, tensor in first.items():
         torch.testing.assert_close(tensor, second[key], rtol=1e-3, atol=1e-4, msg=key)
     for table in one.glob("predictions/*/*.csv"):
-        said, too = (Predictions.read(out / table.relative_to(one)) for out in (one, other))
-        assert said.keys.tolist() == too.keys.tolist()
-        assert abs(said.probabilities - too.probabilities).max() < 1e-3
+        message, too = (Predictions.read(out / table.relative_to(one)) for out in (one, other))
+        assert message.keys.tolist() == too.keys.tolist()
+        assert abs(message.probabilities - too.probabilities).max() < 1e-3
 
 
 @pytest.mark.slow
@@ -95,8 +95,8 @@ def test_batch_norm_of_two_processes_keeps_one_network(tmp_path: Path) -> None:
     from fer_zoo.weights import load_weights
 
     model = load_weights(tmp_path / "run" / "weights")
-    said = Predictions.read(tmp_path / "run" / "predictions" / "best" / "test.csv")
-    assert evaluate_clips(model, data.load(toy_faces.recipe())["test"]) == figures(said).card()
+    message = Predictions.read(tmp_path / "run" / "predictions" / "best" / "test.csv")
+    assert evaluate_clips(model, data.load(toy_faces.recipe())["test"]) == figures(message).card()
 
 
 def test_a_numbered_device_is_for_one_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,12 +28,12 @@ def test_the_tables_are_of_the_best_and_the_last_weights(tmp_path: Path) -> None
     for which, state in (("last", last), ("best", load_file(tmp_path / "best.safetensors"))):
         model.load_state_dict({key: value for key, value in state.items() if not key.startswith("optimizer.")})
         for part in ("validation", "test"):
-            said = Predictions.read(tmp_path / "predictions" / which / f"{part}.csv")
-            assert figures(said).card() == evaluate_clips(model, clips[part])
-            assert said.keys.tolist() == [clips[part].key(clip) for clip in range(len(clips[part]))]
-            assert set(said.subjects) == {f"{subject:06d}" for subject in clips[part].subjects}
+            message = Predictions.read(tmp_path / "predictions" / which / f"{part}.csv")
+            assert figures(message).card() == evaluate_clips(model, clips[part])
+            assert message.keys.tolist() == [clips[part].key(clip) for clip in range(len(clips[part]))]
+            assert set(message.subjects) == {f"{subject:06d}" for subject in clips[part].subjects}
             if which == "best":
-                assert figures(said).card() == getattr(result, part)
+                assert figures(message).card() == getattr(result, part)
         assert (tmp_path / "predictions" / which / "test_noisy.csv").is_file()
 
 

@@ -20,7 +20,7 @@ PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, ma
 def said_outright(
     predicted: npt.ArrayLike, true: npt.ArrayLike, classes: int, subjects: list[str] | None = None
 ) -> Figures:
-    """Figures of clips of which one label is said with certainty."""
+    """Figures of clips of which one label is message with certainty."""
     return figures(predictions(true, np.eye(classes)[np.asarray(predicted)], subjects))
 
 
@@ -66,7 +66,7 @@ def predictions(
     return Predictions(labels, keys, np.array(subjects or keys), keys, truth, shares, dict(groups))
 
 
-def said(truth: list[int], answers: list[int], classes: int, **more: Any) -> Predictions:
+def message(truth: list[int], answers: list[int], classes: int, **more: Any) -> Predictions:
     return predictions(truth, np.eye(classes)[answers], **more)
 
 
@@ -79,8 +79,8 @@ def random_predictions(seed: int, clips: int, classes: int) -> Predictions:
 
 
 def test_all_figures_by_hand() -> None:
-    # Class 2 is never said, class 3 never occurs and is said once.
-    them = figures(said([0, 0, 0, 0, 1, 1, 2], [0, 0, 1, 3, 1, 0, 0], 4, subjects=["x", "x", "y", "", "", "z", "x"]))
+    # Class 2 is never message, class 3 never occurs and is message once.
+    them = figures(message([0, 0, 0, 0, 1, 1, 2], [0, 0, 1, 3, 1, 0, 0], 4, subjects=["x", "x", "y", "", "", "z", "x"]))
     assert them.confusion == ((2, 1, 0, 1), (1, 1, 0, 0), (1, 0, 0, 0), (0, 0, 0, 0))
     assert (them.clips, them.subjects) == (7, 3)
     assert them.war == 3 / 7
@@ -101,7 +101,7 @@ def test_calibration_by_hand() -> None:
 
 
 def test_groups() -> None:
-    them = said([0, 1, 0, 1, 0], [0, 1, 1, 1, 0], 2, sex=["f", "f", "m", "m", ""], age=["1", "1", "1", "1", "1"])
+    them = message([0, 1, 0, 1, 0], [0, 1, 1, 1, 0], 2, sex=["f", "f", "m", "m", ""], age=["1", "1", "1", "1", "1"])
     by_group = group_figures(them)
     assert {name: {group: f.war for group, f in part.items()} for name, part in by_group.items()} == {
         "sex": {"": 1, "f": 1, "m": 0.5},
@@ -133,7 +133,7 @@ def test_torchmetrics_agrees(seed: int, clips: int, classes: int) -> None:
 @given(PAIRS)
 def test_laws_of_figures(pairs: list[tuple[int, int]]) -> None:
     answers, truth = map(list, zip(*pairs, strict=True))
-    them = figures(said(truth, answers, 4))
+    them = figures(message(truth, answers, 4))
     assert [sum(row) for row in them.confusion] == np.bincount(truth, minlength=4).tolist()
     assert [sum(column) for column in zip(*them.confusion, strict=True)] == np.bincount(answers, minlength=4).tolist()
     for recall, precision, f1 in zip(them.recall, them.precision, them.f1, strict=True):
@@ -142,4 +142,4 @@ def test_laws_of_figures(pairs: list[tuple[int, int]]) -> None:
         else:
             assert not f1
     again = np.random.default_rng(0).permutation(len(truth))
-    assert figures(said(truth, answers, 4).take(again)) == them
+    assert figures(message(truth, answers, 4).take(again)) == them

@@ -38,13 +38,13 @@ def same(one: Predictions, other: Predictions) -> bool:
     return equal and {n: c.tolist() for n, c in one.groups.items()} == {n: c.tolist() for n, c in other.groups.items()}
 
 
-def test_what_is_said_is_the_greatest_and_the_first_of_equals() -> None:
+def test_predicted_is_the_first_of_the_largest_probabilities() -> None:
     even = made(probabilities=[[0.4, 0.4, 0.2], [0.2, 0.4, 0.4], [1, 0, 0], [0, 0, 1]])
     assert even.predicted.tolist() == [0, 1, 0, 2]
     assert len(even) == 4
 
 
-def test_nobody_changes_the_columns() -> None:
+def test_columns_are_read_only() -> None:
     mine = np.array([1, 1, 0, 2])
     predictions = made(truth=mine)
     mine[0] = 2
@@ -54,7 +54,7 @@ def test_nobody_changes_the_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"truth": [1, 1, 0]}, "columns"),
         ({"groups": {"age": ["young"]}}, "columns"),
@@ -73,8 +73,8 @@ def test_nobody_changes_the_columns() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_refused(changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said) as error:
+def test_what_is_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
         made(**changed)
     assert error.value.accepted
     assert error.value.do
@@ -107,7 +107,7 @@ def test_any_name_comes_back(data: st.DataObject, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda text: "", "its first line is ''"),
         (lambda text: text.replace('"video"', '"film"'), "its first line"),
@@ -119,11 +119,11 @@ def test_any_name_comes_back(data: st.DataObject, tmp_path_factory: pytest.TempP
         (lambda text: text.replace("happy", "\udcff"), "utf-8"),
     ],
 )
-def test_a_damaged_file_is_refused(damage: Any, said: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused(damage: Any, message: str, tmp_path: Path) -> None:
     path = tmp_path / "test.csv"
     made().write(path)
     path.write_bytes(damage(path.read_text()).encode("utf-8", "surrogateescape"))
-    with pytest.raises(InputError, match=said) as error:
+    with pytest.raises(InputError, match=message) as error:
         Predictions.read(path)
     assert str(path) in str(error.value)
 
@@ -144,7 +144,7 @@ def test_the_clips_of_a_video_speak_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"truth": [1, 0, 0, 2]}, "'a' differ in truth: 'sad', 'happy'"),
         ({"subjects": ["ann", "amy", "bob", ""]}, "'a' differ in subjects"),
@@ -152,8 +152,8 @@ def test_the_clips_of_a_video_speak_together() -> None:
         ({"groups": {"age": ["young", "old", "old", ""]}}, "'a' differ in age"),
     ],
 )
-def test_a_video_of_two_truths_or_people_is_refused(changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_video_of_two_truths_or_people_is_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         made(**changed).by_video()
 
 
@@ -173,7 +173,7 @@ def test_folds_are_joined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "message"),
     [
         ({"keys": ["a/1", "x", "y", "z"]}, "1 clips are in two .* e.g. 'a/1'"),
         ({"keys": ["w", "x", "y", "z"]}, "3 videos are in two .* e.g. 'a'"),
@@ -182,8 +182,8 @@ def test_folds_are_joined() -> None:
         ({"groups": {}}, "2 kinds of labels"),
     ],
 )
-def test_what_cannot_be_joined(second: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_what_cannot_be_joined(second: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Predictions.concat([made(), replace(made(), **second)])
 
 

@@ -20,7 +20,7 @@ from fer_zoo.training.preflight import check_folds, check_shares, missing_labels
 
 
 @pytest.mark.parametrize(
-    ("options", "count", "joint", "said"),
+    ("options", "count", "joint", "message"),
     [
         ({"batch_size": 1}, 1, False, r"batch_size 1, and the network has batch norm.*raise train\.batch_size to 2"),
         ({"micro_batch": 1}, 1, False, r"in 4 pieces.*pieces of one clip.*raise train\.micro_batch"),
@@ -29,9 +29,9 @@ from fer_zoo.training.preflight import check_folds, check_shares, missing_labels
         ({"norm": "none", "micro_batch": 1, "batch_size": 3}, 2, False, r"some have no clip"),
     ],
 )  # fmt: skip
-def test_shares_that_are_refused(options: dict[str, Any], count: int, joint: bool, said: str) -> None:
+def test_shares_that_are_refused(options: dict[str, Any], count: int, joint: bool, message: str) -> None:
     recipe = toy_faces.recipe(**options)
-    with pytest.raises(TrainingError, match=rf"(?s){said}"):
+    with pytest.raises(TrainingError, match=rf"(?s){message}"):
         check_shares(recipe, count, joint=joint)
 
 
@@ -52,7 +52,7 @@ def test_shares_that_are_fine(options: dict[str, Any], count: int, joint: bool) 
 
 @settings(deadline=None)
 @given(st.integers(1, 9), st.none() | st.integers(1, 9), st.integers(1, 4), st.booleans(), st.booleans())
-def test_whoever_follows_the_advice_is_let_through(
+def test_the_advice_of_the_error_is_accepted(
     batch_size: int, micro_batch: int | None, count: int, joint: bool, frames: bool
 ) -> None:
     block, other = ("pretrain", "train") if frames else ("train", "pretrain")
@@ -79,7 +79,7 @@ def changed(recipe: Recipe, block: str, **values: int | None) -> Recipe:
 
 
 @pytest.mark.parametrize("block", ["train", "pretrain"])
-def test_too_few_clips_for_a_batch_are_told_before_the_first_stage(block: str, tmp_path: Path) -> None:
+def test_too_few_clips_for_a_batch_are_reported_before_the_first_stage(block: str, tmp_path: Path) -> None:
     asked = changed(toy_faces.recipe(pretrain=True), block, batch_size=64)
     with pytest.raises(TrainingError, match=rf"(?s)24 training clips for batches of 64.*lower {block}\.batch_size"):
         train(asked, tmp_path, device="cpu")
@@ -88,7 +88,7 @@ def test_too_few_clips_for_a_batch_are_told_before_the_first_stage(block: str, t
 
 
 @pytest.mark.parametrize("stage", ["train", "pretrain"])
-def test_it_is_said_before_clips_are_made_and_nothing_is_left(
+def test_it_is_reported_before_clips_are_made_and_nothing_is_left(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "load", lambda *_, **__: pytest.fail("clips were asked for"))

@@ -145,10 +145,10 @@ def test_other_words_for_the_same_training_do_not_stop_a_resume(tmp_path: Path) 
     train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
     before = (tmp_path / "recipe.yaml").read_bytes()
     published = {"war": 93.2, "source": "a paper"}
-    said = Recipe.model_validate(
+    message = Recipe.model_validate(
         toy_faces.recipe().model_dump() | {"description": "Better words.", "published": published}
     )
-    result = train(said, tmp_path, max_steps=2, resume=True, device="cpu")
+    result = train(message, tmp_path, max_steps=2, resume=True, device="cpu")
     assert load_recipe(result.weights / "recipe.yaml").description == "Better words."
     assert (tmp_path / "recipe.yaml").read_bytes() == before, "of which run.json has the sha256"
 

@@ -217,8 +217,8 @@ def test_training_on_pooled_databases_is_judged_on_each(tmp_path: Path) -> None:
         assert (ours.clips + others.clips, ours.subjects + others.subjects) == (12, 4)
         both = (np.array(ours.confusion) + np.array(others.confusion)).tolist()
         assert both == np.array(metrics[part].confusion).tolist()
-    said = Predictions.read(tmp_path / "run" / "predictions" / "best" / "test.csv")
-    assert said.groups["database"].tolist() == [key.partition(":")[0] for key in said.keys.tolist()]
+    message = Predictions.read(tmp_path / "run" / "predictions" / "best" / "test.csv")
+    assert message.groups["database"].tolist() == [key.partition(":")[0] for key in message.keys.tolist()]
 
 
 def test_a_store_that_does_not_fit_starts_nothing(tmp_path: Path) -> None:
