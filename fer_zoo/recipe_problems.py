@@ -127,12 +127,12 @@ def _pair_problems(document: Document, recipe: Recipe) -> list[str]:
 
 def _database_problems(document: Document, recipe: Recipe) -> list[str]:
     match recipe.split:
-        case DatabaseSplit(train_on=names):  # the one tested on stands under `data` too, and is checked there
+        case DatabaseSplit(train_on=names):  # test_on is also under `data`, and is checked there
             key = "train_on"
         case FoldSplit(pooled_with=names):
             key = "pooled_with"
-            if twice := sorted({name for name in names if [recipe.data.dataset.name, *names].count(name) > 1}):
-                return [_located(document, ("split", key), f"names {twice} twice; data.dataset is one of the pooled")]
+            if duplicates := sorted({name for name in names if [recipe.data.dataset.name, *names].count(name) > 1}):
+                return [_located(document, ("split", key), f"duplicates: {duplicates}; data.dataset is already pooled")]
         case _:
             return []
     return [_located(document, ("split", key), _unknown(DATASETS, name)) for name in names if name not in DATASETS]

@@ -64,7 +64,7 @@ def draw_batch(
     square[:, 3] += np.radians(turn)
     mirrored = rng.random(batch) < 0.5 * (not testing)
     images = torch.from_numpy(stills["images"][rows]).float().unsqueeze(1) / 255
-    # Stills are hardly larger than their faces. In most videos a picture goes on where a still ends.
+    # Stills are hardly larger than their faces. In most videos the picture continues beyond the edge of a still.
     outside = "zeros" if rng.random() < 0.3 else "border"
     crops = cut_squares(images, square, mirrored, outside)
     marks = np.nan_to_num(stills["landmarks"][rows].astype(np.float64))

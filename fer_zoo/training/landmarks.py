@@ -108,8 +108,8 @@ def fit(stills: Arrays, out: Path, recipe: LandmarkRecipe, report: Callable[[str
         rng = np.random.default_rng([recipe.seed, state.step])  # a resumed training draws what it would have drawn
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * _rate(state.step / recipe.steps)
-        crops, wanted, visible, face = draw_batch(stills, frames, recipe.batch, rng)
-        losses = landmark_losses(net(crops), wanted, visible, face)
+        crops, target, visible, face = draw_batch(stills, frames, recipe.batch, rng)
+        losses = landmark_losses(net(crops), target, visible, face)
         optimizer.zero_grad()
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -124,11 +124,11 @@ def fit(stills: Arrays, out: Path, recipe: LandmarkRecipe, report: Callable[[str
     return averaged.eval()
 
 
-def landmark_losses(placed: Placed, wanted: Tensor, visible: Tensor, face: Tensor) -> dict[str, Tensor]:
+def landmark_losses(placed: Placed, target: Tensor, visible: Tensor, face: Tensor) -> dict[str, Tensor]:
     """Return `loss` and its parts, means over the landmarks of faces: wing-like distance, uncertainty, face or not."""
     weight = torch.where(visible, 1.0, _HIDDEN) * face[:, None]
     total = weight.sum().clamp(min=1)
-    distance = torch.linalg.vector_norm(placed.landmarks - wanted, dim=-1)
+    distance = torch.linalg.vector_norm(placed.landmarks - target, dim=-1)
     # Steep near 0, as Feng et al. 2018 (wing loss): small errors are what is left after the first epoch.
     points = (weight * torch.log1p(distance / 0.02)).sum() / total
     spread = (weight * (distance.detach() * torch.exp(-placed.spread) + placed.spread)).sum() / total
@@ -149,10 +149,10 @@ def errors(net: LandmarkNet, stills: Arrays, batch: int = 256) -> dict[str, Any]
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
         chosen = {name: values[part] for name, values in stills.items()}
-        crops, wanted, _, _ = draw_batch(chosen, frames[part], None, np.random.default_rng(start))
+        crops, target, _, _ = draw_batch(chosen, frames[part], None, np.random.default_rng(start))
         with torch.inference_mode():
             placed = net(crops)
-        found.append(torch.linalg.vector_norm(placed.landmarks - wanted, dim=-1).numpy() * frames[part, 2:3] / 2)
+        found.append(torch.linalg.vector_norm(placed.landmarks - target, dim=-1).numpy() * frames[part, 2:3] / 2)
     marks, yaw = stills["landmarks"][rows], np.abs(stills["pose"][rows, 0])
     eyes = np.linalg.norm(marks[:, 36:42].mean(1) - marks[:, 42:48].mean(1), axis=-1) / np.cos(np.radians(yaw))
     share = np.concatenate(found) / eyes[:, None] * 100
