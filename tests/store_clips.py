@@ -39,8 +39,8 @@ def clip(number: int, frames: int = 3, size: int = 8, **changes: Any) -> StoredC
 def facts(**changes: Any) -> StoreFacts:
     made = {
         "reader": ComponentSpec(name="noise"),
-        "detector": ComponentSpec(name="fz68"),
-        "detector_version": "fz68 1",
+        "detector": ComponentSpec(name="dlib"),
+        "detector_version": "dlib 20.0",
         "crop": CropSpec(),
         "size": 8,
         "frames": 3,

@@ -67,5 +67,5 @@ def _damaged(path: Path, reason: str) -> WeightsError:
     return WeightsError(
         f"The landmark network {path} cannot be used: {reason}.",
         f"{TENSORS} and {FACTS} as `fer-zoo train-landmarks` wrote them",
-        "restore both from the same source; those of the package: pip install --force-reinstall fer-zoo",
+        "restore both from the same source; those of the package by installing it again",
     )

@@ -49,7 +49,7 @@ class CropSpec(Spec):
 class LandmarkSpec(Spec):
     """The landmarks that a model was trained on."""
 
-    detector: ComponentSpec = ComponentSpec(name="fz68")
+    detector: ComponentSpec = ComponentSpec(name="dlib")
     """A registered landmark detector."""
     points: Literal[68] = 68
     """Number of landmarks (iBUG 68); every detector gives 68."""

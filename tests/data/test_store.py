@@ -152,7 +152,7 @@ def test_store_json_tells_what_made_it(tmp_path: Path) -> None:
     assert told["format"] == 1
     assert told["labels"] == {"anger": 4, "fear": 4, "happiness": 4}
     assert (told["clips"], told["subjects"], told["failures"]) == (12, 4, 2)
-    assert told["detector"] == {"name": "fz68"}
+    assert told["detector"] == {"name": "dlib"}
     assert told["preparation"] == {"face": "largest"}
     assert told["sources_sha256"] == digest(["b", "a"]) != digest(["a", "c"])
     assert store.failures() == [Failure("a.avi", 'said "no"\nthen stopped'), Failure("z.avi", "no face, in 3 frames")]

@@ -144,7 +144,7 @@ BAD_RECORDS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"trust_remote_code": True}, "trust_remote_code: Extra inputs"),
     "war too high": (figures(war=0.9), "WAR is 0.9000; the confusion matrix says 0.5000"),
     "uar too high": (figures(uar=0.9), "UAR is 0.9000; the confusion matrix says 0.5000"),
-    "war of no number": (figures(war=float("nan")), "should be a finite number"),
+    "war of no number": (figures(war=float("nan")), "is not a finite number"),
     "other clips": (figures(clips=7), "has 6 clips, not 7"),
     "other matrix": (figures(confusion=[[6]]), "is not 3 x 3"),
     "no sha256": ({"sha256": None}, "sha256: Field required"),
