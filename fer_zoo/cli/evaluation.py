@@ -14,64 +14,42 @@ if TYPE_CHECKING:
     from fer_zoo.evaluation.ablation import Ended
     from fer_zoo.evaluation.grid import Grid
     from fer_zoo.evaluation.on_store import StoreResult
-    from fer_zoo.training.predictions import Predictions
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verbs `evaluate` and `ablate`."""
-    _add_evaluate(verbs, common)
-    _add_ablate(verbs, common)
-
-
-def _add_evaluate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the commands `evaluate` and `ablate`."""
     evaluate = verbs.add_parser("evaluate", parents=[common], help="evaluate trained weights on a clip store")
     evaluate.add_argument("weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), or model.tag")
     evaluate.add_argument("--store", required=True, metavar="DIR", help="clip store, or its name in the stores folder")
     evaluate.add_argument("--split", metavar="FILE", help="split.json of a training run: evaluate only its test set")
     evaluate.add_argument("--out", metavar="DIR", help="write predictions.csv and figures.json there")
-    evaluate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
     evaluate.set_defaults(verb=_evaluate)
-
-
-def _add_ablate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     ablate = verbs.add_parser(
         "ablate", parents=[common], help="compare recipes: train them over folds, databases and seeds"
     )
-    ablate.add_argument("recipes", nargs="*", metavar="RECIPE", help="names or YAML files; the first is the baseline")
-    ablate.add_argument("--grid", metavar="FILE", help="a YAML file with all of these settings, instead of RECIPE")
-    ablate.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override settings in all recipes"
-    )
-    protocol = ablate.add_mutually_exclusive_group()
-    protocol.add_argument(
-        "--folds", type=positive, metavar="K", help="subject-independent cross-validation with K folds"
-    )
-    protocol.add_argument("--leave-one-out", action="store_true", help="hold out each subject of the store once")
-    protocol.add_argument("--published", metavar="PATTERN", help="published splits by name, e.g. 'set_*'")
-    protocol.add_argument("--cross", nargs="+", metavar="DATABASE", help="test on each database, train on the others")
-    ablate.add_argument("--seeds", nargs="+", type=at_least_zero, metavar="SEED", help="default: the recipe's")
-    ablate.add_argument(
-        "--out", required=True, metavar="DIR", help="output folder; an interrupted run in it is resumed"
-    )
-    ablate.add_argument(
-        "--jobs", type=positive, metavar="N", help="training runs in parallel; default: 1, or all with ray"
-    )
-    ablate.add_argument(
-        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or ray for a cluster"
-    )
-    ablate.add_argument(
-        "--cpus-per-cell", type=share, default=1.0, metavar="X", help="ray: cores per training run, e.g. 2"
-    )
-    ablate.add_argument(
-        "--gpus-per-cell", type=share, default=0.0, metavar="X", help="ray: GPUs per training run, e.g. 0.5"
-    )
-    ablate.add_argument("--workers", type=positive, metavar="N", help="rendering processes per training run")
-    ablate.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
-    ablate.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
-    ablate.add_argument(
-        "--dry-run", action="store_true", help="check the settings and list the training runs without starting them"
-    )
+    option = ablate.add_argument
+    option("recipes", nargs="*", metavar="RECIPE", help="names or YAML files; the first is the baseline")
+    option("--grid", metavar="FILE", help="a YAML file with all of these settings, instead of RECIPE")
+    settings = "override settings in all recipes"
+    option("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=settings)
+    protocol = ablate.add_mutually_exclusive_group().add_argument
+    protocol("--folds", type=positive, metavar="K", help="subject-independent cross-validation with K folds")
+    protocol("--leave-one-out", action="store_true", help="hold out each subject of the store once")
+    protocol("--published", metavar="PATTERN", help="published splits by name, e.g. 'set_*'")
+    protocol("--cross", nargs="+", metavar="DATABASE", help="test on each database, train on the others")
+    option("--seeds", nargs="+", type=at_least_zero, metavar="SEED", help="default: the recipe's")
+    option("--out", required=True, metavar="DIR", help="output folder; an interrupted run in it is resumed")
+    option("--jobs", type=positive, metavar="N", help="training runs in parallel; default: 1, or all with ray")
+    engines = "processes (default), or ray for a cluster"
+    option("--engine", type=engine, default="processes", metavar="ENGINE", help=engines)
+    option("--cpus-per-cell", type=share, default=1.0, metavar="X", help="ray: cores per training run, e.g. 2")
+    option("--gpus-per-cell", type=share, default=0.0, metavar="X", help="ray: GPUs per training run, e.g. 0.5")
+    option("--workers", type=positive, metavar="N", help="rendering processes per training run")
+    option("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
+    option("--dry-run", action="store_true", help="check the settings and list the training runs without starting them")
     ablate.set_defaults(verb=_ablate, writes_files=True)
+    for parser in (evaluate, ablate):
+        parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -79,9 +57,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     if arguments.out:
         check_out(Path(arguments.out))
-    result = evaluate_on_store(
-        arguments.weights, arguments.store, split=arguments.split, device=arguments.device
-    )  # fmt: skip
+    result = evaluate_on_store(arguments.weights, arguments.store, split=arguments.split, device=arguments.device)
     if arguments.out:
         result.write(Path(arguments.out))
     _show(result)
@@ -90,6 +66,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _show(result: StoreResult) -> None:
+    from fer_zoo.evaluation.report.format import interval, percent
+    from fer_zoo.evaluation.statistics import estimate
     from fer_zoo.training.metrics import figures
 
     predictions = result.predictions
@@ -100,40 +78,27 @@ def _show(result: StoreResult) -> None:
         print(f"left out because the network does not have the label: {sum(result.left_out.values())} clips ({counts})")
     if result.absent:
         print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is over the others")
-    notes = dict.fromkeys(_intervals("by clip", predictions))
-    if (by_video := result.by_video()) is not None:
-        _intervals("by video", by_video, "videos")
-    if result.noisy is not None:
-        _intervals("by clip, detector-like landmarks", result.noisy)
+    parts = [("by clip", predictions, "clips"), ("by video", result.by_video(), "videos")]
+    parts.append(("by clip, detector-like landmarks", result.noisy, "clips"))
     for grouping in predictions.groups:
         for group in predictions.groups_of(grouping):
-            notes |= dict.fromkeys(
-                _intervals(f"{grouping} {group or 'unknown'}", predictions.of_group(grouping, group))
-            )
+            parts.append((f"{grouping} {group or 'unknown'}", predictions.of_group(grouping, group), "clips"))
+    notes: dict[str, None] = {}
+    for title, part, unit in parts:
+        if part is not None:
+            known = estimate([part])
+            size = f"{len(part)} {unit}, {known.basis.subjects or 'unknown'} subjects"
+            print(f"{title}: WAR {interval(known.war)}, UAR {interval(known.uar)} ({size})")
+            notes |= dict.fromkeys(known.basis.notes if unit == "clips" else ())
     for note in notes:
         print(note)
     found = figures(predictions)
-    print(f"calibration error {100 * found.calibration_error:.1f}")
+    print(f"calibration error {percent(found.calibration_error)}")
     width = max(map(len, found.labels))
     print(f"\n{'class':<{width}} {'clips':>6} {'recall':>7} {'F1':>7}   predicted as {', '.join(found.labels)}")
     for label, recall, f1, row in zip(found.labels, found.recall, found.f1, found.confusion, strict=True):
-        counts = " ".join(f"{count:>5}" for count in row)
-        print(f"{label:<{width}} {sum(row):>6} {_percent(recall):>7} {_percent(f1):>7}   {counts}")
-
-
-def _intervals(title: str, predictions: Predictions, what: str = "clips") -> tuple[str, ...]:
-    """Print WAR and UAR with their intervals; returns what a reader must know about these."""
-    from fer_zoo.evaluation.report.format import interval
-    from fer_zoo.evaluation.statistics import estimate
-
-    known = estimate([predictions])
-    subjects = f"{known.basis.subjects or 'unknown'} subjects"
-    print(f"{title}: WAR {interval(known.war)}, UAR {interval(known.uar)} ({len(predictions)} {what}, {subjects})")
-    return known.basis.notes
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+        shares = " ".join(f"{'-' if share is None else percent(share):>7}" for share in (recall, f1))
+        print(f"{label:<{width}} {sum(row):>6} {shares}   {' '.join(f'{count:>5}' for count in row)}")
 
 
 def _ablate(arguments: argparse.Namespace) -> None:
@@ -172,29 +137,24 @@ def _ablate(arguments: argparse.Namespace) -> None:
 def _grid(arguments: argparse.Namespace) -> Grid:
     from fer_zoo.evaluation.grid import Grid, read_grid
 
-    protocol = {name: getattr(arguments, name) for name in ("folds", "leave_one_out", "published", "cross")}
-    given = {name: value for name, value in protocol.items() if value}
-    if bool(arguments.grid) == bool(arguments.recipes) or (arguments.grid and (given or arguments.seeds)):
+    values = {name: getattr(arguments, name) for name in ("folds", "leave_one_out", "published", "cross")}
+    protocol = {name: value for name, value in values.items() if value}
+    if bool(arguments.grid) == bool(arguments.recipes) or (arguments.grid and (protocol or arguments.seeds)):
+        given = "a grid file together with settings of its own" if arguments.grid else "neither recipes nor a grid file"
         raise OptionError(
-            "`fer-zoo ablate` was given "
-            + (
-                "a grid file together with settings of its own."
-                if arguments.grid
-                else "neither recipes nor a grid file."
-            ),
+            f"`fer-zoo ablate` was given {given}.",
             "recipes with --folds, --leave-one-out, --published, --cross and --seeds; or --grid FILE",
             "give all settings here, or all of them in the file",
         )
     if arguments.grid:
         return read_grid(arguments.grid)
-    return Grid.checked({"recipes": arguments.recipes, "protocol": given, "seeds": arguments.seeds or ()})
+    return Grid.checked({"recipes": arguments.recipes, "protocol": protocol, "seeds": arguments.seeds or ()})
 
 
 def _line(ended: Ended) -> str:
-    minutes = f"{ended.attempt.seconds / 60:.1f} min"
     hours = f"{ended.left / 3600:.1f} h" if ended.left >= 3600 else f"{ended.left / 60:.0f} min"
     left = f", {hours} left" if ended.done < ended.of else ""
-    head = f"[{ended.done}/{ended.of}] {ended.cell}: "
-    if ended.war is None or ended.uar is None:
-        return f"{head}failed: {ended.attempt.reason.splitlines()[0]} ({minutes}{left})"
-    return f"{head}WAR {100 * ended.war:.1f}, UAR {100 * ended.uar:.1f} ({minutes}{left})"
+    result = f"failed: {ended.attempt.reason.partition(chr(10))[0]}"
+    if ended.metrics is not None:
+        result = f"WAR {100 * ended.metrics.war:.1f}, UAR {100 * ended.metrics.uar:.1f}"
+    return f"[{ended.done}/{ended.of}] {ended.cell}: {result} ({ended.attempt.seconds / 60:.1f} min{left})"

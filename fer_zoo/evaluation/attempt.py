@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import BinaryIO
 
 from fer_zoo.files import locked, write_text
 
@@ -44,14 +46,13 @@ class Job:
 class Attempt:
     """Result of a training run: `reason` is empty if it finished, and says what happened if not."""
 
-    returncode: int
     reason: str
     seconds: float
 
 
-def is_done(folder: Path) -> bool:
-    """Whether a training run is finished."""
-    return all((folder / name).is_file() for name in LEFT)
+def missing_files(folder: Path) -> list[str]:
+    """Files that a training run still lacks: none if it is finished."""
+    return [name for name in LEFT if not (folder / name).is_file()]
 
 
 def attempt(job: Job, stop: Event | None = None, gpu: str | None = None) -> Attempt:
@@ -65,42 +66,32 @@ def attempt(job: Job, stop: Event | None = None, gpu: str | None = None) -> Atte
     """
     began = time.monotonic()
     try:
-        return _attempt(job, stop, gpu, began)
+        reason = _attempt(job, stop, gpu)
     except OSError as error:
-        return Attempt(-1, f"its folder cannot be used: {error}", time.monotonic() - began)
+        reason = f"its folder cannot be used: {error}"
+    return Attempt(reason, time.monotonic() - began)
 
 
-def _attempt(job: Job, stop: Event | None, gpu: str | None, began: float) -> Attempt:
+def _attempt(job: Job, stop: Event | None, gpu: str | None) -> str:
+    failed = job.folder / "failed.json"
     with locked(job.folder / ".lock", wait=_ORPHAN) as lock:
         if lock is None:
-            return _failed(job.folder, -1, "another process trains in this folder", began)
-        (job.folder / "failed.json").unlink(missing_ok=True)
-        _take_frames(job)
-        command = [sys.executable, "-P", str(_CHILD), str(os.getpid()), *job.train, str(job.folder / "cell.yaml")]
-        command += ["--out", str(job.folder), "--resume", *job.arguments]
-        # It finds the modules that this process finds.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        if job.threads is not None:
-            environment["OMP_NUM_THREADS"] = str(job.threads)
-        if gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = gpu
-        with (job.folder / "output.log").open("ab") as log:
-            start = log.tell()
-            # In its own session: Ctrl-C is for this process, which then stops it. It inherits the lock, so no other
-            # process trains here while it does, even if this process is killed.
-            with subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
-                start_new_session=True, pass_fds=(lock,),
-            ) as process:  # fmt: skip
-                returncode = _ended(process, stop)
-        if returncode is None:
-            return Attempt(-1, "stopped", time.monotonic() - began)
-        if returncode == 0 and is_done(job.folder):
-            return Attempt(0, "", time.monotonic() - began)
-        return _failed(job.folder, returncode, _reason(job.folder, returncode, start), began)
+            returncode, reason = -1, "another process trains in this folder"
+        else:
+            failed.unlink(missing_ok=True)
+            _copy_frames(job)
+            with (job.folder / "output.log").open("ab") as log:
+                start = log.tell()
+                ended = _train(job, stop, gpu, log, lock)
+            if ended is None:
+                return "stopped"
+            returncode, reason = ended, _reason(job.folder, ended, start)
+        if reason:
+            write_text(failed, json.dumps({"reason": reason, "returncode": returncode}, indent=1) + "\n")
+        return reason
 
 
-def _take_frames(job: Job) -> None:
+def _copy_frames(job: Job) -> None:
     """Copy the finished frames stage of a twin; training checks that its clips are the same."""
     own = job.folder / "frames"
     # The second stage starts when the first one has ended.
@@ -114,45 +105,44 @@ def _take_frames(job: Job) -> None:
     os.replace(new, own)
 
 
-def _ended(process: subprocess.Popen[bytes], stop: Event | None) -> int | None:
-    """Wait for the exit code; None if it was stopped."""
-    while True:
-        try:
-            return process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            if stop is not None and stop.is_set():
+def _train(job: Job, stop: Event | None, gpu: str | None, log: BinaryIO, lock: int) -> int | None:
+    """Train in a process of its own; its exit code, or None if it was stopped."""
+    command = [sys.executable, "-P", str(_CHILD), str(os.getpid()), *job.train, str(job.folder / "cell.yaml")]
+    command += ["--out", str(job.folder), "--resume", *job.arguments]
+    # It finds the modules that this process finds.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    if job.threads is not None:
+        environment["OMP_NUM_THREADS"] = str(job.threads)
+    if gpu is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = gpu
+    # In its own session: Ctrl-C is for this process, which then stops it. It inherits the lock, so no other process
+    # trains here while it does, even if this process is killed.
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
+        start_new_session=True, pass_fds=(lock,),
+    ) as process:  # fmt: skip
+        while stop is None or not stop.is_set():
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(0.2)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            # The process group: its child processes too.
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, number)
+                process.wait(_LEAVING)
                 break
-    _signal(process, signal.SIGTERM)
-    try:
-        process.wait(_LEAVING)
-    except subprocess.TimeoutExpired:
-        _signal(process, signal.SIGKILL)
     return None
 
 
-def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    """Signal the training run and its child processes, which are a process group."""
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        process.send_signal(number)
-
-
-def _failed(folder: Path, returncode: int, reason: str, began: float) -> Attempt:
-    write_text(folder / "failed.json", json.dumps({"reason": reason, "returncode": returncode}, indent=1) + "\n")
-    return Attempt(returncode, reason, time.monotonic() - began)
-
-
 def _reason(folder: Path, returncode: int, start: int) -> str:
-    """The last error that the training run printed, or else its last line."""
+    """Why a training run failed: the last error that it printed, or else its last line; "" if it is finished."""
     if returncode == 0:
-        absent = [name for name in LEFT if not (folder / name).is_file()]
-        return f"it ended without {', '.join(absent)}"
+        missing = missing_files(folder)
+        return f"it ended without {', '.join(missing)}" if missing else ""
+    if returncode < 0:
+        killed = f"killed by {signal.Signals(-returncode).name}"
+        return f"{killed}, perhaps for lack of memory" if returncode == -signal.SIGKILL else killed
     with (folder / "output.log").open("rb") as log:
         log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL))
         output = log.read().decode("utf-8", "replace").strip()
-    if returncode < 0:
-        what = f"killed by {signal.Signals(-returncode).name}"
-        return f"{what}, perhaps for lack of memory" if returncode == -signal.SIGKILL else what
     _, found, error = output.rpartition("fer-zoo: ")
     return error if found else (output.splitlines() or ["it printed nothing"])[-1]

@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,7 +60,7 @@ class CellPlan:
     def __str__(self) -> str:
         return f"{self.name}, {self.split}, seed {self.recipe.seed}"
 
-    def asked(self) -> dict[str, Any]:
+    def entry(self) -> dict[str, Any]:
         """Its entry in grid.json."""
         return {"recipe": self.name, "split": self.split, "seed": self.recipe.seed, "folder": self.folder}
 
@@ -97,21 +98,28 @@ def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) 
         RecipeError: lists every problem with the recipes, the protocol, the stores and their splits.
     """
     problems: dict[str, list[str]] = {}
-    asked: list[tuple[str, Recipe]] = []
-    for name, changes in _variants(grid):
-        shown = ", ".join([_name(name), *(text for text, varied in changes if varied)])
-        try:
-            recipe = load_recipe(name, [*overrides, *(text for text, _ in changes)])
+    named: list[tuple[str, Recipe]] = []
+    for recipe_name, values in itertools.product(grid.recipes, itertools.product(*grid.set.values())):
+        settings = [_setting(key, value) for key, value in zip(grid.set, values, strict=True)]
+        varied = [setting for setting, choices in zip(settings, grid.set.values(), strict=True) if len(choices) > 1]
+        # A packaged recipe's name, or a file's without its folders.
+        short = recipe_name if recipe_name in list_recipes() else Path(recipe_name).stem
+        name = ", ".join([short, *varied])
+        with _noted(problems, name):
+            recipe = load_recipe(recipe_name, [*overrides, *settings])
             check_shares(recipe)
-            asked += [(shown, run) for run in runs(recipe, grid.protocol, stores)]
-        except FerZooError as error:
-            _note(problems, error, shown)
+            named += [(name, run) for run in runs(recipe, grid.protocol, stores)]
     cells = [
         CellPlan(name, split_name(run), run.model_copy(update={"seed": run.seed if seed is None else seed}))
         for seed in (grid.seeds or (None,))
-        for name, run in asked
+        for name, run in named
     ]
-    _check_folders(cells, problems)
+    # Lowercase: some file systems ignore case.
+    counts = Counter(cell.folder.lower() for cell in cells)
+    for cell in cells:
+        if counts[cell.folder.lower()] > 1:
+            text = "occurs more than once, or shares its folder with another run; list it once, or rename it"
+            problems.setdefault(text, []).append(str(cell))
     _check_data(cells, stores, problems)
     if problems:
         texts = [f"{_some(names)}: {text}" for text, names in problems.items()]
@@ -124,80 +132,47 @@ def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) 
     return cells
 
 
-def _variants(grid: Grid) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
-    """Recipes with each combination of the settings, and whether a setting has several values."""
-    keys = list(grid.set)
-    for name, values in itertools.product(grid.recipes, itertools.product(*grid.set.values())):
-        # JSON is YAML; a list or a mapping in one line.
-        yield (
-            name,
-            [
-                (
-                    f"{key}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}",
-                    len(grid.set[key]) > 1,
-                )
-                for key, value in zip(keys, values, strict=True)
-            ],
-        )
-
-
-def _check_folders(cells: Sequence[CellPlan], problems: dict[str, list[str]]) -> None:
-    # Lowercase: some file systems ignore case.
-    counts = Counter(cell.folder.lower() for cell in cells)
-    for cell in cells:
-        if counts[cell.folder.lower()] > 1:
-            text = "occurs more than once, or shares its folder with another run; list it once, or rename it"
-            problems.setdefault(text, []).append(str(cell))
+def _setting(key: str, value: Any) -> str:
+    # JSON is YAML; a list or a mapping in one line.
+    return f"{key}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
 
 
 def _check_data(cells: Iterable[CellPlan], stores: Path | None, problems: dict[str, list[str]]) -> None:
     """Open the stores and make the splits as a training run does, once for recipes with the same data."""
-    seen: dict[str, FerZooError | None] = {}
+    same: dict[str, list[CellPlan]] = {}
     for cell in cells:
         recipe = cell.recipe
         # What the clips of the sets depend on, and how many of them are needed.
         used = recipe.model_dump(mode="json", include={"data", "split", "seed"})
         model = recipe.model.model_dump(mode="json", include={"labels", "input"})
         batches = [stage and stage.batch_size for stage in (recipe.pretrain, recipe.train)]
-        key = json.dumps([used, model, batches], sort_keys=True)
-        if key not in seen:
-            seen[key] = _data_problem(recipe, stores)
-        if problem := seen[key]:
-            _note(problems, problem, str(cell))
+        same.setdefault(json.dumps([used, model, batches], sort_keys=True), []).append(cell)
+    for alike in same.values():
+        recipe = alike[0].recipe
+        with _noted(problems, *map(str, alike)):
+            if opened := open_stores(recipe, stores):  # else clips are made on demand, which may take hours
+                parts = load(recipe, opened=opened)
+                check_apart(recipe, parts, opened)
+                check_folds(recipe, parts)
+                check_batches(recipe, parts)
 
 
-def _data_problem(recipe: Recipe, stores: Path | None) -> FerZooError | None:
+@contextmanager
+def _noted(problems: dict[str, list[str]], *names: str) -> Iterator[None]:
+    """Note an error of the block as a problem of these runs."""
     try:
-        opened = open_stores(recipe, stores)
-        if opened:  # else clips are made on demand, which may take hours
-            parts = load(recipe, opened=opened)
-            check_apart(recipe, parts, opened)
-            check_folds(recipe, parts)
-            check_batches(recipe, parts)
+        yield
     except FerZooError as error:
-        return error
-    return None
-
-
-def _note(problems: dict[str, list[str]], error: FerZooError, who: str) -> None:
-    if isinstance(error, RecipeError) and error.problems:
-        texts = list(error.problems)
-    else:
+        texts = list(error.problems) if isinstance(error, RecipeError) else []
         # The full list of names would fill a page for each problem.
         accepted = textwrap.shorten(error.accepted, _ACCEPTED, placeholder=" ...")
-        texts = [" ".join(f"{error.given} Accepted: {accepted}. What to do: {error.do}".split())]
-    for text in texts:
-        problems.setdefault(text, []).append(who)
+        for text in texts or [" ".join(f"{error.given} Accepted: {accepted}. What to do: {error.do}".split())]:
+            problems.setdefault(text, []).extend(names)
 
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _SHOWN
     return "; ".join(names[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _name(recipe: str) -> str:
-    """Name of a packaged recipe, or a file's name without its folders."""
-    return recipe if recipe in list_recipes() else Path(recipe).stem
 
 
 def _file_name(text: str) -> str:

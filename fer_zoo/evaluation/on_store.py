@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
 FORMAT = 1
+# What a missing split.json, or one of another structure, leads to.
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)
 # Clips that are in memory at once: 100 to 300 MB.
 _AT_ONCE = 256
 
@@ -65,19 +68,15 @@ class StoreResult:
         Raises:
             InputError: the files exist already, or they cannot be written.
         """
-        by_video = self.by_video()
-        kinds = {"clips": self.predictions, "videos": by_video, "clips_noisy": self.noisy}
-        metrics = {kind: _as_json(predictions) for kind, predictions in kinds.items() if predictions is not None}
-        facts = {"weights": dict(self.weights), "store": dict(self.store), "known": self.known}
-        facts |= {"left_out": dict(self.left_out), "absent": self.absent}
-        try:
-            check_out(out)
+        with _writable(out):
             self.predictions.write(out / "predictions.csv")
             if self.noisy is not None:
                 self.noisy.write(out / "predictions_noisy.csv")
-            write_text(out / "figures.json", json.dumps({"format": FORMAT, **facts, **metrics}, indent=1) + "\n")
-        except OSError as error:
-            raise _unwritten(out, error) from error
+            names = ("weights", "store", "known", "left_out", "absent")
+            facts: dict[str, Any] = {"format": FORMAT, **{name: getattr(self, name) for name in names}}
+            kinds = {"clips": self.predictions, "videos": self.by_video(), "clips_noisy": self.noisy}
+            facts |= {kind: _as_json(predictions) for kind, predictions in kinds.items() if predictions is not None}
+            write_text(out / "figures.json", json.dumps(facts, indent=1) + "\n")
 
 
 def check_out(out: Path) -> None:
@@ -86,20 +85,21 @@ def check_out(out: Path) -> None:
     Raises:
         InputError: the folder has results already, or is not writable.
     """
+    with _writable(out), tempfile.TemporaryFile(dir=out):
+        pass
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
     if (out / "figures.json").exists():
         raise InputError(f"{out} already contains figures.json.", "a folder without results", "choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
+        yield
     except OSError as error:
-        raise _unwritten(out, error) from error
-
-
-def _unwritten(out: Path, error: OSError) -> InputError:
-    return InputError(
-        f"{out} cannot be written to: {error}.", "a writable folder with free space", "choose another --out"
-    )
+        raise InputError(
+            f"{out} cannot be written to: {error}.", "a writable folder with free space", "choose another --out"
+        ) from error
 
 
 def evaluate_on_store(
@@ -118,25 +118,27 @@ def evaluate_on_store(
         InputError: no store, one that does not match the network, no clip with its labels, or a split of other clips.
         OptionError: no such device.
     """
-    folder = Path(name) if Path(name).is_dir() else weights.find(*_model_and_tag(str(name)))
+    # A tag has no dot; the names of timm's networks may.
+    model_name, dot, tag = str(name).rpartition(".")
+    folder = Path(name) if Path(name).is_dir() else weights.find(*((model_name, tag) if dot else (str(name), None)))
     spec, recipe = weights.read_folder(folder).spec, weights.read_recipe(folder)
-    opened = _matching(open_store(_store_folder(store)), recipe)
+    opened = open_store(Path(store) if Path(store).is_dir() else stores_root() / store)
+    _check_fits(opened, recipe)
     model = weights.load_weights(folder)
-    card = model.card
-    assert card is not None
     model.to(find_device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
     clips = opened.as_clip_set(spec.labels)
-    tested = None if split is None else _tested(Path(split), opened, clips)
-    asked = [clip for clip in opened.facts if tested is None or clip.key in tested]
-    left_out = dict(sorted(Counter(clip.label for clip in asked if clip.label not in spec.labels).items()))
-    if tested is not None:
-        clips = clips.take(np.array([row for row, key in enumerate(clips.keys) if key in tested], np.int64))
+    evaluated = {clip.key for clip in opened.facts} if split is None else _test_keys(Path(split), opened, clips)
+    others = [clip.label for clip in opened.facts if clip.key in evaluated and clip.label not in spec.labels]
+    left_out = dict(sorted(Counter(others).items()))
+    clips = clips.take(np.array([row for row, key in enumerate(clips.keys) if key in evaluated], np.int64))
     if not len(clips):
         raise InputError(
             f"No clip of {opened.folder} has a label of the network; the store has {', '.join(left_out)}.",
             f"clips of {', '.join(spec.labels)}",
             "choose other weights, or prepare the store with these labels",
         )
+    card = model.card
+    assert card is not None
     return StoreResult(
         weights={"name": card.name, "sha256": card.sha256},
         store={"dataset": opened.header.reader.name, "fingerprint": opened.header.fingerprint},
@@ -158,45 +160,33 @@ def predict(model: FERModel, clips: ClipSet) -> Predictions:
     return as_predictions(clips, np.concatenate(parts))
 
 
-def _model_and_tag(name: str) -> tuple[str, str | None]:
-    # A tag has no dot; the names of timm's networks may.
-    model, dot, tag = name.rpartition(".")
-    return (model, tag) if dot else (name, None)
-
-
-def _store_folder(store: str | Path) -> Path:
-    return Path(store) if Path(store).is_dir() else stores_root() / store
-
-
-def _matching(store: Store, recipe: Recipe) -> Store:
-    wanted = recipe.model.input
+def _check_fits(store: Store, recipe: Recipe) -> None:
+    spec = recipe.model.input
     if recipe.data.any_fps:
-        wanted = wanted.model_copy(update={"fps": store.header.fps})
-    problems = store.check_fits(wanted, wanted.landmarks.detector)
-    if problems:
+        spec = spec.model_copy(update={"fps": store.header.fps})
+    if problems := store.check_fits(spec, spec.landmarks.detector):
         raise InputError(
             f"The store {store.folder} does not match these weights. " + "; ".join(problems) + ".",
             "a store that was prepared for this network's input",
             "prepare it with the recipe.yaml in the weights folder: `fer-zoo prepare DATASET --recipe ... --out ...`",
         )
-    return store
 
 
-def _tested(path: Path, store: Store, clips: ClipSet) -> frozenset[str]:
+def _test_keys(path: Path, store: Store, clips: ClipSet) -> set[str]:
     """Keys of the clips in the test set of a split file, which may contain other databases too."""
     # A training run writes the fingerprint of the clips that it used, other tools that of the whole store.
     try:
         found = read_json(path)["store"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except _DAMAGED:
         found = None
-    own = found if found == clips.fingerprint else store.header.fingerprint
-    whose = {clip.key: clip.subject or clip.video for clip in store.facts}
-    splits = read_splits(path, store=own, subjects=whose, database=store.header.reader.name)
+    own = clips.fingerprint if found == clips.fingerprint else store.header.fingerprint
+    subjects = {clip.key: clip.subject or clip.video for clip in store.facts}
+    splits = read_splits(path, store=own, subjects=subjects, database=store.header.reader.name)
     if len(splits) != 1:
         raise OptionError(
             f"{path} contains {len(splits)} splits.", "a file with one split", "use the split.json of the training run"
         )
-    return frozenset(splits[0].test)
+    return set(splits[0].test)
 
 
 def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:
@@ -212,36 +202,33 @@ def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:
     if not rows:
         return f"{start}, but on other subjects than these."
     subjects = len({clips.subject_of(row) for row in rows} - {""})
-    who = f"the subjects of {len(rows)} of these {len(clips)} clips ({subjects} subjects)"
-    return f"{start}, also on {who}: the metrics are too high."
+    of = f"the subjects of {len(rows)} of these {len(clips)} clips ({subjects} subjects)"
+    return f"{start}, also on {of}: the metrics are too high."
 
 
 def _seen(recipe: Recipe, folder: Path, store: Store) -> set[str] | None:
     """Keys of the clips of all subjects of the training and validation sets; None if unknown."""
     name = store.header.reader.name
     if isinstance(recipe.split, SplitSpec) and makes_clips(name) and name not in recipe.data.stores:
-        numbers = {who for part in (recipe.split.train, recipe.split.validation) for who in range(*part)}
+        numbers = {number for part in (recipe.split.train, recipe.split.validation) for number in range(*part)}
         return {clip.key for clip in store.facts if clip.subject is not None and int(clip.subject) in numbers}
     try:
-        (noted,) = read_json(folder.parent / "split.json")["splits"]
-        keys = {key.removeprefix(f"{name}:") for key in (*noted["train"], *noted["validation"])}
-    except (OSError, ValueError, KeyError, TypeError):
+        (parts,) = read_json(folder.parent / "split.json")["splits"]
+        keys = {key.removeprefix(f"{name}:") for key in (*parts["train"], *parts["validation"])}
+    except _DAMAGED:
         return None
     subjects = {clip.subject for clip in store.facts if clip.key in keys} - {None}
     return keys | {clip.key for clip in store.facts if clip.subject in subjects}
 
 
 def _as_json(predictions: Predictions) -> dict[str, Any]:
-    return {
-        **_figures(predictions),
-        "groups": {
-            name: {group: _figures(predictions.of_group(name, group)) for group in predictions.groups_of(name)}
-            for name in predictions.groups
-        },
+    groups = {
+        name: {group: _metrics(predictions.of_group(name, group)) for group in predictions.groups_of(name)}
+        for name in predictions.groups
     }
+    return {**_metrics(predictions), "groups": groups}
 
 
-def _figures(predictions: Predictions) -> dict[str, Any]:
-    return {
-        "estimates": estimate([predictions]).model_dump(mode="json"), **figures(predictions).model_dump(mode="json")
-    }  # fmt: skip
+def _metrics(predictions: Predictions) -> dict[str, Any]:
+    estimates = estimate([predictions]).model_dump(mode="json")
+    return {"estimates": estimates, **figures(predictions).model_dump(mode="json")}

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from fer_zoo.data import ClipSet, keys_name_databases, open_stores
 from fer_zoo.data.load import labelled
+from fer_zoo.data.splits import LabelledClip
 from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import DATASETS
@@ -33,9 +34,9 @@ class Protocol(Spec):
 
     @model_validator(mode="after")
     def _one(self) -> Protocol:
-        asked = [name for name in Protocol.model_fields if getattr(self, name)]
-        if len(asked) > 1:
-            raise ValueError(f"{' and '.join(asked)}: one protocol at a time")
+        given = [name for name in Protocol.model_fields if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: one protocol at a time")
         return self
 
 
@@ -50,23 +51,25 @@ def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list
         OptionError: a database is named twice, or there is only one.
         InputError: the store is missing, does not match, has no subjects, or has no such published split.
     """
+    # The share of the training subjects used for validation, if the recipe sets it.
+    share = getattr(recipe.split, "validation_folds", None)
+    held_out = {} if share is None else {"validation_folds": share}
     if protocol.cross:
-        return _across(recipe, protocol.cross)
+        return _across(recipe, protocol.cross, held_out)
     if protocol.leave_one_out:
-        return _without_each(recipe, stores)
+        return [_split_by(recipe, {"leave_out": subject, **held_out}) for subject in _subjects(recipe, stores)]
     if protocol.published is not None:
-        return _published(recipe, protocol.published, stores)
-    split = recipe.split if protocol.folds is None else _folds(recipe.split, protocol.folds)
+        names = _published(recipe, protocol.published, stores)
+        return [_split_by(recipe, {"published": name, **held_out}) for name in names]
+    split = recipe.split
+    if protocol.folds is not None:
+        # With the seed and databases of the recipe's own split if that has folds too.
+        own = split.model_dump(exclude={"folds", "fold"}) if isinstance(split, FoldSplit) else {}
+        split = FoldSplit(folds=protocol.folds, **own)
     if isinstance(split, FoldSplit) and split.fold is None:
         whole = split.model_dump(exclude={"fold"})
         return [_split_by(recipe, {**whole, "fold": fold}) for fold in range(1, split.folds + 1)]
     return [recipe]
-
-
-def _folds(split: Spec, folds: int) -> FoldSplit:
-    """This number of folds, with the seed and databases of the recipe's own split if that has folds too."""
-    own = split.model_dump(exclude={"folds", "fold"}) if isinstance(split, FoldSplit) else {}
-    return FoldSplit(folds=folds, **own)
 
 
 def split_name(recipe: Recipe) -> str:
@@ -107,10 +110,10 @@ def check_apart(recipe: Recipe, parts: Mapping[str, ClipSet], stores: Mapping[st
             marks = {"clip": clip.key, "video": clip.video}
             if not isinstance(recipe.split, PublishedSplit):
                 marks["subject"] = clip.subject
-            for kind, who in marks.items():
-                if who is not None and found.setdefault((kind, name, who), part) != part:
+            for kind, mark in marks.items():
+                if mark is not None and found.setdefault((kind, name, mark), part) != part:
                     raise InputError(
-                        f"The {kind} {who!r} of {name} is in {found[kind, name, who]} and in {part}.",
+                        f"The {kind} {mark!r} of {name} is in {found[kind, name, mark]} and in {part}.",
                         "sets that share no subject and no video",
                         "correct the split; if the store itself is wrong, prepare it again",
                     )
@@ -120,23 +123,14 @@ def _split_by(recipe: Recipe, split: Mapping[str, Any], **data: Any) -> Recipe:
     """The recipe with another split; a published figure does not hold for another kind of split."""
     fields = recipe.model_dump()
     fields["data"] |= data
-    protocol = "subject-independent"
-    if "published" in split:
-        protocol = "published"
-    elif "test_on" in split:
-        protocol = "cross-database"
+    protocol = "cross-database" if "test_on" in split else "subject-independent"
+    protocol = "published" if "published" in split else protocol
     changed = Recipe.model_validate({**fields, "split": dict(split), "protocol": protocol})
     same = type(changed.split) is type(recipe.split)
     return changed if same else changed.model_copy(update={"published": None})
 
 
-def _held_out(recipe: Recipe) -> dict[str, Any]:
-    """Share of the training subjects used for validation, if the recipe sets it."""
-    share = getattr(recipe.split, "validation_folds", None)
-    return {} if share is None else {"validation_folds": share}
-
-
-def _across(recipe: Recipe, databases: Sequence[str]) -> list[Recipe]:
+def _across(recipe: Recipe, databases: Sequence[str], held_out: Mapping[str, Any]) -> list[Recipe]:
     if len(databases) < 2 or len(set(databases)) < len(databases):
         raise OptionError(
             f"Cross-database protocol with {', '.join(databases)}.",
@@ -146,47 +140,42 @@ def _across(recipe: Recipe, databases: Sequence[str]) -> list[Recipe]:
     found = []
     for tested in databases:
         DATASETS.get(tested)
-        split = {"train_on": [name for name in databases if name != tested], "test_on": tested, **_held_out(recipe)}
+        split = {"train_on": [name for name in databases if name != tested], "test_on": tested, **held_out}
         own = recipe.data.dataset
-        dataset = own.model_dump() if own.name == tested else {"name": tested}
-        found.append(_split_by(recipe, split, dataset=dataset))
+        found.append(_split_by(recipe, split, dataset=own.model_dump() if own.name == tested else {"name": tested}))
     return found
 
 
-def _store(recipe: Recipe, split: Mapping[str, Any], folder: Path | None) -> Store:
+def _labelled(recipe: Recipe, split: Mapping[str, Any], folder: Path | None) -> tuple[Path, list[LabelledClip]]:
+    """The folder of the recipe's store, and its clips whose label the network has."""
     (store,) = open_stores(_split_by(recipe, split), folder).values()
-    return store
+    return store.folder, labelled(store, recipe.model.labels)
 
 
-def _without_each(recipe: Recipe, folder: Path | None) -> list[Recipe]:
-    more = _held_out(recipe)
-    store = _store(recipe, {"leave_out": ""}, folder)
-    subjects = sorted({clip.subject for clip in labelled(store, recipe.model.labels) if clip.subject is not None})
+def _subjects(recipe: Recipe, folder: Path | None) -> list[str]:
+    store, clips = _labelled(recipe, {"leave_out": ""}, folder)
+    subjects = sorted({clip.subject for clip in clips if clip.subject is not None})
     if not subjects:
         raise InputError(
-            f"The store {store.folder} has no subjects for its clips.",
+            f"The store {store} has no subjects for its clips.",
             "clips with a subject and a label of the network",
             "use a published split (--published)",
         )
-    return [_split_by(recipe, {"leave_out": subject, **more}) for subject in subjects]
+    return subjects
 
 
-def _published(recipe: Recipe, pattern: str, folder: Path | None) -> list[Recipe]:
-    more = _held_out(recipe)
-    store = _store(recipe, {"published": pattern}, folder)
-    parts: dict[str, set[str]] = {}
-    for clip in labelled(store, recipe.model.labels):
-        for name, part in clip.split.items():
-            parts.setdefault(name, set()).add(part)
-    whole = sorted((name for name, has in parts.items() if {"train", "test"} <= has), key=_by_number)
+def _published(recipe: Recipe, pattern: str, folder: Path | None) -> list[str]:
+    store, clips = _labelled(recipe, {"published": pattern}, folder)
+    parts = {(name, part) for clip in clips for name, part in clip.split.items()}
+    whole = sorted((name for name, part in parts if part == "test" and (name, "train") in parts), key=_by_number)
     names = [name for name in whole if fnmatchcase(name, pattern)]
     if not names:
         raise InputError(
-            f"No published split of the store {store.folder} matches {pattern!r}.",
+            f"No published split of the store {store} matches {pattern!r}.",
             ", ".join(whole) or "none: its database publishes none",
             "name one of these or a pattern, or split by folds",
         )
-    return [_split_by(recipe, {"published": name, **more}) for name in names]
+    return names
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

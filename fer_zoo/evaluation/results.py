@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 from fer_zoo.documents import read_json
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.evaluation.attempt import LEFT, TAKEN, is_done
+from fer_zoo.evaluation.attempt import LEFT, TAKEN, missing_files
 from fer_zoo.recipes import load_recipe, training_changes
 from fer_zoo.specs import Recipe
 from fer_zoo.training.predictions import Predictions
@@ -22,14 +21,17 @@ from fer_zoo.training.provenance import commits_of
 
 FORMAT = 1
 BEST, LAST, NOISY = "best/test", "last/test", "best/test_noisy"
+# Files with a run's recipe: as the ablation and as the training wrote it.
+RECIPES = ("cell.yaml", "recipe.yaml")
 
 State = Literal["done", "failed", "unfinished", "not run", "unreadable"]
 Epochs = tuple[Mapping[str, float], ...]
 
 # Written together with the one of the best weights; only that one is read.
 _LAST_NOISY = "last/test_noisy"
-_RECIPES = ("cell.yaml", "recipe.yaml")
 _FACTS = ("hardware", "fer_zoo", "torch", "python")
+# What JSON of another structure leads to.
+_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 _LOGGED = {"loss", "validation_uar", "seconds"}
 
 
@@ -85,38 +87,38 @@ def read_results(folders: Sequence[str | Path]) -> list[Cell]:
             "one or more, each once",
             "give the --out folder of `fer-zoo ablate`",
         )
-    return [_cell(root, asked) for root in roots for asked in _grid(root)]
+    return [_cell(root, entry) for root in roots for entry in read_grid_cells(root)]
 
 
-def _grid(root: Path) -> list[dict[str, Any]]:
+def read_grid_cells(root: Path) -> list[dict[str, Any]]:
+    """Entries of an ablation's grid.json: recipe, split, seed and folder.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
     try:
         data = read_json(root / "grid.json")
-        if data["format"] != FORMAT:
-            raise ValueError(f"its format is {data['format']}")
+        if data["format"] != FORMAT or not data["cells"]:
+            raise ValueError(f"its format is {data['format']}, with {len(data['cells'])} training runs")
         keys = (("recipe", str), ("split", str), ("seed", int), ("folder", str))
-        cells = [{key: kind(cell[key]) for key, kind in keys} for cell in data["cells"]]
-        if not cells:
-            raise ValueError("it has no training runs")
-        return cells
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        return [{key: kind(cell[key]) for key, kind in keys} for cell in data["cells"]]
+    except (OSError, *_DAMAGED) as error:
         raise InputError(
-            f"{root / 'grid.json'} cannot be read: {error}",
+            f"{root / 'grid.json'} cannot be read: {_damage(error)}",
             f"a folder that `fer-zoo ablate` wrote, format {FORMAT}",
-            "give the --out folder of `fer-zoo ablate`",
+            "give the --out folder of `fer-zoo ablate`; restore a damaged file, or move it away",
         ) from error
 
 
-def _cell(root: Path, asked: Mapping[str, Any]) -> Cell:
-    named = {"recipe": asked["recipe"], "split": asked["split"], "seed": asked["seed"]}
-    named |= {"root": root, "place": asked["folder"]}
-    folder = root / asked["folder"]
+def _cell(root: Path, entry: Mapping[str, Any]) -> Cell:
+    named = {"recipe": entry["recipe"], "split": entry["split"], "seed": entry["seed"]}
+    named |= {"root": root, "place": entry["folder"]}
+    folder = root / entry["folder"]
     try:
         return Cell(**named, **_found(folder))
-    except FerZooError as error:
-        problem = error.given
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-    return Cell(**named, state="unreadable", problem=in_one_line(problem.replace(f"{folder}/", "")))
+    except (FerZooError, OSError, *_DAMAGED) as error:
+        problem = error.given if isinstance(error, FerZooError) else f"{type(error).__name__}: {error}"
+        return Cell(**named, state="unreadable", problem=in_one_line(problem.replace(f"{folder}/", "")))
 
 
 def _found(folder: Path) -> dict[str, Any]:
@@ -129,14 +131,17 @@ def _found(folder: Path) -> dict[str, Any]:
     if spec is None:
         return _end(folder, "not run", "not started")
     (log, unread), (frames, frames_unread) = _log(folder, "log.csv"), _log(folder, "frames/log.csv")
-    facts, stages = _facts(folder / "run.json")
-    timed = [log, frames]
+    (facts, stages), timed = _facts(folder / "run.json"), [log, frames]
     if (folder / TAKEN).exists():  # counted where they were trained
-        timed, stages = [log], stages | {"pretraining": 0.0}
+        stages, timed = stages | {"pretraining": 0.0}, [log]
     seconds = sum(stages.values()) or sum(rows[-1]["seconds"] for rows in timed if rows)
     shared = {"spec": spec, "facts": facts, "log": log, "frames": frames, "hours": seconds / 3600}
-    if not is_done(folder):
-        return shared | _end(folder, "unfinished", _how_far(folder, spec, len(log), unread))
+    if missing := missing_files(folder):
+        done = f"{len(log)} of {spec.train.epochs} epochs"
+        if unread and (folder / "log.csv").exists():
+            done = f"how many of {spec.train.epochs} epochs is unknown ({unread})"
+        ended = len(log) >= spec.train.epochs or len(missing) < len(LEFT)
+        return shared | _end(folder, "unfinished", f"{done}, but no {', no '.join(missing)}" if ended else done)
     lost = [unread, frames_unread if spec.pretrain else ""]
     return shared | {
         "state": "done", "predictions": _predictions(folder), "log_problem": "; ".join(filter(None, lost))
@@ -149,15 +154,37 @@ def _spec(folder: Path) -> Recipe | None:
     Raises:
         FerZooError: it is damaged, or missing although something was trained.
     """
-    specs = [load_recipe(folder / name) for name in _RECIPES if (folder / name).is_file()]
+    specs = [load_recipe(folder / name) for name in RECIPES if (folder / name).is_file()]
     if not specs:
         if left := [name for name in ("run.json", "log.csv", *LEFT) if (folder / name).exists()]:
-            raise InputError(f"There is {left[0]}, but no {_RECIPES[0]}.")
+            raise InputError(f"There is {left[0]}, but no {RECIPES[0]}.")
         return None
     # A truncated file may still be a valid recipe, because missing keys have defaults.
     if changed := training_changes(specs[0], specs[-1]):
-        raise InputError(f"{' and '.join(_RECIPES)} differ: {'; '.join(changed)}")
+        raise InputError(f"{' and '.join(RECIPES)} differ: {'; '.join(changed)}")
     return specs[0]
+
+
+def _facts(path: Path) -> tuple[dict[str, str], dict[str, float]]:
+    """The facts of run.json, and its seconds by stage, which are written at the end.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if not path.exists():
+        return {}, {}
+    try:
+        data = read_json(path)
+        facts: dict[str, str] = {key: str(data[key]) for key in _FACTS if key in data}
+        if "commit" in data:
+            facts["commit"] = commits_of(data)
+        # A set of several databases has several fingerprints.
+        clips = {one for part in data.get("data", {}).values() for one in part["fingerprint"].split()}
+        if clips:
+            facts["clips"] = " ".join(sorted(clips))
+        return facts, {stage: 0.0 + seconds for stage, seconds in data.get("seconds", {}).items()}
+    except (OSError, *_DAMAGED) as error:
+        raise InputError(f"{path} cannot be read: {_damage(error)}") from error
 
 
 def _predictions(folder: Path) -> dict[str, Predictions]:
@@ -177,27 +204,21 @@ def _predictions(folder: Path) -> dict[str, Predictions]:
     return found
 
 
-def _how_far(folder: Path, spec: Recipe, epochs: int, unread: str) -> str:
-    """Why a training run is not done: missing epochs, or missing files that come after them."""
-    absent = [name for name in LEFT if not (folder / name).is_file()]
-    trained = f"{epochs} of {spec.train.epochs} epochs"
-    if unread and (folder / "log.csv").exists():
-        trained = f"how many of {spec.train.epochs} epochs is unknown ({unread})"
-    ended = epochs >= spec.train.epochs or len(absent) < len(LEFT)
-    return f"{trained}, but no {', no '.join(absent)}" if ended else trained
-
-
 def _end(folder: Path, state: State, problem: str) -> dict[str, Any]:
     """State of an unfinished training run, with the reason of its last attempt if that failed."""
-    failure = folder / "failed.json"
-    if not failure.is_file():
+    path = folder / "failed.json"
+    if not path.is_file():
         return {"state": state, "problem": problem}
     try:
-        data = read_json(failure)
-        reason = f"{data['reason']} (exit code {data['returncode']})"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"failed.json cannot be read: {error}"
+        failure = read_json(path)
+        reason = f"{failure['reason']} (exit code {failure['returncode']})"
+    except (OSError, *_DAMAGED) as error:
+        reason = f"failed.json cannot be read: {_damage(error)}"
     return {"state": "failed", "problem": in_one_line(reason)}
+
+
+def _damage(error: Exception) -> str:
+    return str(error) if isinstance(error, OSError | ValueError) else "it has another structure"
 
 
 def in_one_line(reason: str) -> str:
@@ -234,36 +255,3 @@ def _epoch(number: int, row: Mapping[str, str]) -> dict[str, float]:
         if not math.isfinite(found[key]):
             raise ValueError(f"epoch {number} has {value!r} for {key}")
     return found
-
-
-def _facts(path: Path) -> tuple[dict[str, str], dict[str, float]]:
-    """The facts of run.json, and its seconds by stage, which are written at the end.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    if not path.exists():
-        return {}, {}
-    try:
-        data = _mapping(read_json(path))
-        facts: dict[str, str] = {key: str(data[key]) for key in _FACTS if key in data}
-        if "commit" in data:
-            facts["commit"] = commits_of(data)
-        if "data" in data:
-            # A set of several databases has several.
-            parts = " ".join(str(_mapping(part)["fingerprint"]) for part in _mapping(data["data"]).values())
-            facts["clips"] = " ".join(sorted(set(parts.split())))
-        stages = {stage: float(seconds) for stage, seconds in _mapping(data.get("seconds", {})).items()}
-        if not all(map(math.isfinite, stages.values())):
-            raise ValueError(f"seconds are {stages}")
-        return facts, stages
-    except KeyError as error:
-        raise InputError(f"{path} cannot be read: missing {error}") from error
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{json.dumps(value)[:40]} instead of a mapping")
-    return value

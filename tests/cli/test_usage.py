@@ -6,7 +6,10 @@ import pytest
 
 from fer_zoo import cli
 
-VERBS = "predict, models, components, info, recipes, prepare, data, train, train-landmarks, evaluate, ablate, report, push, download, cache"
+VERBS = (
+    "predict, models, components, info, recipes, prepare, data, train, train-landmarks, evaluate, ablate, report, "
+    "push, download, cache"
+)
 CASES = {
     "foo": ("`fer-zoo` has no command 'foo'.", VERBS, "fer-zoo"),
     "modls": ("`fer-zoo` has no command 'modls'.", "did you mean 'models'?", "fer-zoo"),

@@ -68,7 +68,8 @@ def test_what_is_done_is_skipped_and_the_rest_told(whole: Path, tmp_path: Path) 
     assert ((first.skipped, first.trained), (second.skipped, second.trained)) == ((0, 1), (1, 2))
     assert [(ended.cell.recipe.seed, ended.done, ended.of) for ended in told] == [(1, 1, 1), (2, 2, 3), (3, 3, 3)]
     assert told[1].left > told[2].left == 0
-    assert told[0].war == pytest.approx(0.5, abs=0.4)
+    assert told[0].metrics is not None
+    assert told[0].metrics.war == pytest.approx(0.5, abs=0.4)
     assert left(tmp_path) == left(whole)
     log = tmp_path / "base" / "fold-1-of-3" / "seed-1" / "output.log"
     assert log.read_text().count("started") == 1
@@ -81,7 +82,7 @@ def test_a_cell_fails_alone_and_is_tried_again(whole: Path, tmp_path: Path) -> N
     assert (outcome.trained, outcome.skipped) == (2, 0)
     ((cell, reason),) = outcome.failed
     assert (cell.recipe.seed, reason) == (2, "The loss is no longer finite.\n  What to do: lower train.lr")
-    assert [ended.war is None for ended in told] == [False, True, False]
+    assert [ended.metrics is None for ended in told] == [False, True, False]
     folder = tmp_path / cell.folder
     assert json.loads((folder / "failed.json").read_text()) == {"reason": reason, "returncode": 2}
     assert [found.state for found in read_results([tmp_path])] == ["done", "failed", "done"]
@@ -108,7 +109,7 @@ def test_a_cell_whose_folder_cannot_be_used_stops_no_other(tmp_path: Path, monke
         if job.folder.name == "seed-2":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fer_zoo.evaluation.attempt._take_frames", full)
+    monkeypatch.setattr("fer_zoo.evaluation.attempt._copy_frames", full)
     outcome = ablate(cells(), tmp_path, STUB)
     assert outcome.trained == 2
     ((cell, reason),) = outcome.failed
@@ -136,7 +137,7 @@ def test_a_folder_of_another_recipe_is_refused_by_name_and_nothing_is_touched(tm
     (tmp_path / "base" / "fold-1-of-3" / "seed-4" / "thesis.tex").touch()
     with pytest.raises(InputError, match=r"seed-4 contains thesis\.tex and no recipe"):
         ablate(cells(seeds=(4,)), tmp_path, STUB)
-    assert json.loads((tmp_path / "grid.json").read_text())["cells"] == [cell.asked() for cell in cells()]
+    assert json.loads((tmp_path / "grid.json").read_text())["cells"] == [cell.entry() for cell in cells()]
 
 
 def test_another_description_is_no_other_recipe(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_every_combination_of_the_settings_and_only_what_varies_is_in_the_name(d
     assert [(cell.recipe.train.lr, cell.recipe.train.epochs, cell.recipe.model.pool) for cell in cells] == [
         (0.1, 3, "mean"), (0.1, 3, "flatten"), (0.2, 3, "mean"), (0.2, 3, "flatten"),
     ]  # fmt: skip
-    assert cells[0].asked() == {
+    assert cells[0].entry() == {
         "recipe": "base, train.lr=0.1, model.pool=mean",
         "split": "fold-2-of-3",
         "seed": 5,
