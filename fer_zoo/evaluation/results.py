@@ -98,8 +98,10 @@ def read_grid_cells(root: Path) -> list[dict[str, Any]]:
     """
     try:
         data = read_json(root / "grid.json")
-        if data["format"] != FORMAT or not data["cells"]:
-            raise ValueError(f"its format is {data['format']}, with {len(data['cells'])} training runs")
+        if data["format"] != FORMAT:
+            raise ValueError(f"its format is {data['format']}")
+        if not data["cells"]:
+            raise ValueError("it has no training runs")
         keys = (("recipe", str), ("split", str), ("seed", int), ("folder", str))
         return [{key: kind(cell[key]) for key, kind in keys} for cell in data["cells"]]
     except (OSError, *_DAMAGED) as error:
