@@ -158,10 +158,8 @@ def errors(net: LandmarkNet, stills: Arrays, batch: int = 256) -> dict[str, Any]
     share = np.concatenate(found) / eyes[:, None] * 100
     share = np.where(stills["visible"][rows], share, np.nan)
     by_part = {name: round(float(np.nanmean(share[:, a:b])), 2) for name, (a, b) in PARTS.items()}
-    by_yaw = {
-        f"{low} to {high}": round(float(np.nanmean(share[(yaw >= low) & (yaw < high)])), 2)
-        for low, high in itertools.pairwise(_YAWS)
-    }
+    bins = {f"{low} to {high}": (yaw >= low) & (yaw < high) for low, high in itertools.pairwise(_YAWS)}
+    by_yaw = {name: round(float(np.nanmean(share[rows])), 2) for name, rows in bins.items() if rows.any()}
     return {"stills": len(rows), "by_part": by_part, "by_yaw": by_yaw}
 
 

@@ -95,6 +95,11 @@ def test_a_stopped_run_resumes_to_the_same_bytes(folder: Path, stills: Arrays, t
     assert load_network(tmp_path / "cut").training is False
 
 
+def test_yaws_that_no_still_has_are_left_out(stills: Arrays) -> None:
+    frontal = {name: values[np.nan_to_num(np.abs(stills["pose"][:, 0]), nan=0) < 15] for name, values in stills.items()}
+    assert list(errors(LandmarkNet().eval(), frontal)["by_yaw"]) == ["0 to 15"]
+
+
 def test_a_damaged_checkpoint(stills: Arrays, tmp_path: Path) -> None:
     (tmp_path / "last.safetensors").write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match=r"last\.safetensors"):
