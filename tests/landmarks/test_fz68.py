@@ -69,6 +69,7 @@ def test_covered_landmarks_are_less_certain(landmarker: Landmarker) -> None:
     np.testing.assert_allclose(half, landmarks.uncertainty / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("yaw", [(30, 50), (50, 75)])
 def test_a_turned_face_is_followed(landmarker: Landmarker, yaw: tuple[int, int]) -> None:
     """From where it was a frame ago, a little off."""

@@ -71,6 +71,7 @@ def test_a_mirrored_square_is_the_mirrored_crop() -> None:
     torch.testing.assert_close(plain.flip(-1), mirrored, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_learns(stills: Arrays, tmp_path: Path) -> None:
     before = errors(LandmarkNet().eval(), stills)["by_part"]["all"]
     net = fit(stills, tmp_path, recipe(60, lr=3e-3), lambda line: None)
