@@ -179,7 +179,7 @@ def test_through_a_mirror_and_past_a_dead_one(hub: Hub, made: Path, tmp_path: Pa
     assert contents(folder) == contents(made)
     dead = run(PULL.format(name="hf-hub:alice/m"), nobody, tmp_path)
     assert dead.stdout.splitlines() == [str(folder)], dead.stderr
-    assert f"{nobody} is not asked, or does not answer" in dead.stderr, "that the Hub was not asked is said"
+    assert f"{nobody} is not used, or does not answer" in dead.stderr, "that the Hub was not asked is said"
     # The client by itself takes 24 seconds to say so.
     dead = run(PULL.format(name="hf-hub:alice/m"), nobody, tmp_path / "empty")
     assert dead.stdout.startswith(f"HubError {nobody} could not be used")
