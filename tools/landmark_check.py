@@ -19,10 +19,10 @@ from PIL import Image
 
 from fer_zoo.landmarks import Landmarker, create_landmarker
 from fer_zoo.synth import render_clip
+from fer_zoo.training.landmarks import PARTS
 from fer_zoo.video.reader import open_video
 from fer_zoo.video.track import track_face
 
-PARTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68), "all": (0, 68)}
 Floats = NDArray[np.floating]
 _NEAR = 0.12
 

@@ -39,7 +39,7 @@ class StillsSpec(Spec):
 class _Part(NamedTuple):
     spec: StillsSpec
     head: Path | None
-    first: int
+    subjects: range
     path: Path
 
 
@@ -61,18 +61,23 @@ def prepare_stills(
     """
     from safetensors.numpy import load_file
 
-    parts = [
-        _Part(
-            spec, head, first, folder / f"{spec.database}-{spec.seed}-{spec.size}-{spec.takes}-{first:06d}.safetensors"
-        )
-        for spec in specs
-        for first in range(spec.first, spec.first + spec.subjects, _PER_PART)
-    ]
+    parts = [_part(spec, head, folder, first) for spec in specs for first in range(*_ends(spec), _PER_PART)]
     missing = [part for part in parts if not part.path.is_file()]
     for done, _ in enumerate(spread(_render, missing, workers), start=1):
         report(done, len(missing))
     loaded = [load_file(part.path) for part in parts]
     return {name: np.concatenate([part[name] for part in loaded]) for name in loaded[0]}
+
+
+def _ends(spec: StillsSpec) -> tuple[int, int]:
+    return spec.first, spec.first + spec.subjects
+
+
+def _part(spec: StillsSpec, head: Path | None, folder: Path, first: int) -> _Part:
+    """Return a part; its name says all that its stills depend on, but for the head data and the renderer."""
+    subjects = range(first, min(first + _PER_PART, _ends(spec)[1]))
+    kind = f"{spec.database}-seed{spec.seed}-{spec.size}px-variety{spec.variety:g}-takes{spec.takes}"
+    return _Part(spec, head, subjects, folder / f"{kind}-{first:06d}-{subjects.stop:06d}.safetensors")
 
 
 def _render(part: _Part) -> None:
@@ -81,7 +86,7 @@ def _render(part: _Part) -> None:
     spec, family = part.spec, _family(part)
     stills = [
         render_still(subject, take, size=spec.size, seed=spec.seed, family=family)
-        for subject in range(part.first, min(part.first + _PER_PART, spec.first + spec.subjects))
+        for subject in part.subjects
         for take in range(spec.takes)
     ]
     weights = np.array([0.299, 0.587, 0.114], np.float32)

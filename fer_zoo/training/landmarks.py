@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fer_zoo.data.stills import StillsSpec, prepare_stills
 from fer_zoo.documents import DocumentError, parse_yaml, read_text
-from fer_zoo.errors import RecipeError
+from fer_zoo.errors import RecipeError, TrainingError
 from fer_zoo.landmarks.network import LandmarkNet, Placed
 from fer_zoo.landmarks.stored import write_network
 from fer_zoo.specs.base import Spec
@@ -79,7 +79,7 @@ def train_landmarks(
         The facts beside the weights: sha256, recipe, errors in % of the eye distance.
 
     Raises:
-        TrainingError: the checkpoint is damaged or belongs to a different network.
+        TrainingError: the checkpoint is damaged, or of another recipe.
         InputError: there is no head data for `synthict`.
     """
 
@@ -94,14 +94,24 @@ def train_landmarks(
 
 
 def fit(stills: Arrays, out: Path, recipe: LandmarkRecipe, report: Callable[[str], None]) -> LandmarkNet:
-    """Train on stills, or resume from the checkpoint in `out`; returns the network with averaged weights."""
+    """Train on stills, or resume from the checkpoint in `out`; returns the network with averaged weights.
+
+    Raises:
+        TrainingError: the checkpoint is damaged, or of another recipe.
+    """
     torch.manual_seed(recipe.seed)
     net = LandmarkNet().to(memory_format=torch.channels_last)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(net.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
-    state, checkpoint = TrainingState(recipe={}, data={}), out / "last.safetensors"
+    state, checkpoint = TrainingState(recipe=recipe.model_dump(mode="json"), data={}), out / "last.safetensors"
     if checkpoint.is_file():
-        state = load_checkpoint(checkpoint, {"net": net, "average": average}, optimizer)
+        asked, state = state.recipe, load_checkpoint(checkpoint, {"net": net, "average": average}, optimizer)
+        if changed := sorted(key for key, value in asked.items() if state.recipe.get(key) != value):
+            raise TrainingError(
+                f"{checkpoint} is of a training run with a different recipe: {', '.join(changed)}.",
+                "the recipe that the run was started with",
+                "resume it with that recipe, or train in another folder",
+            )
     frames = squares(stills)
     net.train()
     while state.step < recipe.steps:

@@ -101,6 +101,23 @@ def test_yaws_that_no_still_has_are_left_out(stills: Arrays) -> None:
     assert list(errors(LandmarkNet().eval(), frontal)["by_yaw"]) == ["0 to 15"]
 
 
+@pytest.mark.parametrize("change", [{"variety": 0.1}, {"subjects": 2}, {"seed": 1}, {"takes": 2}, {"size": 64}])
+def test_stills_of_other_settings_are_not_taken(folder: Path, change: dict[str, object]) -> None:
+    before = {file.name for file in folder.iterdir()}
+    spec = StillsSpec.model_validate({**SPEC.model_dump(), "subjects": 1, "takes": 1, **change})
+    made = prepare_stills([spec], folder)
+    assert len(made["images"]) == spec.subjects * spec.takes
+    assert len({file.name for file in folder.iterdir()} - before) == 1
+
+
+def test_a_run_of_another_recipe_is_not_resumed(stills: Arrays, tmp_path: Path) -> None:
+    fit(stills, tmp_path, recipe(1), lambda line: None)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match="different recipe: lr, steps"):
+        fit(stills, tmp_path, recipe(2, lr=1e-3), lambda line: None)
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+
+
 def test_a_damaged_checkpoint(stills: Arrays, tmp_path: Path) -> None:
     (tmp_path / "last.safetensors").write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match=r"last\.safetensors"):
