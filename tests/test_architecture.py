@@ -35,7 +35,7 @@ ARROWS = {
     "backbones": BASE,
     "temporal": BASE,
     "fusion": {*BASE, "landmarks"},
-    "landmarks": {*BASE, "files", "stopwatch"},
+    "landmarks": {*BASE, "documents", "files", "stopwatch"},
     "optim": BASE,
     "recipes": {*BASE, "compatibility", "recipe_documents", "recipe_files", "recipe_problems"},
     "recipe_files": {*BASE, "paths"},

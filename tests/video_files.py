@@ -191,6 +191,13 @@ def _dlib() -> Landmarker | str:
         return str(error)
 
 
+def on_grey(face: np.ndarray, width: int, height: int, left: int, top: int) -> np.ndarray:
+    """A picture of a face on a grey ground."""
+    image = np.full((height, width, 3), 110, np.uint8)
+    image[top : top + face.shape[0], left : left + face.shape[1]] = face
+    return image
+
+
 def dlib_or_skip() -> Landmarker:
     """One dlib landmarker for all tests (its file is 100 MB), or a skip that says what to install."""
     found = _dlib()

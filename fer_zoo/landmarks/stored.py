@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fer_zoo.documents import DocumentError, read_bytes, read_json
 from fer_zoo.errors import WeightsError
 from fer_zoo.files import write_atomically, write_text
 from fer_zoo.landmarks.network import LandmarkNet
 
 TENSORS, FACTS = "model.safetensors", "landmarks.json"
+_LARGEST = 50_000_000  # bytes; the network has 3 MB
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
         WeightsError: the file is missing or damaged.
     """
     try:
-        facts = json.loads((folder / FACTS).read_bytes())
+        facts = read_json(folder / FACTS)
         if isinstance(facts["sha256"], str):
             return dict(facts)
         raise TypeError("sha256 is not a text")
@@ -41,12 +43,12 @@ def load_network(folder: Path) -> LandmarkNet:
 
     path, sealed = folder / TENSORS, read_facts(folder)["sha256"]
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, _LARGEST)
         if (found := hashlib.sha256(content).hexdigest()) != sealed:
             raise _damaged(path, f"sha256 {found[:12]}..., not {sealed[:12]}...")
         net = LandmarkNet()
         net.load_state_dict(load(content))
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, DocumentError, SafetensorError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
     return net.eval().to(memory_format=torch.channels_last)
 

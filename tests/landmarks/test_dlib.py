@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from video_files import dlib_or_skip, rendered_face
+from video_files import dlib_or_skip, on_grey, rendered_face
 
 from fer_zoo.errors import MissingExtraError, OptionError, UnknownNameError, WeightsError
 from fer_zoo.landmarks import Landmarker, create_landmarker
@@ -21,12 +21,6 @@ from fer_zoo.specs import ComponentSpec
 @pytest.fixture(scope="module")
 def landmarker() -> Landmarker:
     return dlib_or_skip()
-
-
-def on_grey(face: np.ndarray, width: int, height: int, left: int, top: int) -> np.ndarray:
-    image = np.full((height, width, 3), 110, np.uint8)
-    image[top : top + face.shape[0], left : left + face.shape[1]] = face
-    return image
 
 
 def test_landmarks_of_rendered_faces(landmarker: Landmarker) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors import safe_open
-from video_files import rendered_face
+from video_files import on_grey, rendered_face
 
 from fer_zoo.errors import InputError, WeightsError
 from fer_zoo.landmarks import Landmarker, create_landmarker
@@ -24,12 +25,6 @@ from fer_zoo.synth.still import render_still
 @pytest.fixture(scope="module")
 def landmarker() -> Landmarker:
     return create_landmarker("fz68")
-
-
-def on_grey(face: np.ndarray, width: int, height: int, left: int, top: int) -> np.ndarray:
-    image = np.full((height, width, 3), 110, np.uint8)
-    image[top : top + face.shape[0], left : left + face.shape[1]] = face
-    return image
 
 
 def test_the_network_is_small_and_its_card_says_how_exact_it_is() -> None:
@@ -147,7 +142,7 @@ def test_what_is_not_a_picture_is_an_error(landmarker: Landmarker, image: np.nda
         landmarker.follow(image, Face(Box.of_points(last), 1.0, last))
 
 
-@pytest.mark.parametrize("damage", ["no tensors", "no facts", "one byte", "cut", "facts", "no folder"])
+@pytest.mark.parametrize("damage", ["no tensors", "no facts", "one byte", "cut", "facts", "pipe", "no folder"])
 def test_missing_or_damaged_weights(damage: str, tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     shutil.copytree(WEIGHTS, folder)
@@ -161,6 +156,9 @@ def test_missing_or_damaged_weights(damage: str, tmp_path: Path) -> None:
         (folder / TENSORS).write_bytes(tensors)
     elif damage == "cut":
         (folder / TENSORS).write_bytes(tensors[:5000])
+    elif damage == "pipe":
+        (folder / TENSORS).unlink()
+        os.mkfifo(folder / TENSORS)
     elif damage == "facts":
         (folder / FACTS).write_text('{"sha256": 5}')
     else:
