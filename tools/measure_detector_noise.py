@@ -1,11 +1,10 @@
-"""Measure how dlib's 68 points differ from the exact ones, and write ``fer_zoo/synth/data/detector_noise.json``.
+"""Measure how a landmarker's points differ from the exact ones, and write ``fer_zoo/synth/data/detector_noise.json``.
 
-    python tools/measure_detector_noise.py --model shape_predictor_68_face_landmarks.dat
+    python tools/measure_detector_noise.py fz68
 
 Every clip is rendered at 128 px and enlarged twice for detection. Figures are relative to the distance between the
 eyes' centres and taken in the image's axes: mean offset per point over all clips; spread of a clip's own mean offset
 round that (constant within a clip: how the detector reads this face); spread from frame to frame within a clip.
-The predictor was trained on 300-W (non-commercial terms): only these summary figures are kept.
 """
 
 from __future__ import annotations
@@ -15,45 +14,34 @@ import json
 from pathlib import Path
 from typing import Any
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fer_zoo.landmarks import Landmarker, create_landmarker
 from fer_zoo.synth import LABELS, render_clip
 
 OUT = Path(__file__).resolve().parents[1] / "fer_zoo" / "synth" / "data" / "detector_noise.json"
-FIRST_IDENTITY = 90_000  # apart from subjects used for training
+FIRST_SUBJECT = 90_000  # apart from subjects used for training
 PARTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68)}
 Floats = NDArray[np.float64]
 
 
-def detect(picture: NDArray[np.uint8], find: Any, predict: Any) -> Floats | None:
-    """dlib's points (68, 2) in pixels of ``picture``, or None when it does not find exactly one face."""
-    large = np.asarray(Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC))
-    boxes = find(large, 0)
-    if len(boxes) != 1:
-        return None
-    shape = predict(large, boxes[0])
-    points = np.array([[shape.part(k).x, shape.part(k).y] for k in range(68)], float)
-    return np.asarray((points + 0.5) / 2 - 0.5)
-
-
-def measure(n_clips: int, model: Path) -> tuple[list[Floats], int, int]:
+def measure(n_clips: int, landmarker: Landmarker) -> tuple[list[Floats], int, int]:
     """Relative offsets (frames, 68, 2) of every clip, frames missed, frames seen."""
-    find, predict = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
     clips, missed, total = [], 0, 0
     for k in range(n_clips):
-        clip = render_clip(FIRST_IDENTITY + k, LABELS[k % len(LABELS)], frames=4, size=128, fps=10.0)
-        offsets = []
+        clip = render_clip(FIRST_SUBJECT + k, LABELS[k % len(LABELS)], frames=4, size=128, fps=10.0)
+        offsets, last = [], None
         for picture, exact in zip(clip.frames, clip.landmarks.astype(float), strict=True):
             total += 1
-            found = detect(picture, find, predict)
-            if found is None:
+            large = np.asarray(Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC))
+            last = landmarker.follow(large, last) if last else next(iter(landmarker.detect(large)), None)
+            if last is None:
                 missed += 1
                 continue
             eyes = np.linalg.norm(exact[36:42].mean(0) - exact[42:48].mean(0))
-            offsets.append((found - exact) / eyes)
+            offsets.append(((last.landmarks.astype(float) + 0.5) / 2 - 0.5 - exact) / eyes)
         if len(offsets) >= 2:
             clips.append(np.array(offsets))
     return clips, missed, total
@@ -76,11 +64,11 @@ def summarize(clips: list[Floats]) -> dict[str, Any]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="shape_predictor_68_face_landmarks.dat")
+    parser.add_argument("landmarker")
     parser.add_argument("--clips", type=int, default=150)
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    clips, missed, total = measure(options.clips, options.model)
+    clips, missed, total = measure(options.clips, create_landmarker(options.landmarker))
     table = summarize(clips) | {"clips": len(clips), "frames": total, "missed": missed}
     options.out.write_text(json.dumps(table) + "\n")
     print(f"{total} frames, {missed} without a face, gross share {table['gross_share']}")
