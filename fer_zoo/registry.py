@@ -22,7 +22,7 @@ __all__ = ["REGISTRIES", "BrokenPlugin", "Entry", "Family", "Registry", "broken_
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLUGINS = "fer_zoo.plugins"
-# Parts of model names: no `/` (a family's), no `.` (a tag's), nothing that a shell or a folder could mind.
+# Parts of model names: no `/` (a family's), no `.` (a tag's), nothing special to a shell or a file system.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 

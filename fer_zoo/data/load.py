@@ -232,7 +232,7 @@ def _of_range(whole: ClipSet, part: str, subjects: tuple[int, int], known: int, 
 
 
 def _joined(sets: Mapping[str, ClipSet]) -> ClipSet:
-    """Clips of several databases, which one can be told by their groups."""
+    """Clips of several databases; the grouping `DATABASE` names that of each clip."""
     return ClipSet.joined(
         [replace(clips, groups={**clips.groups, DATABASE: (name,) * len(clips)}) for name, clips in sets.items()]
     )
