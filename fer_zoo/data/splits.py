@@ -249,5 +249,7 @@ def _split(
     name: str, groups: Mapping[str, Sequence[LabelledClip]],
     train: Iterable[str], validation: Iterable[str], test: Iterable[str],
 ) -> Split:  # fmt: skip
-    parts = (sorted(clip.key for subject in part for clip in groups[subject]) for part in (train, validation, test))
-    return Split(name, *map(tuple, parts))
+    kept, validating, tested = (
+        tuple(sorted(clip.key for subject in part for clip in groups[subject])) for part in (train, validation, test)
+    )
+    return Split(name, kept, validating, tested)
