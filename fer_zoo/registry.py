@@ -140,7 +140,7 @@ class Registry:
             import_module(self._builtin)
 
     def snapshot(self) -> dict[str, Entry]:
-        """Return what is registered now, for `restore`."""
+        """Return what is registered now, by name; a family under its prefix with a "/"."""
         _load_all()  # else the built-ins would be forgotten, and a module is imported only once
         return dict(self._entries)
 
