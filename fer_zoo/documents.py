@@ -1,4 +1,4 @@
-"""One safe reader for all YAML and JSON, whoever wrote it: bounded in size, depth and values; only plain data."""
+"""One safe reader for all YAML and JSON, from any source: bounded in size, depth and values; only plain data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def read_bytes(path: str | Path, most: int = LARGEST_YAML) -> bytes:
         OSError: it is not there or cannot be read.
         DocumentError: it is a folder, pipe or device, or too large.
     """
-    # Opening a pipe that nobody writes to would wait for ever.
+    # Opening a pipe that has no writer would wait for ever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -80,7 +80,7 @@ def read_bytes(path: str | Path, most: int = LARGEST_YAML) -> bytes:
     return content
 
 
-def parse_yaml(text: str, **limits: int) -> Any:
+def parse_yaml(text: str) -> Any:
     """Parse one YAML document to dicts with string keys, lists, strings, numbers, booleans and None.
 
     Words that look like dates, and numbers with leading zeros, stay strings. Anchors, aliases, tags, duplicate keys,
@@ -89,21 +89,21 @@ def parse_yaml(text: str, **limits: int) -> Any:
     Raises:
         DocumentError: it is something else; the message names the line.
     """
-    parsed = parse_yaml_with_lines(text, **limits)
+    parsed = parse_yaml_with_lines(text)
     for key, first, second in parsed.duplicates:
-        raise DocumentError(f"the key {_dotted(key)} is given twice, in lines {first} and {second}")
+        name = ".".join(map(str, key))
+        raise DocumentError(f"the key {name!r} is given twice, in lines {first} and {second}")
     return parsed.value
 
 
-def parse_yaml_with_lines(text: str, *, values: int = MOST_VALUES, depth: int = DEEPEST) -> Parsed:
+def parse_yaml_with_lines(text: str) -> Parsed:
     """As `parse_yaml`, with the line of each key; of duplicate keys the last one counts, and all are listed.
 
     Raises:
         DocumentError: as `parse_yaml`, but for duplicate keys.
     """
-    builder = _Builder(text, values, depth)
     try:
-        return builder.document()
+        return _Builder(text).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DocumentError(f"line {mark.line + 1 if mark else 1}: {error.problem or error.context}") from error
@@ -160,8 +160,8 @@ def dump_yaml(value: Any, **options: Any) -> str:
 class _Builder:
     """Builds values from the parser's events, so that a limit stops it before the rest of the text is looked at."""
 
-    def __init__(self, text: str, values: int, depth: int) -> None:
-        self.values, self.depth, self.parsed, self.seen = values, depth, Parsed(), 0
+    def __init__(self, text: str) -> None:
+        self.parsed, self.seen = Parsed(), 0
         # The parser in C, where PyYAML has it, is ten times faster.
         self.events: Iterator[Any] = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
@@ -205,10 +205,10 @@ class _Builder:
         if event.tag is not None:
             raise DocumentError(f"line {_line(event)}: tags ({event.tag[:40]}) are not read")
         self.seen += 1
-        if self.seen > self.values:
-            raise DocumentError(f"line {_line(event)}: there are more than {self.values} values")
-        if len(key) > self.depth:
-            raise DocumentError(f"line {_line(event)}: it is nested more than {self.depth} deep")
+        if self.seen > MOST_VALUES:
+            raise DocumentError(f"line {_line(event)}: there are more than {MOST_VALUES} values")
+        if len(key) > DEEPEST:
+            raise DocumentError(f"line {_line(event)}: it is nested more than {DEEPEST} deep")
 
 
 def _scalar(event: Any) -> Any:
@@ -293,7 +293,3 @@ def _decoded(content: bytes) -> str:
 
 def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
-
-
-def _dotted(key: Key) -> str:
-    return repr(".".join(map(str, key)))

@@ -14,7 +14,11 @@ from fer_zoo.errors import OptionError
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered factory: its name, what is injected, what a recipe may set, and facts the composer reads."""
+    """One registered factory: its name, what is injected, what a recipe may set, and facts the composer reads.
+
+    Of a family, all names `PREFIX/MEMBER`, `members` lists the members and `member_facts` gives the facts of one; the
+    factory's first positional parameter is the member.
+    """
 
     kind: str
     name: str
@@ -23,6 +27,15 @@ class Entry:
     options: Mapping[str, inspect.Parameter]
     types: Mapping[str, Any]
     defaults: Mapping[str, Any]
+    members: Callable[[], Sequence[str]] = lambda: ()
+    member_facts: Callable[[str], Mapping[str, Any]] = lambda member: {}
+
+    def member(self, prefix: str, member: str) -> Entry:
+        """Return the entry of one member of a family, with the facts that hold for it."""
+        factory = functools.partial(self.factory, member)
+        functools.update_wrapper(factory, self.factory)
+        facts = {**self.defaults, **self.member_facts(member)}
+        return replace(self, name=f"{prefix}/{member}", factory=factory, defaults=facts)
 
     @property
     def summary(self) -> str:
@@ -60,27 +73,6 @@ class Entry:
         """
         self.check(options)
         return self.factory(*(offered[name] for name in self.injected), **options)
-
-
-@dataclass(frozen=True)
-class Family:
-    """Names `prefix/MEMBER` that share one factory, whose first positional parameter is the member's name."""
-
-    prefix: str
-    entry: Entry
-    members: Callable[[], Sequence[str]]
-    defaults: Callable[[str], Mapping[str, Any]]
-
-    def get(self, member: str) -> Entry:
-        """Return the entry of a member, with the facts that hold for it."""
-        factory = functools.partial(self.entry.factory, member)
-        functools.update_wrapper(factory, self.entry.factory)
-        return replace(
-            self.entry,
-            name=f"{self.prefix}/{member}",
-            factory=factory,
-            defaults={**self.entry.defaults, **self.defaults(member)},
-        )
 
 
 class Facts(NamedTuple):

@@ -9,20 +9,20 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from fer_zoo.entries import Entry, Facts, Family, Schema, listed
+from fer_zoo.entries import Entry, Facts, Schema, listed
 from fer_zoo.errors import DuplicateNameError, OptionError, UnknownNameError
 from fer_zoo.outlines import Outline, outlines
 
-__all__ = ["REGISTRIES", "BrokenPlugin", "Entry", "Family", "Registry", "broken_plugins", "unknown_name"]
+__all__ = ["REGISTRIES", "BrokenPlugin", "Entry", "Registry", "broken_plugins", "unknown_name"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLUGINS = "fer_zoo.plugins"
-# Parts of model names: no `/` (a family's), no `.` (a tag's), nothing that a shell or a folder could mind.
+# Parts of model names: no `/` (a family's), no `.` (a tag's), nothing special to a shell or a file system.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -46,8 +46,7 @@ class Registry:
         self.kind = kind
         self.schema = Schema(kind, tuple(injectable), facts)
         self._builtin = builtin
-        self._entries: dict[str, Entry] = {}
-        self._families: dict[str, Family] = {}
+        self._entries: dict[str, Entry] = {}  # that of a family under its prefix with a "/"
 
     def register(self, name: str, **facts: Any) -> Callable[[F], F]:
         """Return a decorator that registers a factory under `name`.
@@ -61,8 +60,8 @@ class Registry:
         """
 
         def decorate(factory: F) -> F:
-            self._refuse_duplicate(name, self._entries)
-            if name in self._families or not _NAME.fullmatch(name):
+            self._refuse_duplicate(name, name)
+            if f"{name}/" in self._entries or not _NAME.fullmatch(name):
                 raise OptionError(
                     f"{name!r} cannot be the name of a {self.kind}.",
                     "lowercase letters, digits and underscores, starting with a letter; not the prefix of a family",
@@ -90,31 +89,30 @@ class Registry:
         """
 
         def decorate(factory: F) -> F:
-            self._refuse_duplicate(prefix, self._families)
+            self._refuse_duplicate(prefix, f"{prefix}/")
             entry = self.schema.entry(f"{prefix}/NAME", factory, facts, skip=1)
-            self._families[prefix] = Family(prefix, entry, members, member_facts)
+            self._entries[f"{prefix}/"] = replace(entry, members=members, member_facts=member_facts)
             return factory
 
         return decorate
 
     def __contains__(self, name: object) -> bool:
         _load_all()
-        if name in self._entries:
-            return True
         prefix, slash, member = str(name).partition("/")
-        return bool(slash) and prefix in self._families and member in self._families[prefix].members()
+        found = self._entries.get(prefix + slash)
+        return found is not None and (not slash or member in found.members())
 
     def names(self, family: str | None = None) -> list[str]:
         """All registered names, sorted; with a family's prefix, the names of its members instead."""
         _load_all()
         if family is None:
-            return sorted(self._entries)
-        return sorted(f"{family}/{member}" for member in self._families[family].members())
+            return sorted(name for name in self._entries if not name.endswith("/"))
+        return sorted(f"{family}/{member}" for member in self._entries[f"{family}/"].members())
 
     def families(self) -> list[str]:
         """Prefixes of the families, sorted."""
         _load_all()
-        return sorted(self._families)
+        return sorted(name[:-1] for name in self._entries if name.endswith("/"))
 
     def get(self, name: str) -> Entry:
         """Return the entry of `name`.
@@ -124,10 +122,11 @@ class Registry:
         """
         prefix, slash, member = name.partition("/")
         if name not in self:
-            family = prefix if slash and prefix in self._families else None
+            family = prefix if slash and f"{prefix}/" in self._entries else None
             which = f'"{self.kind}", "{family}/*"' if family else f'"{self.kind}"'
             raise unknown_name(self.kind, name, self.names(family), f"fer_zoo.list_components({which}) lists them")
-        return self._entries[name] if name in self._entries else self._families[prefix].get(member)
+        found = self._entries[prefix + slash]
+        return found.member(prefix, member) if slash else found
 
     def outlines(self) -> Sequence[Entry | Outline]:
         """What there is, sorted by name; only names and facts of built-ins as long as nothing had to be imported."""
@@ -140,20 +139,19 @@ class Registry:
         if self._builtin:
             import_module(self._builtin)
 
-    def snapshot(self) -> tuple[dict[str, Entry], dict[str, Family]]:
-        """Return what is registered now, for `restore`."""
+    def snapshot(self) -> dict[str, Entry]:
+        """Return what is registered now, by name; a family under its prefix with a "/"."""
         _load_all()  # else the built-ins would be forgotten, and a module is imported only once
-        return dict(self._entries), dict(self._families)
+        return dict(self._entries)
 
-    def restore(self, state: tuple[dict[str, Entry], dict[str, Family]]) -> None:
+    def restore(self, state: Mapping[str, Entry]) -> None:
         """Forget what was registered since `snapshot`."""
-        self._entries, self._families = dict(state[0]), dict(state[1])
+        self._entries = dict(state)
 
-    def _refuse_duplicate(self, name: str, table: Mapping[str, Any]) -> None:
-        if name in table:
-            entry = table[name].entry if isinstance(table[name], Family) else table[name]
+    def _refuse_duplicate(self, name: str, key: str) -> None:
+        if key in self._entries:
             raise DuplicateNameError(
-                f"{self.kind} {name!r} is already registered, by {entry.module}.",
+                f"{self.kind} {name!r} is already registered, by {self._entries[key].module}.",
                 "a name that is not taken",
                 "choose another name",
             )

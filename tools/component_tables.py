@@ -145,8 +145,8 @@ def entries(registry: Registry) -> list[Entry]:
 
 def described(registry: Registry) -> list[Entry]:
     """Return the built-in components and families of a kind."""
-    _, families = registry.snapshot()
-    return entries(registry) + [family.entry for family in families.values()]
+    table = registry.snapshot()
+    return entries(registry) + [table[f"{family}/"] for family in registry.families()]
 
 
 def fusions_of(backbone: Entry) -> list[str]:

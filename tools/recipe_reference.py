@@ -110,9 +110,10 @@ def written_default(field: FieldInfo) -> str:
 
 def components(registry: Registry) -> str:
     """Return a table of the options of all built-in components of one kind."""
-    entries, families = registry.snapshot()
-    ours = [*entries.values(), *(family.entry for family in families.values())]
-    rows = [row for entry in sorted(ours, key=lambda entry: entry.name) if _built_in(entry) for row in _options(entry)]
+    entries = registry.snapshot().values()
+    rows = [
+        row for entry in sorted(entries, key=lambda entry: entry.name) if _built_in(entry) for row in _options(entry)
+    ]
     return f"\n## {registry.kind}\n\n{_table(('name', 'option', 'accepted', 'default'), rows)}"
 
 

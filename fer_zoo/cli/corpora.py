@@ -49,8 +49,7 @@ def _check(arguments: argparse.Namespace) -> None:
     differences, problems = database.check(sources), getattr(database, "problems", ())
     lines = [f"{len(sources)} labelled sources in {arguments.root}", *_figures(sources)]
     for difference in differences:
-        expected = "" if difference.expected is None else f", expected {difference.expected}"
-        lines.append(f"differs: {difference.what}: {difference.found}{expected}")
+        lines.append(f"differs: {difference.what}: {difference.found}, expected {difference.expected}")
     lines += [f"problem: {problem}" for problem in problems]
     print("\n".join(map(shown, lines)))
     if differences or problems:

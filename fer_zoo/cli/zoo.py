@@ -83,13 +83,12 @@ def _is_pattern(text: str | None) -> bool:
 
 def _described(registry: Registry, names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield names with summaries; the members of a family share one, which is given once, with the family."""
-    entries, families = registry.snapshot()
-    described = set()
+    entries, described = registry.snapshot(), set()
     for name in names:
         if name in entries:
             yield name, _with_terms(entries[name])
             continue
-        family = families[name.partition("/")[0]].entry
+        family = entries[name.partition("/")[0] + "/"]
         if family.name not in described:
             yield family.name, family.summary
             described.add(family.name)

@@ -137,12 +137,6 @@ class ClipSet:
         """The clips of subjects first <= subject < end."""
         return self.take(np.flatnonzero((self.subjects >= first) & (self.subjects < end)))
 
-    def clip_id(self, clip: int) -> str:
-        """Words that name one clip in a message."""
-        if self.keys:
-            return self.keys[clip]
-        return f"subject {self.subjects[clip]} {self.names[self.labels[clip]]} take {self.takes[clip]}"
-
     def subject_of(self, clip: int) -> str:
         """Name of a clip's subject, its number where it has none, "" where it is unknown."""
         number = int(self.subjects[clip])

@@ -37,7 +37,7 @@ class CutSpec(Spec):
     frames: Positive = 10
     """Frames of a clip."""
     fps: AboveZero = 25.0
-    """Frames a second that clips are sampled at; of a sequence without a known rate every frame is taken."""
+    """Frames per second that clips are sampled at; of a sequence without a known rate every frame is taken."""
     canvas: Positive = 128
     """Side in pixels of the stored frames."""
     crop: CropSpec = CropSpec()
@@ -146,7 +146,7 @@ def cut_windows(source: Source, root: Path, spec: CutSpec, found: Found) -> Iter
     """Cut out what was found; clips come in the order in which they end."""
     first = source.frames[0] if source.frames else 0
     waiting = [deque(clips) for clips in found.windows if clips]
-    held: dict[int, UInt8] = {}  # the pictures of the clips in hand: those of a whole video would not fit
+    held: dict[int, UInt8] = {}  # the pictures of unfinished clips: those of a whole video would not fit
     for frame in staged("decode", pictures(source, root, spec.fps)):
         held[frame.index] = frame.image
         for clips in waiting:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_zoo.data.clips import DATABASE, ClipRequest, ClipSet
 from fer_zoo.data.split_files import read_split
-from fer_zoo.data.splits import LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
+from fer_zoo.data.splits import PARTS, LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.data.store.files import is_begun
 from fer_zoo.data.store.fits import EXACT
@@ -19,8 +19,6 @@ from fer_zoo.data.synthetic import cache_root
 from fer_zoo.errors import InputError, RecipeError
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
-
-PARTS = ("train", "validation", "test")
 
 
 def stores_root() -> Path:
@@ -234,7 +232,7 @@ def _of_range(whole: ClipSet, part: str, subjects: tuple[int, int], known: int, 
 
 
 def _joined(sets: Mapping[str, ClipSet]) -> ClipSet:
-    """Clips of several databases, which one can be told by their groups."""
+    """Clips of several databases; the grouping `DATABASE` names that of each clip."""
     return ClipSet.joined(
         [replace(clips, groups={**clips.groups, DATABASE: (name,) * len(clips)}) for name, clips in sets.items()]
     )

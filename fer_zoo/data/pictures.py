@@ -100,7 +100,7 @@ def _image(path: Path) -> UInt8:
                 grey = np.asarray(image).astype(np.float32) / 257
                 return np.repeat(np.round(grey).astype(np.uint8)[..., None], 3, axis=2)
             if image.mode in ("I", "F"):
-                raise ValueError("numbers of 32 bits, of which nobody knows what is white")
+                raise ValueError("numbers of 32 bits, whose value for white is unknown")
             return np.asarray(image.convert("RGB"), np.uint8)
     except Exception as error:  # Pillow's parsers raise whatever broken bytes lead them to
         raise VideoError(f"{path} cannot be read: {error}", "a picture of 8 or 16 bits", "check the file") from error

@@ -22,7 +22,6 @@ from fer_zoo.data.rendering import RenderSpec, plan_rendering
 from fer_zoo.data.shards import Made, StorePlan, make_shard, read_notes
 from fer_zoo.data.store import (
     Failure,
-    StoreFacts,
     StoreHeader,
     finish_store,
     finished_shards,
@@ -96,7 +95,7 @@ def prepare(
         with writing(out):
             (out / "shards").mkdir(parents=True, exist_ok=True)
             held.enter_context(alone_in(out))
-        _claim(out, plan.facts)
+        claim(out, {"format": FORMAT, "fer_zoo": __version__, **plan.facts.model_dump(mode="json")})
         done = {shard.number for shard in finished_shards(out)}
         missing = [job for job in enumerate(plan.contents) if job[0] not in done]
         shards, made = len(plan.contents), Made()
@@ -145,14 +144,16 @@ def _finish(out: Path, plan: StorePlan) -> StoreHeader:
     return finish_store(out, facts.model_copy(update={"preparation": {**facts.preparation, **counted}}))
 
 
-def _claim(out: Path, facts: StoreFacts) -> None:
-    """Record what the store is made of, or check that it matches the record."""
-    path = out / "prepare.json"
-    settings = {"format": FORMAT, "fer_zoo": __version__, **facts.model_dump(mode="json")}
-    text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
+def claim(out: Path, settings: Mapping[str, Any]) -> None:
+    """Record what decides the clips of a folder of shards, or check that it matches the record.
+
+    Raises:
+        InputError: the folder was begun with other settings, or cannot be used.
+    """
+    path, text = out / "prepare.json", json.dumps(settings, indent=1, sort_keys=True) + "\n"
     with writing(out):
         if not path.exists():
-            if (out / "store.json").exists() or any((out / "shards").iterdir()):
+            if (out / "store.json").exists() or any(out.glob("shards/*")):
                 raise InputError(
                     f"{out} holds shards, and no prepare.json that describes them.",
                     "an empty folder",
@@ -160,17 +161,18 @@ def _claim(out: Path, facts: StoreFacts) -> None:
                 )
             write_text(path, text)
         found = path.read_bytes()
-    if found == text.encode():
+    if found == text.encode():  # `parse_json` refuses characters that labels and names of files may have
         return
     try:
-        changed = list(_changes(parse_json(found), json.loads(text)))
+        changed = list(_changes(parse_json(found), settings))
     except (ValueError, AttributeError):
         changed = [f"{path.name} is damaged"]
-    raise InputError(
-        f"{out} was begun with other settings: {'; '.join(changed)}.",
-        "the version, the settings, the detector and the sources that it was begun with",
-        "prepare into another folder; this one stays as it is",
-    )
+    if changed:
+        raise InputError(
+            f"{out} was begun with other settings: {'; '.join(changed)}.",
+            "the version, the settings, the detector and the sources that it was begun with",
+            "prepare into another folder, or delete this one, which stays as it is until then",
+        )
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], within: str = "") -> Iterator[str]:

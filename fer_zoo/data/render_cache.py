@@ -10,8 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +20,14 @@ import numpy as np
 from fer_zoo._version import __version__
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.pool import spread
-from fer_zoo.data.rendering import RenderSpec, stored_clip
+from fer_zoo.data.prepare import claim
+from fer_zoo.data.rendering import RenderSpec, rendered_facts, stored_clip
 from fer_zoo.data.store import Store, StoreHeader, digest, write_shard
 from fer_zoo.data.store.files import counted, read_index
-from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.records import index_path
+from fer_zoo.data.store.writer import writing
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.files import clear_leftovers, locked, write_text
+from fer_zoo.files import clear_leftovers, locked
 from fer_zoo.registry import unknown_name
 from fer_zoo.specs import ComponentSpec
 
@@ -74,14 +74,13 @@ def rendered_clips(request: ClipRequest, dataset: str, source: Source, render_se
     if request.takes > _MOST_TAKES:
         raise InputError(f"{request.takes} takes of each subject.", f"{_MOST_TAKES} at most", "lower data.takes")
     probe = _probe(settings, source())
-    text = json.dumps({**asdict(settings), "probe": probe}, indent=1, sort_keys=True)
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    made_by = {**asdict(settings), "labels": list(settings.labels), "probe": probe}
+    fingerprint = hashlib.sha256(json.dumps(made_by, indent=1, sort_keys=True).encode()).hexdigest()
     folder = request.cache / f"{dataset}-{fingerprint[:16]}"
-    with _usable(folder):
-        _open_folder(folder, text)
-        if _missing(folder, chunks):
-            _render_missing(folder, settings, probe, source, chunks, request.workers)
-    return _read(folder, settings, dataset, chunks, fingerprint)
+    claim(folder, made_by)
+    if _missing(folder, chunks):
+        _render_missing(folder, settings, probe, source, chunks, request.workers)
+    return _read(folder, settings, chunks, fingerprint)
 
 
 def _drawn(settings: Settings, family: HeadFamily, chunks: Sequence[Chunk]) -> ClipSet:
@@ -129,34 +128,6 @@ def _probe(settings: Settings, family: HeadFamily) -> str:
     return sha256.hexdigest()
 
 
-def _open_folder(folder: Path, text: str) -> None:
-    header = folder / "prepare.json"
-    if not header.exists():
-        write_text(header, text)
-    if header.read_text() != text:
-        raise InputError(
-            f"{header} does not match the name of its folder.",
-            "the file as it was written",
-            f"delete {folder}; it is rendered again",
-        )
-
-
-@contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    """Raise InputError where a file of the cache folder cannot be read or written."""
-    try:
-        yield
-    except (OSError, InputError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError):
-            raise
-        raise InputError(
-            f"The cache folder {folder} cannot be used: {cause}.",
-            "a writable folder with enough space",
-            "set FER_ZOO_CACHE to another folder, or free some space; rendered clips are kept",
-        ) from cause
-
-
 def _number(chunk: Chunk) -> int:
     """Return the number of a chunk's shard."""
     return chunk[0] * _MOST_TAKES + chunk[1]
@@ -172,8 +143,7 @@ def _render_chunk(folder: Path, settings: Settings, probe: str, source: Source, 
             "start again: fer_zoo was changed while it was running",
         )
     made = _drawn(settings, family, [chunk])
-    with _usable(folder):  # here too, since an error loses its cause on the way from another process
-        write_shard(folder, _number(chunk), (stored_clip(made, row, settings.fps) for row in range(len(made))))
+    write_shard(folder, _number(chunk), (stored_clip(made, row, settings.fps) for row in range(len(made))))
 
 
 def _missing(folder: Path, chunks: Sequence[Chunk]) -> list[Chunk]:
@@ -187,7 +157,7 @@ def _render_missing(
     from rich.progress import track
 
     render = functools.partial(_render_chunk, folder, settings, probe, source)
-    with locked(folder / ".lock", wait=float("inf")):
+    with writing(folder), locked(folder / ".lock", wait=float("inf")):
         for place in (folder, folder / "shards"):
             clear_leftovers(place)
         missing = _missing(folder, chunks)
@@ -195,23 +165,12 @@ def _render_missing(
             pass
 
 
-def _read(folder: Path, settings: Settings, dataset: str, chunks: Sequence[Chunk], fingerprint: str) -> ClipSet:
+def _read(folder: Path, settings: Settings, chunks: Sequence[Chunk], fingerprint: str) -> ClipSet:
     """Return the clips of these chunks; subjects keep their numbers, whichever others are in the folder."""
     shards = [read_index(folder, _number(chunk)) for chunk in chunks]
-    header = StoreHeader(
-        reader=ComponentSpec(name=dataset),
-        detector=ComponentSpec(name=EXACT),
-        detector_version="1",
-        crop=RenderSpec().crop,
-        size=settings.size,
-        frames=settings.frames,
-        fps=settings.fps,
-        encoding="raw",
-        sources_sha256=digest(map(str, chunks)),
-        fer_zoo=__version__,
-        failures=0,
-        **counted(shards),
-    )
+    spec = RenderSpec(frames=settings.frames, fps=settings.fps, canvas=settings.size)
+    facts = rendered_facts(ComponentSpec(name=settings.dataset), spec, "raw", sources_sha256=digest(map(str, chunks)))
+    header = StoreHeader(**facts.model_dump(), fer_zoo=__version__, failures=0, **counted(shards))
     clips = Store(folder, header, [index for index, _ in shards]).as_clip_set(settings.labels)
     numbers = np.array([int(clips.subject_names[int(place)]) for place in clips.subjects], np.int64)
     # Named by number, as clips in memory are: whether clips were cached must not show in a training run.

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -70,7 +70,25 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
     each = max(1, min(per_shard(end - first), MOST_PER_SHARD // (len(spec.labels) * spec.takes)))
     ranges = [(at, min(at + each, end)) for at in range(first, end, each)]
     sample = _sample(dataset, spec)
-    facts = StoreFacts(
+    keys = (
+        _key(subject, label, take)
+        for subject in range(first, end)
+        for label in spec.labels
+        for take in range(spec.takes)
+    )
+    preparation = {
+        **spec.model_dump(mode="json", include={"labels", "subjects", "takes"}),
+        "subjects_per_shard": each,
+        # A version that draws other clips must not resume a store of this one.
+        "sample_sha256": hashlib.sha256(sample).hexdigest(),
+    }
+    facts = rendered_facts(dataset, spec, encoding, sources_sha256=digest(keys), preparation=preparation)
+    return StorePlan(facts, tuple(functools.partial(_clips, dataset, spec, part) for part in ranges))
+
+
+def rendered_facts(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding, **other: Any) -> StoreFacts:
+    """Return the facts of a store of rendered clips, whose landmarks are exact; `other` facts are given."""
+    return StoreFacts(
         reader=dataset,
         detector=ComponentSpec(name=EXACT),
         detector_version="1",
@@ -79,20 +97,8 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
         frames=spec.frames,
         fps=spec.fps,
         encoding=encoding,
-        sources_sha256=digest(
-            _key(subject, label, take)
-            for subject in range(first, end)
-            for label in spec.labels
-            for take in range(spec.takes)
-        ),
-        preparation={
-            **spec.model_dump(mode="json", include={"labels", "subjects", "takes"}),
-            "subjects_per_shard": each,
-            # A version that draws other clips must not resume a store of this one.
-            "sample_sha256": hashlib.sha256(sample).hexdigest(),
-        },
+        **other,
     )
-    return StorePlan(facts, tuple(functools.partial(_clips, dataset, spec, part) for part in ranges))
 
 
 def _clips(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], notes: Notes) -> Iterator[StoredClip]:

@@ -69,7 +69,7 @@ class Difference:
 
     what: str
     found: int
-    expected: int | None
+    expected: int
 
 
 class Database(Protocol):

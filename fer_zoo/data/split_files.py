@@ -98,16 +98,13 @@ def read_split(path: Path, name: str | None, *, store: str, clips: Sequence[Labe
 
 def _split(record: Mapping[str, Any], before: str) -> Split:
     """A split of the clips whose keys start with `before`, without it."""
-    train, validation, test = (
-        tuple(key.removeprefix(before) for key in _keys(record[part]) if key.startswith(before)) for part in PARTS
-    )
-    return Split(str(record["name"]), train, validation, test, note=str(record.get("note", "")))
-
-
-def _keys(part: object) -> list[str]:
-    if not isinstance(part, list) or not all(isinstance(key, str) for key in part):
-        raise TypeError("a part is not a list of keys")
-    return part
+    parts = {}
+    for part in PARTS:
+        keys = record[part]
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise TypeError(f"{part} is not a list of keys")
+        parts[part] = tuple(key.removeprefix(before) for key in keys if key.startswith(before))
+    return Split(str(record["name"]), **parts, note=str(record.get("note", "")))
 
 
 def _check(split: Split, subjects: Mapping[str, str | None], path: Path) -> None:

@@ -8,7 +8,7 @@ that is held out of them never shares a subject with the test set; where subject
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -67,9 +67,9 @@ def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
         )
     dealt = _dealt(groups, folds, seed)
     splits = []
-    for number in range(folds):
-        test, validation = dealt[number], dealt[(number + 1) % folds]
-        train = [s for n, part in enumerate(dealt) if n not in (number, (number + 1) % folds) for s in part]
+    for number, test in enumerate(dealt):
+        validation = dealt[(number + 1) % folds]
+        train = groups.keys() - {*test, *validation}
         splits.append(_split(f"fold {number + 1} of {folds}", groups, train, validation, test))
     return splits
 
@@ -115,15 +115,11 @@ def cross_database(
             "at least one database on each side, none on both",
             "correct the lists",
         )
-    groups: dict[str, list[LabelledClip]] = {}
-    for clip in pooled(train):
-        groups.setdefault(clip.whose, []).append(clip)
+    groups = _grouped(pooled(train))
     kept, validation = _hold_out(groups, validation_folds, seed)
-    tested = sorted(clip.key for clip in pooled(test))
-    return Split(
-        f"{' + '.join(sorted(train))} to {' + '.join(sorted(test))}", _keys(groups, kept), _keys(groups, validation),
-        tuple(tested),
-    )  # fmt: skip
+    tested = _grouped(pooled(test))
+    name = f"{' + '.join(sorted(train))} to {' + '.join(sorted(test))}"
+    return _split(name, {**groups, **tested}, kept, validation, tested)
 
 
 def pooled(databases: Mapping[str, Sequence[LabelledClip]]) -> list[LabelledClip]:
@@ -176,17 +172,21 @@ def sharing(whose: Mapping[str, Collection[str]]) -> str:
     )
 
 
-def _by_subject(clips: Sequence[LabelledClip]) -> dict[str, list[LabelledClip]]:
+def _grouped(clips: Iterable[LabelledClip]) -> dict[str, list[LabelledClip]]:
     groups: dict[str, list[LabelledClip]] = {}
-    for clip in sorted(clips, key=lambda clip: clip.key):
-        if clip.subject is None:
-            raise InputError(
-                f"The clip {clip.key!r} has no subject.",
-                "clips whose subject is known",
-                "use a published split: no split of these clips can be shown to be subject-independent",
-            )
-        groups.setdefault(clip.subject, []).append(clip)
+    for clip in clips:
+        groups.setdefault(clip.whose, []).append(clip)
     return groups
+
+
+def _by_subject(clips: Sequence[LabelledClip]) -> dict[str, list[LabelledClip]]:
+    if unknown := min((clip.key for clip in clips if clip.subject is None), default=None):
+        raise InputError(
+            f"The clip {unknown!r} has no subject.",
+            "clips whose subject is known",
+            "use a published split: no split of these clips can be shown to be subject-independent",
+        )
+    return _grouped(clips)
 
 
 def _dealt(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: int) -> list[list[str]]:
@@ -228,9 +228,7 @@ def _untested(
     clips: Sequence[LabelledClip], tested: Collection[str], folds: int, seed: int, name: str
 ) -> frozenset[str]:
     """Return the training subjects to hold out: those of about one clip in `folds`, none of them in the test set."""
-    groups: dict[str, list[LabelledClip]] = {}
-    for clip in clips:
-        groups.setdefault(clip.whose, []).append(clip)
+    groups = _grouped(clips)
     free = {who: group for who, group in groups.items() if who not in tested}
     if len(free) == len(groups):
         return frozenset(_hold_out(groups, folds, seed)[1])
@@ -247,12 +245,11 @@ def _untested(
     return frozenset(_dealt(free, parts, seed)[0])
 
 
-def _keys(groups: Mapping[str, Sequence[LabelledClip]], names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted(clip.key for name in names for clip in groups[name]))
-
-
 def _split(
-    name: str, groups: Mapping[str, Sequence[LabelledClip]], train: Sequence[str], validation: Sequence[str],
-    test: Sequence[str],
+    name: str, groups: Mapping[str, Sequence[LabelledClip]],
+    train: Iterable[str], validation: Iterable[str], test: Iterable[str],
 ) -> Split:  # fmt: skip
-    return Split(name, _keys(groups, train), _keys(groups, validation), _keys(groups, test))
+    kept, validating, tested = (
+        tuple(sorted(clip.key for subject in part for clip in groups[subject])) for part in (train, validation, test)
+    )
+    return Split(name, kept, validating, tested)

@@ -2,7 +2,7 @@
 
 A subject under two names may be in the training set under one and in the test set under the other. What programs change
 on their own is folded: composed and decomposed Unicode, white space, invisible characters, leading zeros, the ".0" of a
-spreadsheet. What somebody typed differently (case, punctuation, accents, letters of another script) is reported, since
+spreadsheet. What was typed differently (case, punctuation, accents, letters of another script) is reported, since
 only its author knows.
 """
 

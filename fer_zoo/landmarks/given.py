@@ -17,22 +17,16 @@ class Given:
     version = "1"
     detect_every = 1
 
-    def detect(self, image: UInt8) -> list[Face]:
+    def detect(self, image: UInt8, last: Face | None = None) -> NoReturn:
         """Always an error, because this landmarker cannot detect faces.
 
         Raises:
             InputError: always.
         """
-        self._no_detector()
-
-    def follow(self, image: UInt8, last: Face) -> Face | None:
-        """Always an error, as `detect`."""
-        self._no_detector()
-
-    @staticmethod
-    def _no_detector() -> NoReturn:
         raise InputError(
             "The landmarker 'given' has no detector; it stands for landmarks that are part of a dataset.",
             "a landmarker that detects faces, e.g. 'fz68' or 'dlib'",
             'choose one: `--landmarker fz68`, or landmarker="fz68" in Python',
         )
+
+    follow = detect

@@ -112,9 +112,11 @@ def landmark_map(
     if radius == 0:
         window = torch.ones_like(x, dtype=landmarks.dtype)
     elif kernel == "gaussian":
-        window = _gaussian(torch.stack((x, y), -1) + 0.5 - position[..., None, :], radius)
+        offset = torch.stack((x, y), -1) + 0.5 - position[..., None, :]
+        window = torch.exp(-2 * (offset / radius).square().sum(-1))
     else:
-        window = _manhattan((dx.abs() + dy.abs()).to(landmarks.dtype), radius)
+        slope = (1 - CORNER_WEIGHT) / (2 * radius)
+        window = 1 - slope * (dx.abs() + dy.abs()).to(landmarks.dtype)
 
     drawn = usable[..., None] & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     index = torch.where(drawn, y * width + x, 0).flatten(2)
@@ -124,11 +126,3 @@ def landmark_map(
     found = usable.any(-1)
     weights = torch.where(found[..., None], weights, 1.0)
     return LandmarkMap(weights.reshape(*landmarks.shape[:2], *grid).unsqueeze(1), found)
-
-
-def _gaussian(offset: Tensor, radius: int) -> Tensor:
-    return torch.exp(-2 * (offset / radius).square().sum(-1))
-
-
-def _manhattan(distance: Tensor, radius: int) -> Tensor:
-    return 1 - (1 - CORNER_WEIGHT) / (2 * radius) * distance

@@ -128,7 +128,7 @@ def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
     for clip in range(len(clips)):
         place = place_crop(clips.landmarks[clip], spec.crop)
         if place is None:
-            raise InputError(f"{clips.clip_id(clip)} has no face in any frame.", "clips with landmarks", "leave it out")
+            raise InputError(f"{clips.key(clip)} has no face in any frame.", "clips with landmarks", "leave it out")
         whole = clips.read(np.array([clip]))[0]
         frames[clip], landmarks[clip] = crop_clip(whole, clips.landmarks[clip], place, spec.size)
     return replace(clips, frames=frames, rows=np.arange(len(clips)), landmarks=landmarks)

@@ -1,1 +1,1 @@
-"""Video in and out: PyAV reading and writing, one face track a video, crops and clips."""
+"""Video in and out: PyAV reading and writing, face tracks, crops and clips."""

@@ -1,4 +1,4 @@
-"""Going on in a video where it was read before: its frames keep the numbers that decoding from the start gives them."""
+"""Resume decoding where a video was read before; frames keep the numbers that decoding from the start gives them."""
 
 from __future__ import annotations
 

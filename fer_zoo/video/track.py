@@ -1,6 +1,6 @@
 """One face through a video: found now and then, followed in between, never swapped for another.
 
-Faces are told apart by place and time alone. A face is the same as long as it can be followed from frame to frame. A
+Faces are distinguished by place and time alone. A face is the same as long as it can be followed from frame to frame. A
 face that appears continues the nearest track that is not in the picture now, unless it is too far away for the time
 that has passed; otherwise it starts a new track. The main face is the one with the largest sum of sides over all
 frames; `track_face` returns only this one, `track_faces` all. So a face after a cut or a long absence is not verified:
@@ -282,10 +282,6 @@ def _bridged(
         before, after = faces[start], faces[end]
         for index in range(start + 1, end):
             share = (times[index] - times[start]) / (times[end] - times[start])
-            yield index, _between(before, after, share), "interpolated"
-
-
-def _between(before: Face, after: Face, share: float) -> Face:
-    box = Box(*(float((1 - share) * a + share * b) for a, b in zip(before.box, after.box, strict=True)))
-    points = np.asarray((1 - share) * before.landmarks + share * after.landmarks, np.float32)
-    return Face(box, min(before.score, after.score), points)
+            box = Box(*(float((1 - share) * a + share * b) for a, b in zip(before.box, after.box, strict=True)))
+            points = np.asarray((1 - share) * before.landmarks + share * after.landmarks, np.float32)
+            yield index, Face(box, min(before.score, after.score), points), "interpolated"

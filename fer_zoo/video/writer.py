@@ -107,7 +107,7 @@ def write_video(path: str | Path, rate: Fraction | float) -> Iterator[VideoWrite
 
     Args:
         path: the suffix chooses the container (.mp4, .mkv, .mov).
-        rate: frames a second; images added with their own time keep that time.
+        rate: frames per second; images added with their own time keep that time.
 
     Raises:
         VideoError: the file cannot be written, or no encoder is there.

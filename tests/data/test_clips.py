@@ -23,7 +23,7 @@ def test_subset_by_subject_keeps_the_columns_together() -> None:
     assert list(part.subjects) == [11, 11]
     np.testing.assert_array_equal(part.landmarks, clips.landmarks[2:4])
     np.testing.assert_array_equal(part.read(np.array([1, 0])), clips.read(np.array([3, 2])))
-    assert part.clip_id(1) == "subject 11 b take 0"
+    assert part.key(1) == "000011/b/000"
     assert len(clips.of_subjects(0, 10)) == 0
 
 

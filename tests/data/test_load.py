@@ -11,10 +11,9 @@ import pytest
 import store_clips
 
 from fer_zoo import data
-from fer_zoo.data.load import PARTS
 from fer_zoo.data.sources import LABELS
 from fer_zoo.data.split_files import fingerprint_of, read_splits, write_splits
-from fer_zoo.data.splits import Split
+from fer_zoo.data.splits import PARTS, Split
 from fer_zoo.data.store import Store, finish_store, open_store, write_shard
 from fer_zoo.errors import FerZooError, InputError, RecipeError
 from fer_zoo.recipes import load_recipe

@@ -46,7 +46,7 @@ def read_labels(words: Iterable[str]) -> Labels:
     usable = {tidy(shown(word)) for word in words if not is_empty(word)}
     usable = {word for word in usable if len(word) <= LONGEST}
     known = {word for word in usable if word.lower() in WORDS}
-    if all(_is_typo(word) for word in usable - known):
+    if all(any(_one_edit(word.lower(), usual) for usual in WORDS) for word in usable - known):
         return Labels({word: WORDS[word.lower()] for word in known}, [])
     return Labels({word: word for word in usable}, near_duplicates(usable))
 
@@ -61,10 +61,6 @@ def near_duplicates(labels: Collection[str]) -> list[str]:
         for one, other in pairs
         if _may_be_one(one, other)
     ]
-
-
-def _is_typo(word: str) -> bool:
-    return any(_one_edit(word.lower(), known) for known in WORDS)
 
 
 def _may_be_one(one: str, other: str) -> bool:

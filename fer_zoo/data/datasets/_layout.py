@@ -19,7 +19,7 @@ from fer_zoo.data.subjects import folded, similar_subjects
 from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 
-# What systems leave in folders that somebody has looked into.
+# Files that operating systems leave in folders.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -41,13 +41,22 @@ def find_folder(root: Path, spellings: Sequence[str], what: str) -> Path:
 
 def optional_folder(root: Path, spellings: Sequence[str]) -> Path | None:
     """As `find_folder`, but None where there is no such folder."""
-    return next((found for spelling in spellings if (found := _walk(root, spelling)) is not None), None)
+    return next((found for spelling in spellings if (found := inner_folder(root, spelling)) is not None), None)
 
 
 def inner_folder(folder: Path, path: str) -> Path | None:
-    """As `optional_folder`, for many folders: lists what is there only if the exact one is not."""
+    """As `optional_folder`, for one spelling; lists what is there only if the exact folder is not."""
     exact = folder / path
-    return exact if os.path.isdir(exact) else _walk(folder, path)  # Path.is_dir raises where a name is too long
+    if os.path.isdir(exact):  # Path.is_dir raises where a name is too long
+        return exact
+    if not folder.is_dir():
+        return None
+    for part in path.split("/"):
+        same = [inner for inner in visible_folders(folder) if inner.name.lower() == part.lower()]
+        if not same:
+            return None
+        folder = next((inner for inner in same if inner.name == part), same[0])
+    return folder
 
 
 def visible_folders(folder: Path) -> list[Path]:
@@ -169,7 +178,7 @@ def nearest_root(root: Path, fits: Callable[[Path], bool]) -> str | None:
             return _nearest(root.name, root.parent)
         places = (root.parent, *visible_folders(root))
         return next((f"did you mean the root {place}?" for place in places if fits(place)), None)
-    except InputError:  # a neighbour that may not be read is no reason to hide the error itself
+    except InputError:  # a folder beside it that cannot be read is no reason to hide the error itself
         return None
 
 
@@ -188,19 +197,6 @@ def _listing(folder: Path) -> list[tuple[str, bool]]:
             f"{folder} cannot be listed: {error}.", "a folder that can be read", "check the path and its permissions"
         ) from error
     return sorted(found, key=lambda named: natural(named[0]))
-
-
-def _walk(root: Path, spelling: str) -> Path | None:
-    """Follow a spelling from `root`, each part in any case, the exact one first; None where it ends."""
-    if not root.is_dir():
-        return None
-    place = root
-    for part in () if spelling == "." else spelling.split("/"):
-        same = [folder for folder in visible_folders(place) if folder.name.lower() == part.lower()]
-        if not same:
-            return None
-        place = next((folder for folder in same if folder.name == part), same[0])
-    return place
 
 
 def _nearest(name: str, folder: Path) -> str | None:

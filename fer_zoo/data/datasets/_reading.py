@@ -135,7 +135,7 @@ def unknown_word(word: str, database: str = "") -> str:
 
 
 def unique_key(*parts: str) -> str:
-    """As `safe_key`, for names that nobody has standardised: those that had to be changed stay different."""
+    """As `safe_key`, for names that follow no standard: those that had to be changed stay different."""
     key = safe_key(*parts)
     if key == "/".join(parts):
         return key

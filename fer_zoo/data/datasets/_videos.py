@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,20 +12,24 @@ if TYPE_CHECKING:
     from av import VideoStream
     from av.container import InputContainer
 
-# Endings that FFmpeg also gives to videos, but that more often are sound or one picture: these files are opened.
-_OTHERS = frozenset({"amv", "apng", "avif", "fits", "gif", "ico", "isma", "m3u8", "m4a", "m4b", "mpd", "ogg", "ra"})
-_OTHERS |= {"webp", "wma"}
+# The endings under which FFmpeg writes video, without those that more often are sound or one picture, which are opened.
+_WRITTEN = (
+    "264 265 266 3g2 3gp a64 apv asf avi avs avs2 avs3 cavs cpk dnxhd dnxhr drc dv dvd evc f4v flm flv gxf h261 h263 "
+    "h264 h265 h266 hevc ismv ivf m1v m2t m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf nut obu ogv psp rcv rgb "
+    "rm roq swf ts vc1 vc2 vob vvc webm wmv wtv y4m yuv"
+)
+ENDINGS = frozenset(_WRITTEN.split())
 # Demuxers that take text, a single picture or nothing in particular for a video.
 _NO_VIDEO = frozenset({"tty", "image2", "rawvideo", "concat", "hls", "dash", "lavfi"})
 _TEXT = frozenset(range(32, 256)) | frozenset(b"\t\n\f\r\x1b")
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is meant to be a video: by its ending where FFmpeg writes videos so, else by what is in it.
+    """Whether a file is meant to be a video: by its ending if it is one of `ENDINGS`, else by what is in it.
 
     What is broken counts as a video if its ending says so: decoding it then says why it cannot be used.
     """
-    return path.suffix[1:].lower() in video_endings() or _holds_video(path)
+    return path.suffix[1:].lower() in ENDINGS or _holds_video(path)
 
 
 def visible_videos(folder: Path) -> list[Path]:
@@ -52,26 +54,6 @@ def is_text(path: Path) -> bool:
     except OSError:
         return False
     return beginning.startswith((b"\xff\xfe", b"\xfe\xff")) or not set(beginning) - _TEXT
-
-
-@functools.cache
-def video_endings() -> frozenset[str]:
-    """Lowercase endings of the formats that FFmpeg writes video to, without those of sound and single pictures."""
-    import av
-
-    pictures = av.ContainerFormat("image2", "w").extensions
-    found: set[str] = set()
-    for name in av.formats_available:
-        try:
-            extensions = av.ContainerFormat(name, "w").extensions
-            with av.open(BytesIO(), "w", format=name) as container:
-                codec = container.default_video_codec
-        except (ValueError, OSError):  # it is only read, or needs more than a file
-            continue
-        # Sound formats have a picture's codec, for a cover.
-        if codec not in ("none", "png", "bmp"):
-            found |= extensions
-    return frozenset(extension.strip().lower() for extension in found - pictures) - _OTHERS
 
 
 def _holds_video(path: Path) -> bool:

@@ -27,7 +27,7 @@ _EMOTIONS = {
     "07": "disgust",
     "08": "surprise",
 }
-# Nobody sings disgust or surprise, and actor 18 does not sing.
+# Disgust and surprise are not sung, and actor 18 does not sing.
 _SUNG = ("calm", "happiness", "sadness", "anger", "fear")
 _PER_FOLD, _FOLDS = 4, 6
 

@@ -7,7 +7,6 @@ import hashlib
 import mmap
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -74,6 +73,10 @@ class Store:
     def __len__(self) -> int:
         return len(self.facts)
 
+    def __getitem__(self, rows: Index, /) -> Frames:
+        """Frames of the clips `rows` (n,), as a clip set reads them."""
+        return self.arrays(rows, FRAMES)
+
     def labels(self) -> tuple[str, ...]:
         """Labels that occur, sorted."""
         return tuple(sorted(self.header.labels))
@@ -118,7 +121,7 @@ class Store:
         facts = [self.facts[row] for row in kept]
         chosen = f"{self.header.fingerprint} {labels} {kept}"
         return ClipSet(
-            frames=StoreFrames(self),
+            frames=self,
             rows=np.array(kept, np.int64),
             landmarks=self.arrays(kept, POINTS),
             labels=np.array([labels.index(clip.label) for clip in facts], np.int64),
@@ -202,13 +205,3 @@ class Store:
         for place, number in enumerate(numbers):
             out[place] = self._array(int(number), suffix)
         return out
-
-
-@dataclass(frozen=True)
-class StoreFrames:
-    """The frames of a store by clip number, for a clip set."""
-
-    store: Store
-
-    def __getitem__(self, rows: Index, /) -> Frames:
-        return self.store.arrays(rows, FRAMES)

@@ -100,7 +100,14 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
     """
     folder = Path(folder)
     shards = _shards(folder)
-    _check_numbers(folder, [shard.number for shard, _ in shards])
+    numbers = {shard.number for shard, _ in shards}
+    tars = {int(path.stem) for path in folder.glob("shards/*.tar") if path.stem.isdigit()}
+    if missing := sorted(set(range(max(numbers | tars, default=-1) + 1)) - numbers):
+        raise InputError(
+            f"Shards {', '.join(map(str, missing))} of {folder} are not finished.",
+            "every shard from 0 on",
+            "prepare again; finished shards are kept",
+        )
     for shard, _ in shards:
         found, stated = (shard.encoding, shard.frames, shard.size), (facts.encoding, facts.frames, facts.size)
         if shard.clips and found != stated:
@@ -147,17 +154,6 @@ def write_failures(folder: str | Path, failures: Iterable[Failure]) -> None:
 def _shards(folder: Path) -> list[tuple[ShardIndex, str]]:
     numbers = (int(path.stem) for path in folder.glob("shards/*.json") if path.stem.isdigit())
     return [read_index(folder, number) for number in sorted(numbers)]
-
-
-def _check_numbers(folder: Path, numbers: list[int]) -> None:
-    tars = [int(path.stem) for path in folder.glob("shards/*.tar") if path.stem.isdigit()]
-    wanted = range(max([-1, *numbers, *tars]) + 1)
-    if missing := sorted(set(wanted) - set(numbers)):
-        raise InputError(
-            f"Shards {', '.join(map(str, missing))} of {folder} are not finished.",
-            "every shard from 0 on",
-            "prepare again; finished shards are kept",
-        )
 
 
 def _check_clip(clip: StoredClip, shape: list[int], keys: set[str]) -> None:
@@ -225,5 +221,5 @@ def writing(folder: Path) -> Iterator[None]:
         raise InputError(
             f"The clip store {folder} cannot be written to: {error}.",
             "a writable folder with enough space",
-            "free some space or choose another folder; finished shards are kept",
+            "free some space or choose another folder (FER_ZOO_CACHE for rendered clips); finished shards are kept",
         ) from error

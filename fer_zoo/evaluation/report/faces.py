@@ -64,7 +64,7 @@ def _cropped(recipe: Recipe, clip: ClipSet) -> Frames:
     (frames,) = central_frames(clip, spec.frames).read(np.array([0]))
     where = place_crop(landmarks, spec.crop)
     if where is None:
-        raise InputError(f"{clip.clip_id(0)} has no face in any frame.")
+        raise InputError(f"{clip.key(0)} has no face in any frame.")
     count = min(FRAMES, len(frames))
     shown = np.array([int((part + 0.5) * len(frames) / count) for part in range(count)])
     cut, _ = crop_clip(frames, landmarks, where, PIXELS)

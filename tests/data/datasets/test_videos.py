@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from reader_trees import database, tree
 
-from fer_zoo.data.datasets._videos import is_text, is_video, video_endings
+from fer_zoo.data.datasets._videos import ENDINGS, is_text, is_video
 
 
 def film(path: Path, form: str, codec: str, frames: int = 3) -> Path:
@@ -107,5 +107,5 @@ def test_endings_are_those_of_video_formats() -> None:
         "ts",
         "3gp",
         "ogv",
-    } <= video_endings()
-    assert not {"txt", "csv", "json", "png", "jpg", "tiff", "wav", "mp3", "m4a", "webp", ""} & video_endings()
+    } <= ENDINGS
+    assert not {"txt", "csv", "json", "png", "jpg", "tiff", "wav", "mp3", "m4a", "webp", ""} & ENDINGS
