@@ -34,8 +34,8 @@ def test_it_loads_and_says_what_it_said(number: int) -> None:
     assert model.labels == ("calm", "glad", "cross")
     clip = load_file(GOLDEN / "clip.safetensors")
     with torch.inference_mode():
-        said = model(normalise(clip["frames"][None], model.input_spec), clip["landmarks"][None])[0]
-    torch.testing.assert_close(said, clip["logits"], atol=1e-4, rtol=1e-4)
+        logits = model(normalise(clip["frames"][None], model.input_spec), clip["landmarks"][None])[0]
+    torch.testing.assert_close(logits, clip["logits"], atol=1e-4, rtol=1e-4)
     weights.check_folder(folder)
 
 

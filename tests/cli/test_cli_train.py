@@ -43,7 +43,7 @@ def test_a_wrong_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said", "do"),
+    ("recipe", "message", "do"),
     [
         (["paper/mmi_3d"], "cross-validation (5 folds)", "--set split.fold=1"),
         (["paper/mmi_3d", "--set", "split.fold=1"], "Clips of 'mmi': There is no clip store", "fer-zoo prepare mmi"),
@@ -51,12 +51,12 @@ def test_a_wrong_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ],
 )
 def test_what_is_lacking_is_said_and_nothing_is_left(
-    recipe: list[str], said: str, do: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recipe: list[str], message: str, do: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stores = ["--stores", str(tmp_path)]
     assert cli.main(["train", *recipe, *stores, "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
     given, do_next = capsys.readouterr().err.split("What to do: ")
-    assert said in given
+    assert message in given
     assert do in do_next
     assert list(tmp_path.iterdir()) == []
 
@@ -95,11 +95,11 @@ def test_nothing_to_resume_is_said(
 
     monkeypatch.setattr("fer_zoo.training.train", stopped)
     arguments = ["train", "quickstart", "--out", str(tmp_path)]
-    said = f"There is nothing to resume in {tmp_path}; starting a new training run.\n"
+    message = f"There is nothing to resume in {tmp_path}; starting a new training run.\n"
     assert cli.main([*arguments, "--resume"]) == cli.EXIT_ERROR
-    assert capsys.readouterr().err.startswith(said)
+    assert capsys.readouterr().err.startswith(message)
     assert cli.main(arguments) == cli.EXIT_ERROR
-    assert said not in capsys.readouterr().err
+    assert message not in capsys.readouterr().err
     (tmp_path / "last.safetensors").touch()
     assert cli.main([*arguments, "--resume"]) == cli.EXIT_ERROR
-    assert said not in capsys.readouterr().err
+    assert message not in capsys.readouterr().err

@@ -126,8 +126,8 @@ def test_what_changes_pixels_leaves_points_alone(name: str, seed: int, size: int
     spec = InputSpec(frames=3, size=size)
     plain, points = augment_batch(frames, landmarks, spec, NOTHING, np.random.default_rng(0))
     for strength in (0.0, PHOTOMETRIC[name]):
-        told = changed(**{"noise_share": 1.0, name: strength})
-        clip, same = augment_batch(frames, landmarks, spec, told, np.random.default_rng(seed))
+        augment = changed(**{"noise_share": 1.0, name: strength})
+        clip, same = augment_batch(frames, landmarks, spec, augment, np.random.default_rng(seed))
         np.testing.assert_array_equal(same, points)
         light = light_of(clip, spec)
         assert light.min() >= -1e-3

@@ -104,8 +104,8 @@ def test_a_process_waits_for_another_that_renders_the_same(tmp_path: Path, monke
 
 
 def test_clips_in_memory_are_those_of_the_cache(rendered: Path) -> None:
-    asked = request(rendered)
-    cached, made = (synthetic.synthmh(replace(asked, cache=cache)) for cache in (rendered, None))
+    requested = request(rendered)
+    cached, made = (synthetic.synthmh(replace(requested, cache=cache)) for cache in (rendered, None))
     every = np.arange(len(made))
     np.testing.assert_array_equal(cached.read(every), made.read(every))
     for column in ("landmarks", "labels", "subjects", "takes"):

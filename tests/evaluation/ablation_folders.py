@@ -21,7 +21,7 @@ FACTS = {"fer_zoo": "0.1", "torch": "2.9", "python": "3.12", "commit": COMMIT, "
 
 def recipe(**changes: Any) -> Recipe:
     """A tiny network for a split in three folds of `synthmh`."""
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "description": "The baseline.",
         "model": {
             "backbone": {"name": "incres3d_tiny", "width": 0.05},
@@ -37,39 +37,39 @@ def recipe(**changes: Any) -> Recipe:
         "train": {"epochs": 2},
     }
     for key, value in changes.items():
-        said[key] = {**said[key], **value} if isinstance(said.get(key), dict) and key != "split" else value
-    return Recipe.model_validate(said)
+        fields[key] = {**fields[key], **value} if isinstance(fields.get(key), dict) and key != "split" else value
+    return Recipe.model_validate(fields)
 
 
-def said(
-    answers: Mapping[str, tuple[str, str, str, float]], labels: Sequence[str] = LABELS, **columns: Any
+def predictions_of(
+    by_key: Mapping[str, tuple[str, str, str, float]], labels: Sequence[str] = LABELS, **columns: Any
 ) -> Predictions:
     """Predictions of (subject, truth, said, probability of that) by key; the rest is shared by the other labels."""
-    shares = np.array(
+    probabilities = np.array(
         [
-            [p if label == answer else (1 - p) / (len(labels) - 1) for label in labels]
-            for _, _, answer, p in answers.values()
+            [p if label == predicted else (1 - p) / (len(labels) - 1) for label in labels]
+            for _, _, predicted, p in by_key.values()
         ]
     )
     made = {
         "labels": tuple(labels),
-        "keys": np.array(list(answers)),
-        "subjects": np.array([subject for subject, *_ in answers.values()]),
-        "videos": np.array(list(answers)),
-        "truth": np.array([labels.index(truth) for _, truth, *_ in answers.values()]),
-        "probabilities": shares,
+        "keys": np.array(list(by_key)),
+        "subjects": np.array([subject for subject, *_ in by_key.values()]),
+        "videos": np.array(list(by_key)),
+        "truth": np.array([labels.index(truth) for _, truth, *_ in by_key.values()]),
+        "probabilities": probabilities,
     }
     return Predictions(**{**made, **columns})
 
 
-def fold_answers(fold: int, wrong: Sequence[str] = (), p: float = 0.8) -> dict[str, tuple[str, str, str, float]]:
+def fold_predictions(fold: int, wrong: Sequence[str] = (), p: float = 0.8) -> dict[str, tuple[str, str, str, float]]:
     """A clip of each label of two people, answered with probability p; those in `wrong` with the next label."""
     found = {}
-    for person in range(2):
+    for subject in range(2):
         for number, label in enumerate(LABELS):
-            key = f"f{fold}p{person}/{label}"
-            answer = LABELS[(number + 1) % len(LABELS)] if key in wrong else label
-            found[key] = (f"f{fold}p{person}", label, answer, p)
+            key = f"f{fold}p{subject}/{label}"
+            predicted = LABELS[(number + 1) % len(LABELS)] if key in wrong else label
+            found[key] = (f"f{fold}p{subject}", label, predicted, p)
     return found
 
 
@@ -142,6 +142,6 @@ def two_recipes(root: Path) -> Ablation:
             for seed in (1, 2):
                 spec = recipe(split={"folds": 3, "fold": fold}, seed=seed, **changes)
                 wrong = WRONG[seed] if name == "base" else [f"f{fold}p0/anger", f"f{fold}p1/anger"]
-                best, last = (said(fold_answers(fold, which, SURE[seed])) for which in (wrong, ()))
+                best, last = (predictions_of(fold_predictions(fold, which, SURE[seed])) for which in (wrong, ()))
                 ablation.finish(name, f"fold-{fold}-of-3", spec, best, last)
     return ablation

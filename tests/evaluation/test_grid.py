@@ -111,11 +111,13 @@ def test_all_problems_are_told_at_once(desk: Path, tmp_path: Path) -> None:
     recipes = ["ablations/bass", *(str(tmp_path / f"{name}.yaml") for name in ("wrong", "base", "misfit"))]
     found = problems(tmp_path, recipes=recipes)
     assert len(found) == 4
-    said = "\n".join(found)
-    assert "ablations/bass" in said
-    assert "train.epoch" in said
-    assert "base, fold-1-of-3, seed 5; base, fold-2-of-3, seed 5; base, fold-3-of-3, seed 5: Clips of 'ckplus'" in said
-    assert "fps: the store has 30" in said
+    message = "\n".join(found)
+    assert "ablations/bass" in message
+    assert "train.epoch" in message
+    assert (
+        "base, fold-1-of-3, seed 5; base, fold-2-of-3, seed 5; base, fold-3-of-3, seed 5: Clips of 'ckplus'" in message
+    )
+    assert "fps: the store has 30" in message
 
 
 def test_the_same_problem_of_many_is_told_once(desk: Path) -> None:
@@ -165,7 +167,7 @@ def test_a_grid_file(desk: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("recipes: []", "recipes"),
         ("recipes: a\nset: {train.lr: []}", "train.lr"),
@@ -177,10 +179,10 @@ def test_a_grid_file(desk: Path, tmp_path: Path) -> None:
         ("- a", "mapping"),
     ],
 )
-def test_a_wrong_grid_file(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_grid_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text(text)
-    with pytest.raises(FerZooError, match=said):
+    with pytest.raises(FerZooError, match=message):
         read_grid(path)
 
 

@@ -33,11 +33,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "title"), CASES)
-def test_settings_by_their_titles(said: dict[str, Any], title: str) -> None:
-    key = setting_of(recipe(**said))
+@pytest.mark.parametrize(("fields", "title"), CASES)
+def test_settings_by_their_titles(fields: dict[str, Any], title: str) -> None:
+    key = setting_of(recipe(**fields))
     assert key.title == title
-    assert key.protocol == said.get("protocol", "subject-independent")
+    assert key.protocol == fields.get("protocol", "subject-independent")
     assert key.synthetic == ("mmi" not in title and "dfew" not in title)
 
 

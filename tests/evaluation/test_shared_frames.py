@@ -20,9 +20,9 @@ STAGE = {"epochs": 1, "batch_size": 4, "optimizer": "adamw"}
 
 
 def cell(name: str, **model: object) -> CellPlan:
-    said = toy_databases.fields(split={"folds": 3, "fold": 1}, pretrain=STAGE)
-    said["model"] |= model
-    return CellPlan(name, "fold-1-of-3", toy_databases.Recipe.model_validate(said | {"description": name}))
+    fields = toy_databases.fields(split={"folds": 3, "fold": 1}, pretrain=STAGE)
+    fields["model"] |= model
+    return CellPlan(name, "fold-1-of-3", toy_databases.Recipe.model_validate(fields | {"description": name}))
 
 
 @pytest.fixture(scope="module")

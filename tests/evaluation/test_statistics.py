@@ -29,15 +29,15 @@ NO_NOISE = SeedNoise(np.zeros(2), np.zeros(2), 0)
 def run(right: npt.ArrayLike, truth: npt.ArrayLike, subjects: Sequence[object], fold: str = "") -> Predictions:
     """Predictions that are right where said so, and else say the next label; names begin with the fold's."""
     truth = np.asarray(truth)
-    answers = np.where(right, truth, (truth + 1) % len(LABELS))
+    guesses = np.where(right, truth, (truth + 1) % len(LABELS))
     keys = np.array([f"{fold}clip {n}" for n in range(len(truth))])
     who = np.array([f"{fold}{name}" if name != "" else "" for name in subjects])
-    return Predictions(LABELS, keys, who, keys, truth, np.eye(len(LABELS))[answers])
+    return Predictions(LABELS, keys, who, keys, truth, np.eye(len(LABELS))[guesses])
 
 
-def clips_of(people: int, each: int = 6) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def clips_of(subjects: int, each: int = 6) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Truth and subjects of so many people with `each` clips, the labels in turn."""
-    return np.tile(np.arange(each) % len(LABELS), people), np.arange(people).repeat(each)
+    return np.tile(np.arange(each) % len(LABELS), subjects), np.arange(subjects).repeat(each)
 
 
 def simulated(rng: Generator, skills: npt.NDArray[np.float64], fold: str = "") -> Predictions:
@@ -173,17 +173,19 @@ def test_few_subjects_are_noted() -> None:
 
 def test_a_true_difference_is_found() -> None:
     rng = np.random.default_rng(8)
-    people = rng.normal(0, 1, 60)
-    them = compare([simulated(rng, people + 1)], [simulated(rng, people)])
+    subjects = rng.normal(0, 1, 60)
+    them = compare([simulated(rng, subjects + 1)], [simulated(rng, subjects)])
     assert them.war.p is not None
     assert them.war.p < 0.001
     assert them.war.interval is not None
     assert them.war.interval[0] > 0
 
 
-def trained(rng: Generator, people: npt.NDArray[np.float64], folds: int, seeds: int, noise: float) -> list[Predictions]:
+def trained(
+    rng: Generator, subjects: npt.NDArray[np.float64], folds: int, seeds: int, noise: float
+) -> list[Predictions]:
     """Runs of a recipe whose every training is better or worse by chance, for all its people alike."""
-    parts = np.array_split(people, folds)
+    parts = np.array_split(subjects, folds)
     return [
         simulated(rng, part + rng.normal(0, noise), f"{fold} ") for fold, part in enumerate(parts) for _ in range(seeds)
     ]
@@ -271,14 +273,14 @@ CLIPS = st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.sampled_from("uv
 @given(CLIPS, st.randoms())
 @settings(max_examples=50, deadline=None)
 def test_permuted_or_doubled_clips_give_the_same_interval(clips: list[tuple[bool, int, str]], random: Any) -> None:
-    def judged(rows: list[tuple[bool, int, str]]) -> Any:
+    def estimated(rows: list[tuple[bool, int, str]]) -> Any:
         right, truth, who = zip(*rows, strict=True)
         them = estimate([run(right, truth, who)])
         return [value for e in (them.war, them.uar) for value in (e.value, *(e.interval or ()))]
 
-    plain = judged(clips)
-    assert judged(random.sample(clips, len(clips))) == pytest.approx(plain)
-    assert judged(clips + clips) == pytest.approx(plain)
+    plain = estimated(clips)
+    assert estimated(random.sample(clips, len(clips))) == pytest.approx(plain)
+    assert estimated(clips + clips) == pytest.approx(plain)
     assert all(0 <= value <= 1 for value in plain)
 
 
@@ -318,7 +320,7 @@ def test_thousands_of_clips_take_under_two_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [
         (run([1] * 6, [0, 1, 2, 0, 1, 2], "xxxyyz"), "subjects"),
         (run([1] * 6, [0, 1, 2, 0, 1, 1], "xxxyyy"), "truth"),
@@ -326,8 +328,8 @@ def test_thousands_of_clips_take_under_two_seconds() -> None:
         (run([1] * 6, [0, 1, 2, 0, 1, 2], "xxxyyy", "other "), "12 are on one side only"),
     ],
 )
-def test_two_recipes_on_other_clips_are_not_compared(other: Predictions, said: str) -> None:
-    with pytest.raises(InputError, match=said) as error:
+def test_two_recipes_on_other_clips_are_not_compared(other: Predictions, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
         compare([run([1] * 6, [0, 1, 2, 0, 1, 2], "xxxyyy")], [other])
     assert error.value.do
 

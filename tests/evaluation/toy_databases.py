@@ -19,7 +19,7 @@ LABELS = ("anger", "fear", "happiness")
 
 
 def database(
-    folder: Path, name: str, people: Sequence[str | None] = ("S1", "S2", "S3", "S4", "S5", "S6"), *,
+    folder: Path, name: str, subjects: Sequence[str | None] = ("S1", "S2", "S3", "S4", "S5", "S6"), *,
     labels: Sequence[str] = LABELS, detector: str = "dlib", clips: int = 1, groups: Sequence[Mapping[str, str]] = ({},),
     **facts: Any,
 ) -> Store:  # fmt: skip
@@ -30,7 +30,7 @@ def database(
     """
     rng = np.random.default_rng(sum(map(ord, name)))
     stored = []
-    for number, who in enumerate(people):
+    for number, who in enumerate(subjects):
         for place, label in enumerate(labels):
             for take in range(clips):
                 frames = rng.integers(0, 120, (8, 54, 54, 3), np.uint8)
@@ -93,17 +93,17 @@ def recipe(**changes: Any) -> Recipe:
 
 def weights_folder(run: Path, of: Recipe | None = None) -> Path:
     """The weights folder of a network that learned nothing."""
-    wanted = of or recipe(split={"folds": 3, "fold": 1})
+    spec = of or recipe(split={"folds": 3, "fold": 1})
     torch.manual_seed(1)
     card: dict[str, Any] = {
-        "name": f"{wanted.model.name}.local",
-        "labels": wanted.model.labels,
+        "name": f"{spec.model.name}.local",
+        "labels": spec.model.labels,
         **provenance(["ckplus"]),
-        "protocol": wanted.protocol,
+        "protocol": spec.protocol,
         "metrics": {},
         "commit": "none",
         "hardware": "none",
         "hours": 0.0,
     }
     run.mkdir(exist_ok=True)
-    return weights.write_weights(run / "weights", build(wanted.model), wanted, card)
+    return weights.write_weights(run / "weights", build(spec.model), spec, card)

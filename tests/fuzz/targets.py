@@ -360,9 +360,9 @@ def read_command(case: Path) -> None:
     words = (case / "command").read_text().split()
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
         code = cli.main([word.format(case) for word in words])
-    told = err.getvalue()
-    assert code in (0, 2, 4), f"exit code {code}: {told[:500]}"
-    assert (code == 0) or ("What to do" in told and "Traceback" not in told), f"exit code {code}: {told[:500]}"
+    output = err.getvalue()
+    assert code in (0, 2, 4), f"exit code {code}: {output[:500]}"
+    assert (code == 0) or ("What to do" in output and "Traceback" not in output), f"exit code {code}: {output[:500]}"
 
 
 # What the harness must see, for its own test

@@ -71,9 +71,9 @@ def test_a_large_model_round_trips_in_little_memory(tmp_path: Path) -> None:
             ("pull", "pull('hf-hub:alice/large')"),
             ("pull and load", "model = fer_zoo.create_model('hf-hub:alice/large', pretrained=True)"),
         ):
-            said = run(WEIGH.format(work=work), server.endpoint, home, **settings)
-            assert said.returncode == 0, said.stderr
-            peaks[step] = int(said.stdout.split()[-2]) / size
+            finished = run(WEIGH.format(work=work), server.endpoint, home, **settings)
+            assert finished.returncode == 0, finished.stderr
+            peaks[step] = int(finished.stdout.split()[-2]) / size
         print({step: round(peak, 2) for step, peak in peaks.items()})
         assert server.requests.find("PUT", "^/upload/")
         snapshot = next((home / "hub").glob("models--alice--large/snapshots/*"))

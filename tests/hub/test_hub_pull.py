@@ -45,13 +45,13 @@ def test_what_lies_there_comes_byte_for_byte(hub: Hub, made: Path, home: Path) -
 def test_the_config_comes_first_and_the_tensors_last_and_all_at_one_commit(hub: Hub, made: Path, home: Path) -> None:
     commit = publish(hub, made)
     at(hub, "hf-hub:alice/m")
-    asked = [request for request in hub.requests if "/resolve/" in request.path]
-    assert asked[0].path == "/alice/m/resolve/main/config.json"
-    assert all(f"/resolve/{commit}/" in request.path for request in asked[1:])
-    files = list(dict.fromkeys(request.path.rpartition("/")[2] for request in asked))
+    requested = [request for request in hub.requests if "/resolve/" in request.path]
+    assert requested[0].path == "/alice/m/resolve/main/config.json"
+    assert all(f"/resolve/{commit}/" in request.path for request in requested[1:])
+    files = list(dict.fromkeys(request.path.rpartition("/")[2] for request in requested))
     assert (files[0], files[-1]) == ("config.json", "model.safetensors")
     version = fer_zoo.__version__
-    assert all(f"fer-zoo/{version}" in request.headers["user-agent"] for request in asked)
+    assert all(f"fer-zoo/{version}" in request.headers["user-agent"] for request in requested)
 
 
 def test_a_pinned_commit_in_the_cache_makes_no_request(hub: Hub, made: Path, home: Path) -> None:
@@ -84,13 +84,13 @@ def test_a_branch_asks_once_and_a_new_commit_sends_only_what_is_new(
 def test_create_model_by_name(hub: Hub, made: Path, here: str, caplog: pytest.LogCaptureFixture) -> None:
     commit = publish(hub, made)
     model = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", pretrained=True)
-    wanted = weights.load_weights(made)
-    assert model.card == wanted.card is not None
+    expected = weights.load_weights(made)
+    assert model.card == expected.card is not None
     assert not model.training
     clip, landmarks = torch.rand(1, 3, 6, 32, 32), torch.rand(1, 6, 68, 2) * 32
-    torch.testing.assert_close(model(clip, landmarks), wanted(clip, landmarks), rtol=0, atol=0)
+    torch.testing.assert_close(model(clip, landmarks), expected(clip, landmarks), rtol=0, atol=0)
     own = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", labels=["bored", "interested"])
-    assert (own.labels, own.started_from, own.card) == (("bored", "interested"), wanted.card.name, None)
+    assert (own.labels, own.started_from, own.card) == (("bored", "interested"), expected.card.name, None)
     with pytest.raises(OptionError, match="no options"):
         fer_zoo.create_model(f"hf-hub:alice/m@{commit}", width=2)
     assert not caplog.records

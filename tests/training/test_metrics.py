@@ -66,8 +66,8 @@ def predictions(
     return Predictions(labels, keys, np.array(subjects or keys), keys, truth, shares, dict(groups))
 
 
-def message(truth: list[int], answers: list[int], classes: int, **more: Any) -> Predictions:
-    return predictions(truth, np.eye(classes)[answers], **more)
+def message(truth: list[int], predicted: list[int], classes: int, **more: Any) -> Predictions:
+    return predictions(truth, np.eye(classes)[predicted], **more)
 
 
 def random_predictions(seed: int, clips: int, classes: int) -> Predictions:
@@ -132,14 +132,14 @@ def test_torchmetrics_agrees(seed: int, clips: int, classes: int) -> None:
 
 @given(PAIRS)
 def test_laws_of_figures(pairs: list[tuple[int, int]]) -> None:
-    answers, truth = map(list, zip(*pairs, strict=True))
-    them = figures(message(truth, answers, 4))
+    predicted, truth = map(list, zip(*pairs, strict=True))
+    them = figures(message(truth, predicted, 4))
     assert [sum(row) for row in them.confusion] == np.bincount(truth, minlength=4).tolist()
-    assert [sum(column) for column in zip(*them.confusion, strict=True)] == np.bincount(answers, minlength=4).tolist()
+    assert [sum(column) for column in zip(*them.confusion, strict=True)] == np.bincount(predicted, minlength=4).tolist()
     for recall, precision, f1 in zip(them.recall, them.precision, them.f1, strict=True):
         if recall and precision:
             assert f1 == pytest.approx(2 / (1 / recall + 1 / precision))
         else:
             assert not f1
     again = np.random.default_rng(0).permutation(len(truth))
-    assert figures(message(truth, answers, 4).take(again)) == them
+    assert figures(message(truth, predicted, 4).take(again)) == them

@@ -104,18 +104,18 @@ def test_a_damaged_run_json_stops_a_resume_before_it_trains(text: str, tmp_path:
 @pytest.mark.slow
 def test_a_compiled_network_trains_and_is_saved_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced as for a GPU but run by torch's plain kernels: making kernels for a CPU takes minutes."""
-    compiled, asked = torch.compile, []
+    compiled, compiled_models = torch.compile, []
 
     def compile_plainly(model: Any, **_: object) -> Any:
-        asked.append(model)
+        compiled_models.append(model)
         return compiled(model, backend="eager")
 
     monkeypatch.setattr(torch, "compile", compile_plainly)
     plain = {"dropout": 0.0, "epochs": 1, "optimizer": "sgd", "ema": None}
     train(toy_faces.recipe(**plain), tmp_path / "plain", device="cpu")
-    assert not asked
+    assert not compiled_models
     train(toy_faces.recipe(compile=True, **plain), tmp_path / "compiled", device="cpu")
-    assert len(asked) == 1
+    assert len(compiled_models) == 1
     one, other = (load_file(tmp_path / run / "last.safetensors") for run in ("plain", "compiled"))
     assert one.keys() == other.keys()
     for key, tensor in one.items():

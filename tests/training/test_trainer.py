@@ -88,9 +88,9 @@ def test_an_attempt_that_ended_while_rendering_leaves_no_stale_recipe(
         patch.setattr(data, "load", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train(toy_faces.recipe(lr=0.5), tmp_path)
-    wanted = toy_faces.recipe(epochs=1)
-    train(wanted, tmp_path)
-    assert load_recipe(tmp_path / "recipe.yaml") == wanted
+    expected = toy_faces.recipe(epochs=1)
+    train(expected, tmp_path)
+    assert load_recipe(tmp_path / "recipe.yaml") == expected
 
 
 def test_a_second_training_in_the_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
