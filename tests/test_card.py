@@ -1,4 +1,4 @@
-"""The card of a weights folder: what the Hub reads in it, what people read, and an example that runs."""
+"""The card of a weights folder: metadata for the Hub, text for readers, and an example that runs."""
 
 from __future__ import annotations
 

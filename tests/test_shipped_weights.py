@@ -35,7 +35,7 @@ def test_they_are_listed_and_small() -> None:
 
 @pytest.mark.parametrize("name", weights.bundled())
 def test_they_could_be_pushed(name: str) -> None:
-    """They are of the newest format, whole, true to their card, and say what they said when they were written."""
+    """They have the newest format, are complete, match their card, and give the recorded predictions."""
     found = weights.check_folder(weights.bundled()[name])
     assert set(weights.known_files(found)) == {file.name for file in found.path.iterdir()} == FILES
     assert not found.card.commit.endswith("-dirty")

@@ -34,7 +34,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_from_stores_to_figures(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both ways between two databases; once more changes nothing; weights are judged as the training judged them."""
+    """Cross-database both ways; a second run changes nothing; `evaluate` gives the metrics of the training run."""
     command = ["ablate", "base.yaml", "--cross", "ckplus", "mmi", "--out", "runs", "--jobs", "2", "--seeds", "1"]
     command += ["--set", "train.epochs=2"]
     assert cli.main(command) == cli.EXIT_OK
@@ -138,7 +138,7 @@ def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str
         (["base.yaml", "--stores", "nowhere"], "Clips of 'ckplus'"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_begun(
+def test_errors_are_reported_before_anything_starts(
     desk: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["ablate", *words, "--out", "runs"]) == cli.EXIT_ERROR

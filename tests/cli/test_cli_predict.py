@@ -1,4 +1,4 @@
-"""`fer-zoo predict`: what it writes, what it says, how it ends; never a traceback unless asked for."""
+"""`fer-zoo predict`: files, messages and exit codes; a traceback only with --debug."""
 
 from __future__ import annotations
 

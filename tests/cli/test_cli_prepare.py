@@ -47,8 +47,8 @@ def made(folder: Path, *words: str) -> Store:
     return open_store(folder)
 
 
-def test_it_goes_on_and_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No face in these pictures, for the real detector: nothing can be stored, and each is told."""
+def test_failed_sources_are_reported_and_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No face in these pictures, for the real detector: nothing can be stored, and each is reported."""
     dlib_or_skip()
     pictures(tmp_path / "root" / "fear" / "a", 3)
     pictures(tmp_path / "root" / "fear" / "b", 1)
@@ -64,7 +64,7 @@ def test_it_goes_on_and_says_what_failed(tmp_path: Path, capsys: pytest.CaptureF
     assert len(open_store(tmp_path / "store")) == 0
 
 
-def test_stages_are_told_where_something_was_done(
+def test_stage_times_are_printed_if_anything_ran(
     faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made(tmp_path / "store", "folder", "--root", str(faces))
@@ -135,7 +135,7 @@ def test_settings_of_a_recipe_for_rendered_clips(tmp_path: Path, monkeypatch: py
         ),
     ],
 )
-def test_a_store_that_would_not_fit_the_recipe_is_not_begun(
+def test_a_store_that_cannot_match_the_recipe_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], dataset: str, crop: dict[str, object], words: list[str],
     message: str,
 ) -> None:  # fmt: skip
@@ -158,7 +158,7 @@ def test_a_store_that_would_not_fit_the_recipe_is_not_begun(
         ({"scale": 1.3, "shift_up": 0.3, "align": "similarity"}, 1.39),
     ],
 )
-def test_the_margin_leaves_room_to_turn_a_crop_that_is_far_off_the_middle(
+def test_the_margin_allows_rotation_of_an_off_centre_crop(
     tmp_path: Path, crop: dict[str, object], margin: float
 ) -> None:
     spec = settings_for("folder", load_recipe(recipe(tmp_path, crop=crop)), {})

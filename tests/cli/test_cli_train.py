@@ -50,7 +50,7 @@ def test_a_wrong_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["paper/cross_mmi"], "Clips of 'ckplus': There is no clip store", "fer-zoo prepare ckplus"),
     ],
 )
-def test_what_is_lacking_is_said_and_nothing_is_left(
+def test_missing_inputs_are_reported_and_leave_no_files(
     recipe: list[str], message: str, do: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stores = ["--stores", str(tmp_path)]
@@ -72,7 +72,7 @@ def test_a_tag_that_names_no_folder(tag: str, tmp_path: Path, capsys: pytest.Cap
     assert list(tmp_path.iterdir()) == []
 
 
-def test_labels_without_a_clip_to_judge_are_said(
+def test_labels_without_test_clips_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = Metrics(war=0.5, uar=0.5, clips=7, subjects=1, confusion=np.eye(7, dtype=int).tolist())
@@ -87,7 +87,7 @@ def test_labels_without_a_clip_to_judge_are_said(
     )
 
 
-def test_nothing_to_resume_is_said(
+def test_nothing_to_resume_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(*_: object, **__: object) -> None:

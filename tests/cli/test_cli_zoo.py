@@ -45,7 +45,7 @@ def test_components_have_a_line_each_with_their_summary(capsys: pytest.CaptureFi
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == list_components("fusion", "lm_*")
 
 
-def test_a_pattern_alone_is_searched_in_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pattern_without_a_kind_searches_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     for pattern in ("*m*", "lm*", "lm"):
         assert cli.main(["components", pattern]) == 0
         output = [tuple(line.split()[:2]) for line in capsys.readouterr().out.splitlines()]
@@ -55,7 +55,7 @@ def test_a_pattern_alone_is_searched_in_all_kinds(capsys: pytest.CaptureFixture[
     assert "No component matches 'zz*'." in capsys.readouterr().err
 
 
-def test_what_members_of_a_family_have_in_common_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_common_facts_of_a_family_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("timm")
     for arguments in (["backbone", "timm/resnet18*"], ["timm/resnet18*"]):
         assert cli.main(["components", *arguments]) == 0

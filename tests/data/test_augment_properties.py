@@ -1,4 +1,4 @@
-"""What holds for every training change: points stay on the pixels they marked; pictures change as they are told to."""
+"""Properties of every augmentation: landmarks move with their pixels; images change by the set strength."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_without_changes_nothing_is_random(align: str, seed: int) -> None:
 @pytest.mark.parametrize("name", PHOTOMETRIC)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([75, 80]))
-def test_what_changes_pixels_leaves_points_alone(name: str, seed: int, size: int) -> None:
+def test_pixel_augmentation_does_not_change_landmarks(name: str, seed: int, size: int) -> None:
     landmarks, frames = faces(3, 20, np.random.default_rng(0))[None], smooth_clips(SIDE, 1)
     spec = InputSpec(frames=3, size=size)
     plain, points = augment_batch(frames, landmarks, spec, NOTHING, np.random.default_rng(0))

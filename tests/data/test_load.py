@@ -152,7 +152,7 @@ def cross(**changes: Any) -> Recipe:
 
 
 def test_databases_against_each_other(tmp_path: Path) -> None:
-    """Subjects of the same name in two databases are two people; labels are those of the network."""
+    """Subjects of the same name in two databases are different subjects; labels are those of the network."""
     stores = {name: prepared(tmp_path / name, name, first) for name, first in (("ckplus", 0), ("mmi", 1), ("fera", 2))}
     parts = data.load(cross(), stores=tmp_path)
     assert {key.split(":")[0] for key in parts["test"].keys} == {"ckplus"}
@@ -263,7 +263,7 @@ def test_what_is_wrong_with_a_store_that_is_there_it_says_itself(tmp_path: Path)
 
 
 def written(out: Path, original: Recipe, parts: Any) -> Recipe:
-    """The recipe that repeats a training by its split.json."""
+    """The recipe that repeats a training run with its split.json."""
     out.mkdir()
     write_split(out, original, parts)
     again = {"split": {"file": str(out / "split.json")}, "protocol": "subject-independent", "seed": 99}

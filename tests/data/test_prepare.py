@@ -171,7 +171,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_store(database: Path, tm
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
-def test_a_store_begun_otherwise_is_left_alone(database: Path, tmp_path: Path) -> None:
+def test_a_store_started_with_other_settings_is_unchanged(database: Path, tmp_path: Path) -> None:
     prepare(FOLDER, database, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
     with pytest.raises(InputError) as caught:
@@ -210,7 +210,7 @@ def test_one_run_at_a_time(small: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "store" / "prepare.lock").exists()
 
 
-def test_what_is_odd_about_the_database_is_told_apart_from_sources(small: Path, tmp_path: Path) -> None:
+def test_problems_of_the_database_are_separate_from_sources(small: Path, tmp_path: Path) -> None:
     (small / "notes").mkdir()
     sequence(small / "fear" / "faceless", 7, face=False)
     header = prepare(FOLDER, small, tmp_path / "store", SPEC)
@@ -267,7 +267,7 @@ def test_a_folder_that_is_not_as_it_was_written(
 
 
 def test_on_a_full_disk_finished_shards_are_kept(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first shard fits, then there is no room for a tar; with room again the run goes on and ends the same."""
+    """The first shard fits, then the disk is full; with free space the run resumes and ends the same."""
     monkeypatch.setattr(reading, "per_shard", lambda jobs: 2)
     prepare(FOLDER, small, tmp_path / "whole", SPEC)
     reports: list[ShardProgress] = []
@@ -288,7 +288,7 @@ def test_on_a_full_disk_finished_shards_are_kept(small: Path, tmp_path: Path, mo
     assert content(tmp_path / "store") == content(tmp_path / "whole")
 
 
-def test_no_room_even_for_what_is_said_of_the_store(small: Path, tmp_path: Path) -> None:
+def test_full_disk_before_store_json(small: Path, tmp_path: Path) -> None:
     with small_disk(100), pytest.raises(InputError, match="cannot be written to"):
         prepare(FOLDER, small, tmp_path / "store", SPEC)
     assert prepare(FOLDER, small, tmp_path / "store", SPEC).clips == 6
@@ -325,7 +325,7 @@ def test_short_sources_by_policy(tmp_path: Path) -> None:
     assert np.isfinite(open_store(tmp_path / "repeat").clip(0).landmarks[2]).all()
 
 
-def test_everybody_in_a_video_stands_under_its_subject(tmp_path: Path) -> None:
+def test_all_faces_of_a_video_have_its_subject(tmp_path: Path) -> None:
     register_landmarker("squares")(Squares)
     folder = tmp_path / "root" / "fear" / "s1"
     folder.mkdir(parents=True)
@@ -367,7 +367,7 @@ def test_aligned_clips_fit_no_recipe_that_crops_upright(small: Path, tmp_path: P
     assert differences(header, aligned, SPEC.detector) == []
 
 
-def test_what_a_run_took_is_told_and_not_stored(database: Path, tmp_path: Path) -> None:
+def test_run_times_are_reported_and_not_stored(database: Path, tmp_path: Path) -> None:
     reports: list[ShardProgress] = []
     prepare(FOLDER, database, tmp_path / "store", SPEC, progress=reports.append)
     assert [(progress.done, progress.shards) for progress in reports] == [(n, 2 * EACH) for n in range(2 * EACH + 1)]

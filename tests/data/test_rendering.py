@@ -118,7 +118,7 @@ def test_what_frames_do_not_show_is_refused_before_anything_is_written(tmp_path:
     assert not (tmp_path / "store").exists()
 
 
-def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
+def test_only_a_missing_shard_is_made_again(tmp_path: Path) -> None:
     prepare(DOTS, None, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
     (tmp_path / "store" / "shards" / "000002.json").unlink()
@@ -136,7 +136,9 @@ def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
         (ComponentSpec(name="dots", version=2), SPEC, "preparation.sample_sha256"),
     ],
 )
-def test_begun_otherwise(tmp_path: Path, dataset: ComponentSpec, spec: RenderSpec, message: str) -> None:
+def test_a_store_started_with_other_settings(
+    tmp_path: Path, dataset: ComponentSpec, spec: RenderSpec, message: str
+) -> None:
     prepare(DOTS, None, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
     with pytest.raises(InputError, match="was begun with other settings") as caught:
@@ -145,7 +147,7 @@ def test_begun_otherwise(tmp_path: Path, dataset: ComponentSpec, spec: RenderSpe
     assert content(tmp_path / "store") == before
 
 
-def test_clips_must_be_what_is_said_of_them(tmp_path: Path) -> None:
+def test_clips_must_match_their_description(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="do not show the stated crop"):
         prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "store", SPEC)
     tight_spec = SPEC.model_copy(update={"crop": CropSpec(scale=1.2, shift_up=0.0)})

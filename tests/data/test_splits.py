@@ -58,7 +58,7 @@ def test_folds(clips: list[LabelledClip], folds: int, seed: int) -> None:
 
 
 def test_labels_are_dealt_evenly() -> None:
-    """Fear is rare, and each subject has few clips: chance alone would leave folds without it."""
+    """Fear is rare, and each subject has few clips: random folds would lack it."""
     clips = [clip(f"s{i:02d}", n, label) for i in range(30) for n, label in enumerate(["joy", "joy", "anger"])]
     clips += [clip(f"s{i:02d}", 9, "fear") for i in range(0, 30, 3)]
     for split in k_fold(clips, 5, 0):
@@ -120,7 +120,7 @@ def test_too_few(folds: int, subjects: int) -> None:
         k_fold([clip(f"s{i}", 0, "joy") for i in range(subjects)], folds, 0)
 
 
-def test_clips_of_one_video_stay_together_where_nobody_says_whose_they_are() -> None:
+def test_clips_of_a_video_without_subjects_stay_together() -> None:
     clips = [
         LabelledClip(f"{video}/{n}", None, "fear", {"set_1": "train" if video < 20 else "test"}, str(video))
         for video in range(25)
@@ -168,7 +168,7 @@ def test_too_few_training_subjects_that_are_not_tested_on() -> None:
     assert subjects_in(published(clips, "official", 0, validation_folds=20).validation) == {"s0"}
 
 
-def test_published_parts_stay_as_they_are_and_what_they_share_is_said() -> None:
+def test_published_sets_are_unchanged_and_shared_subjects_are_noted() -> None:
     clips = with_subjects([0, 1, 2], [2, 3], [3, 4])
     split = published(clips, "official", 0)
     assert (subjects_in(split.train), subjects_in(split.validation)) == ({"s0", "s1", "s2"}, {"s2", "s3"})

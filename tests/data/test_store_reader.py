@@ -18,7 +18,7 @@ from fer_zoo.specs import ComponentSpec, CropSpec, InputSpec
 ALIGNED = CropSpec(align="similarity")
 
 
-def test_no_store_an_unfinished_one_and_one_of_another_version_are_told_apart(tmp_path: Path) -> None:
+def test_missing_unfinished_and_other_version_stores_have_different_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no clip store in"):
         open_store(tmp_path / "none")
     write_shard(tmp_path, 0, [clip(0)])
@@ -128,7 +128,7 @@ def test_a_clip_set_numbers_labels_and_subjects(tmp_path: Path) -> None:
 
 
 def test_groups_of_a_store(tmp_path: Path) -> None:
-    """A subset of clips of which nobody told anything has the same groupings: folds of a store fit each other."""
+    """A subset of clips without groups has the same groupings, so that folds of a store can be combined."""
     clips = [clip(n) for n in range(3)]
     clips[1] = clips[1]._replace(facts=clips[1].facts.model_copy(update={"groups": {"sex": "female"}}))
     write_shard(tmp_path, 0, clips)
@@ -166,7 +166,7 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_differences_from_a_recipe_are_told(
+def test_differences_from_a_recipe_are_reported(
     tmp_path: Path, made: dict[str, object], requested: dict[str, object], problems: list[str]
 ) -> None:
     finish_store(tmp_path, facts(**made))

@@ -70,7 +70,7 @@ def test_facts_are_refused_at_registration(facts: dict[str, Any], message: str, 
     assert "squares" not in DATASETS
 
 
-def test_several_are_told_with_their_names_or_once(registered: Any) -> None:
+def test_terms_of_several_datasets_are_joined(registered: Any) -> None:
     registered("ours")
     registered("theirs", licence="gated", synthetic=False)
     assert provenance(["ours", "theirs", "ours"]) == {

@@ -44,7 +44,7 @@ def recipe(**changes: Any) -> Recipe:
 def predictions_of(
     by_key: Mapping[str, tuple[str, str, str, float]], labels: Sequence[str] = LABELS, **columns: Any
 ) -> Predictions:
-    """Predictions of (subject, truth, said, probability of that) by key; the rest is shared by the other labels."""
+    """Predictions from {key: (subject, truth, predicted, its probability)}; the other labels share the rest."""
     probabilities = np.array(
         [
             [p if label == predicted else (1 - p) / (len(labels) - 1) for label in labels]
@@ -63,7 +63,7 @@ def predictions_of(
 
 
 def fold_predictions(fold: int, wrong: Sequence[str] = (), p: float = 0.8) -> dict[str, tuple[str, str, str, float]]:
-    """A clip of each label of two people, answered with probability p; those in `wrong` with the next label."""
+    """One clip per label of two subjects, predicted with probability p; those in `wrong` as the next label."""
     found = {}
     for subject in range(2):
         for number, label in enumerate(LABELS):
@@ -82,7 +82,7 @@ class Ablation:
         root.mkdir(parents=True, exist_ok=True)
 
     def ask(self, name: str, split: str, seed: int) -> Path:
-        """Ask for a training; returns its folder, which is not there yet."""
+        """Add a training run to the grid; returns its folder, which does not exist yet."""
         folder = f"{name.replace('/', '__')}/{split}/seed-{seed}"
         self.cells.append({"recipe": name, "split": split, "seed": seed, "folder": folder})
         (self.root / "grid.json").write_text(json.dumps({"format": 1, "cells": self.cells}))
@@ -97,7 +97,7 @@ class Ablation:
         facts: Mapping[str, Any] = FACTS,
         losses: Sequence[float] = (1.5, 0.5),
     ) -> Path:
-        """Ask for a training and leave it as it is after an epoch for each of the losses."""
+        """Add a training run that was interrupted after one epoch per loss."""
         folder = self.ask(name, split, spec.seed)
         folder.mkdir(parents=True)
         (folder / "cell.yaml").write_text(dump_recipe(spec))
@@ -115,7 +115,7 @@ class Ablation:
         self, name: str, split: str, spec: Recipe, best: Predictions, last: Predictions | None = None,
         noisy: Predictions | None = None, **begun: Any,
     ) -> Path:  # fmt: skip
-        """Ask for a training and do it."""
+        """Add a finished training run."""
         folder = self.begin(name, split, spec, **begun)
         for kind, predictions in {"best/test": best, "last/test": last or best, "best/test_noisy": noisy}.items():
             if predictions is not None:
@@ -131,7 +131,7 @@ SURE = {1: 0.8, 2: 0.9}
 
 
 def two_recipes(root: Path) -> Ablation:
-    """Three folds and two seeds of `base` and of `mine`, which gets each person's anger wrong; `last` is all right."""
+    """Three folds and two seeds of `base` and of `mine`, which gets anger wrong; `last` is always correct."""
     ablation = Ablation(root)
     mine = {
         "model": {"temporal": {"name": "gru", "hidden": 4}},

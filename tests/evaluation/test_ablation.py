@@ -1,4 +1,4 @@
-"""Cells in processes of their own: what is done is skipped, what fails stops no other, a killed runner goes on."""
+"""Cells in separate processes: finished ones are skipped, failures stop no others, a killed run resumes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_run_leaves_what_a_report_reads(whole: Path) -> None:
     assert (folder / "output.log").read_text().startswith("started with [] and OMP_NUM_THREADS=")
 
 
-def test_what_is_done_is_skipped_and_the_rest_told(whole: Path, tmp_path: Path) -> None:
+def test_finished_cells_are_skipped_and_the_rest_reported(whole: Path, tmp_path: Path) -> None:
     ended_runs: list[Ended] = []
     first = ablate(cells(seeds=(1,)), tmp_path, STUB, ended_runs.append)
     second = ablate(cells(), tmp_path, STUB, ended_runs.append)
@@ -75,7 +75,7 @@ def test_what_is_done_is_skipped_and_the_rest_told(whole: Path, tmp_path: Path) 
     assert log.read_text().count("started") == 1
 
 
-def test_a_cell_fails_alone_and_is_tried_again(whole: Path, tmp_path: Path) -> None:
+def test_a_failed_cell_stops_no_other_and_is_retried(whole: Path, tmp_path: Path) -> None:
     behave(tmp_path, fail=["seed-2"])
     ended_runs: list[Ended] = []
     outcome = ablate(cells(), tmp_path, STUB, ended_runs.append)
@@ -145,7 +145,7 @@ def test_another_description_is_no_other_recipe(tmp_path: Path) -> None:
     assert ablate(cells(seeds=(1,), description="In other words."), tmp_path, STUB).skipped == 1
 
 
-def test_further_cells_join_those_that_have_begun(tmp_path: Path) -> None:
+def test_more_cells_can_be_added(tmp_path: Path) -> None:
     ablate(cells(seeds=(1, 2)), tmp_path, STUB)
     ablate(cells(seeds=(3, 2)), tmp_path, STUB)
     assert [cell.seed for cell in read_results([tmp_path])] == [1, 2, 3]
@@ -270,7 +270,7 @@ def two_workers() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 def test_on_a_local_ray_of_two_workers(whole: Path, tmp_path: Path) -> None:
-    """Halves of a GPU, so that two run at a time; a failure is told as it is elsewhere."""
+    """Halves of a GPU, so that two run at a time; a failure is reported as usual."""
     behave(tmp_path, fail=["seed-2"])
     on_ray = RunOptions(engine="ray", cpus=1, gpus=0.5, train=STUB.train)
     outcome = ablate(cells(), tmp_path, on_ray)

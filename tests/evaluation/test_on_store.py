@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_figures_are_those_of_the_training(tmp_path: Path, folder: Path) -> None:
-    """Of every clip, in several pieces; keys, people and videos are the store's."""
+    """Of every clip, in several batches; keys, subjects and videos are those of the store."""
     store = toy_databases.database(tmp_path, "mmi", clips=2)
     result = evaluate_on_store(folder, tmp_path / "mmi")
     assert result.predictions.keys.tolist() == [clip.key for clip in store.facts]
@@ -60,7 +60,7 @@ def test_probabilities_are_the_same_however_many_clips_are_at_once(
     )
 
 
-def test_the_test_part_of_a_training_is_judged_as_the_training_judges_it(tmp_path: Path, folder: Path) -> None:
+def test_evaluate_gives_the_test_metrics_of_the_training_run(tmp_path: Path, folder: Path) -> None:
     toy_databases.database(tmp_path, "ckplus")
     recipe = toy_databases.recipe(
         split={"folds": 3, "fold": 1}, model={**toy_databases.fields()["model"], "input": {"frames": 8, "size": 32}}
@@ -78,7 +78,7 @@ def test_the_test_part_of_a_training_is_judged_as_the_training_judges_it(tmp_pat
     assert result.known == "The network was trained on ckplus, but on other subjects than these."
 
 
-def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path: Path) -> None:
+def test_the_test_set_of_two_databases_is_evaluated_per_database(tmp_path: Path) -> None:
     """Its split.json has the databases' names before the keys; the shipped weights are of such a training."""
     for name in ("ckplus", "mmi"):
         toy_databases.database(tmp_path, name)
@@ -105,17 +105,17 @@ def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path
         evaluate_on_store(folder, tmp_path / "mmi", split=tmp_path / "run" / "split.json")
 
 
-def test_it_says_whom_the_network_knows(tmp_path: Path, folder: Path) -> None:
+def test_training_subjects_in_the_store_are_reported(tmp_path: Path, folder: Path) -> None:
     store = toy_databases.database(tmp_path, "ckplus", clips=2)
     message = "The network was trained on ckplus; whether on these subjects is unknown."
     assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(message)
-    # One clip of one person trained, one of another validated: all of their clips are of people it knows.
+    # One clip of one subject in training, one of another in validation: the network knows both subjects.
     noted(folder.parent, [store.facts[0].key], [f"ckplus:{store.facts[-1].key}"])
     message = "The network was trained on ckplus, also on the subjects of 12 of these 36 clips (2 subjects): "
     assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(message)
 
 
-def test_it_knows_the_numbers_of_the_synthetic_people_that_it_was_trained_on(tmp_path: Path) -> None:
+def test_synthetic_training_subjects_are_recognised_by_number(tmp_path: Path) -> None:
     split = {"train": (0, 2), "validation": (10, 11), "test": (20, 22)}
     recipe = toy_databases.recipe(split=split, data={"dataset": "synthmh"})
     folder = weights_folder(tmp_path / "run", recipe)
@@ -194,7 +194,7 @@ def test_what_is_written(tmp_path: Path, folder: Path) -> None:
 
 
 def test_figures_of_each_group_that_the_database_names(tmp_path: Path, folder: Path) -> None:
-    """Of some people the sex is told, of others not; their figures are those of their own clips."""
+    """The sex of some subjects is unknown; the metrics of each group are those of its own clips."""
     toy_databases.database(tmp_path, "mmi", groups=({"sex": "female"}, {"sex": "male"}, {}))
     result = evaluate_on_store(folder, tmp_path / "mmi")
     result.write(tmp_path / "out")

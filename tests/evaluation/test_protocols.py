@@ -1,4 +1,4 @@
-"""Every protocol asks for the right trainings, and in none of them is anybody on two sides."""
+"""Every protocol gives the right training runs, and no subject is in two sets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def runs_of(stores: Path, recipe: Recipe | None = None, **protocol: Any) -> list
 
 
 def subjects_by_part(recipe: Recipe, stores: Path) -> dict[str, set[str]]:
-    """Who is in each part, by the clip sets that a training gets."""
+    """The subjects of each set, from the clip sets of a training run."""
     parts = load(recipe, stores=stores)
     return {part: {clips.subject_of(clip) for clip in range(len(clips))} for part, clips in parts.items()}
 
@@ -143,7 +143,7 @@ def test_two_databases_both_ways_and_validation_stays_the_recipes(stores: Path) 
     assert (there.split.validation_folds, there.data.dataset.name, back.data.dataset.name) == (3, "ckplus", "mmi")  # type: ignore[union-attr]
 
 
-def test_what_cannot_be_asked_for(stores: Path) -> None:
+def test_invalid_protocols(stores: Path) -> None:
     with pytest.raises(OptionError, match="two or more"):
         runs_of(stores, cross=("ckplus",))
     with pytest.raises(OptionError, match="each once"):

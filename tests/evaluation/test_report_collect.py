@@ -183,7 +183,7 @@ def test_an_incomplete_folder_compares_what_both_have(tmp_path: Path) -> None:
     assert delta.comparison.war.value == pytest.approx(2 / 3 - (11 / 12 + 1 + 5 / 6) / 3)
     assert "2 of 12 training runs are missing" in report.warnings[0]
     assert mine.best is not None
-    assert mine.best.over_seeds.war.count == 1  # of folds 1 and 2 and of 1 and 3: other people
+    assert mine.best.over_seeds.war.count == 1  # of folds 1 and 2 and of 1 and 3: other subjects
 
 
 def test_nothing_done_yet(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_trainings_that_do_not_belong_together_are_refused(tmp_path: Path) -> No
 
 def test_clips_that_do_not_join_give_a_reason_in_place_of_figures(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    for fold in (1, 2):  # the second fold tests the same people on one clip more
+    for fold in (1, 2):  # the second fold tests the same subjects on one more clip
         predictions = fold_predictions(1) | ({"more": ("f1p0", "fear", "fear", 0.8)} if fold == 2 else {})
         ablation.finish("a", f"fold-{fold}-of-3", recipe(split={"folds": 3, "fold": fold}), predictions_of(predictions))
     (row,) = make_report(read_results([ablation.root])).settings[0].rows
@@ -242,7 +242,7 @@ def test_clips_of_one_video_and_groups(tmp_path: Path) -> None:
         "a", "fold-1-of-3", recipe(), predictions_of(predictions, videos=videos, truth=truth, groups=groups)
     )
     (row,) = make_report(read_results([ablation.root])).settings[0].rows
-    # p0: anger right, its second clip said happiness; p1: anger right, second clip fear. By video: all mixed halves.
+    # p0: anger right, second clip predicted happiness; p1: anger right, second clip fear. By video: all mixed halves.
     assert row.best is not None
     assert row.best.estimates.war.value == pytest.approx(4 / 6)
     assert row.by_video is not None
@@ -253,7 +253,7 @@ def test_clips_of_one_video_and_groups(tmp_path: Path) -> None:
 
 
 def test_groups_that_only_one_seed_knows(tmp_path: Path) -> None:
-    """As after a store was prepared anew, since its database names groups or names others."""
+    """As after a store was prepared again with other groups."""
     ablation = Ablation(tmp_path / "x")
     of_seed: list[dict[str, Any]] = [
         {"age": np.array(["old"] * 3 + ["young"] * 3)},
@@ -330,7 +330,7 @@ def test_a_seed_that_lacks_a_fold_is_not_compared_with_whole_ones(tmp_path: Path
 @pytest.mark.parametrize(
     ("missing", "whole"),
     [
-        ({1: (3,), 2: (1,)}, [1]),  # two folds each, with other people: the first seed's
+        ({1: (3,), 2: (1,)}, [1]),  # two folds each, with other subjects: the first seed's
         ({1: (3,), 2: (1,), 3: (1,)}, [2, 3]),  # two folds each: those that two seeds have
         ({1: (1, 2), 2: (3,), 3: (1, 2)}, [2]),  # the most folds
     ],

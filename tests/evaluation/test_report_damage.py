@@ -1,4 +1,4 @@
-"""Whatever is lost or damaged of one training, it is named and the report is made of the others."""
+"""Missing or damaged files of a training run are named, and the report is made of the others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def last_letters_lost(file: Path) -> None:
 
 
 def without_a_column(file: Path) -> None:
-    """The last one of a table is gone, or the line of the commit or of the protocol, which must be said."""
+    """The last one of a table is gone, or the line of the commit or of the protocol, which are required."""
     lines = file.read_text().splitlines()
     removed = ("protocol:", ' "commit"')
     kept = [
@@ -130,7 +130,7 @@ def test_a_damaged_training_is_named(seed: int, case: tuple[str, str], made: tup
 
 
 def named(cell: Cell, warning: str) -> bool:
-    """Whether a line names a training, or so many that it only says how many there are more."""
+    """Whether a line names a training run, or only the number of further ones."""
     return bool(re.search(rf"{cell}(?!\d)|; and \d+ more", warning))
 
 

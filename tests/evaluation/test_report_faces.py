@@ -1,4 +1,4 @@
-"""Faces of mistakes: the right clips, cut as the network sees them, and never people unless asked for."""
+"""Faces of mistakes: the right clips, with the crop of the network, and real faces only on request."""
 
 from __future__ import annotations
 
@@ -103,9 +103,7 @@ def made(takes: int = 1) -> Recipe:
     return recipe(data={"dataset": "painted", "canvas": 40, "takes": takes}, split=ranges)
 
 
-def test_clips_made_on_demand_are_made_of_the_subjects_that_are_shown_alone(
-    requested: list[ClipRequest], tmp_path: Path
-) -> None:
+def test_only_the_shown_subjects_are_rendered(requested: list[ClipRequest], tmp_path: Path) -> None:
     named = mistake("000021/happiness/000", "000021", "happiness")
     other, gone = mistake("000023/fear/000", "000023"), mistake("000023/fear/001", "000023")
     found = strips(made(), [named, other, mistake("S1/fear", "S1"), gone], cache=tmp_path)
@@ -142,7 +140,7 @@ def test_a_report_on_synthetic_faces_shows_them(tmp_path: Path) -> None:
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
-def test_people_are_shown_only_when_asked_for(tmp_path: Path) -> None:
+def test_real_faces_are_shown_only_on_request(tmp_path: Path) -> None:
     spec = recipe(data={"dataset": "mmi"})
     predictions = fold_predictions(1, ["f1p0/fear"])
     ablation = Ablation(tmp_path / "x")

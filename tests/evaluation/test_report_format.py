@@ -152,7 +152,7 @@ SAME = "Best and last have the same figures: the last epoch of each training run
 
 
 def test_the_last_epoch_as_the_best_is_mentioned(tmp_path: Path) -> None:
-    """Only if it is so in every row: not where the figures differ, nor where they are alike by chance."""
+    """Only if it is so in every row: not where the metrics differ, or are equal by coincidence."""
     blocks = blocks_of(report_of(tmp_path / "x", {("base", 1): {}, ("mine", 1): {}}, folds=[1]))
     under = next(n for n, block in enumerate(blocks) if block.startswith("| recipe | training runs")) + 1
     assert blocks[under] == SAME

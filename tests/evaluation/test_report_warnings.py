@@ -11,7 +11,7 @@ from fer_zoo.evaluation.report.collect import make_report
 from fer_zoo.evaluation.results import read_results
 
 
-def test_code_that_differs_is_said_loudly(tmp_path: Path) -> None:
+def test_different_commits_are_a_warning(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
     commits = [COMMIT, COMMIT + "-dirty", "f" * 40, None]
     for fold, commit in enumerate(commits, 1):
@@ -25,7 +25,7 @@ def test_code_that_differs_is_said_loudly(tmp_path: Path) -> None:
     )
 
 
-def test_clips_of_other_content_under_the_same_names_are_said_loudly(tmp_path: Path) -> None:
+def test_same_clip_names_with_different_content_are_a_warning(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
     # Another form of clips, here of more frames, has another fingerprint by right.
     for name, frames, clips in (("a", 5, "A"), ("b", 5, "A"), ("longer", 6, "B")):
@@ -41,7 +41,7 @@ def test_clips_of_other_content_under_the_same_names_are_said_loudly(tmp_path: P
     )
 
 
-def test_curves_that_are_lost_are_said(tmp_path: Path) -> None:
+def test_missing_curves_are_a_warning(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
     for seed in range(1, 8):
         folder = ablation.finish("a", "fold-1-of-3", recipe(seed=seed), predictions_of(fold_predictions(1)))
@@ -63,8 +63,8 @@ def test_curves_that_are_lost_are_said(tmp_path: Path) -> None:
     assert said_first.endswith("seed 5; and 1 more.")
 
 
-def test_one_name_of_two_recipes_is_said_loudly(tmp_path: Path) -> None:
-    """A row's trainings are of one recipe, but a name stands in each setting's table."""
+def test_two_recipes_with_one_name_are_a_warning(tmp_path: Path) -> None:
+    """A row has the training runs of one recipe, but a name can occur in the table of each setting."""
     one, two = Ablation(tmp_path / "one"), Ablation(tmp_path / "two")
     one.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
     one.finish("b", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))

@@ -146,7 +146,7 @@ def test_the_html_is_one_file_without_scripts(folder: Path, html: str) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["pictures", "report.html", "report.json", "report.md"]
 
 
-def test_what_recipes_say_of_themselves_is_text_in_both_forms(folder: Path, html: str) -> None:
+def test_descriptions_of_recipes_are_escaped_in_both_forms(folder: Path, html: str) -> None:
     text = 'A <script>alert("x")</script> | *b* & c_d_'
     assert text in Page(html).cells
     assert text in rendered((folder / "report.md").read_text()).cells
@@ -220,7 +220,7 @@ def test_a_training_whose_curve_is_lost_is_reported(tmp_path: Path) -> None:
     assert warning in (out / "report.html").read_text()
 
 
-def test_a_report_holds_its_own_pictures_alone(tmp_path: Path) -> None:
+def test_a_report_has_only_its_own_pictures(tmp_path: Path) -> None:
     """Not those of an earlier report, nor what a killed one left; what others put there stays."""
     ablation = Ablation(tmp_path / "x")
     folder = ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
@@ -266,7 +266,7 @@ def test_pictures_of_an_earlier_report_go_last(tmp_path: Path, monkeypatch: pyte
     assert not (out / "pictures" / "mistakes-1.jpg").exists()
 
 
-def test_faces_that_cannot_be_reached_are_said_and_nothing_stops(folder: Path) -> None:
+def test_unreadable_faces_are_reported(folder: Path) -> None:
     text = (folder / "report.md").read_text()
     assert "No faces are shown: Clips of 'synthmh'" in text
     assert "nowhere" not in text

@@ -167,7 +167,7 @@ def test_an_unfinished_training_with_a_damaged_log(tmp_path: Path) -> None:
     assert cell.problem.startswith("how many of 2 epochs is unknown (log.csv cannot be read: missing columns")
 
 
-def test_a_training_without_its_recipe_is_not_one_that_was_not_begun(tmp_path: Path) -> None:
+def test_a_run_without_its_recipe_is_not_reported_as_unstarted(tmp_path: Path) -> None:
     folder = Ablation(tmp_path).finish("a", "ranges", recipe(), predictions_of(fold_predictions(1)))
     (folder / "cell.yaml").unlink()
     (cell,) = read_results([tmp_path])

@@ -14,7 +14,7 @@ from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import Cell, read_results
 from fer_zoo.weights import load_weights
 
-pytestmark = pytest.mark.slow  # four trainings, each in a process of its own
+pytestmark = pytest.mark.slow  # four training runs, each in its own process
 
 STAGE = {"epochs": 1, "batch_size": 4, "optimizer": "adamw"}
 

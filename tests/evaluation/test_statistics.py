@@ -27,7 +27,7 @@ NO_NOISE = SeedNoise(np.zeros(2), np.zeros(2), 0)
 
 
 def run(right: npt.ArrayLike, truth: npt.ArrayLike, subjects: Sequence[object], fold: str = "") -> Predictions:
-    """Predictions that are right where said so, and else say the next label; names begin with the fold's."""
+    """Predictions that are correct where `right`, otherwise the next label; names begin with the fold's."""
     truth = np.asarray(truth)
     guesses = np.where(right, truth, (truth + 1) % len(LABELS))
     keys = np.array([f"{fold}clip {n}" for n in range(len(truth))])
@@ -36,12 +36,12 @@ def run(right: npt.ArrayLike, truth: npt.ArrayLike, subjects: Sequence[object], 
 
 
 def clips_of(subjects: int, each: int = 6) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Truth and subjects of so many people with `each` clips, the labels in turn."""
+    """Labels and subjects of clips: `each` clips per subject, the labels in turn."""
     return np.tile(np.arange(each) % len(LABELS), subjects), np.arange(subjects).repeat(each)
 
 
 def simulated(rng: Generator, skills: npt.NDArray[np.float64], fold: str = "") -> Predictions:
-    """A run of people who are each recognised with a log odds of their own."""
+    """A run in which each subject has its own log odds of a correct prediction."""
     truth, who = clips_of(len(skills))
     return run(rng.random(len(truth)) < 1 / (1 + np.exp(-skills[who])), truth, who.tolist(), fold)
 
@@ -139,9 +139,9 @@ def test_a_class_of_one_subject_is_noted() -> None:
     assert any("All clips of b are of one subject" in note for note in them.basis.notes)
 
 
-def test_clips_that_are_alike_within_a_person_widen_the_interval() -> None:
+def test_correlated_clips_of_a_subject_widen_the_interval() -> None:
     truth, who = clips_of(40)
-    right = np.random.default_rng(4).random(40)[who] < 0.6  # a person is right always or never
+    right = np.random.default_rng(4).random(40)[who] < 0.6  # a subject is always right or always wrong
     by_people, by_clips = estimate([run(right, truth, who.tolist())]), estimate([run(right, truth, [""] * 240)])
     assert width(by_people.war) == pytest.approx(np.sqrt(6) * width(by_clips.war), rel=0.1)
     assert (by_people.basis.subjects, by_people.basis.lone_clips) == (40, 0)
@@ -149,14 +149,14 @@ def test_clips_that_are_alike_within_a_person_widen_the_interval() -> None:
     assert any(note.startswith("240 clips have no subject") for note in by_clips.basis.notes)
 
 
-def test_lone_clips_beside_known_people() -> None:
+def test_clips_without_a_subject_next_to_known_subjects() -> None:
     truth, who = clips_of(20)
     names = ["" if person >= 10 else str(person) for person in who]
     them = estimate([run(np.random.default_rng(5).random(120) < 0.7, truth, names)])
     assert (them.basis.clips, them.basis.subjects, them.basis.lone_clips) == (120, 10, 60)
 
 
-def test_of_one_person_nothing_can_be_said_of_others() -> None:
+def test_one_subject_has_no_interval() -> None:
     truth, _ = clips_of(1)
     one, other = run([1, 1, 0, 1, 1, 1], truth, "xxxxxx"), run([1, 1, 0, 0, 0, 1], truth, "xxxxxx")
     them = compare([one], [other])
@@ -184,7 +184,7 @@ def test_a_true_difference_is_found() -> None:
 def trained(
     rng: Generator, subjects: npt.NDArray[np.float64], folds: int, seeds: int, noise: float
 ) -> list[Predictions]:
-    """Runs of a recipe whose every training is better or worse by chance, for all its people alike."""
+    """Training runs with random effects of the seed, the same for all subjects of a run."""
     parts = np.array_split(subjects, folds)
     return [
         simulated(rng, part + rng.normal(0, noise), f"{fold} ") for fold, part in enumerate(parts) for _ in range(seeds)
@@ -222,7 +222,7 @@ def test_folds_of_one_subject_have_no_noise_beside_the_subjects() -> None:
 
 
 def test_the_variance_between_seeds_by_hand() -> None:
-    # Two folds of two people with two clips; the two seeds have 1 and 3 of 4 right, then 2 and 4.
+    # Two folds of two subjects with two clips; the two seeds have 1 and 3 of 4 right, then 2 and 4.
     truth, who = [0, 1, 0, 1], ["x", "x", "y", "y"]
     hits = {"1 ": ([1, 0, 0, 0], [1, 1, 1, 0]), "2 ": ([1, 0, 1, 0], [1, 1, 1, 1])}
     runs = [run(right, truth, who, fold) for fold, both in hits.items() for right in both]

@@ -23,7 +23,7 @@ def database(
     labels: Sequence[str] = LABELS, detector: str = "dlib", clips: int = 1, groups: Sequence[Mapping[str, str]] = ({},),
     **facts: Any,
 ) -> Store:  # fmt: skip
-    """Make the store folder/name: of each person `clips` clips a label, cut of one video; the label is a colour.
+    """Make the store folder/name: `clips` clips per subject and label, from one video; the label is a colour.
 
     Published splits set_1 to set_3: the clips of one label number n of each person in its test part are those of every
     third person from the n-th on. Groups: those of the people in turn.

@@ -9,7 +9,7 @@ from .faults import Fault
 from .routing import route
 from .state import State
 
-# What is asked below this is neither logged nor spoiled.
+# Requests below this path are neither logged nor faulted.
 CONTROL = "/test-hub/"
 
 

@@ -171,7 +171,7 @@ def test_offline_hit_and_miss(hub: Hub, made: Path, tmp_path: Path, home: Path) 
 
 @pytest.mark.slow
 def test_through_a_mirror_and_past_a_dead_one(hub: Hub, made: Path, tmp_path: Path) -> None:
-    """HF_ENDPOINT is how one says that another Hub is to be asked."""
+    """HF_ENDPOINT selects another Hub."""
     commit, dead_hub = publish(hub, made), "http://127.0.0.1:9"
     there = run(PULL.format(name="hf-hub:alice/m"), hub.endpoint + "/", tmp_path)
     folder = Path(there.stdout.splitlines()[0])

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # A push checks the network: it holds all tensors and the activations of a clip of 299 x 299 pixels at once.
 BOUNDS = {"push": 2.0, "pull": 1.3, "pull and load": 1.3}
-# The network as the paper has it, written by a process that nobody weighs.
+# The full-size network, written by a process whose memory is not measured.
 MAKE = """
 import sys
 import torch

@@ -38,7 +38,7 @@ def test_what_lies_there_comes_byte_for_byte(hub: Hub, made: Path, home: Path) -
         assert contents(at(hub, name)) == contents(made)
     hub.repo("alice/m").tags["v1.0"] = commit
     assert at(hub, "hf-hub:alice/m@v1.0").name == commit
-    # Nothing but what a weights folder has was asked for.
+    # Only files of a weights folder were requested.
     assert {request.path.rpartition("/")[2] for request in hub.requests.find("GET", "/resolve/")} <= set(NEEDED)
 
 
@@ -117,7 +117,7 @@ def test_the_tag_of_a_table_is_pulled_at_its_commit_and_must_have_its_sha256(
     assert fer_zoo.model_info("incres2d_tiny_gru").cards == {}
     with pytest.raises(WeightsError, match=r"has weights far1, not 'far2'"):
         fer_zoo.create_model("incres2d_tiny_gru", pretrained="far2")
-    # What comes with the package goes first, and needs nobody.
+    # Weights in the package have priority and need no network.
     hub.requests.clear()
     assert fer_zoo.create_model("incres3d_tiny_lstm_lm", pretrained=True).card is not None
     assert not hub.requests.lines()

@@ -1,4 +1,4 @@
-"""Pushing weights with the real client: checked first, one commit, nothing of anybody else's overwritten."""
+"""Pushing weights with the real client: checked first, one commit, nothing of other users overwritten."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def with_other_logits(folder: Path) -> None:
         (with_other_logits, "logit"),
     ],
 )
-def test_what_is_not_fit_is_refused_before_anybody_is_asked(
+def test_unfit_weights_are_refused_before_any_request(
     spoil: object, reason: str, hub: Hub, copy: Path, here: str
 ) -> None:
     assert callable(spoil)

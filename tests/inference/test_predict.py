@@ -189,7 +189,7 @@ def test_a_model_without_landmarks_gets_none_and_training_mode_is_restored(tmp_p
     assert model.training
 
 
-def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
+def test_progress_is_reported_to_the_end(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", [square(230)] * 9)
     progress_by_stage: dict[str, list[tuple[int, int | None]]] = {}
     predict_video(

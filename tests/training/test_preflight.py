@@ -1,4 +1,4 @@
-"""What would stop a training is found before it begins: pieces of one clip, of none, folds without a label."""
+"""Problems are found before training starts: micro batches of one clip or none, folds without a label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training on a toy: it learns, leaves a whole folder, and stops when broken."""
+"""Training on a toy dataset: it learns, writes a complete folder, and stops on errors."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_training_across_databases(tmp_path: Path) -> None:
     assert set(card.metrics) == {"validation", "validation, fera", "validation, mmi", "test", noisy}, "of several: each"
 
 
-def test_training_on_pooled_databases_is_judged_on_each(tmp_path: Path) -> None:
+def test_pooled_databases_are_evaluated_separately(tmp_path: Path) -> None:
     for name in ("ckplus", "mmi"):
         toy_store(tmp_path / name, name, "exact")
     pooled = {"folds": 3, "fold": 1, "pooled_with": ["mmi"]}

@@ -100,7 +100,7 @@ def test_roots_in_other_spellings(images: str, emotions: str, root: Path) -> Non
         ("", "S020_001_00000012_emotion.txt holds '', not a number."),
     ],
 )
-def test_a_label_without_sense_is_a_problem_and_the_walk_goes_on(code: str, message: str, root: Path) -> None:
+def test_an_invalid_label_is_reported_and_reading_continues(code: str, message: str, root: Path) -> None:
     add(root, "S020/001", code)
     database = reader(root)
     assert [source.key for source in database.sources()] == ["S005/001", "S010/002"]
