@@ -48,7 +48,7 @@ CASES = {
     ),
     "predict x.mp4 --model": (
         "--model: expected one argument.",
-        "--model NAME: model.tag, hf-hub:OWNER/NAME, or a weights folder; default: incres3d_tiny_lstm_lm_in",
+        "--model NAME: MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder; default: incres3d_tiny_lstm_lm_in",
         "fer-zoo predict",
     ),
 }
