@@ -67,7 +67,7 @@ def read_bytes(path: str | Path, most: int = LARGEST_YAML) -> bytes:
         OSError: it is not there or cannot be read.
         DocumentError: it is a folder, pipe or device, or too large.
     """
-    # Opening a pipe without a writer would block.
+    # Opening a pipe that nobody writes to would wait for ever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

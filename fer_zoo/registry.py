@@ -22,7 +22,7 @@ __all__ = ["REGISTRIES", "BrokenPlugin", "Entry", "Family", "Registry", "broken_
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLUGINS = "fer_zoo.plugins"
-# Parts of model names: no `/` (a family's), no `.` (a tag's), only characters that are safe in shells and file names.
+# Parts of model names: no `/` (a family's), no `.` (a tag's), nothing that a shell or a folder could mind.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -224,7 +224,7 @@ def _load_plugin(point: EntryPoint) -> BrokenPlugin | None:
     return None
 
 
-# Defaults that a backbone can set for the rest of the network, and their key paths in a ModelSpec.
+# What suits a backbone in a network round it, and where it belongs in a ModelSpec.
 SUITED = {
     "size": ("input", "size"),
     "frames": ("input", "frames"),
@@ -257,10 +257,10 @@ def _dataset_facts() -> Facts:
     return Facts(
         {
             **{term: types[term] for term in TERMS},
-            "labels": tuple[str, ...],  # possible labels, from `fer_zoo.data.sources.LABELS`
-            "fps": float,  # its frame rate, if it is the same in all videos
-            "face": Literal["largest", "central", "all"],  # which face to use, if not the largest
-            "template": str,  # header of the table that the user has to write, if any
+            "labels": tuple[str, ...],  # that it can have; from `fer_zoo.data.sources.LABELS`
+            "fps": float,  # its own rate, where all of it has one
+            "face": Literal["largest", "central", "all"],  # which one its videos show, where it is not the largest
+            "template": str,  # beginning of the table that its user has to write, if there is one
         },
         required=TERMS,
     )
@@ -270,7 +270,7 @@ BACKBONES = Registry("backbone", ("in_channels", "input"), builtin="fer_zoo.back
 TEMPORALS = Registry("temporal", ("in_features",), builtin="fer_zoo.temporal", facts=lambda: Facts({}))
 FUSIONS = Registry("fusion", ("sites", "features", "in_features"), builtin="fer_zoo.fusion", facts=_fusion_facts)
 LANDMARKERS = Registry("landmarker", builtin="fer_zoo.landmarks")
-# `request`: a rendered dataset; `root`: a reader of a database in that folder.
+# `request`: it makes its clips itself; `root`: it reads a database below that folder.
 DATASETS = Registry("dataset", ("request", "root"), builtin="fer_zoo.data", facts=_dataset_facts)
 OPTIMIZERS = Registry("optimizer", ("parameters", "lr"), builtin="fer_zoo.optim", facts=lambda: Facts({}))
 SCHEDULES = Registry("schedule", ("steps",), builtin="fer_zoo.optim", facts=lambda: Facts({}))
