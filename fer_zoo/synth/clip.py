@@ -16,7 +16,7 @@ from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
 from fer_zoo.synth.prototypes import LABELS, draw_apex
 from fer_zoo.synth.raster import Backend, kernels, vertex_normals
-from fer_zoo.synth.scene import PIVOT, Camera, draw_light, key_shadow, rotation, shade
+from fer_zoo.synth.scene import PIVOT, Camera, draw_light, key_shadow, look, rotation, shade
 
 Floats = NDArray[np.float64]
 
@@ -223,7 +223,8 @@ def _film(
             np.vstack([vertex_normals(bent[t], character.head.triangles, backend), character.extra_normals])
             @ spins[t].T
         )
-        view = shade(character, light, posed[t], normals, lit, camera, units[t], background, backend)
+        seen = look(character, posed[t], camera, side, backend)
+        view = shade(character, light, seen, normals, lit, units[t], background, backend)
         if t == 0:
             recorder = metered(view, recorder)
         pictures[t] = record(develop(view, recorder), recorder, size, rng)

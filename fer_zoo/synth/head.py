@@ -16,7 +16,7 @@ from fer_zoo.synth.points import LANDMARK_VERTICES
 Floats = NDArray[np.float64]
 Sex = Literal["female", "male"]
 
-SKIN, EYE, TEETH, TONGUE, LASH, HAIR, FRAME = range(7)
+SKIN, EYE, TEETH, TONGUE, LASH, HAIR, FRAME, CLOTH = range(8)
 RACES = ("caucasian", "african", "asian")
 _MUSCLE = ("minmuscle", "averagemuscle", "maxmuscle")
 _WEIGHT = ("minweight", "averageweight", "maxweight")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.synth.character import BASE_X, BASE_Y, BASE_Z, INSIDE, LIP, OCCLUSION, Character, U, V
-from fer_zoo.synth.head import EYE, FRAME, HAIR, LASH, SKIN, TEETH, TONGUE
-from fer_zoo.synth.raster import Backend, interpolate, rasterize, sample
+from fer_zoo.synth.head import CLOTH, EYE, FRAME, HAIR, LASH, SKIN, TEETH, TONGUE
+from fer_zoo.synth.raster import Backend, Visible, interpolate, rasterize, sample
 from fer_zoo.synth.skin import wrinkle_depth
 from fer_zoo.synth.texture import ramp
 
@@ -99,30 +99,32 @@ def key_shadow(character: Character, posed: Floats, light: Light, backend: Backe
     return np.asarray(lit / 5.0)
 
 
+def look(character: Character, posed: Floats, camera: Camera, size: int, backend: Backend = "auto") -> Visible:
+    """Find what the camera sees at each pixel; ``posed`` (n, 3) in camera axes."""
+    unit, depth = camera.project(posed)
+    return rasterize(
+        unit * size - 0.5, depth + character.sink, character.triangles, size, cutout=character.cutout, backend=backend
+    )
+
+
 def shade(
     character: Character,
     light: Light,
-    posed: Floats,
+    seen: Visible,
     normals: Floats,
     lit: Floats,
-    camera: Camera,
     units: Mapping[str, float],
     background: NDArray[np.float32],
     backend: Backend = "auto",
 ) -> NDArray[np.float32]:
-    """Render one frame (s, s, 3) in linear light; ``posed`` (n, 3) and ``normals`` (n, 3) in camera axes."""
-    size = background.shape[0]
-    unit, depth = camera.project(posed)
-    seen = rasterize(
-        unit * size - 0.5, depth + character.sink, character.triangles, size, cutout=character.cutout, backend=backend
-    )
+    """Render one frame (s, s, 3) in linear light; ``normals`` (n, 3) in camera axes."""
     table = np.column_stack([normals, character.attributes, lit])
     found = interpolate(seen, character.triangles, table, backend)
     surface, facing, shadow = found[:, 3:-1], found[:, :3], found[:, -1]
     colour, gloss, sharpness = _surface(character, character.material[seen.triangle], surface, units, backend)
     picture = background.reshape(-1, 3).copy()
     picture[seen.pixel] = _light(light, facing, colour, gloss, sharpness, surface[:, OCCLUSION], shadow)
-    return picture.reshape(size, size, 3)
+    return picture.reshape(background.shape)
 
 
 def _surface(
@@ -149,6 +151,7 @@ def _surface(
     colour[rows], gloss[rows], sharpness[rows] = character.skin.hair * strand, 0.12 * strand[:, 0], 12.0
     rows = np.flatnonzero(material == FRAME)
     colour[rows], gloss[rows] = character.frame_colour, 0.8
+    colour[material == CLOTH] = character.skin.albedo[-1].mean(0)
     return colour, gloss, sharpness
 
 

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from fer_zoo.errors import OptionError
-from fer_zoo.synth import expression as ex
+from fer_zoo.synth.body import follow_share, with_torso
 from fer_zoo.synth.character import Character, build_character
 from fer_zoo.synth.cover import KINDS, cover
+from fer_zoo.synth.degrade import degrade
+from fer_zoo.synth.expression import settle_lids
 from fer_zoo.synth.family import HeadFamily
-from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
+from fer_zoo.synth.post import develop, draw_background, draw_recorder
 from fer_zoo.synth.prototypes import LABELS, draw_apex, sides
-from fer_zoo.synth.raster import kernels, vertex_normals
-from fer_zoo.synth.scene import PIVOT, Camera, Light, draw_light, key_shadow, rotation, shade
+from fer_zoo.synth.raster import Visible, kernels, vertex_normals
+from fer_zoo.synth.scene import PIVOT, Camera, Light, draw_light, key_shadow, look, rotation, shade
 
-_NO_FACE = 0.04
-_COVERED = 0.45
-# Units that are added at random, apart from the expression.
-_LOOSE = (
-    "jawOpen", "mouthPucker", "mouthFunnel", "mouthStretch", "mouthSmile", "mouthFrown", "mouthRollLower",
-    "mouthRollUpper", "mouthUpperUp", "mouthLowerDown", "cheekPuff", "browInnerUp", "browDown", "browOuterUp",
-    "eyeSquint",
+Floats = NDArray[np.float64]
+
+# Largest yaw, pitch and roll in degrees; the spread of the common, smaller rotations; the share of the others.
+_TURN_LIMITS, _TURN_SPREADS, _TURNED = np.array([75.0, 40.0, 60.0]), np.array([18.0, 10.0, 9.0]), 0.4
+_NO_FACE, _CLEAN, _COVERED = 1 / 16, 0.3, 0.4  # shares: of all pictures, and covered ones of those with a face
+_SCALE = (0.4, 0.72)  # side of the landmarks' bounding square relative to the picture
+_FINE = 1.3  # rendered pixels per pixel and axis: smooth edges
+_HIDDEN = 0.07  # decimetres behind the nearest surface: less is the landmark's own surface
+_LOOKS = (("Out", "In"), ("In", "Out"), ("Up", "Up"), ("Down", "Down"))  # units of the left and the right eye
+_UNITS = (
+    "browDown", "browInnerUp", "browOuterUp", "cheekPuff", "cheekSquint", "eyeSquint", "eyeWide", "jawForward",
+    "jawLeft", "jawOpen", "jawRight", "mouthDimple", "mouthFrown", "mouthFunnel", "mouthLeft", "mouthLowerDown",
+    "mouthPress", "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower",
+    "mouthShrugUpper", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer",
 )  # fmt: skip
 
 
@@ -34,10 +45,10 @@ class Still:
 
     Attributes:
         image: (S, S, 3) uint8, RGB.
-        landmarks: (68, 2) float32 in pixels, pixel centres at integers; NaN without a face.
-        visible: (68,) bool, neither turned away nor covered.
+        landmarks: (68, 2) float32 in pixels, pixel centres at integers, also where hidden; NaN without a face.
+        visible: (68,) bool, in the picture and neither turned away nor covered.
         pose: yaw (to the subject's left), pitch (down) and roll in degrees; NaN without a face.
-        attributes: what was drawn: expression, covers, traits of the subject.
+        attributes: what was drawn: label, covers, traits of the subject.
     """
 
     image: NDArray[np.uint8]
@@ -52,8 +63,9 @@ def render_still(
 ) -> Still:
     """Render one picture of a subject; the same arguments give the same bytes.
 
-    Yaw up to 75, pitch to 40, roll to 25 degrees, any expression at any strength with open mouths, closed eyes and
-    looks aside, hard and coloured light, near cameras, masks, hats, scarves, sunglasses, hands, low resolution.
+    Yaw up to 75, pitch to 40, roll to 60 degrees, any expression at any strength, open mouths, closed eyes and looks
+    aside, hard and coloured light, wide-angle lenses, masks, hats, scarves, sunglasses, hands, blur, low resolution,
+    compression. One picture in sixteen shows no face.
 
     Args:
         subject, take: numbers of the subject and of the picture. Takes of one subject in a row are fastest.
@@ -68,92 +80,158 @@ def render_still(
         if number < least:
             raise OptionError(f"{name}={number}.", f"an integer >= {least}", f"set {name} to at least {least}")
     kernels("auto")
-    character = build_character(seed, subject, family)
+    character = with_torso(build_character(seed, subject, family))
     rng = np.random.default_rng(np.random.SeedSequence([seed, subject, take, 5, *character.family.stream]))
-    recorder = replace(draw_recorder(rng, size), oversampling=1.0)
-    if rng.random() < 0.25:  # a small face
-        recorder = replace(recorder, source=max(24, round(size * float(rng.uniform(0.3, 0.6)))), oversampling=1.5)
-    background = draw_background(rng, render_side(recorder))
-    if rng.random() < _NO_FACE:
-        nothing = np.full((68, 2), np.nan, np.float32)
-        image = record(develop(background, metered(background, recorder)), recorder, size, rng)
-        return Still(image, nothing, np.zeros(68, bool), np.full(3, np.nan, np.float32), {"face": False})
-    label = LABELS[int(rng.integers(len(LABELS)))]
-    units = _units(character, label, rng)
-    pose = _pose(rng)
-    spin = rotation(*np.radians(pose))
-    bent = character.shape + character.head.offsets(units)
-    posed = (np.vstack([bent, character.extra]) - PIVOT) @ spin.T
-    normals = np.vstack([vertex_normals(bent, character.head.triangles), character.extra_normals]) @ spin.T
-    camera = _camera(character, posed, rng)
-    light = _light(rng)
-    lit = key_shadow(character, posed, light, "auto", size=96)
-    view = shade(character, light, posed, normals, lit, camera, units, background)
-    marks = character.head.landmark_vertices
-    at = camera.project(posed[marks])[0]
-    toward = np.array([0.0, 0.0, camera.distance]) - posed[marks]
-    visible = (normals[marks] * toward).sum(1) > -0.1 * np.linalg.norm(toward, axis=1)
-    picture = develop(view, metered(view, recorder))
-    side = len(picture)
-    covers = []
+    still = _without_face(character, size, rng) if rng.random() < _NO_FACE else _with_face(character, size, rng)
+    return still if rng.random() < _CLEAN else replace(still, image=degrade(still.image, rng))
+
+
+def _with_face(character: Character, size: int, rng: np.random.Generator) -> Still:
+    turn, units, label = _draw_turn(rng), *_draw_units(character, rng)
+    image, landmarks, visible = _photograph(character, turn, units, size, rng)
+    covers: list[str] = []
     if rng.random() < _COVERED:
-        skin = picture[tuple(np.clip((at[[30, 33]].mean(0) * side).astype(int)[::-1], 0, side - 1))].astype(float)
-        for kind in rng.choice(list(KINDS), size=1 + (rng.random() < 0.2), replace=False):
-            picture, free = cover(picture, at * side - 0.5, str(kind), skin, rng)
+        covers = [str(kind) for kind in rng.choice(list(KINDS), size=1 + (rng.random() < 0.2), replace=False)]
+        column, row = np.clip(np.rint(landmarks[27:36].T), 0, size - 1).astype(int)
+        skin = np.median(image[row, column], axis=0) * rng.uniform(0.75, 1.2)
+        for kind in covers:
+            image, free = cover(image, landmarks, kind, skin, rng)
             visible &= free
-            covers.append(str(kind))
-    image = record(picture, recorder, size, rng)
-    landmarks = np.asarray(at * size - 0.5, np.float32)
-    inside = ((landmarks > -0.5) & (landmarks < size - 0.5)).all(1)
-    facts = {"face": True, "label": label, "covers": covers, "glasses": character.glasses, "source": recorder.source}
-    return Still(image, landmarks, visible & inside, np.asarray(pose, np.float32), facts)
+    attributes = {
+        "face": True, "label": label, "covers": covers, "hair": character.style, "glasses": character.glasses,
+        "beard": character.skin.beard, "skin_tone": character.traits.skin_tone, "age": character.traits.age,
+        "sex": character.traits.sex,
+    }  # fmt: skip
+    return Still(image, landmarks, visible, turn.astype(np.float32), attributes)
 
 
-def _units(character: Character, label: str, rng: np.random.Generator) -> dict[str, float]:
-    """Expression of any strength, some units that do not belong to it, lids from wide to closed, looks aside."""
-    apex = draw_apex(label, rng, character.family.prototypes)
-    strength = np.array([rng.beta(1.2, 0.9)])
-    tracks = ex.unit_tracks(apex, strength, character.rest, 25.0, rng, 0.0, lid_limits=character.family.lid_limits)
-    for name in rng.choice(_LOOSE, size=rng.integers(0, 4), replace=False):
-        amount = rng.uniform(0, 0.9 if name == "jawOpen" else 0.6)
-        for side in sides(str(name)):
-            tracks[side] = tracks.get(side, np.zeros(1)) + amount * rng.uniform(0.6, 1.2)
-    closed = rng.uniform(0.3, 1.0) if rng.random() < 0.2 else 0.0
-    wink = rng.random() < 0.15
-    for side in ("Left", "Right"):
-        key = f"unit/eyeBlink{side}"
-        tracks[key] = np.maximum(tracks[key], 0.0 if wink and side == "Left" else closed)
-    if rng.random() < 0.3:
-        across, up = rng.uniform(-0.8, 0.8), rng.uniform(-0.6, 0.5)
-        for name, amount in {"OutLeft": across, "InRight": across, "InLeft": -across, "OutRight": -across,
-                             "UpLeft": up, "UpRight": up, "DownLeft": -up, "DownRight": -up}.items():  # fmt: skip
-            tracks[f"unit/eyeLook{name}"] = np.array([max(amount, 0.0)])
-    ex.settle_lids(tracks, character.family.lid_limits)
-    return {name: float(track[0]) for name, track in tracks.items() if name in character.head.targets}
+def _without_face(character: Character, size: int, rng: np.random.Generator) -> Still:
+    """Render the back of a head, or a background, with things before it."""
+    if rng.random() < 0.25:
+        image = _photograph(character, _draw_turn(rng) * [0.6, 0.5, 0.5] + [180, 0, 0], {}, size, rng)[0]
+    else:
+        image = develop(draw_background(rng, size), draw_recorder(rng, size, plain=True))
+    for kind in rng.choice(list(KINDS), rng.integers(0, 4)):
+        spots = rng.uniform(0, size, 2) + rng.uniform(-0.5, 0.5, (68, 2)) * size * rng.uniform(0.2, 0.8)
+        image, _ = cover(image, spots, str(kind), rng.uniform(40, 230) * np.array([1.0, 0.8, 0.7]), rng)
+    nowhere = np.full((68, 2), np.nan, np.float32)
+    return Still(image, nowhere, np.zeros(68, bool), np.full(3, np.nan, np.float32), {"face": False, "covers": []})
 
 
-def _pose(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Draw yaw, pitch and roll in degrees: most faces nearly frontal, a third anywhere."""
-    if rng.random() < 0.4:
-        return float(rng.uniform(-75, 75)), float(rng.uniform(-40, 40)), float(rng.uniform(-25, 25))
-    return tuple(float(v) for v in rng.normal(0, 1, 3) * (16, 10, 8))  # type: ignore[return-value]
+def _draw_turn(rng: np.random.Generator) -> Floats:
+    """Draw yaw, pitch and roll in degrees, each usually small and sometimes anything within the limits."""
+    wide = rng.uniform(-_TURN_LIMITS, _TURN_LIMITS)
+    return np.where(rng.random(3) < _TURNED, wide, np.clip(rng.normal(0, _TURN_SPREADS), -_TURN_LIMITS, _TURN_LIMITS))
 
 
-def _camera(character: Character, posed: NDArray[np.float64], rng: np.random.Generator) -> Camera:
-    """Draw a camera, as near as an outstretched arm to far away; the face fills 0.4 to 0.7 of the picture."""
-    distance = float(np.exp(rng.uniform(np.log(3.8), np.log(20.0))))
-    flat = Camera(distance).project(posed[character.head.landmark_vertices])[0] - 0.5
+def _draw_units(character: Character, rng: np.random.Generator) -> tuple[dict[str, float], str]:
+    """Draw unit weights: rest, an expression of any strength, other units, lids, gaze, mouth and tongue."""
+    label, strength = str(rng.choice(LABELS)), float(rng.uniform(0.05, 1.05))
+    weights: dict[str, float] = dict(character.rest.units)
+
+    def add(name: str, weight: float) -> None:
+        if name in character.head.targets:
+            weights[name] = weights.get(name, 0.0) + weight
+
+    for name, weight in draw_apex(label, rng, character.family.prototypes).items():
+        add(name, weight * strength)
+    for unit in rng.choice(_UNITS, rng.choice(5, p=[0.3, 0.2, 0.2, 0.2, 0.1]), replace=False):
+        amount = float(rng.uniform(0, 0.8))
+        uneven = rng.uniform(-0.5, 0.5) if rng.random() < 0.3 else 0.0
+        for sign, name in zip((1, -1), sides(str(unit)), strict=False):
+            add(name, amount * (1 + sign * uneven))
+    if rng.random() < 0.2:  # wide open
+        add("unit/jawOpen", float(rng.uniform(0.3, 1.0)))
+        if rng.random() < 0.3:
+            add("unit/tongueOut", float(rng.uniform(0.2, 1.0)))
+    lids = rng.random()
+    closed = rng.uniform(0.85, 1.0, 2) if lids < 0.12 else rng.uniform(0.1, 0.8, 2) * (lids < 0.22)
+    if lids < 0.03:  # a wink
+        closed[rng.integers(2)] = 0.0
+    for side, amount in zip(("Left", "Right"), closed, strict=True):
+        add(f"unit/eyeBlink{side}", float(amount))
+    across, upward = np.clip(rng.normal(0, [0.35, 0.22]), -1, 1)
+    for (left, right), amount in zip(_LOOKS, (across, -across, upward, -upward), strict=True):
+        for side, way in (("Left", left), ("Right", right)):
+            add(f"unit/eyeLook{way}{side}", max(0.0, float(amount)))
+    tracks = {name: np.array([weight]) for name, weight in weights.items()}
+    settle_lids(tracks, character.family.lid_limits)
+    return {name: float(track[0]) for name, track in tracks.items()}, label
+
+
+def _photograph(
+    character: Character, turn: Floats, units: Mapping[str, float], size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the picture, the landmarks in its pixels, and which of them are visible."""
+    bent, spin = character.shape + character.head.offsets(units), rotation(*np.radians(turn))
+    body, share = rotation(*np.radians(turn * rng.uniform(0, [0.9, 0.3, 0.6]))), follow_share(character)
+
+    def turned(arrows: Floats) -> Floats:
+        return np.asarray(share * (arrows @ spin.T) + (1 - share) * (arrows @ body.T))
+
+    posed = turned(np.vstack([bent, character.extra]) - PIVOT)
+    camera = _draw_camera(posed[character.head.landmark_vertices], rng)
+    normals = turned(np.vstack([vertex_normals(bent, character.head.triangles), character.extra_normals]))
+    light = draw_light(rng) if rng.random() < 0.6 else _strong_light(rng)
+    lit = key_shadow(character, posed, light, "auto", size=96)
+    rendered = round(size * _FINE)
+    seen = look(character, posed, camera, rendered)
+    scene = shade(character, light, seen, normals, lit, units, draw_background(rng, rendered))
+    scene *= np.float32(_exposure(scene, seen, rng))
+    landmarks, depth = camera.project(posed[character.head.landmark_vertices])
+    visible = _unhidden(landmarks * rendered - 0.5, depth, seen.depth)
+    image = Image.fromarray(develop(scene, draw_recorder(rng, rendered, plain=True)))
+    small = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+    return small, (landmarks * size - 0.5).astype(np.float32), visible
+
+
+def _draw_camera(marks: Floats, rng: np.random.Generator) -> Camera:
+    """Draw distance, size and place of the face; sometimes a close wide-angle lens, or a face cut by the border."""
+    near, far = (3.2, 6.0) if rng.random() < 0.2 else (6.0, 25.0)
+    distance = float(np.exp(rng.uniform(np.log(near), np.log(far))))
+    flat = Camera(distance).project(marks)[0] - 0.5
     low, high = flat.min(0), flat.max(0)
-    focal = float(rng.uniform(0.4, 0.7)) / float((high - low).max())
-    edge = 0.16 if rng.random() < 0.1 else 0.03  # some are cut by the border
-    middle = (low + high) / 2 * focal + rng.normal(0, edge, 2)
+    share = float(rng.uniform(*_SCALE))
+    focal = share / float((high - low).max())
+    place = rng.uniform(-1, 1, 2) * max(0.0, (1 - share) / 2 - 0.08)
+    if rng.random() < 0.1:  # up to 40 % of the face outside
+        place += rng.uniform(-0.4, 0.4, 2) * share
+    middle = (low + high) / 2 * focal - place
     return Camera(distance, focal, (float(middle[0]), float(middle[1])))
 
 
-def _light(rng: np.random.Generator) -> Light:
-    """Draw a light; a quarter of them hard, strong or coloured beyond what clips have."""
-    light = draw_light(rng)
-    if rng.random() < 0.25:
-        tint = np.exp(rng.normal(0, 0.35, 3))
-        return replace(light, ambient=light.ambient * rng.uniform(0.2, 0.8), key_colour=light.key_colour * tint * 1.4)
-    return light
+def _strong_light(rng: np.random.Generator) -> Light:
+    """Draw a light from any side, often hard, sometimes saturated in colour."""
+
+    def direction() -> Floats:
+        across, up = rng.uniform(-1.7, 1.7), rng.uniform(-0.7, 1.3)
+        return np.array([np.sin(across) * np.cos(up), np.sin(up), np.cos(across) * np.cos(up)])
+
+    def tint() -> Floats:
+        colour = 1 - rng.uniform(0, 0.9 if rng.random() < 0.4 else 0.25) * rng.random(3)
+        return np.asarray(colour / colour.mean())
+
+    hard = rng.uniform(0.3, 1.0)
+    return Light(
+        ambient=(0.4 - 0.33 * hard) * tint(),
+        key=direction(),
+        key_colour=(0.4 + 0.8 * hard) * tint(),
+        fill=direction(),
+        fill_colour=rng.uniform(0.0, 0.5) * tint(),
+    )
+
+
+def _exposure(scene: NDArray[np.float32], seen: Visible, rng: np.random.Generator) -> float:
+    """Meter the head, imperfectly."""
+    level = float(scene.reshape(-1, 3)[seen.pixel].mean()) if len(seen.pixel) else 0.3
+    return float(min((0.22 / max(level, 1e-3)) ** 0.7, 8.0) * np.exp(rng.normal(0, 0.3)))
+
+
+def _unhidden(landmarks: Floats, depth: Floats, nearest: Floats) -> NDArray[np.bool_]:
+    """Return which landmarks lie in the picture with nothing before them, by the farthest of the nine pixels around."""
+    size = len(nearest)
+    inside = ((landmarks >= -0.5) & (landmarks < size - 0.5)).all(1)
+    column, row = np.clip(np.rint(landmarks.T), 0, size - 1).astype(int)
+    steps = range(-1, 2)
+    around = [nearest[np.clip(row + y, 0, size - 1), np.clip(column + x, 0, size - 1)] for y in steps for x in steps]
+    return np.asarray(inside & (depth <= np.max(around, axis=0) + _HIDDEN))
