@@ -67,7 +67,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
-    """Hold a lock that ends with the process, however it ends; gives the open file, None if another process has it.
+    """Hold a lock that is released when the process ends; gives the open file, None if another process holds it.
 
     Where the system or the file system has no locks, every process gets it.
 
@@ -82,7 +82,7 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[int | None]:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             free = take_lock(file)
-            # A holder may remove the file when it ends: what was opened before is then no longer the file of that name.
+            # The holder may remove the file when it ends; the file opened here is then no longer the one at this path.
             if free and not _is_at(file, path):
                 continue
             if free or time.monotonic() > end:
@@ -120,7 +120,7 @@ def final_name(name: str) -> str:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove temporary files and folders whose process has ended; those that are in use stay.
+    """Remove temporary files and folders whose process has ended; those in use are kept.
 
     Raises:
         OSError: a file cannot be removed.
@@ -155,7 +155,7 @@ def _in_use(file: Path) -> bool:
 
 def _is_alive(process: int) -> bool:
     if os.name == "nt":
-        return True  # asking with signal 0 would end it there
+        return True  # signal 0 would terminate it there
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -151,7 +151,7 @@ class FERModel(nn.Module):
             OptionError: both or none of labels and num_classes, fewer than two labels, or a duplicate label.
         """
         if labels is None and type(num_classes) is int and num_classes == 0:
-            self.spec = self.spec.model_copy(update={"labels": ()})  # ModelSpec.checked would ask for two labels
+            self.spec = self.spec.model_copy(update={"labels": ()})  # ModelSpec.checked requires two labels
             classifier: nn.Module = nn.Identity()
             self._drawn = None
         else:
@@ -196,7 +196,7 @@ class FERModel(nn.Module):
     def freeze(self, *names: str) -> None:
         """Freeze stages (all, if none is named), including their batch-norm statistics and dropout.
 
-        Names may be patterns ("unit_*"); "backbone" stands for all stages of the backbone.
+        Names may be patterns ("unit_*"); "backbone" means all stages of the backbone.
 
         Raises:
             UnknownNameError: there is no such stage.

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outline:
-    """What decides which components fit together: a name, what is injected, and the facts written as literals.
+    """What determines which components are compatible: a name, what is injected, and the facts written as literals.
 
     `injected` is that of a function; a class may inherit its `__init__`.
     """

@@ -48,7 +48,7 @@ def missing(path: str | Path) -> str:
 def ffmpeg_url(path: str | Path) -> str:
     """Return the URL under which FFmpeg opens exactly this local file.
 
-    Without the prefix FFmpeg would take what stands before a colon for a protocol, and `-` for standard input.
+    Without the prefix FFmpeg would read text before a colon as a protocol, and `-` as standard input.
     """
     return f"file:{os.path.abspath(path)}"
 
@@ -67,5 +67,5 @@ def _same_text(folder: Path, name: str) -> list[str]:
         names = os.listdir(folder)
     except (OSError, ValueError):
         return []
-    wanted = unicodedata.normalize("NFC", name)
-    return sorted(other for other in names if unicodedata.normalize("NFC", other) == wanted)
+    composed = unicodedata.normalize("NFC", name)
+    return sorted(other for other in names if unicodedata.normalize("NFC", other) == composed)

@@ -101,7 +101,7 @@ def section(key: Key) -> type[BaseModel] | None:
             continue
         field = model.model_fields.get(str(part))
         types = [field.annotation, *get_args(field.annotation)] if field else []
-        # `Annotated[X, ...]` is no type; X is its origin.
+        # `Annotated[X, ...]` is not a type; X is its origin.
         origins = [getattr(kind, "__origin__", kind) for kind in types]
         found = next((kind for kind in origins if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
         if found is None:

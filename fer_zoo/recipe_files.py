@@ -10,7 +10,7 @@ from fer_zoo.errors import UnknownNameError
 from fer_zoo.paths import find_path
 from fer_zoo.registry import unknown_name
 
-# Mapped into the wheel; in a checkout they lie at top level.
+# Mapped into the wheel; in a checkout they are at the top level.
 _ROOTS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
 
 
@@ -56,7 +56,7 @@ def is_file(path: Path) -> bool:
     """Whether there is such a file; False for names that no file can have."""
     try:
         return path.is_file()
-    except (OSError, ValueError):  # no file can have such a name
+    except (OSError, ValueError):  # not a possible file name
         return False
 
 

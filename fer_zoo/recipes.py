@@ -60,14 +60,14 @@ def dump_recipe(recipe: Recipe) -> str:
     data = recipe.model_dump(mode="json")
     entries = entries_of(data["model"])
     for kind, option in (path for path in (suited(*entries) if entries else {}) if len(path) == 2):
-        # Left out it would be filled in by what suits the backbone when it is loaded.
+        # If it were missing, the recipe would get the default of the backbone when it is loaded.
         if kind != "input" and option not in data["model"][kind]:
             data["model"][kind][option] = dict(zip(PARTS, entries, strict=True))[kind].options[option].default
     return dump_yaml(data)
 
 
 def copy_recipe(name: str | Path, to: str | Path) -> Path:
-    """Copy a recipe file as it is written, comments and `extends` included, to be edited; returns the new file.
+    """Copy a recipe file unchanged, with comments and `extends`, for editing; returns the new file.
 
     A parent that lies beside the recipe is named by its path from the new place; packaged parents need no change.
 
@@ -96,10 +96,10 @@ def copy_recipe(name: str | Path, to: str | Path) -> Path:
 
 
 def diff_recipes(one: Recipe, other: Recipe) -> list[tuple[str, Any, Any]]:
-    """What two recipes differ in, as (key path, value of one, value of the other), in the order of the schema.
+    """Return the differences between two recipes as (key path, value of one, value of the other), in schema order.
 
-    A component replaced by another one is shown whole; of the same component the options that differ, a default that is
-    not written counting as written. A section that only one recipe has is shown without its defaults. `description` is
+    A component that is replaced by another one is shown whole; for the same component, the options that differ, with
+    defaults filled in. A section that only one recipe has is shown without its defaults. `description` is
     left out.
     """
     a, b = (recipe.model_dump(mode="json", exclude={"description"}) for recipe in (one, other))

@@ -126,7 +126,7 @@ def check_optimizer(name: str, **options: Any) -> None:
 
 
 def check_schedule(name: str, **options: Any) -> None:
-    """Check a registered schedule: every step of trainings of 1 to 100 steps has a share above 0 and at most 1."""
+    """Check a registered schedule: in runs of 1 to 100 steps every factor is > 0 and <= 1."""
     entry = _documented(SCHEDULES.get(name))
     for steps in (1, 2, 7, 100):
         shares = list(map(entry.build(options=options, steps=steps), range(steps)))

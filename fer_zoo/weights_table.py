@@ -41,7 +41,7 @@ def bundled() -> dict[str, Path]:
 
 
 def published(path: Path | None = None) -> dict[str, Published]:
-    """Return the table of published weights by `<model>.<tag>`; it comes with the package, so no Hub is asked."""
+    """Return the table of published weights by `<model>.<tag>`; it is part of the package, so no request is made."""
     return TypeAdapter(dict[str, Published]).validate_python(read_json(path or TABLE))
 
 
@@ -52,7 +52,7 @@ def write_table(table: Mapping[str, Published], path: Path) -> None:
 
 
 def find_name(model: str, tag: str | None = None) -> str:
-    """Return `<model>.<tag>` of a model's weights; without a tag, of the only ones there are, the package's first.
+    """Return `<model>.<tag>` of a model's weights; without a tag, of the only ones in the package, else on the Hub.
 
     Raises:
         WeightsError: the model has no weights, none with that tag, or several and no tag was given.

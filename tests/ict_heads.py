@@ -47,7 +47,7 @@ def made_up_arrays() -> dict[str, np.ndarray]:
             shapes[name.removesuffix("Left").removesuffix("Right") + ("_L" if name.endswith("Left") else "_R")] = (
                 offsets
             )
-    people = (
+    identities = (
         "chin/chin-height-incr",
         "nose/nose-scale-vert-incr",
         "mouth/mouth-scale-horiz-incr",
@@ -57,7 +57,7 @@ def made_up_arrays() -> dict[str, np.ndarray]:
         "base": (head.base * 10 - [0, 70, 0]).astype(np.float32),
         "quads": head.triangles[:, [0, 1, 2, 0]].astype(np.uint16),
         "part": part.astype(np.uint8),
-        "identity": np.stack([head.offsets({name: 8.0}) for name in people]).astype(np.float16),
+        "identity": np.stack([head.offsets({name: 8.0}) for name in identities]).astype(np.float16),
         "shapes": np.stack(list(shapes.values())).astype(np.float16),
         "shape_names": np.array(list(shapes)),
         "landmarks68": head.landmark_vertices.astype(np.uint16),

@@ -60,9 +60,9 @@ def small_store(folder: Path, shards: int = 3, per_shard: int = 4, **changes: An
     return open_store(folder)
 
 
-def assert_same(found: StoredClip, wanted: StoredClip) -> None:
-    assert found.facts == wanted.facts
-    for a, b in zip(found[1:], wanted[1:], strict=True):
+def assert_same(found: StoredClip, expected: StoredClip) -> None:
+    assert found.facts == expected.facts
+    for a, b in zip(found[1:], expected[1:], strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
 

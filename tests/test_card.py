@@ -1,4 +1,4 @@
-"""The card of a weights folder: what the Hub reads in it, what people read, and an example that runs."""
+"""The card of a weights folder: metadata for the Hub, text for readers, and an example that runs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_hubs_own_client_reads_the_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "source", "word", "name", "link"),
+    ("licence", "source", "word", "name", "link"),
     [
         ("CC0-1.0", "x, 2026-11-22", "cc0-1.0", None, None),
         ("CC BY-NC 4.0", "x, 2026-11-22", "cc-by-nc-4.0", None, None),
@@ -76,18 +76,18 @@ def test_the_hubs_own_client_reads_the_figures() -> None:
     ],
 )  # fmt: skip
 def test_a_licence_is_one_of_the_hubs_or_other(
-    said: str, source: str, word: str, name: str | None, link: str | None
+    licence: str, source: str, word: str, name: str | None, link: str | None
 ) -> None:
-    text = text_of(licence=said, terms_source=source)
+    text = text_of(licence=licence, terms_source=source)
     matter = front(text)
     assert (matter["license"], matter.get("license_name"), matter.get("license_link")) == (word, name, link)
-    assert f"Licence: {said}." in text
-    assert matter["fer_zoo"]["licence"] == said
+    assert f"Licence: {licence}." in text
+    assert matter["fer_zoo"]["licence"] == licence
 
 
 def test_what_a_reader_must_know() -> None:
     body = text_of().split("---\n", 2)[2]
-    for said in (
+    for sentence in (
         "not comparable",
         "None beyond the licence.",
         "shared: yes.",
@@ -97,7 +97,7 @@ def test_what_a_reader_must_know() -> None:
         "| glad | 0 | 2 | 0 |",
         "![Confusion matrix](confusion.png)",
     ):
-        assert said in body
+        assert sentence in body
 
 
 def test_the_card_of_real_faces_does_not_say_synthetic() -> None:
@@ -172,16 +172,16 @@ def test_the_usage_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_folder(tmp_path / "w")
-    asked = []
+    requested = []
 
     def create(name: str, *, pretrained: bool) -> fer_zoo.FERModel:
-        asked.append((name, pretrained))
+        requested.append((name, pretrained))
         return weights.load_weights(folder)
 
     monkeypatch.setattr(fer_zoo, "create_model", create)
     (code,) = re.findall(r"```python\n(.*?)```", fill_card((folder / "README.md").read_text(), "jane/faces"), re.DOTALL)
     exec(compile(code, "README.md", "exec"), {})
-    assert asked == [("hf-hub:jane/faces", True)]
+    assert requested == [("hf-hub:jane/faces", True)]
     printed = eval(capsys.readouterr().out)
     assert tuple(printed) == LABELS
     assert sum(printed.values()) == pytest.approx(1)

@@ -143,7 +143,7 @@ def test_options_override_input_which_overrides_backbone_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "text"),
     [
         ({"hidden": 50, "temporal.hidden": 60}, "'hidden' and 'temporal.hidden' are the same option."),
         ({"backbone.name": "x"}, "No part has an option 'backbone.name'"),
@@ -153,10 +153,10 @@ def test_options_override_input_which_overrides_backbone_defaults() -> None:
         ({"std": (0.0, 1.0, 1.0)}, "std.0: 0.0 is wrong: Input should be greater than 0"),
     ],
 )
-def test_invalid_options(options: dict[str, object], says: str) -> None:
+def test_invalid_options(options: dict[str, object], text: str) -> None:
     with pytest.raises(OptionError) as caught:
         model_spec("incres3d_tiny_lstm", **options)  # type: ignore[arg-type]
-    assert str(caught.value).startswith(says)
+    assert str(caught.value).startswith(text)
 
 
 def test_dropout_of_a_transformer_and_of_the_model_are_distinguished() -> None:

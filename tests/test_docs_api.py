@@ -1,4 +1,4 @@
-"""docs/api.md shows every public name of the data room, and names nothing that is not there."""
+"""docs/api.md lists every public name of fer_zoo.data, and only names that exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = re.findall(r"^::: (fer_zoo[\w.]+)$", PAGE, re.MULTILINE)
 
 
 def found(path: str) -> Any:
-    """What a dotted path leads to: a module, or something in one."""
+    """The object at a dotted path: a module, or an attribute of one."""
     try:
         return import_module(path)
     except ModuleNotFoundError:
@@ -24,7 +24,7 @@ def found(path: str) -> Any:
 
 
 @pytest.mark.parametrize("path", SHOWN)
-def test_what_the_page_names_is_there_and_stands_once(path: str) -> None:
+def test_every_name_on_the_page_exists_and_occurs_once(path: str) -> None:
     assert (found(path).__doc__ or "").strip()
     assert SHOWN.count(path) == 1
 

@@ -86,7 +86,7 @@ def examples() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for all pages: rendered clips and, once a page asks for it, a video of a face."""
+    """A folder for all pages: rendered clips and, if a page needs it, a video of a face."""
     return tmp_path_factory.mktemp("docs")
 
 
@@ -139,7 +139,7 @@ def test_the_examples_run(page: Path, shared: Path, desk: Path) -> None:
 
 
 def own_videos(folder: Path) -> None:
-    """Videos of three rendered people, two expressions of each."""
+    """Videos of three rendered subjects, two expressions of each."""
     folder.mkdir()
     for number, subject in ((0, "anna"), (1, "ben"), (3, "cora")):  # dlib misses 2
         for word, label in (("happy", "happiness"), ("surprised", "surprise")):

@@ -108,7 +108,7 @@ def test_what_is_refused_in_json(text: str | bytes) -> None:
         parse_json(text)
 
 
-def test_lines_and_duplicates_are_told() -> None:
+def test_lines_and_duplicates_are_reported() -> None:
     parsed = parse_yaml_with_lines("a: 1\nb:\n  c: [x, {d: 2}]\nb: 3\n")
     assert parsed.lines == {("a",): 1, ("b",): 4, ("b", "c"): 3, ("b", "c", 1, "d"): 3}
     assert parsed.duplicates == [(("b",), 2, 4)]

@@ -76,7 +76,7 @@ def test_create_model_of_a_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({}, "Neither a model name nor a recipe was given."),
         ({"name": "incres3d_mean", "recipe": "quickstart"}, "The model 'incres3d_mean' and the recipe 'quickstart'"),
@@ -84,10 +84,10 @@ def test_create_model_of_a_recipe() -> None:
         ({"recipe": "quickstart", "pretrained": True}, "A recipe ('quickstart') was given with other options."),
     ],
 )
-def test_a_name_or_a_recipe(given: dict[str, Any], says: str) -> None:
+def test_a_name_or_a_recipe(given: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError) as caught:
         fer_zoo.create_model(**given)
-    assert str(caught.value).startswith(says)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_tiny_model_is_created_within_a_second() -> None:
@@ -134,7 +134,7 @@ def test_num_classes_and_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "error", "says"),
+    ("name", "options", "error", "message"),
     [
         ("incres3d_lstm_ln", {}, UnknownNameError, "did you mean 'incres3d_lstm_lm'"),
         ("incres3d", {}, UnknownNameError, "fer_zoo.list_models() lists them"),
@@ -148,10 +148,10 @@ def test_num_classes_and_labels() -> None:
         ("incres3d_tiny_lstm", {"frames": 0}, OptionError, "frames"),
     ],
 )
-def test_errors_name_the_problem(name: str, options: dict[str, Any], error: type[Exception], says: str) -> None:
+def test_errors_name_the_problem(name: str, options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         fer_zoo.create_model(name, **options)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "What to do:" in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""Weights folders of every released format load for ever, and say what they said."""
+"""Weights folders of every released format load and give the same predictions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_zoo import weights
 from fer_zoo.video.crop import normalise
 
 GOLDEN = Path(__file__).parent / "golden"
-# Typed, so that nobody writes them anew: what is to be proved is that what others wrote long ago still loads.
+# Fixed files that must not be regenerated: the test proves that old files still load.
 TENSORS = {
     2: "e6114eca60a721c1d1fe5ce0e1dbd63dfc39d918a1a6162d30531ff678ba298a",
 }
@@ -25,7 +25,7 @@ def test_every_format_has_a_folder() -> None:
 
 
 @pytest.mark.parametrize("number", TENSORS)
-def test_it_loads_and_says_what_it_said(number: int) -> None:
+def test_it_loads_and_predicts_the_same(number: int) -> None:
     folder = GOLDEN / f"format-{number}"
     found = weights.read_folder(folder)
     assert found.config.format == number
@@ -34,8 +34,8 @@ def test_it_loads_and_says_what_it_said(number: int) -> None:
     assert model.labels == ("calm", "glad", "cross")
     clip = load_file(GOLDEN / "clip.safetensors")
     with torch.inference_mode():
-        said = model(normalise(clip["frames"][None], model.input_spec), clip["landmarks"][None])[0]
-    torch.testing.assert_close(said, clip["logits"], atol=1e-4, rtol=1e-4)
+        logits = model(normalise(clip["frames"][None], model.input_spec), clip["landmarks"][None])[0]
+    torch.testing.assert_close(logits, clip["logits"], atol=1e-4, rtol=1e-4)
     weights.check_folder(folder)
 
 

@@ -126,7 +126,7 @@ def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({}, "Neither labels nor num_classes were given."),
         ({"labels": ["a", "b"], "num_classes": 2}, "Both labels and num_classes were given."),
@@ -140,11 +140,11 @@ def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
         ({"num_classes": -3}, "num_classes=-3."),
     ],
 )
-def test_reset_classifier_errors(wrong: dict[str, object], says: str) -> None:
+def test_reset_classifier_errors(wrong: dict[str, object], message: str) -> None:
     model = fer_zoo.create_model("incres3d_tiny_mean", size=SIZE)
     with pytest.raises(OptionError) as caught:
         model.reset_classifier(**wrong)  # type: ignore[arg-type]
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "Accepted: " in str(caught.value)
     assert "What to do: " in str(caught.value)
     assert len(model.labels) == model.classifier.out_features == 7, "an error must change nothing"
@@ -154,7 +154,7 @@ POINTS = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(1)) * 
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda clip, points: (clip.numpy(), points), "A clip of type ndarray was given."),
         (lambda clip, points: (None, points), "A clip of type NoneType was given."),
@@ -170,11 +170,11 @@ POINTS = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(1)) * 
     ],
 )
 def test_arguments_of_the_wrong_type_are_an_error(
-    model: fer_zoo.FERModel, clip: torch.Tensor, change: Callable[..., tuple[Any, ...]], says: str
+    model: fer_zoo.FERModel, clip: torch.Tensor, change: Callable[..., tuple[Any, ...]], message: str
 ) -> None:
     with pytest.raises(InputError) as caught:
         model(*change(clip, POINTS))
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "Accepted: " in str(caught.value)
     assert "What to do: " in str(caught.value)
 
@@ -188,9 +188,9 @@ def test_features_of_the_wrong_shape_are_an_error(model: fer_zoo.FERModel, featu
 def test_half_precision_takes_half_precision_clips_and_float32_landmarks(clip: torch.Tensor) -> None:
     torch.manual_seed(0)
     exact = fer_zoo.create_model("incres3d_tiny_lstm_lm", size=SIZE).eval()
-    wanted = exact(clip, POINTS)
+    expected = exact(clip, POINTS)
     half = exact.to(torch.bfloat16)
-    assert (half(clip.bfloat16(), POINTS).float() - wanted).abs().max() < 0.1
+    assert (half(clip.bfloat16(), POINTS).float() - expected).abs().max() < 0.1
     with torch.autocast("cpu", torch.bfloat16):
         assert half.to(torch.float32)(clip, POINTS).isfinite().all()
 

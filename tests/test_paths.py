@@ -76,9 +76,9 @@ def test_every_part_of_a_path_is_found_in_another_unicode_form(
     file = tmp_path / unicodedata.normalize(there, name)  # type: ignore[arg-type]
     file.parent.mkdir(parents=True)
     file.touch()
-    asked = (Path() if relative else tmp_path) / unicodedata.normalize(given_as, name)  # type: ignore[arg-type]
-    assert asked != file
-    assert find_path(asked).absolute() == file
+    requested = (Path() if relative else tmp_path) / unicodedata.normalize(given_as, name)  # type: ignore[arg-type]
+    assert requested != file
+    assert find_path(requested).absolute() == file
     assert find_path(file) == file
 
 

@@ -48,7 +48,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         sys.modules.pop(file.stem, None)
 
 
-def test_a_plugin_is_found_when_a_component_is_listed_or_asked_for(install: Install) -> None:
+def test_a_plugin_is_found_when_a_component_is_listed_or_looked_up(install: Install) -> None:
     install("good", BACKBONE.format(name="goodnet"))
     assert "goodnet" in fer_zoo.list_components("backbone")
     assert "goodnet_lstm" in fer_zoo.list_models()

@@ -43,10 +43,12 @@ def test_a_backbone_without_published_weights() -> None:
         load_backbone_weights(create_model("incres3d_tiny_mean", size=48))
 
 
-@pytest.mark.parametrize(("key", "wanted"), [("mean", r"\(0.43216, 0.394666, 0.37645\)"), ("std", r"\(0.22803, .*\)")])
-def test_a_different_normalisation_is_an_error(key: str, wanted: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "expected"), [("mean", r"\(0.43216, 0.394666, 0.37645\)"), ("std", r"\(0.22803, .*\)")]
+)
+def test_a_different_normalisation_is_an_error(key: str, expected: str) -> None:
     model = create_model("r3d_18_mean", size=32, **{key: (0.5, 0.5, 0.5)})
-    reason = rf"{key} is \(0.5, 0.5, 0.5\); the published weights of 'r3d_18' were trained with {wanted}"
+    reason = rf"{key} is \(0.5, 0.5, 0.5\); the published weights of 'r3d_18' were trained with {expected}"
     with pytest.raises(
         WeightsError, match=f"clip normalisation of r3d_18_mean does not match its backbone weights: {reason}.{PARTS}"
     ):
@@ -62,11 +64,11 @@ def test_a_backbone_that_registers_only_one_of_mean_and_std() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"pretrained": True}, {"name": "incres3d_tiny_lstm_lm.synth7"}, {"pretrained": "synth7"}]
+    "requested", [{"pretrained": True}, {"name": "incres3d_tiny_lstm_lm.synth7"}, {"pretrained": "synth7"}]
 )
-def test_trained_weights_and_backbone_weights_exclude_each_other(asked: dict[str, bool | str]) -> None:
+def test_trained_weights_and_backbone_weights_exclude_each_other(requested: dict[str, bool | str]) -> None:
     with pytest.raises(OptionError, match=f"trained weights and with backbone_weights.{PARTS}"):
-        create_model(**{"name": "incres3d_tiny_lstm_lm", **asked}, backbone_weights=True)  # type: ignore[arg-type]
+        create_model(**{"name": "incres3d_tiny_lstm_lm", **requested}, backbone_weights=True)  # type: ignore[arg-type]
 
 
 def test_not_with_a_recipe(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ END = """
   Accepted: keys of fer_zoo.specs.Recipe and options of the registered components
   What to do: correct the lines named above"""
 
-# What is replaced in GOOD, by what, and the problems that are told.
+# Text to replace in GOOD, its replacement, and the expected problems.
 CASES: dict[str, tuple[str, str, list[str]]] = {
     "unknown component": (
         "fusion: lm",

@@ -47,7 +47,7 @@ def parts(name: str) -> tuple[str, str]:
 
 
 def labels(database: str, network: str) -> tuple[str, ...]:
-    """Labels of a database; across databases those that the others can teach, else the training would be refused."""
+    """Labels of a database; across databases those of the training databases, otherwise the run would be refused."""
     own = DATASETS.get(database).defaults["labels"]
     others = {label for name in CLASSES if name != database for label in DATASETS.get(name).defaults["labels"]}
     return tuple(label for label in own if label in others) if network == "cross" else own

@@ -37,7 +37,7 @@ def test_builds_with_injected_and_options(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"name": "a", "turn": 1}, "did you mean 'turns'"),
         ({"name": "a", "turns": "4"}, "'4' is wrong for gadget 'spring'"),
@@ -45,10 +45,10 @@ def test_builds_with_injected_and_options(registry: Registry) -> None:
         ({}, "name: required option"),
     ],
 )
-def test_refuses_wrong_options(registry: Registry, options: dict[str, Any], says: str) -> None:
+def test_refuses_wrong_options(registry: Registry, options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match="gadget") as caught:
         registry.get("spring").build(options=options, injected=7)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_all_option_problems_at_once(registry: Registry) -> None:
@@ -157,7 +157,7 @@ def test_names_that_cannot_be(registry: Registry, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts", "says"),
+    ("kind", "facts", "message"),
     [
         ("fusion", {}, "it does not state site"),
         ("fusion", {"site": "residuals"}, "site='residuals' is wrong: Input should be 'none', 'input'"),
@@ -166,11 +166,11 @@ def test_names_that_cannot_be(registry: Registry, name: str) -> None:
         ("temporal", {"hidden": 3}, "there is no fact 'hidden'"),
     ],
 )
-def test_facts_are_checked_when_a_part_is_registered(kind: str, facts: dict[str, Any], says: str) -> None:
+def test_facts_are_checked_when_a_part_is_registered(kind: str, facts: dict[str, Any], message: str) -> None:
     before = REGISTRIES[kind].names()
     with pytest.raises(OptionError) as caught:
         REGISTRIES[kind].register("silent", **facts)(Silent)
-    assert f"{kind} 'silent' cannot be registered: {says}" in str(caught.value)
+    assert f"{kind} 'silent' cannot be registered: {message}" in str(caught.value)
     assert REGISTRIES[kind].names() == before
 
 
@@ -184,11 +184,11 @@ def test_options_are_checked_when_a_part_is_registered(registry: Registry) -> No
     def unknown_type(*, part: Nowhere = 1) -> None:  # type: ignore[name-defined]  # noqa: F821
         """A part."""
 
-    for factory, says in (
+    for factory, message in (
         (wrong_default, "the default 'a' of option 'k' is wrong: Input should be a valid integer"),
         (no_schema, "option 'part' has a type that no recipe can state"),
         (unknown_type, "an annotation cannot be resolved"),
     ):
         with pytest.raises(OptionError) as caught:
             registry.register("part")(factory)
-        assert says in str(caught.value)
+        assert message in str(caught.value)

@@ -65,9 +65,9 @@ def test_exports(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_channels_last_gives_the_same(name: str) -> None:
     model, clip, landmarks = make(name)
-    wanted = model(clip, landmarks)
+    expected = model(clip, landmarks)
     got = model.channels_last()(clip.to(memory_format=torch.channels_last_3d), landmarks)
-    torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
 
 
 # Without bfloat16 in the processor a 3D ResNet takes minutes.
@@ -77,10 +77,10 @@ HEAVY = pytest.param(NAMES[-1], marks=[pytest.mark.slow, pytest.mark.timeout(900
 @pytest.mark.parametrize("name", [*NAMES[:-1], HEAVY])
 def test_autocast_stays_close_and_trains(name: str) -> None:
     model, clip, landmarks = make(name)
-    wanted = model(clip, landmarks)
+    expected = model(clip, landmarks)
     with torch.autocast("cpu", torch.bfloat16):
         got = model(clip, landmarks)
-    assert (got.float() - wanted).abs().max() < 0.15 * (1 + wanted.abs().max())
+    assert (got.float() - expected).abs().max() < 0.15 * (1 + expected.abs().max())
     got.float().square().sum().backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
@@ -89,9 +89,9 @@ def test_autocast_stays_close_and_trains(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_devices_agree_with_the_cpu(name: str, device: str) -> None:
     model, clip, landmarks = make(name)
-    wanted = model(clip, landmarks)
+    expected = model(clip, landmarks)
     got = model.to(device)(clip.to(device), landmarks.to(device))
-    torch.testing.assert_close(got.cpu(), wanted, atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(got.cpu(), expected, atol=1e-2, rtol=1e-2)
 
 
 @pytest.mark.slow

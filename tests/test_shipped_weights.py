@@ -35,7 +35,7 @@ def test_they_are_listed_and_small() -> None:
 
 @pytest.mark.parametrize("name", weights.bundled())
 def test_they_could_be_pushed(name: str) -> None:
-    """They are of the newest format, whole, true to their card, and say what they said when they were written."""
+    """They have the newest format, are complete, match their card, and give the recorded predictions."""
     found = weights.check_folder(weights.bundled()[name])
     assert set(weights.known_files(found)) == {file.name for file in found.path.iterdir()} == FILES
     assert not found.card.commit.endswith("-dirty")
@@ -111,7 +111,7 @@ def test_the_wheel_has_all_it_needs(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"fer_zoo/zoo/{name}/{file}" for name in TAGGED for file in FILES} <= names
-    wanted = [path for path in (ROOT / "recipes").rglob("*.yaml")]
-    assert {f"fer_zoo/recipes/{path.relative_to(ROOT / 'recipes')}" for path in wanted} <= names
+    expected = [path for path in (ROOT / "recipes").rglob("*.yaml")]
+    assert {f"fer_zoo/recipes/{path.relative_to(ROOT / 'recipes')}" for path in expected} <= names
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "fer_zoo").rglob("*.jinja")} <= names
     assert {"fer_zoo/py.typed", "fer_zoo/synth/data/mh_head.npz", "fer_zoo/synth/data/detector_noise.json"} <= names

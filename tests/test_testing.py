@@ -93,7 +93,7 @@ class WrongSite(Good):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "says"),
+    ("backbone", "message"),
     [
         (WrongChannels, "output declares 5 channels, but forward returns 4"),
         (WrongCentres, "output: 10 steps are centred on frames 2 to 11 of 10"),
@@ -104,12 +104,12 @@ class WrongSite(Good):
         (WrongSite, "site unit declares 3 channels, but the shortcut has 4"),
     ],
 )
-def test_a_backbone_that_breaks_a_rule(forget: None, backbone: type[Good], says: str) -> None:
+def test_a_backbone_that_breaks_a_rule(forget: None, backbone: type[Good], message: str) -> None:
     backbone.__doc__ = "A backbone."
     BACKBONES.register("good", sites=("residual",))(Good)
     BACKBONES.register("wrong", sites=("residual",))(backbone)
     testing.check_backbone("good", size=8)
-    with pytest.raises(AssertionError, match=says.replace("(", r"\(")):
+    with pytest.raises(AssertionError, match=message.replace("(", r"\(")):
         testing.check_backbone("wrong", size=8)
 
 

@@ -44,11 +44,11 @@ def test_types_are_seen_and_mistakes_are_found(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(script)]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path).stdout.splitlines()
-    notes = [line.split('Revealed type is "')[1].rstrip('"') for line in said if "Revealed type" in line]
+    output = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path).stdout.splitlines()
+    notes = [line.split('Revealed type is "')[1].rstrip('"') for line in output if "Revealed type" in line]
     short = [note.replace("builtins.", "").replace("torch._tensor.", "") for note in notes]
     assert [note.rsplit(".", 1)[-1] if "FERModel" in note else note for note in short] == SEEN
-    errors = [line for line in said if ": error:" in line]
-    assert len(errors) == 4, said
+    errors = [line for line in output if ": error:" in line]
+    assert len(errors) == 4, output
     for line, word in zip(errors, ("foo", "str", "backbones", "None"), strict=True):
         assert word in line

@@ -40,7 +40,12 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add --option, the options of a dataset."""
     parser.add_argument(
-        "--option", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="options of the dataset"
+        "--option",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of the dataset, e.g. file=labels.csv",
     )
 
 

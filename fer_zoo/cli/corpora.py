@@ -30,12 +30,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     check.add_argument("--root", required=True, metavar="DIR", help="folder of the database")
     add_options(check)
     check.set_defaults(verb=_check)
-    terms = parts.add_parser(
-        "terms", parents=[common], help="show the licence of each database, and whether trained weights may be shared"
-    )
+    terms = parts.add_parser("terms", parents=[common], help="show licences, and whether trained weights may be shared")
     terms.add_argument("dataset", nargs="?", metavar="DATASET", help="default: all")
     terms.set_defaults(verb=_terms)
-    template = parts.add_parser("template", parents=[common], help="print an empty table to fill in for a dataset")
+    template = parts.add_parser(
+        "template", parents=[common], help="print the empty table of labels that a dataset needs"
+    )
     template.add_argument("dataset", metavar="DATASET", help="csv or fera")
     template.set_defaults(verb=_template)
     stores.add(parts, common)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the commands `evaluate` and `ablate`."""
     evaluate = verbs.add_parser("evaluate", parents=[common], help="evaluate trained weights on a clip store")
-    evaluate.add_argument("weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), or model.tag")
+    evaluate.add_argument("weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), or MODEL.TAG")
     evaluate.add_argument("--store", required=True, metavar="DIR", help="clip store, or its name in the stores folder")
     evaluate.add_argument("--split", metavar="FILE", help="split.json of a training run: evaluate only its test set")
-    evaluate.add_argument("--out", metavar="DIR", help="write predictions.csv and figures.json there")
+    evaluate.add_argument("--out", metavar="DIR", help="folder for predictions.csv and figures.json")
     evaluate.set_defaults(verb=_evaluate)
     ablate = verbs.add_parser(
         "ablate", parents=[common], help="compare recipes: train them over folds, databases and seeds"
@@ -34,10 +34,16 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     option("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=settings)
     protocol = ablate.add_mutually_exclusive_group().add_argument
     protocol("--folds", type=positive, metavar="K", help="subject-independent cross-validation with K folds")
-    protocol("--leave-one-out", action="store_true", help="hold out each subject of the store once")
-    protocol("--published", metavar="PATTERN", help="published splits by name, e.g. 'set_*'")
+    protocol("--leave-one-out", action="store_true", help="leave-one-subject-out: each subject is the test set once")
+    protocol("--published", metavar="PATTERN", help="official splits whose names match, e.g. 'set_*'")
     protocol("--cross", nargs="+", metavar="DATABASE", help="test on each database, train on the others")
-    option("--seeds", nargs="+", type=at_least_zero, metavar="SEED", help="default: the recipe's")
+    option(
+        "--seeds",
+        nargs="+",
+        type=at_least_zero,
+        metavar="SEED",
+        help="one training run per seed; default: the recipe's seed",
+    )
     option("--out", required=True, metavar="DIR", help="output folder; an interrupted run in it is resumed")
     option("--jobs", type=positive, metavar="N", help="training runs in parallel; default: 1, or all with ray")
     engines = "processes (default), or ray for a cluster"
@@ -45,7 +51,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     option("--cpus-per-cell", type=share, default=1.0, metavar="X", help="ray: cores per training run, e.g. 2")
     option("--gpus-per-cell", type=share, default=0.0, metavar="X", help="ray: GPUs per training run, e.g. 0.5")
     option("--workers", type=positive, metavar="N", help="rendering processes per training run")
-    option("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
+    option("--stores", metavar="DIR", help="folder of prepared clip stores; default: $FER_ZOO_STORES")
     option("--dry-run", action="store_true", help="check the settings and list the training runs without starting them")
     ablate.set_defaults(verb=_ablate, writes_files=True)
     for parser in (evaluate, ablate):

@@ -16,12 +16,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the verbs `push`, `download` and `cache`."""
     push = verbs.add_parser("push", parents=[common], help="publish trained weights on the Hugging Face Hub")
     push.add_argument("folder", metavar="FOLDER", help="a weights folder, usually RUN/weights")
-    push.add_argument("repo", metavar="OWNER/NAME", help="created if missing, private unless --public")
-    push.add_argument("--tag", metavar="TAG", help="tag the commit, e.g. v1.0; an existing tag is kept")
+    push.add_argument("repo", metavar="OWNER/NAME", help="Hub repository; created if missing, private unless --public")
+    push.add_argument("--tag", metavar="TAG", help="tag the commit, e.g. v1.0; an existing tag is never moved")
     push.add_argument("--public", action="store_true", help="create the repository as public")
-    push.add_argument("--pull-request", action="store_true", help="open a pull request on a repository of others")
+    push.add_argument("--pull-request", action="store_true", help="open a pull request instead of a commit")
     push.add_argument("--dry-run", action="store_true", help="print what would be uploaded without uploading it")
-    push.add_argument("--allow-dirty", action="store_true", help="allow weights trained from a modified source tree")
+    push.add_argument("--allow-dirty", action="store_true", help="allow weights trained with uncommitted changes")
     push.add_argument(
         "--despite-terms", action="store_true", help="upload even if the card says that the weights may not be shared"
     )
@@ -31,8 +31,8 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     push.set_defaults(verb=_push, writes_files=True)
 
     download = verbs.add_parser("download", parents=[common], help="download weights into the cache")
-    download.add_argument("names", nargs="*", metavar="NAME", help="model.tag, or hf-hub:OWNER/NAME[@REVISION]")
-    download.add_argument("--all", action="store_true", help="all published weights")
+    download.add_argument("names", nargs="*", metavar="NAME", help="MODEL.TAG, or hf-hub:OWNER/NAME[@REVISION]")
+    download.add_argument("--all", action="store_true", help="download all published weights")
     download.add_argument("--list", action="store_true", help="print what would be downloaded without downloading it")
     download.set_defaults(verb=_download, writes_files=True)
 

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the command `train-landmarks`."""
     train = verbs.add_parser("train-landmarks", parents=[common], help="train the landmark network on rendered faces")
-    train.add_argument("recipe", nargs="?", metavar="FILE", help="YAML file; default: that of the package's weights")
+    train.add_argument(
+        "recipe", nargs="?", metavar="FILE", help="YAML file of settings; default: those of the packaged weights"
+    )
     train.add_argument(
         "--out", required=True, metavar="DIR", help="output folder; an interrupted training run in it is resumed"
     )
-    train.add_argument("--stills", metavar="DIR", help="folder that keeps the rendered stills; default: DIR/stills")
-    train.add_argument("--head", metavar="FILE", help="ICT-FaceKit pack or checkout; default: FER_ZOO_ICT_FACEKIT")
+    train.add_argument("--stills", metavar="DIR", help="folder for the rendered images; default: DIR/stills")
+    train.add_argument(
+        "--head", metavar="FILE", help="ICT-FaceKit checkout or packed file; default: $FER_ZOO_ICT_FACEKIT"
+    )
     train.add_argument("--workers", type=positive, default=1, metavar="N", help="rendering processes; default: 1")
     train.set_defaults(verb=_train, writes_files=True)
 

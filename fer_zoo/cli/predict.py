@@ -30,21 +30,25 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="predict the expressions in a video: timeline.csv, timeline.png, annotated.mp4",
     )
-    predict.add_argument("video", metavar="VIDEO", help="any file that FFmpeg reads")
+    predict.add_argument("video", metavar="VIDEO", help="any video that FFmpeg can decode")
     predict.add_argument(
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME",
-        help="model.tag, hf-hub:OWNER/NAME, or a weights folder; default: %(default)s",
+        help="MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder; default: %(default)s",
     )
-    predict.add_argument("--out", metavar="DIR", help="output folder; default: VIDEO's name with _expressions")
-    predict.add_argument("--landmarker", metavar="NAME", help="default: the one the weights were trained with")
+    predict.add_argument("--out", metavar="DIR", help="output folder; default: NAME_expressions for NAME.mp4")
+    predict.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
     predict.add_argument(
-        "--hop", type=positive, default=2, metavar="N", help="sampled frames between windows; default: %(default)s"
+        "--hop",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="step between windows, in sampled frames; default: %(default)s",
     )
     predict.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cpu")
     predict.add_argument(
-        "--fps", type=float, metavar="N", help="frames per second, where the video's own times are wrong or missing"
+        "--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing"
     )
     predict.add_argument("--no-video", dest="with_video", action="store_false", help="do not write annotated.mp4")
     predict.set_defaults(verb=_predict, writes_files=True)

@@ -22,18 +22,18 @@ _STAGES = ("render", "decode", "detect", "points", "crop", "write")
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the command `prepare`."""
-    prepare = verbs.add_parser("prepare", parents=[common], help="build the clip store of a dataset")
-    prepare.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
-    prepare.add_argument(
-        "--root", metavar="DIR", help="folder of the database; not for datasets that render their clips"
+    prepare = verbs.add_parser(
+        "prepare", parents=[common], help="convert a dataset to clips for training (a clip store)"
     )
+    prepare.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
+    prepare.add_argument("--root", metavar="DIR", help="folder of the database; not used for rendered datasets")
     prepare.add_argument(
         "--out",
         metavar="STORE",
         help="folder of the store; an interrupted run in it is resumed; default: DATASET in the stores folder",
     )
     add_options(prepare)
-    prepare.add_argument("--recipe", metavar="RECIPE", help="use the settings of a recipe; --set overrides them")
+    prepare.add_argument("--recipe", metavar="RECIPE", help="use the clip settings of a recipe; --set overrides them")
     prepare.add_argument(
         "--set",
         nargs="+",

@@ -48,7 +48,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
     diff = inner.add_parser("diff", parents=[common], help="show the differences between two recipes")
     diff.add_argument("one", metavar="A", help="a YAML file, or the name of a packaged recipe")
-    diff.add_argument("other", metavar="B", help="the other one")
+    diff.add_argument("other", metavar="B", help="the recipe to compare it with")
     diff.set_defaults(verb=_diff)
 
 

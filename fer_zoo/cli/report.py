@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the command `report`."""
-    report = verbs.add_parser("report", parents=[common], help="write a report with tables and figures of an ablation")
-    report.add_argument("out", nargs="+", metavar="OUT", help="folders that `fer-zoo ablate` wrote")
+    report = verbs.add_parser("report", parents=[common], help="write a report of an ablation, with tables and plots")
+    report.add_argument("out", nargs="+", metavar="OUT", help="output folders of `fer-zoo ablate`")
     report.add_argument("--baseline", metavar="RECIPE", help="the recipe to compare with; default: the first")
     report.add_argument("--name", metavar="TEXT", help="title of the report; default: the names of the folders")
     report.add_argument("--to", metavar="DIR", help="output folder; default: OUT/report")
-    report.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
+    report.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: $FER_ZOO_STORES")
     report.add_argument(
-        "--faces", action="store_true", help="show real faces among the mistakes; rendered faces are always shown"
+        "--faces", action="store_true", help="show real faces of misclassified clips; rendered ones are always shown"
     )
     report.set_defaults(verb=_report, writes_files=True)
 

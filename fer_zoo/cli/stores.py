@@ -21,7 +21,7 @@ def add(parts: Verbs, common: argparse.ArgumentParser) -> None:
     split.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
     how = split.add_mutually_exclusive_group(required=True)
     how.add_argument("--folds", type=positive, metavar="N", help="cross-validation with N folds")
-    how.add_argument("--leave-one-out", action="store_true", help="one split per subject, which is the test set")
+    how.add_argument("--leave-one-out", action="store_true", help="leave-one-subject-out: one split per subject")
     split.add_argument("--seed", type=at_least_zero, default=0, metavar="N", help="random seed; default: %(default)s")
     split.add_argument(
         "--validation-folds",

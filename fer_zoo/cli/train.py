@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the command `train`."""
-    train = verbs.add_parser("train", parents=[common], help="train a recipe")
+    train = verbs.add_parser("train", parents=[common], help="train the network of a recipe")
     add_recipe(train)
     train.add_argument("--out", metavar="DIR", help="output folder; default: runs/RECIPE")
     train.add_argument(
         "--resume", action="store_true", help="resume the training run in DIR; start a new one if there is none"
     )
     train.add_argument(
-        "--tag", default="local", metavar="TAG", help="name of the weights, model.TAG; default: %(default)s"
+        "--tag", default="local", metavar="TAG", help="tag of the weights, MODEL.TAG; default: %(default)s"
     )
     train.add_argument("--workers", type=positive, metavar="N", help="rendering processes; default: one per core")
-    train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: FER_ZOO_STORES")
+    train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: $FER_ZOO_STORES")
     train.add_argument("--max-steps", type=positive, metavar="N", help="stop after N steps, to try a recipe")
     train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
     train.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs to DIR/tensorboard")

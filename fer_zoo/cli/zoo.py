@@ -21,9 +21,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the commands `models`, `components` and `info`."""
     models = verbs.add_parser("models", parents=[common], help="list models")
     models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="e.g. '*lstm*' or 'timm/resnet18_*'")
-    models.add_argument("--pretrained", action="store_true", help="only models with weights, as model.tag")
-    models.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="exclude models; repeatable")
-    models.add_argument("--family", metavar="NAME", help="only models of one family of backbones, e.g. timm")
+    models.add_argument("--pretrained", action="store_true", help="list trained weights (MODEL.TAG)")
+    models.add_argument(
+        "--exclude", action="append", default=[], metavar="PATTERN", help="exclude models that match; repeatable"
+    )
+    models.add_argument("--family", metavar="NAME", help="only models with backbones of this family, e.g. timm")
     models.set_defaults(verb=_models)
 
     components = verbs.add_parser("components", parents=[common], help="list backbones, temporal heads, fusions, ...")
@@ -36,7 +38,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     info = verbs.add_parser(
         "info", parents=[common], help="show a model's parameters, GMACs, input, labels and weights"
     )
-    info.add_argument("model", metavar="MODEL", help="model name, or model.tag")
+    info.add_argument("model", metavar="MODEL", help="MODEL or MODEL.TAG")
     info.set_defaults(verb=_info)
 
 

@@ -55,7 +55,7 @@ class Frame:
         region = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1])).convert("L")
         by = min(max(1, int(self.side / size)), region.width, region.height)
         region = region.reduce(by) if by > 1 else region
-        # PIL measures from the corner of a pixel, we from its middle.
+        # PIL measures from the corner of a pixel, this class from its centre.
         turn = _turn(self.angle) * (self.side / size / by)
         start = (np.array([self.x + 0.5 - x0, self.y + 0.5 - y0])) / by - turn @ (size / 2, size / 2)
         matrix = (*turn[0], start[0], *turn[1], start[1])

@@ -17,8 +17,8 @@ from fer_zoo.stopwatch import stage
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "landmarks"
 _MOST_FACES = 6
-_FACE = 0.5  # probability from which on there is a face
-_MOVED = 0.12  # of the square's side: farther off, the network looks again
+_FACE = 0.5  # minimum probability of a face
+_MOVED = 0.12  # fraction of the square's side; beyond it the network runs again
 # The square of `Frame` relative to the box of the HOG detector.
 _OF_BOX = 1.4
 
@@ -107,7 +107,7 @@ class Fz68:
 
 
 def check_image(image: UInt8) -> None:
-    """Refuse what is no RGB picture.
+    """Raise an error for anything but an RGB image.
 
     Raises:
         InputError: not uint8, or not of shape (H, W, 3).

@@ -24,7 +24,7 @@ class Given:
             InputError: always.
         """
         raise InputError(
-            "The landmarker 'given' has no detector; it stands for landmarks that are part of a dataset.",
+            "The landmarker 'given' has no detector; it is for landmarks that are part of a dataset.",
             "a landmarker that detects faces, e.g. 'fz68' or 'dlib'",
             'choose one: `--landmarker fz68`, or landmarker="fz68" in Python',
         )

@@ -21,7 +21,7 @@ _FOLLOW_EASE = 0.3
 
 
 class HogSearch:
-    """dlib's frontal face detector over a picture, coarse to fine, and near a known place.
+    """dlib's frontal face detector: a search of the whole image, coarse to fine, and one near a known position.
 
     Args: as `Dlib`.
 

@@ -14,7 +14,7 @@ _WIDTHS, _DEPTHS, _FUSED = (16, 24, 40, 80, 112), (1, 1, 2, 2), 48
 
 
 class Placed(NamedTuple):
-    """What the network says of N crops.
+    """Predictions for N crops.
 
     landmarks: (N, 68, 2), (x, y) from -1 (left, top edge) to 1. spread: (N, 68), expected distance from the truth in
     the same unit, log. face: (N,), logit that there is a face.
@@ -49,7 +49,7 @@ class LandmarkNet(nn.Module):
 
     def forward(self, crops: Tensor) -> Placed:
         """Place the landmarks in grey crops (N, 1, 96, 96), 0 to 1."""
-        # Contrast differs between cameras; each crop is taken relative to its own.
+        # Contrast differs between cameras, so each crop is normalised.
         mean, std = crops.mean((2, 3), keepdim=True), crops.std((2, 3), keepdim=True)
         features, x = [], self.stem((crops - mean) / (std + 0.02))
         for stage in self.stages:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the share of `train.lr` that each step is taken with.
+"""Learning-rate schedules: the fraction of `train.lr` for each step.
 
 A factory takes the number of steps of the whole training and returns a function of the step, 0 <= step < steps.
 `warmup` is the share of the steps in which the rate rises at the start.

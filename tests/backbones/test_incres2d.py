@@ -47,8 +47,8 @@ def test_contract() -> None:
 
 
 def test_grid_and_channels_of_each_stage(paper: IncRes2D) -> None:
-    wanted = {name: (channels, 10, side, side) for name, (channels, side) in STAGES.items()}
-    assert sizes_after(paper, STAGES) == wanted
+    expected = {name: (channels, 10, side, side) for name, (channels, side) in STAGES.items()}
+    assert sizes_after(paper, STAGES) == expected
 
 
 def test_every_convolution_matches_the_figure(paper: IncRes2D) -> None:

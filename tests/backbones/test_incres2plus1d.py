@@ -37,12 +37,12 @@ def test_stages_have_the_sizes_of_the_paper(factorised: IncRes3D, paper: IncRes3
 
 
 def test_number_of_weights(factorised: IncRes3D, paper: IncRes3D) -> None:
-    wanted = 0
+    expected = 0
     for conv in (m for m in paper.modules() if isinstance(m, nn.Conv3d)):
         length, area = conv.kernel_size[0], conv.kernel_size[1] * conv.kernel_size[2]
         temporal = length * conv.out_channels**2 if length > 1 else 0
-        wanted += area * conv.in_channels * conv.out_channels + temporal
-    assert conv_weights(factorised) == wanted
+        expected += area * conv.in_channels * conv.out_channels + temporal
+    assert conv_weights(factorised) == expected
     assert conv_weights(factorised) / 1e6 == pytest.approx(8.03, abs=0.005)
     assert conv_weights(paper) / 1e6 == pytest.approx(13.35, abs=0.005)
 

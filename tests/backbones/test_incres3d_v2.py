@@ -55,7 +55,7 @@ def picture() -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def wanted(image: nn.Module, picture: Tensor) -> Tensor:
+def image_features(image: nn.Module, picture: Tensor) -> Tensor:
     with torch.no_grad():
         features: Tensor = image.forward_features(picture)
     return features
@@ -98,16 +98,16 @@ def test_only_square_kernels_after_the_stem_span_frames(meta: IncRes3DV2) -> Non
 
 @pytest.mark.parametrize("how", get_args(InflationMode))
 def test_a_constant_clip_gives_the_image_networks_features(
-    how: InflationMode, image: nn.Module, picture: Tensor, wanted: Tensor, empty: IncRes3DV2
+    how: InflationMode, image: nn.Module, picture: Tensor, image_features: Tensor, empty: IncRes3DV2
 ) -> None:
     load_inflated(empty, image.state_dict(), image_name, how=how)
     fourth = torch.randn(1, 1, 3, 107, 107)  # its weights start at zero
     clip = torch.cat([picture[:, :, None].expand(-1, -1, 3, -1, -1), fourth], 1)
     with torch.no_grad():
         features = empty(clip)
-    assert wanted.std() > 0.5, "features close to zero would agree trivially"
+    assert image_features.std() > 0.5, "features close to zero would agree trivially"
     for frame in range(3):
-        torch.testing.assert_close(features[:, :, frame], wanted, atol=1e-4, rtol=0)
+        torch.testing.assert_close(features[:, :, frame], image_features, atol=1e-4, rtol=0)
 
 
 def test_load_pretrained_fetches_timms_weights(

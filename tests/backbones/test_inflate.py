@@ -46,8 +46,8 @@ def test_added_input_channels_start_at_zero() -> None:
     load_inflated(module, image.state_dict(), str)
     frame, extra = torch.randn(2, 3, 9, 9), torch.randn(2, 1, 9, 9)
     clip = torch.cat([frame, extra], 1)[:, :, None].expand(-1, -1, 3, -1, -1)
-    wanted = image.eval()(frame)
-    torch.testing.assert_close(module.eval()(clip)[:, :, 0], wanted, atol=1e-5, rtol=1e-5)
+    expected = image.eval()(frame)
+    torch.testing.assert_close(module.eval()(clip)[:, :, 0], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_tensors_mapped_to_none_are_ignored() -> None:

@@ -76,8 +76,8 @@ def test_each_frame_gives_timms_features(name: str) -> None:
         features = backbone(clip)
         for frame in range(2):
             options: dict[str, Any] = {"indices": 1, "norm": True, "intermediates_only": True, "output_fmt": "NCHW"}
-            (wanted,) = network.forward_intermediates(clip[:, :, frame], **options)
-            torch.testing.assert_close(features[:, :, frame], wanted)
+            (expected,) = network.forward_intermediates(clip[:, :, frame], **options)
+            torch.testing.assert_close(features[:, :, frame], expected)
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_convnext", "mobilenetv3_small_050"])
@@ -90,11 +90,11 @@ def test_parameters_after_the_features_are_removed(name: str) -> None:
     whole.load_state_dict(own, strict=False)
     clip = clip_of(64)
     with torch.no_grad():
-        wanted = whole.forward_features(clip[:, :, 0])
+        expected = whole.forward_features(clip[:, :, 0])
         features = backbone(clip)[:, :, 0]
-    if wanted.ndim == 3:
-        wanted = wanted[:, 1:].transpose(1, 2).unflatten(2, (4, 4))
-    torch.testing.assert_close(features, wanted)
+    if expected.ndim == 3:
+        expected = expected[:, 1:].transpose(1, 2).unflatten(2, (4, 4))
+    torch.testing.assert_close(features, expected)
 
 
 def test_defaults_are_those_of_the_weights() -> None:
@@ -198,11 +198,11 @@ def test_published_weights(name: str, hub_cache: Callable[[str], nn.Module]) -> 
     whole: Any = hub_cache(name)
     backbone.load_pretrained()
     with torch.no_grad():
-        wanted = whole.forward_features(clip[:, :, 1])
+        expected = whole.forward_features(clip[:, :, 1])
         features = backbone(clip)
-    if wanted.ndim == 3:
-        wanted = wanted[:, 1:].transpose(1, 2).unflatten(2, features.shape[3:])
-    torch.testing.assert_close(features[:, :, 1], wanted)
+    if expected.ndim == 3:
+        expected = expected[:, 1:].transpose(1, 2).unflatten(2, features.shape[3:])
+    torch.testing.assert_close(features[:, :, 1], expected)
     assert not torch.allclose(features, before, atol=1e-3)
 
 
@@ -211,8 +211,8 @@ def test_a_fourth_channel_initially_has_no_effect(hub_cache: Callable[[str], nn.
     backbone, clip = encoder("test_vit", 160, in_channels=4), clip_of(160, 4)
     backbone.load_pretrained()
     with torch.no_grad():
-        wanted = whole.forward_features(clip[:, :3, 0])[:, 1:].transpose(1, 2)
-        torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), wanted)
+        expected = whole.forward_features(clip[:, :3, 0])[:, 1:].transpose(1, 2)
+        torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), expected)
 
 
 def test_timm_resamples_positions_at_other_sizes(hub_cache: Callable[[str], nn.Module]) -> None:
@@ -221,8 +221,8 @@ def test_timm_resamples_positions_at_other_sizes(hub_cache: Callable[[str], nn.M
     backbone.load_pretrained()
     whole: Any = timm.create_model("test_vit", pretrained=True, img_size=96).eval()
     with torch.no_grad():
-        wanted = whole.forward_features(clip[:, :, 0])[:, 1:].transpose(1, 2)
-        torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), wanted)
+        expected = whole.forward_features(clip[:, :, 0])[:, 1:].transpose(1, 2)
+        torch.testing.assert_close(backbone(clip)[:, :, 0].flatten(2), expected)
 
 
 def test_missing_weights(hub_cache: Callable[[str], nn.Module]) -> None:

@@ -91,14 +91,14 @@ def test_features_are_torchvisions(name: str) -> None:
     backbone, clip = backbone_of(name), clip_of(9, 48)
     whole: Any = get_model(name).eval()
     whole.load_state_dict(backbone.network.state_dict(), strict=False)
-    wanted = features_of_torchvision(name, whole, clip)
+    expected = features_of_torchvision(name, whole, clip)
     with torch.no_grad():
         features = backbone(clip)
     if name == "mvit_v2_s":
-        wanted = wanted[:, 1:].transpose(1, 2).unflatten(2, (5, 2, 2))
+        expected = expected[:, 1:].transpose(1, 2).unflatten(2, (5, 2, 2))
     if name == "swin3d_t":
-        wanted = wanted.movedim(-1, 1)
-    torch.testing.assert_close(features, wanted)
+        expected = expected.movedim(-1, 1)
+    torch.testing.assert_close(features, expected)
 
 
 @pytest.mark.slow
@@ -202,9 +202,9 @@ def test_published_weights(served: tuple[nn.Module, Path], channels: int) -> Non
     whole, _ = served
     backbone, clip = backbone_of("s3d", channels), clip_of(16, 48, channels)
     backbone.load_pretrained()
-    wanted = features_of_torchvision("s3d", whole, clip[:, :3])
+    expected = features_of_torchvision("s3d", whole, clip[:, :3])
     with torch.no_grad():
-        torch.testing.assert_close(backbone(clip), wanted)
+        torch.testing.assert_close(backbone(clip), expected)
     backbone.load_pretrained()  # now from the cache
 
 

@@ -35,9 +35,9 @@ def test_data_check_where_nothing_is_known_of_the_database(tmp_path: Path, capsy
     pictures(tmp_path / "fear" / "a", 3)
     (tmp_path / "notes").mkdir()
     assert main(["data", "check", "folder", "--root", str(tmp_path)]) == 2
-    told = capsys.readouterr().err
-    assert "1 problem.\n  Accepted: what the reader folder can use\n" in told
-    assert "differ" not in told
+    output = capsys.readouterr().err
+    assert "1 problem.\n  Accepted: what the reader folder can use\n" in output
+    assert "differ" not in output
 
 
 def test_data_check_walks_once_and_shows_splits_differences_and_problems(
@@ -50,9 +50,9 @@ def test_data_check_walks_once_and_shows_splits_differences_and_problems(
     listed = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: walks.append(Path(path).name) or listed(path))
     assert main(["data", "check", "ravdess", "--root", str(tmp_path)]) == 2
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert walks.count("Actor_01") == 2, "once for the folders of actors, once for their files"
-    assert told.out.splitlines()[:6] == [
+    assert output.out.splitlines()[:6] == [
         f"2 labelled sources in {tmp_path}",
         "  subjects                 1",
         "  fear                     1",
@@ -60,9 +60,9 @@ def test_data_check_walks_once_and_shows_splits_differences_and_problems(
         "  published fold_1 test    2",
         "  published fold_2 train   2",
     ]
-    assert "differs: clips: 2, expected 1440" in told.out
-    assert "problem: the name is not of the form MM-VV-EE-II-SS-RR-AA: 1 left out, such as \\xff.mp4" in told.out
-    assert "16 counts differ from the published ones of ravdess; 2 problems." in told.err
+    assert "differs: clips: 2, expected 1440" in output.out
+    assert "problem: the name is not of the form MM-VV-EE-II-SS-RR-AA: 1 left out, such as \\xff.mp4" in output.out
+    assert "16 counts differ from the published ones of ravdess; 2 problems." in output.err
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_a_dataset_without_a_template(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_data_check_of_a_wrong_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "ckplus", "--root", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert "cohn-kanade-images" in said
-    assert "Accepted: " in said
-    assert "What to do: " in said
+    output = capsys.readouterr().err
+    assert "cohn-kanade-images" in output
+    assert "Accepted: " in output
+    assert "What to do: " in output
 
 
 def test_terms_of_every_dataset_say_all_that_there_is_to_say(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "terms"]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for name in DATASETS.names():
-        assert f"{name}\n  licence: " in said
-    assert said.count("weights trained on it may be shared: ") == len(DATASETS.names())
+        assert f"{name}\n  licence: " in output
+    assert output.count("weights trained on it may be shared: ") == len(DATASETS.names())
 
 
 def test_the_list_of_datasets_says_in_a_word_whether_weights_may_be_shared(capsys: pytest.CaptureFixture[str]) -> None:

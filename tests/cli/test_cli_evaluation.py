@@ -34,7 +34,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_from_stores_to_figures(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both ways between two databases; once more changes nothing; weights are judged as the training judged them."""
+    """Cross-database both ways; a second run changes nothing; `evaluate` gives the metrics of the training run."""
     command = ["ablate", "base.yaml", "--cross", "ckplus", "mmi", "--out", "runs", "--jobs", "2", "--seeds", "1"]
     command += ["--set", "train.epochs=2"]
     assert cli.main(command) == cli.EXIT_OK
@@ -50,11 +50,11 @@ def test_from_stores_to_figures(
 
     run = desk / "runs" / "base" / "mmi-to-ckplus" / "seed-1"
     assert cli.main(["evaluate", str(run / "weights"), "--store", "ckplus", "--out", "judged"]) == cli.EXIT_OK
-    said = capsys.readouterr().out
-    assert "The network was not trained on ckplus." in said
+    output = capsys.readouterr().out
+    assert "The network was not trained on ckplus." in output
     noted = found[0].predictions["best/test"]
     figures = json.loads(Path("judged/figures.json").read_text())["clips"]
-    assert f"WAR {100 * figures['war']:.1f} [" in said
+    assert f"WAR {100 * figures['war']:.1f} [" in output
     assert figures["war"] == pytest.approx((noted.predicted == noted.truth).mean())
     with monkeypatch.context() as patch:
         patch.setattr("fer_zoo.evaluation.on_store.predict", lambda *_: pytest.fail("clips were judged first"))
@@ -67,23 +67,23 @@ def test_from_stores_to_figures(
 def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = toy_databases.weights_folder(desk / "run")
     toy_databases.database(
-        desk / "stores", "fera", labels=["anger", "contempt", "happiness"], clips=2, people=["a", "b"],
+        desk / "stores", "fera", labels=["anger", "contempt", "happiness"], clips=2, subjects=["a", "b"],
         groups=({"age": "20-29"}, {}),
     )  # fmt: skip
     assert cli.main(["evaluate", str(folder), "--store", "fera"]) == cli.EXIT_OK
-    said = capsys.readouterr().out
-    assert "on fera: 8 clips\nThe network was not trained on fera.\n" in said
-    assert "left out because the network does not have the label: 4 clips (contempt 4)\n" in said
-    assert "labels of the network without a clip here: fear; UAR is over the others\n" in said
-    assert "by clip: WAR " in said
-    assert "by video: WAR " in said
-    assert [line.split(": ")[0] for line in said.splitlines() if line.startswith("age ")] == [
+    output = capsys.readouterr().out
+    assert "on fera: 8 clips\nThe network was not trained on fera.\n" in output
+    assert "left out because the network does not have the label: 4 clips (contempt 4)\n" in output
+    assert "labels of the network without a clip here: fear; UAR is over the others\n" in output
+    assert "by clip: WAR " in output
+    assert "by video: WAR " in output
+    assert [line.split(": ")[0] for line in output.splitlines() if line.startswith("age ")] == [
         "age unknown",
         "age 20-29",
     ]
-    assert "(4 videos, 2 subjects)\n" in said
-    assert said.count("Fewer than 10 subjects") == 1
-    (fear,) = (line for line in said.splitlines() if line.startswith("fear "))
+    assert "(4 videos, 2 subjects)\n" in output
+    assert output.count("Fewer than 10 subjects") == 1
+    (fear,) = (line for line in output.splitlines() if line.startswith("fear "))
     assert fear.split()[1:4] == ["0", "-", "-"]
     assert not Path("judged").exists()
 
@@ -106,11 +106,11 @@ def test_failed_trainings_are_counted_in_the_last_line_and_the_exit_code(
     Path("runs").mkdir()
     Path("runs/behaviour.json").write_text('{"fail": ["fold-2-of-3/seed-5"]}')
     assert cli.main(["ablate", "base.yaml", "--out", "runs"]) == cli.EXIT_ERROR
-    said = capsys.readouterr()
-    assert "] base, fold-2-of-3, seed 5: failed: The loss is no longer finite. (" in said.out
-    assert said.out.endswith("2 trained, 0 were already done, of 3\n")
-    assert "1 of 3 training runs failed: base, fold-2-of-3, seed 5 (The loss is no longer finite.)." in said.err
-    assert "run the same command again to retry them" in said.err
+    output = capsys.readouterr()
+    assert "] base, fold-2-of-3, seed 5: failed: The loss is no longer finite. (" in output.out
+    assert output.out.endswith("2 trained, 0 were already done, of 3\n")
+    assert "1 of 3 training runs failed: base, fold-2-of-3, seed 5 (The loss is no longer finite.)." in output.err
+    assert "run the same command again to retry them" in output.err
 
 
 def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +123,7 @@ def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "neither recipes nor a grid file"),
         (["base.yaml", "--grid", "grid.yaml"], "a grid file together with settings of its own"),
@@ -138,11 +138,11 @@ def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str
         (["base.yaml", "--stores", "nowhere"], "Clips of 'ckplus'"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_begun(
-    desk: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_errors_are_reported_before_anything_starts(
+    desk: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["ablate", *words, "--out", "runs"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert "What to do:" in error
     assert not Path("runs").exists()

@@ -27,13 +27,13 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_push(hub: Hub, made: Path, here: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["push", str(made), "alice/m", "--tag", "v1.0", "--message", "The first"]
     assert cli.main([*arguments, "--dry-run"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"{here}/alice/m (private, to be made)"
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == f"{here}/alice/m (private, to be made)"
     digest = weights.sha256(made / "model.safetensors")
     size = (made / "model.safetensors").stat().st_size
-    assert f"send {size:>12}  lfs  {digest}  model.safetensors" in said
-    assert [line.split()[-1] for line in said if line.startswith("send")] == sorted(contents_of(made))
-    assert said[-1] == "Nothing was sent."
+    assert f"send {size:>12}  lfs  {digest}  model.safetensors" in output
+    assert [line.split()[-1] for line in output if line.startswith("send")] == sorted(contents_of(made))
+    assert output[-1] == "Nothing was sent."
     assert not hub.state.store.repos
     assert cli.main(arguments) == 0
     url, use = capsys.readouterr().out.splitlines()
@@ -53,14 +53,14 @@ def test_push_in_public_and_as_a_pull_request(
     assert not hub.repo("alice/m").private
     assert hub.head("alice/m", "dev") != hub.head("alice/m")
     assert cli.main(["push", str(made), "alice/m", "--pull-request"]) == 0
-    said = capsys.readouterr().out
-    assert f"{here}/alice/m/discussions/1\nOthers can use it once its owner has merged it.\n" in said
+    output = capsys.readouterr().out
+    assert f"{here}/alice/m/discussions/1\nOthers can use it once its owner has merged it.\n" in output
 
 
 def test_push_of_what_is_not_fit_or_not_allowed(
     hub: Hub, made: Path, here: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for arguments, said in (
+    for arguments, message in (
         ([str(tmp_path / "nothing"), "alice/m"], "lacks config.json"),
         ([str(made), "../m"], "OWNER/NAME"),
         ([str(made), "alice/m", "--tag", "a..b"], "The tag 'a..b'"),
@@ -68,7 +68,7 @@ def test_push_of_what_is_not_fit_or_not_allowed(
     ):
         assert cli.main(["push", *arguments]) == cli.EXIT_ERROR
         error = capsys.readouterr().err
-        assert said in error
+        assert message in error
         assert "What to do: " in error
     assert not hub.state.store.repos
 
@@ -92,7 +92,7 @@ def test_download(hub: Hub, made: Path, here: str, home: Path, table: Path, caps
     captured = capsys.readouterr()
     assert captured.out == f"hf-hub:alice/m  {folder}\n"
     assert "no repository alice/none" in captured.err
-    for arguments, said in (
+    for arguments, message in (
         ([], "was given no name"),
         (["incres3d_tiny_lsdm"], "did you mean"),
         (["incres3d_tiny_lstm_lm.synth8"], "synth7"),
@@ -100,7 +100,7 @@ def test_download(hub: Hub, made: Path, here: str, home: Path, table: Path, caps
         (["hf-hub:../x"], "cannot exist on a Hub"),
     ):
         assert cli.main(["download", *arguments]) == cli.EXIT_ERROR
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_cache(hub: Hub, made: Path, here: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,10 +31,10 @@ def test_version_help_and_wrong_arguments(capsys: pytest.CaptureFixture[str]) ->
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"fer-zoo {__version__}\n"
     assert cli.main(["--help"]) == 0
-    said = capsys.readouterr().out
-    # Each verb stands in a line of its own with what it does; the name alone might be part of another word.
+    output = capsys.readouterr().out
+    # Each command has its own line with a description; its name alone could be part of another word.
     for verb in ("predict", "models", "components", "info", "recipes", "train"):
-        assert re.search(rf"^ +{verb}\s+\w", said, re.MULTILINE), verb
+        assert re.search(rf"^ +{verb}\s+\w", output, re.MULTILINE), verb
     for arguments in ([], ["predict"], ["predict", "a.mp4", "--hop", "0"], ["dance"], ["recipes"], ["recipes", "show"]):
         assert cli.main(arguments) == cli.EXIT_ERROR
         error = capsys.readouterr().err

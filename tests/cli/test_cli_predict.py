@@ -1,4 +1,4 @@
-"""`fer-zoo predict`: what it writes, what it says, how it ends; never a traceback unless asked for."""
+"""`fer-zoo predict`: files, messages and exit codes; a traceback only with --debug."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_predict_writes_three_files_and_says_where(tmp_path: Path, capsys: pytes
     out = tmp_path / "deep" / "out"
     assert cli.main(["predict", str(face_video(tmp_path / "a.mp4")), "--out", str(out)]) == 0
     assert sorted(file.name for file in out.iterdir()) == ["annotated.mp4", "timeline.csv", "timeline.png"]
-    said = capsys.readouterr().out
-    assert "a.mp4: 12 frames" in said
+    output = capsys.readouterr().out
+    assert "a.mp4: 12 frames" in output
     for file in out.iterdir():
-        assert str(file) in said
+        assert str(file) in output
     with (out / "timeline.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["frame"] for row in rows] == [str(i) for i in range(12)]
@@ -185,7 +185,7 @@ def test_a_model_of_a_family_is_no_folder(
     pytest.importorskip("timm")
     monkeypatch.chdir(tmp_path)
     video = str(face_video(tmp_path / "a.mp4"))
-    said = {
+    expected = {
         "timm/resnet18_lstm": "There are no weights for 'timm/resnet18_lstm'.",
         "timm/resnet18_lsdm": "Unknown backbone 'timm/resnet18_lsdm'.",
         "./timm/resnet18_lstm": "timm/resnet18_lstm lacks config.json",
@@ -193,7 +193,7 @@ def test_a_model_of_a_family_is_no_folder(
         ".": ". lacks config.json",
         "~/nowhere/weights": f"{Path.home()}/nowhere/weights lacks config.json",
     }
-    for name, text in said.items():
+    for name, text in expected.items():
         assert cli.main(["predict", video, "--model", name]) == cli.EXIT_ERROR
         assert text in capsys.readouterr().err, name
     (tmp_path / "timm" / "resnet18_lstm").mkdir(parents=True)

@@ -47,29 +47,29 @@ def made(folder: Path, *words: str) -> Store:
     return open_store(folder)
 
 
-def test_it_goes_on_and_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No face in these pictures, for the real detector: nothing can be stored, and each is told."""
+def test_failed_sources_are_reported_and_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No face in these pictures, for the real detector: nothing can be stored, and each is reported."""
     dlib_or_skip()
     pictures(tmp_path / "root" / "fear" / "a", 3)
     pictures(tmp_path / "root" / "fear" / "b", 1)
     command = ["prepare", "folder", "--root", str(tmp_path / "root"), "--out", str(tmp_path / "store")]
     for _ in range(2):  # the second time nothing is left to do
         assert main([*command, "--set", "frames=3", "canvas=32"]) == 2
-        told = capsys.readouterr()
-        assert told.out.startswith("0 clips of 0 subjects in 2 shards")
-        assert "2 sources gave no clip; 0 other problems." in told.err
-        assert told.err.splitlines()[-1].startswith("  What to do: see")
-        assert str(tmp_path / "store" / "failures.csv") in told.err
-        assert "shard 2 of 2" in told.err
+        output = capsys.readouterr()
+        assert output.out.startswith("0 clips of 0 subjects in 2 shards")
+        assert "2 sources gave no clip; 0 other problems." in output.err
+        assert output.err.splitlines()[-1].startswith("  What to do: see")
+        assert str(tmp_path / "store" / "failures.csv") in output.err
+        assert "shard 2 of 2" in output.err
     assert len(open_store(tmp_path / "store")) == 0
 
 
-def test_stages_are_told_where_something_was_done(
+def test_stage_times_are_printed_if_anything_ran(
     faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made(tmp_path / "store", "folder", "--root", str(faces))
-    told = capsys.readouterr().out
-    table = dict(re.findall(r"^(\w+) +[\d.]+ +\d+% +([\d,]+)$", told, re.MULTILINE))
+    output = capsys.readouterr().out
+    table = dict(re.findall(r"^(\w+) +[\d.]+ +\d+% +([\d,]+)$", output, re.MULTILINE))
     assert list(table) == ["decode", "detect", "points", "crop", "write", "all"]
     assert all(int(speed.replace(",", "")) > 0 for speed in table.values())
     made(tmp_path / "store", "folder", "--root", str(faces))
@@ -97,9 +97,9 @@ def recipe(
 @pytest.mark.parametrize("align", ["box", "similarity"])
 def test_settings_of_a_recipe_make_a_store_that_fits_it(faces: Path, tmp_path: Path, align: str) -> None:
     path = recipe(tmp_path, align)
-    wanted = load_recipe(path).model.input
+    expected = load_recipe(path).model.input
     read = made(tmp_path / "read", "folder", "--root", str(faces), "--recipe", str(path))
-    assert read.check_fits(wanted, wanted.landmarks.detector) == []
+    assert read.check_fits(expected, expected.landmarks.detector) == []
     assert read.header.size == 156, "the margin of 1.3 round 120 pixels"
     assert read.header.fps == 20
     larger = made(tmp_path / "set", "folder", "--root", str(faces), "--recipe", str(path), "--set", "canvas=200")
@@ -115,12 +115,12 @@ def test_settings_of_a_recipe_for_rendered_clips(tmp_path: Path, monkeypatch: py
     assert store.header.reader.options == {"render_seed": 5}
     assert (store.header.clips, store.header.labels, store.header.fps) == (4, {"fear": 2, "neutral": 2}, 20)
     assert store.header.size == 67, "50 pixels of 1.2 faces, of which the frames show 1.6"
-    wanted = load_recipe(path).model.input
-    assert store.check_fits(wanted, wanted.landmarks.detector) == []
+    expected = load_recipe(path).model.input
+    assert store.check_fits(expected, expected.landmarks.detector) == []
 
 
 @pytest.mark.parametrize(
-    ("dataset", "crop", "words", "told"),
+    ("dataset", "crop", "words", "message"),
     [
         ("synthmh", {"scale": 1.5, "align": "similarity"}, [], "crop: the store's (scale=1.6"),
         ("synthmh", {"scale": 1.9}, [], "change model.input.crop: rendered frames show so much"),
@@ -135,18 +135,18 @@ def test_settings_of_a_recipe_for_rendered_clips(tmp_path: Path, monkeypatch: py
         ),
     ],
 )
-def test_a_store_that_would_not_fit_the_recipe_is_not_begun(
+def test_a_store_that_cannot_match_the_recipe_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], dataset: str, crop: dict[str, object], words: list[str],
-    told: str,
+    message: str,
 ) -> None:  # fmt: skip
     pictures(tmp_path / "root" / "fear" / "a", 3)
     path = recipe(tmp_path, crop=crop)
     root = ["--root", str(tmp_path / "root")] if dataset == "folder" else []
     command = ["prepare", dataset, *root, "--out", str(tmp_path / "store"), "--recipe", str(path)]
     assert main([*command, *(["--set", *words] if words else [])]) == 2
-    said = capsys.readouterr().err
-    assert "The store would not fit the recipe." in said
-    assert told in said
+    error = capsys.readouterr().err
+    assert "The store would not fit the recipe." in error
+    assert message in error
     assert not (tmp_path / "store").exists()
 
 
@@ -158,7 +158,7 @@ def test_a_store_that_would_not_fit_the_recipe_is_not_begun(
         ({"scale": 1.3, "shift_up": 0.3, "align": "similarity"}, 1.39),
     ],
 )
-def test_the_margin_leaves_room_to_turn_a_crop_that_is_far_off_the_middle(
+def test_the_margin_allows_rotation_of_an_off_centre_crop(
     tmp_path: Path, crop: dict[str, object], margin: float
 ) -> None:
     spec = settings_for("folder", load_recipe(recipe(tmp_path, crop=crop)), {})
@@ -184,16 +184,16 @@ def test_settings_by_dotted_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "says"), [("crop.scal", "crop.scal"), ("frames.x", "'frames' holds no settings"), ("crop", "crop")]
+    ("key", "message"), [("crop.scal", "crop.scal"), ("frames.x", "'frames' holds no settings"), ("crop", "crop")]
 )
-def test_wrong_dotted_keys(key: str, says: str) -> None:
-    with pytest.raises(OptionError, match=says) as caught:
+def test_wrong_dotted_keys(key: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message) as caught:
         settings_for("folder", None, {key: 5})
     assert "Spec" not in str(caught.value), "names of classes are no words for users"
 
 
 @pytest.mark.parametrize(
-    ("dataset", "changes", "said", "wanted"),
+    ("dataset", "changes", "given_options", "expected"),
     [
         ("ckplus", {"frames": 16}, {}, {"frames": 16}),
         ("ckplus", {"frames": 10}, {}, {}),
@@ -207,11 +207,11 @@ def test_wrong_dotted_keys(key: str, says: str) -> None:
     ],
 )
 def test_readers_that_choose_frames_choose_as_many_as_a_clip_needs(
-    dataset: str, changes: dict[str, object], said: dict[str, object], wanted: dict[str, object]
+    dataset: str, changes: dict[str, object], given_options: dict[str, object], expected: dict[str, object]
 ) -> None:
     spec = settings_for(dataset, None, changes)
-    options = options_for(dataset, None, spec, said)
-    assert options == wanted
+    options = options_for(dataset, None, spec, given_options)
+    assert options == expected
     if "frames" in options:
         own = options.get("fps", DATASETS.get(dataset).defaults["fps"])
         sampled = sample_frames(np.arange(options["frames"]) / own, spec.fps)
@@ -256,7 +256,7 @@ def test_a_dataset_may_know_its_rate_and_whose_face_it_is(faces: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["folder", "--set", "frams=3"], "frams"),
         (["folder", "--set", "frames"], "--set frames"),
@@ -268,13 +268,13 @@ def test_a_dataset_may_know_its_rate_and_whose_face_it_is(faces: Path, tmp_path:
         (["folder", "--recipe", "nothing"], "nothing"),
     ],
 )
-def test_wrong_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
+def test_wrong_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     pictures(tmp_path / "fear" / "a", 3)
     assert main(["prepare", *words, "--root", str(tmp_path), "--out", str(tmp_path.parent / "no-store")]) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert "Accepted: " in said
-    assert "What to do: " in said
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Accepted: " in error
+    assert "What to do: " in error
     assert not (tmp_path.parent / "no-store").exists()
 
 

@@ -86,6 +86,6 @@ def test_diff_breaks_long_values_to_fit(monkeypatch: pytest.MonkeyPatch, capsys:
     assert cli.main(["recipes", "diff", "ablations/base", "paper/cross_ckplus"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 90
-    said = " ".join("".join(lines).split())
-    assert "train_on: [mmi," in said
-    assert "cross-database" in said
+    output = " ".join("".join(lines).split())
+    assert "train_on: [mmi," in output
+    assert "cross-database" in output

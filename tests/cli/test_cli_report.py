@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "evaluation"))
 
-from ablation_folders import Ablation, fold_answers, recipe, said
+from ablation_folders import Ablation, fold_predictions, predictions_of, recipe
 
 from fer_zoo import cli
 
@@ -19,7 +19,7 @@ from fer_zoo import cli
 def folder(tmp_path: Path) -> Path:
     ablation = Ablation(tmp_path / "x")
     for name in ("a", "b"):
-        ablation.finish(name, "fold-1-of-3", recipe(), said(fold_answers(1)))
+        ablation.finish(name, "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
     ablation.ask("b", "fold-2-of-3", 1)
     return ablation.root
 

@@ -48,7 +48,7 @@ def test_each_subject_left_out(store: Store, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["--folds", "13"], "13 folds of 12 subjects"),
         ([], "--folds"),
@@ -57,12 +57,12 @@ def test_each_subject_left_out(store: Store, tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_splits_that_cannot_be(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert main(["data", "split", str(store.folder), *words, "--out", str(tmp_path / "s.json")]) == 2
-    told = capsys.readouterr().err
-    assert says in told
-    assert "Accepted: " in told
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Accepted: " in error
     assert not (tmp_path / "s.json").exists()
 
 

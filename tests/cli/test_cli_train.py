@@ -43,20 +43,20 @@ def test_a_wrong_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said", "do"),
+    ("recipe", "message", "do"),
     [
         (["paper/mmi_3d"], "cross-validation (5 folds)", "--set split.fold=1"),
         (["paper/mmi_3d", "--set", "split.fold=1"], "Clips of 'mmi': There is no clip store", "fer-zoo prepare mmi"),
         (["paper/cross_mmi"], "Clips of 'ckplus': There is no clip store", "fer-zoo prepare ckplus"),
     ],
 )
-def test_what_is_lacking_is_said_and_nothing_is_left(
-    recipe: list[str], said: str, do: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_missing_inputs_are_reported_and_leave_no_files(
+    recipe: list[str], message: str, do: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stores = ["--stores", str(tmp_path)]
     assert cli.main(["train", *recipe, *stores, "--out", str(tmp_path / "out")]) == cli.EXIT_ERROR
     given, do_next = capsys.readouterr().err.split("What to do: ")
-    assert said in given
+    assert message in given
     assert do in do_next
     assert list(tmp_path.iterdir()) == []
 
@@ -72,7 +72,7 @@ def test_a_tag_that_names_no_folder(tag: str, tmp_path: Path, capsys: pytest.Cap
     assert list(tmp_path.iterdir()) == []
 
 
-def test_labels_without_a_clip_to_judge_are_said(
+def test_labels_without_test_clips_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = Metrics(war=0.5, uar=0.5, clips=7, subjects=1, confusion=np.eye(7, dtype=int).tolist())
@@ -87,7 +87,7 @@ def test_labels_without_a_clip_to_judge_are_said(
     )
 
 
-def test_nothing_to_resume_is_said(
+def test_nothing_to_resume_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(*_: object, **__: object) -> None:
@@ -95,11 +95,11 @@ def test_nothing_to_resume_is_said(
 
     monkeypatch.setattr("fer_zoo.training.train", stopped)
     arguments = ["train", "quickstart", "--out", str(tmp_path)]
-    said = f"There is nothing to resume in {tmp_path}; starting a new training run.\n"
+    message = f"There is nothing to resume in {tmp_path}; starting a new training run.\n"
     assert cli.main([*arguments, "--resume"]) == cli.EXIT_ERROR
-    assert capsys.readouterr().err.startswith(said)
+    assert capsys.readouterr().err.startswith(message)
     assert cli.main(arguments) == cli.EXIT_ERROR
-    assert said not in capsys.readouterr().err
+    assert message not in capsys.readouterr().err
     (tmp_path / "last.safetensors").touch()
     assert cli.main([*arguments, "--resume"]) == cli.EXIT_ERROR
-    assert said not in capsys.readouterr().err
+    assert message not in capsys.readouterr().err

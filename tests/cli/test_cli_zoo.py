@@ -10,9 +10,9 @@ from fer_zoo.registry import REGISTRIES
 
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models", "incres3d_tiny_lstm*", "--exclude", "*_in", "--exclude", "*lm_a*"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert {"incres3d_tiny_lstm", "incres3d_tiny_lstm_lm"} <= set(said)
-    assert said == list_models("incres3d_tiny_lstm*", exclude=["*_in", "*lm_a*"])
+    output = capsys.readouterr().out.splitlines()
+    assert {"incres3d_tiny_lstm", "incres3d_tiny_lstm_lm"} <= set(output)
+    assert output == list_models("incres3d_tiny_lstm*", exclude=["*_in", "*lm_a*"])
     assert cli.main(["models", "--pretrained"]) == 0
     assert capsys.readouterr().out.split() == ["incres3d_tiny_lstm_lm.synth7", "incres3d_tiny_lstm_lm_in.synth7"]
     assert cli.main(["models", "*nonsense*"]) == cli.EXIT_ERROR
@@ -45,17 +45,17 @@ def test_components_have_a_line_each_with_their_summary(capsys: pytest.CaptureFi
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == list_components("fusion", "lm_*")
 
 
-def test_a_pattern_alone_is_searched_in_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pattern_without_a_kind_searches_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     for pattern in ("*m*", "lm*", "lm"):
         assert cli.main(["components", pattern]) == 0
-        said = [tuple(line.split()[:2]) for line in capsys.readouterr().out.splitlines()]
-        assert said == [(kind, name) for kind in REGISTRIES for name in list_components(kind, pattern)]
+        output = [tuple(line.split()[:2]) for line in capsys.readouterr().out.splitlines()]
+        assert output == [(kind, name) for kind in REGISTRIES for name in list_components(kind, pattern)]
     assert {kind for kind in REGISTRIES if list_components(kind, "*m*")} > {"backbone", "temporal", "fusion"}
     assert cli.main(["components", "zz*"]) == cli.EXIT_ERROR
     assert "No component matches 'zz*'." in capsys.readouterr().err
 
 
-def test_what_members_of_a_family_have_in_common_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_common_facts_of_a_family_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("timm")
     for arguments in (["backbone", "timm/resnet18*"], ["timm/resnet18*"]):
         assert cli.main(["components", *arguments]) == 0
@@ -92,9 +92,9 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", "incres3d_tiny_mean"]) == 0
     assert capsys.readouterr().out == f"{model_info('incres3d_tiny_mean')}\n"
     assert cli.main(["info", "incres3d_tiny_lstm_lm.synth7"]) == 0
-    said = capsys.readouterr().out
-    assert "parameters  1.41 M" in said
-    assert "neutral, anger, disgust" in said
+    output = capsys.readouterr().out
+    assert "parameters  1.41 M" in output
+    assert "neutral, anger, disgust" in output
     assert cli.main(["info", "incres3d_tiny_lstm_lm.synth8"]) == cli.EXIT_ERROR
     assert "synth7" in capsys.readouterr().err
     assert cli.main(["info", "incres3d_tiny_lsdm"]) == cli.EXIT_ERROR

@@ -65,8 +65,8 @@ def test_lists_fit_a_terminal(
     ],
 )
 def test_advice_in_verbs(python: str, verb: str) -> None:
-    said = error_text(UnknownNameError("Unknown model 'x'.", "a name", python))
-    assert said == f"Unknown model 'x'.\n  Accepted: a name\n  What to do: {verb}"
+    message = error_text(UnknownNameError("Unknown model 'x'.", "a name", python))
+    assert message == f"Unknown model 'x'.\n  Accepted: a name\n  What to do: {verb}"
 
 
 @pytest.mark.parametrize(

@@ -38,17 +38,17 @@ CASES = {
     "info": ("`fer-zoo info` needs MODEL.", "fer-zoo info [-h] [--debug] MODEL", "fer-zoo info"),
     "predict x.mp4 --hop a": (
         "--hop: 'a' is not an integer >= 1.",
-        "--hop N: sampled frames between windows; default: 2",
+        "--hop N: step between windows, in sampled frames; default: 2",
         "fer-zoo predict",
     ),
     "predict x.mp4 --hop -1": (
         "--hop: '-1' is not an integer >= 1.",
-        "--hop N: sampled frames between windows; default: 2",
+        "--hop N: step between windows, in sampled frames; default: 2",
         "fer-zoo predict",
     ),
     "predict x.mp4 --model": (
         "--model: expected one argument.",
-        "--model NAME: model.tag, hf-hub:OWNER/NAME, or a weights folder; default: incres3d_tiny_lstm_lm_in",
+        "--model NAME: MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder; default: incres3d_tiny_lstm_lm_in",
         "fer-zoo predict",
     ),
 }

@@ -1,4 +1,4 @@
-"""What holds for every training change: points stay on the pixels they marked; pictures change as they are told to."""
+"""Properties of every augmentation: landmarks move with their pixels; images change by the set strength."""
 
 from __future__ import annotations
 
@@ -121,13 +121,13 @@ def test_without_changes_nothing_is_random(align: str, seed: int) -> None:
 @pytest.mark.parametrize("name", PHOTOMETRIC)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([75, 80]))
-def test_what_changes_pixels_leaves_points_alone(name: str, seed: int, size: int) -> None:
+def test_pixel_augmentation_does_not_change_landmarks(name: str, seed: int, size: int) -> None:
     landmarks, frames = faces(3, 20, np.random.default_rng(0))[None], smooth_clips(SIDE, 1)
     spec = InputSpec(frames=3, size=size)
     plain, points = augment_batch(frames, landmarks, spec, NOTHING, np.random.default_rng(0))
     for strength in (0.0, PHOTOMETRIC[name]):
-        told = changed(**{"noise_share": 1.0, name: strength})
-        clip, same = augment_batch(frames, landmarks, spec, told, np.random.default_rng(seed))
+        augment = changed(**{"noise_share": 1.0, name: strength})
+        clip, same = augment_batch(frames, landmarks, spec, augment, np.random.default_rng(seed))
         np.testing.assert_array_equal(same, points)
         light = light_of(clip, spec)
         assert light.min() >= -1e-3

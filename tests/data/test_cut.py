@@ -193,7 +193,7 @@ def test_a_video_with_a_part_that_cannot_be_decoded_is_refused(tmp_path: Path, w
         list(cut_source(source, tmp_path, SPEC, Marked()))
 
 
-def test_what_is_left_of_a_truncated_video_is_cut_and_its_end_told(tmp_path: Path) -> None:
+def test_a_truncated_video_is_cut_and_its_end_reported(tmp_path: Path) -> None:
     frames = [picture(number, (64, 96)) for number in range(40)]
     file = encode(tmp_path / "a.mkv", frames)
     file.write_bytes(file.read_bytes()[: int(0.6 * file.stat().st_size)])
@@ -240,13 +240,13 @@ def test_all_faces_give_clips_of_their_own(tmp_path: Path) -> None:
     assert np.array_equal(alone.landmarks, red[0].landmarks)
 
 
-def test_nobody_long_enough_for_a_clip(tmp_path: Path) -> None:
+def test_no_face_long_enough_for_a_clip(tmp_path: Path) -> None:
     source = film(tmp_path, [[("red", 40, 60, 40)] if n in (4, 5, 6) else [] for n in range(12)])
     with pytest.raises(NoFaceError, match="for the length of a clip"):
         list(cut_source(source, tmp_path, CutSpec(frames=5, face="all"), Squares(detect_every=3)))
 
 
-def test_smoothing_moves_points_and_box_only_if_asked(tmp_path: Path) -> None:
+def test_landmarks_and_box_are_smoothed_only_with_the_option(tmp_path: Path) -> None:
     source = film(tmp_path, [[("red", 60 + n + 3 * (n % 2), 60, 40)] for n in range(12)])
     spec = CutSpec(frames=12, canvas=64)
     (rough,) = cut_source(source, tmp_path, spec, Squares())

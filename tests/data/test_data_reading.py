@@ -26,7 +26,7 @@ def test_every_field_of_a_source_counts_among_what_a_store_is_made_of() -> None:
     assert len({known, reading._line(source, [6]), reading._line(source, [None]), *others}) == len(LINES) + 3
 
 
-def test_shards_hang_on_the_sources_alone() -> None:
+def test_shards_depend_only_on_the_sources() -> None:
     """As many as there are sources or 64 at least, for that many workers; large files have shards of their own."""
     for jobs in (1, 27, 64, 65, 127, 128, 700, 4095):
         shards = -(-jobs // per_shard(jobs))

@@ -52,7 +52,7 @@ def prepared(folder: Path, reader: str = "ckplus", first: int = 0, subjects: int
 
 
 def recipe(**changes: Any) -> Recipe:
-    said = {
+    base = {
         "model": {
             "backbone": {"name": "incres3d_tiny", "width": 0.05},
             "temporal": {"name": "mean"},
@@ -65,13 +65,13 @@ def recipe(**changes: Any) -> Recipe:
         "protocol": "subject-independent",
         "seed": 3,
     }
-    return Recipe.model_validate({**said, **changes})
+    return Recipe.model_validate({**base, **changes})
 
 
 RANGES = {"train": (0, 6), "validation": (6, 8), "test": (8, 10)}
 
 
-def people(part: Any) -> set[str]:
+def subjects_of(part: Any) -> set[str]:
     return {key.rsplit("/", 1)[0] for key in part.keys}
 
 
@@ -81,7 +81,7 @@ def test_folds_of_a_store(tmp_path: Path) -> None:
     tested: list[str] = []
     for fold in range(1, 6):
         parts = data.load(recipe(split={"folds": 5, "fold": fold}), stores=tmp_path)
-        sides = [people(parts[part]) for part in PARTS]
+        sides = [subjects_of(parts[part]) for part in PARTS]
         assert len(set.union(*sides)) == sum(map(len, sides)) == SUBJECTS
         tested += sides[2]
     assert sorted(tested) == sorted(store.subjects())
@@ -98,8 +98,8 @@ def test_folds_of_a_store(tmp_path: Path) -> None:
 def test_one_subject_is_left_out(tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus")
     parts = data.load(recipe(split={"leave_out": "S003"}), stores=tmp_path)
-    assert people(parts["test"]) == {"S003"}
-    assert len(people(parts["train"]) | people(parts["validation"])) == SUBJECTS - 1
+    assert subjects_of(parts["test"]) == {"S003"}
+    assert len(subjects_of(parts["train"]) | subjects_of(parts["validation"])) == SUBJECTS - 1
     with pytest.raises(InputError, match="no clips of the subject 'S3'"):
         data.load(recipe(split={"leave_out": "S3"}), stores=tmp_path)
 
@@ -107,9 +107,9 @@ def test_one_subject_is_left_out(tmp_path: Path) -> None:
 def test_a_published_split(tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus")
     parts = data.load(recipe(split={"published": "set_1"}, protocol="published"), stores=tmp_path)
-    assert people(parts["test"]) == {f"S{n:03d}" for n in range(5, 10)}
-    assert people(parts["train"]) | people(parts["validation"]) == {f"S{n:03d}" for n in range(5)}
-    assert not people(parts["train"]) & people(parts["validation"])
+    assert subjects_of(parts["test"]) == {f"S{n:03d}" for n in range(5, 10)}
+    assert subjects_of(parts["train"]) | subjects_of(parts["validation"]) == {f"S{n:03d}" for n in range(5)}
+    assert not subjects_of(parts["train"]) & subjects_of(parts["validation"])
     with pytest.raises(InputError, match="no published split 'set_2'"):
         data.load(recipe(split={"published": "set_2"}, protocol="published"), stores=tmp_path)
 
@@ -117,7 +117,7 @@ def test_a_published_split(tmp_path: Path) -> None:
 def test_ranges_are_places_in_the_sorted_subjects(tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus")
     parts = data.load(recipe(split={"train": (0, 6), "validation": (6, 8), "test": (8, 10)}), stores=tmp_path)
-    assert people(parts["validation"]) == {"S006", "S007"}
+    assert subjects_of(parts["validation"]) == {"S006", "S007"}
     with pytest.raises(InputError, match=r"split\.test is \[10, 12\], and .* has 10 subjects"):
         data.load(recipe(split={"train": (0, 6), "validation": (6, 8), "test": (10, 12)}), stores=tmp_path)
 
@@ -129,7 +129,7 @@ def test_folds_of_several_databases_at_once(tmp_path: Path) -> None:
     tested: list[str] = []
     for fold in range(1, 6):
         parts = data.load(recipe(split={"folds": 5, "fold": fold, "pooled_with": ["mmi"]}), stores=tmp_path)
-        sides = [people(parts[part]) for part in PARTS]
+        sides = [subjects_of(parts[part]) for part in PARTS]
         assert len(set.union(*sides)) == sum(map(len, sides)) == 2 * SUBJECTS
         assert {who.split(":")[0] for who in sides[0]} == {"ckplus", "mmi"}
         for part in parts.values():
@@ -151,12 +151,12 @@ def cross(**changes: Any) -> Recipe:
 
 
 def test_databases_against_each_other(tmp_path: Path) -> None:
-    """Subjects of the same name in two databases are two people; labels are those of the network."""
+    """Subjects of the same name in two databases are different subjects; labels are those of the network."""
     stores = {name: prepared(tmp_path / name, name, first) for name, first in (("ckplus", 0), ("mmi", 1), ("fera", 2))}
     parts = data.load(cross(), stores=tmp_path)
     assert {key.split(":")[0] for key in parts["test"].keys} == {"ckplus"}
     assert len(parts["test"]) == SUBJECTS * PER_SUBJECT
-    both = people(parts["train"]), people(parts["validation"])
+    both = subjects_of(parts["train"]), subjects_of(parts["validation"])
     assert not both[0] & both[1]
     assert {name.split(":")[0] for name in both[0]} == {name.split(":")[0] for name in both[1]} == {"mmi", "fera"}
     assert len(both[1]) == 2 * SUBJECTS // 5
@@ -171,13 +171,13 @@ def test_databases_against_each_other(tmp_path: Path) -> None:
 
 def test_another_name_or_path_of_a_store(tmp_path: Path) -> None:
     prepared(tmp_path / "large" / "ckplus_420")
-    for said in ("ckplus_420", str(tmp_path / "large" / "ckplus_420")):
-        parts = data.load(recipe(data={"dataset": "ckplus", "stores": {"ckplus": said}}), stores=tmp_path / "large")
+    for store in ("ckplus_420", str(tmp_path / "large" / "ckplus_420")):
+        parts = data.load(recipe(data={"dataset": "ckplus", "stores": {"ckplus": store}}), stores=tmp_path / "large")
         assert len(parts["test"])
 
 
 @pytest.mark.parametrize(
-    ("made", "told"),
+    ("made", "message"),
     [
         ({"size": 20}, "size: the recipe's crop has 15 pixels of the store's 20; it needs 30"),
         ({"frames": 3}, "frames: the store's clips have 3, the recipe needs 4"),
@@ -187,11 +187,11 @@ def test_another_name_or_path_of_a_store(tmp_path: Path) -> None:
         ({"reader": "mmi"}, "dataset: the store is of 'mmi'"),
     ],
 )
-def test_a_store_that_does_not_fit_is_refused(made: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_a_store_that_does_not_fit_is_refused(made: dict[str, Any], message: str, tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus", **made)
     with pytest.raises(InputError) as caught:
         data.load(recipe(), stores=tmp_path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert f"--out {tmp_path / 'ckplus'}-new`" in caught.value.do
     prepared(tmp_path / "ckplus-new")
     named = {"dataset": "ckplus", "stores": {"ckplus": "ckplus-new"}}
@@ -201,12 +201,12 @@ def test_a_store_that_does_not_fit_is_refused(made: dict[str, Any], told: str, t
 
 def test_another_rate_is_taken_where_the_recipe_says_so(tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus", fps=30.0)
-    said = {"dataset": "ckplus", "any_fps": True}
-    assert len(data.load(recipe(data=said), stores=tmp_path)["train"])
+    settings = {"dataset": "ckplus", "any_fps": True}
+    assert len(data.load(recipe(data=settings), stores=tmp_path)["train"])
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "told"),
+    ("changes", "error", "message"),
     [
         ({"split": {"folds": 5}}, RecipeError, "one training takes one fold"),
         ({"model": {**recipe().model.model_dump(), "labels": ("anger", "fear", "sadness")}}, RecipeError, "of sadness"),
@@ -221,12 +221,12 @@ def test_another_rate_is_taken_where_the_recipe_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_trained_is_refused(
-    changes: dict[str, Any], error: type[FerZooError], told: str, tmp_path: Path
+    changes: dict[str, Any], error: type[FerZooError], message: str, tmp_path: Path
 ) -> None:
     prepared(tmp_path / "ckplus")
     with pytest.raises(error) as caught:
         data.load(recipe(**changes), stores=tmp_path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_exact_points_are_not_mixed_with_a_detectors(tmp_path: Path) -> None:
@@ -239,9 +239,9 @@ def test_exact_points_are_not_mixed_with_a_detectors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ckplus_2d", "cross_mmi"])
 def test_the_papers_recipes_say_what_to_prepare(name: str, tmp_path: Path) -> None:
-    said = ["split.fold=1"] if name == "ckplus_2d" else []
+    overrides = ["split.fold=1"] if name == "ckplus_2d" else []
     with pytest.raises(InputError, match=r"fer-zoo prepare \w+ --out"):
-        data.load(load_recipe(f"paper/{name}", said), stores=tmp_path)
+        data.load(load_recipe(f"paper/{name}", overrides), stores=tmp_path)
 
 
 def test_what_is_wrong_with_a_store_that_is_there_it_says_itself(tmp_path: Path) -> None:
@@ -261,12 +261,12 @@ def test_what_is_wrong_with_a_store_that_is_there_it_says_itself(tmp_path: Path)
     assert caught.value.do == "prepare it again with the same settings; finished shards are kept"
 
 
-def written(out: Path, said: Recipe, parts: Any) -> Recipe:
-    """The recipe that repeats a training by its split.json."""
+def written(out: Path, original: Recipe, parts: Any) -> Recipe:
+    """The recipe that repeats a training run with its split.json."""
     out.mkdir()
-    write_split(out, said, parts)
+    write_split(out, original, parts)
     again = {"split": {"file": str(out / "split.json")}, "protocol": "subject-independent", "seed": 99}
-    return Recipe.model_validate({**said.model_dump(), **again})
+    return Recipe.model_validate({**original.model_dump(), **again})
 
 
 @pytest.mark.parametrize(
@@ -275,9 +275,9 @@ def written(out: Path, said: Recipe, parts: Any) -> Recipe:
 )
 def test_a_trainings_split_can_be_repeated(tmp_path: Path, split: dict[str, Any]) -> None:
     prepared(tmp_path / "ckplus")
-    said = recipe(split=split)
-    parts = data.load(said, stores=tmp_path)
-    again = data.load(written(tmp_path / "run", said, parts), stores=tmp_path)
+    original = recipe(split=split)
+    parts = data.load(original, stores=tmp_path)
+    again = data.load(written(tmp_path / "run", original, parts), stores=tmp_path)
     for part in PARTS:
         assert sorted(again[part].keys) == sorted(parts[part].keys)
         assert len(again[part])
@@ -285,10 +285,10 @@ def test_a_trainings_split_can_be_repeated(tmp_path: Path, split: dict[str, Any]
 
 def test_a_split_of_a_file_is_checked_by_the_store(tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus")
-    said = recipe(split={"published": "set_1"}, protocol="published")
-    parts = data.load(said, stores=tmp_path)
+    original = recipe(split={"published": "set_1"}, protocol="published")
+    parts = data.load(original, stores=tmp_path)
     torn = {**parts, "train": parts["train"], "validation": parts["test"].take(np.arange(6))}
-    again = written(tmp_path / "run", said, torn)
+    again = written(tmp_path / "run", original, torn)
     record = json.loads((tmp_path / "run" / "split.json").read_text())
     assert record["splits"][0]["note"] == "validation and test share 1 subject"
     with pytest.raises(InputError, match=r"is named 2 times \(validation, test\)"):

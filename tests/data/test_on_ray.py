@@ -73,7 +73,7 @@ def test_an_error_comes_home_as_it_is() -> None:
 
 @local
 @pytest.mark.parametrize("workers", [1, 2])
-def test_no_more_at_a_time_than_asked_for(tmp_path: Path, workers: int) -> None:
+def test_at_most_that_many_tasks_at_a_time(tmp_path: Path, workers: int) -> None:
     list(spread(mark, [(str(tmp_path), n) for n in range(5)], workers, "ray"))
     assert max(int(path.read_text()) for path in tmp_path.glob("*.saw")) <= workers
 
@@ -85,7 +85,7 @@ def test_a_task_that_dies() -> None:
 
 
 @local
-def test_a_task_that_dies_alone() -> None:
+def test_one_task_that_dies() -> None:
     """With `lost` that is no error, and the others have their results."""
     found = dict(spread(leave_if_odd, [1, 2, 4], 2, "ray", lost=lambda job, message: -job))
     assert found == {1: -1, 2: 2, 4: 4}

@@ -153,13 +153,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_store(database: Path, tm
         "    prepare(ComponentSpec(name='folder'), sys.argv[1], sys.argv[2], spec, workers=2)\n"
     )
     command = [sys.executable, script, database, tmp_path / "killed"]
-    chance = random.Random(0)
+    rng = random.Random(0)
     kills = 0
     while True:
-        goal = finished(tmp_path / "killed") + chance.randint(3, 10)
+        goal = finished(tmp_path / "killed") + rng.randint(3, 10)
         process = subprocess.Popen(command)
         while process.poll() is None and finished(tmp_path / "killed") < goal:
-            time.sleep(0.02 * chance.random())
+            time.sleep(0.02 * rng.random())
         if process.poll() is not None:
             assert process.returncode == 0
             break
@@ -171,7 +171,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_store(database: Path, tm
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
-def test_a_store_begun_otherwise_is_left_alone(database: Path, tmp_path: Path) -> None:
+def test_a_store_started_with_other_settings_is_unchanged(database: Path, tmp_path: Path) -> None:
     prepare(FOLDER, database, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
     with pytest.raises(InputError) as caught:
@@ -197,20 +197,20 @@ def test_how_sources_were_dealt_is_written_down(small: Path, tmp_path: Path) -> 
 
 
 def test_one_run_at_a_time(small: Path, tmp_path: Path) -> None:
-    told: list[str] = []
+    errors: list[str] = []
 
     def second(progress: ShardProgress) -> None:
         if progress.done == 1:
             with pytest.raises(InputError, match="Another run is preparing") as caught:
                 prepare(FOLDER, small, tmp_path / "store", SPEC)
-            told.append(caught.value.given)
+            errors.append(caught.value.given)
 
     prepare(FOLDER, small, tmp_path / "store", SPEC, progress=second)
-    assert len(told) == 1
+    assert len(errors) == 1
     assert not (tmp_path / "store" / "prepare.lock").exists()
 
 
-def test_what_is_odd_about_the_database_is_told_apart_from_sources(small: Path, tmp_path: Path) -> None:
+def test_problems_of_the_database_are_separate_from_sources(small: Path, tmp_path: Path) -> None:
     (small / "notes").mkdir()
     sequence(small / "fear" / "faceless", 7, face=False)
     header = prepare(FOLDER, small, tmp_path / "store", SPEC)
@@ -238,7 +238,7 @@ def small(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "change", "says"),
+    ("file", "change", "reason"),
     [
         ("prepare.json", lambda text: text.replace('"format": 1', '"format": 2'), "format 2, now 1"),
         ("prepare.json", lambda text: text.replace('"fer_zoo": "', '"fer_zoo": "9'), "fer_zoo '9"),
@@ -250,7 +250,7 @@ def small(tmp_path: Path) -> Path:
     ],
 )
 def test_a_folder_that_is_not_as_it_was_written(
-    small: Path, tmp_path: Path, file: str, change: Callable[[str], str | None], says: str
+    small: Path, tmp_path: Path, file: str, change: Callable[[str], str | None], reason: str
 ) -> None:
     prepare(FOLDER, small, tmp_path / "store", SPEC)
     path = tmp_path / "store" / file
@@ -262,18 +262,18 @@ def test_a_folder_that_is_not_as_it_was_written(
     before = content(tmp_path / "store")
     with pytest.raises(InputError, match="What to do: ") as caught:
         prepare(FOLDER, small, tmp_path / "store", SPEC)
-    assert says in str(caught.value)
+    assert reason in str(caught.value)
     assert content(tmp_path / "store") == before
 
 
 def test_on_a_full_disk_finished_shards_are_kept(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first shard fits, then there is no room for a tar; with room again the run goes on and ends the same."""
+    """The first shard fits, then the disk is full; with free space the run resumes and ends the same."""
     monkeypatch.setattr(reading, "per_shard", lambda jobs: 2)
     prepare(FOLDER, small, tmp_path / "whole", SPEC)
-    told: list[ShardProgress] = []
+    reports: list[ShardProgress] = []
 
     def fill(progress: ShardProgress) -> None:
-        told.append(progress)
+        reports.append(progress)
         if progress.done == 1:
             disk.enter_context(small_disk(10_000))
 
@@ -283,12 +283,12 @@ def test_on_a_full_disk_finished_shards_are_kept(small: Path, tmp_path: Path, mo
     kept = content(tmp_path / "store")
     assert {"shards/000000.tar", "shards/000000.json"} <= kept.keys()
     assert not {"shards/000001.tar", "shards/000001.json", "store.json"} & kept.keys()
-    prepare(FOLDER, small, tmp_path / "store", SPEC, progress=told.append)
-    assert [progress.done for progress in told] == [0, 1, 1, 2]
+    prepare(FOLDER, small, tmp_path / "store", SPEC, progress=reports.append)
+    assert [progress.done for progress in reports] == [0, 1, 1, 2]
     assert content(tmp_path / "store") == content(tmp_path / "whole")
 
 
-def test_no_room_even_for_what_is_said_of_the_store(small: Path, tmp_path: Path) -> None:
+def test_full_disk_before_store_json(small: Path, tmp_path: Path) -> None:
     with small_disk(100), pytest.raises(InputError, match="cannot be written to"):
         prepare(FOLDER, small, tmp_path / "store", SPEC)
     assert prepare(FOLDER, small, tmp_path / "store", SPEC).clips == 6
@@ -325,7 +325,7 @@ def test_short_sources_by_policy(tmp_path: Path) -> None:
     assert np.isfinite(open_store(tmp_path / "repeat").clip(0).landmarks[2]).all()
 
 
-def test_everybody_in_a_video_stands_under_its_subject(tmp_path: Path) -> None:
+def test_all_faces_of_a_video_have_its_subject(tmp_path: Path) -> None:
     register_landmarker("squares")(Squares)
     folder = tmp_path / "root" / "fear" / "s1"
     folder.mkdir(parents=True)
@@ -360,25 +360,25 @@ def test_aligned_clips_fit_no_recipe_that_crops_upright(small: Path, tmp_path: P
     spec = SPEC.model_copy(update={"crop": CropSpec(align="similarity")})
     header = prepare(FOLDER, small, tmp_path / "store", spec)
     assert header.crop.align == "similarity"
-    wanted = InputSpec(frames=3, size=16)
-    told = differences(header, wanted, SPEC.detector)
-    assert [text.split(":")[0] for text in told] == ["crop"]
-    aligned = wanted.model_copy(update={"crop": CropSpec(align="similarity")})
+    expected = InputSpec(frames=3, size=16)
+    problems = differences(header, expected, SPEC.detector)
+    assert [text.split(":")[0] for text in problems] == ["crop"]
+    aligned = expected.model_copy(update={"crop": CropSpec(align="similarity")})
     assert differences(header, aligned, SPEC.detector) == []
 
 
-def test_what_a_run_took_is_told_and_not_stored(database: Path, tmp_path: Path) -> None:
-    told: list[ShardProgress] = []
-    prepare(FOLDER, database, tmp_path / "store", SPEC, progress=told.append)
-    assert [(progress.done, progress.shards) for progress in told] == [(n, 2 * EACH) for n in range(2 * EACH + 1)]
-    made = told[-1].made
+def test_run_times_are_reported_and_not_stored(database: Path, tmp_path: Path) -> None:
+    reports: list[ShardProgress] = []
+    prepare(FOLDER, database, tmp_path / "store", SPEC, progress=reports.append)
+    assert [(progress.done, progress.shards) for progress in reports] == [(n, 2 * EACH) for n in range(2 * EACH + 1)]
+    made = reports[-1].made
     assert made.clips == 4 * EACH
     assert made.frames == 7 * 2 * EACH
     assert set(made.seconds) == {"decode", "detect", "points", "crop", "write"}
     assert min(made.seconds.values()) > 0
     assert not any("seconds" in path.read_text() for path in (tmp_path / "store").rglob("*.json"))
-    prepare(FOLDER, database, tmp_path / "store", SPEC, progress=told.append)
-    assert told[-1].made.seconds == {}
+    prepare(FOLDER, database, tmp_path / "store", SPEC, progress=reports.append)
+    assert reports[-1].made.seconds == {}
 
 
 def test_a_detector_without_its_weights_stops_the_run(small: Path, tmp_path: Path) -> None:

@@ -74,13 +74,13 @@ def test_every_clip_is_the_datasets(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert header.detector.name == "exact"
     assert header.reader == DOTS
     store = open_store(tmp_path / "store")
-    asked = ClipRequest(SPEC.labels, (0, 1), 1, 3, 25.0, 24, tmp_path)
+    request = ClipRequest(SPEC.labels, (0, 1), 1, 3, 25.0, 24, tmp_path)
     found = set()
     for clip in map(store.clip, range(len(store))):
         subject, label, take = clip.facts.key.split("/")
         found.add((int(subject), label, int(take)))
         assert (clip.facts.subject, clip.facts.label, clip.facts.take) == (subject, label, int(take))
-        frames, points = drawn(int(subject), label, int(take), asked, 0.58)
+        frames, points = drawn(int(subject), label, int(take), request, 0.58)
         assert np.array_equal(clip.frames, frames + np.uint8(1))
         np.testing.assert_allclose(clip.landmarks, points, atol=1e-4)
         assert clip.scores.tolist() == [1, 1, 1]
@@ -118,7 +118,7 @@ def test_what_frames_do_not_show_is_refused_before_anything_is_written(tmp_path:
     assert not (tmp_path / "store").exists()
 
 
-def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
+def test_only_a_missing_shard_is_made_again(tmp_path: Path) -> None:
     prepare(DOTS, None, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
     (tmp_path / "store" / "shards" / "000002.json").unlink()
@@ -129,27 +129,29 @@ def test_a_shard_that_is_gone_is_made_anew_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "spec", "says"),
+    ("dataset", "spec", "message"),
     [
         (DOTS, SPEC.model_copy(update={"takes": 1}), "preparation.takes 2, now 1"),
         (DOTS, SPEC.model_copy(update={"subjects": (3, 81)}), "preparation.subjects [3, 80], now [3, 81]"),
         (ComponentSpec(name="dots", version=2), SPEC, "preparation.sample_sha256"),
     ],
 )
-def test_begun_otherwise(tmp_path: Path, dataset: ComponentSpec, spec: RenderSpec, says: str) -> None:
+def test_a_store_started_with_other_settings(
+    tmp_path: Path, dataset: ComponentSpec, spec: RenderSpec, message: str
+) -> None:
     prepare(DOTS, None, tmp_path / "store", SPEC)
     before = content(tmp_path / "store")
     with pytest.raises(InputError, match="was begun with other settings") as caught:
         prepare(dataset, None, tmp_path / "store", spec)
-    assert says in caught.value.given
+    assert message in caught.value.given
     assert content(tmp_path / "store") == before
 
 
-def test_clips_must_be_what_is_said_of_them(tmp_path: Path) -> None:
+def test_clips_must_match_their_description(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="do not show the stated crop"):
         prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "store", SPEC)
-    told = SPEC.model_copy(update={"crop": CropSpec(scale=1.2, shift_up=0.0)})
-    assert prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "tight", told).crop.scale == 1.2
+    tight_spec = SPEC.model_copy(update={"crop": CropSpec(scale=1.2, shift_up=0.0)})
+    assert prepare(ComponentSpec(name="dots", side=0.8), None, tmp_path / "tight", tight_spec).crop.scale == 1.2
     with pytest.raises(InputError, match="are not exact"):
         prepare(ComponentSpec(name="dots", exact=False), None, tmp_path / "other", SPEC)
 
@@ -182,10 +184,10 @@ def synthmh(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def test_the_rendered_heads_fit_the_quickstart_recipe_with_any_detector(synthmh: Store) -> None:
-    wanted = load_recipe("quickstart").model.input
+    expected = load_recipe("quickstart").model.input
     for detector in ("dlib", "face_alignment"):
-        assert synthmh.check_fits(wanted, ComponentSpec(name=detector)) == []
-    wide = wanted.model_copy(update={"crop": CropSpec(scale=1.9)})
+        assert synthmh.check_fits(expected, ComponentSpec(name=detector)) == []
+    wide = expected.model_copy(update={"crop": CropSpec(scale=1.9)})
     assert [text.split(":")[0] for text in synthmh.check_fits(wide, ComponentSpec(name="dlib"))] == ["crop"]
     assert synthmh.as_clip_set(("fear", "neutral")).exact
 

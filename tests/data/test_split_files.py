@@ -46,7 +46,7 @@ def test_a_clip_that_the_store_does_not_have(tmp_path: Path, key: str) -> None:
         read_splits(tmp_path / "s.json", store="abc", subjects={"known": "s1"})
 
 
-def test_a_video_of_nobody_known_is_on_one_side(tmp_path: Path) -> None:
+def test_a_video_of_an_unknown_subject_is_in_one_set(tmp_path: Path) -> None:
     clips = [clip(None, n, video) for video in ("a.avi", "b.avi", "c.avi") for n in range(2)]
     good = Split("mine", ("a.avi/0", "a.avi/1"), ("b.avi/0",), ("c.avi/0",))
     torn = Split("torn", ("a.avi/0",), ("b.avi/0",), ("a.avi/1",))

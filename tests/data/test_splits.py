@@ -58,7 +58,7 @@ def test_folds(clips: list[LabelledClip], folds: int, seed: int) -> None:
 
 
 def test_labels_are_dealt_evenly() -> None:
-    """Fear is rare, and each subject has few clips: chance alone would leave folds without it."""
+    """Fear is rare, and each subject has few clips: random folds would lack it."""
     clips = [clip(f"s{i:02d}", n, label) for i in range(30) for n, label in enumerate(["joy", "joy", "anger"])]
     clips += [clip(f"s{i:02d}", 9, "fear") for i in range(0, 30, 3)]
     for split in k_fold(clips, 5, 0):
@@ -120,7 +120,7 @@ def test_too_few(folds: int, subjects: int) -> None:
         k_fold([clip(f"s{i}", 0, "joy") for i in range(subjects)], folds, 0)
 
 
-def test_clips_of_one_video_stay_together_where_nobody_says_whose_they_are() -> None:
+def test_clips_of_a_video_without_subjects_stay_together() -> None:
     clips = [
         LabelledClip(f"{video}/{n}", None, "fear", {"set_1": "train" if video < 20 else "test"}, str(video))
         for video in range(25)
@@ -137,13 +137,13 @@ def with_subjects(train: list[int], validation: list[int], test: list[int]) -> l
     parts = {"train": train, "validation": validation, "test": test}
     return [
         LabelledClip(f"{part}/s{who}/{n}", f"s{who}", "fear", {"official": part})
-        for part, people in parts.items()
-        for who in people
+        for part, names in parts.items()
+        for who in names
         for n in range(2)
     ]
 
 
-def people(keys: tuple[str, ...]) -> set[str]:
+def subjects_in(keys: tuple[str, ...]) -> set[str]:
     return {key.split("/")[1] for key in keys}
 
 
@@ -151,9 +151,9 @@ def test_validation_is_held_out_of_training_subjects_that_are_not_tested_on() ->
     clips = with_subjects(list(range(10)), [], [4, 5, 6, 7, 8, 9])
     for seed in range(5):
         split = published(clips, "official", seed, validation_folds=5)
-        assert len(people(split.validation)) == 2
-        assert not people(split.validation) & (people(split.test) | people(split.train))
-        assert people(split.train) | people(split.validation) == {f"s{n}" for n in range(10)}
+        assert len(subjects_in(split.validation)) == 2
+        assert not subjects_in(split.validation) & (subjects_in(split.test) | subjects_in(split.train))
+        assert subjects_in(split.train) | subjects_in(split.validation) == {f"s{n}" for n in range(10)}
         assert split.note == "train and test share 6 subjects"
 
 
@@ -165,13 +165,13 @@ def test_too_few_training_subjects_that_are_not_tested_on() -> None:
     with pytest.raises(InputError, match="only 1 are not in its test part") as caught:
         published(clips, "official", 0, validation_folds=5)
     assert "split.validation_folds=20" in caught.value.do
-    assert people(published(clips, "official", 0, validation_folds=20).validation) == {"s0"}
+    assert subjects_in(published(clips, "official", 0, validation_folds=20).validation) == {"s0"}
 
 
-def test_published_parts_stay_as_they_are_and_what_they_share_is_said() -> None:
+def test_published_sets_are_unchanged_and_shared_subjects_are_noted() -> None:
     clips = with_subjects([0, 1, 2], [2, 3], [3, 4])
     split = published(clips, "official", 0)
-    assert (people(split.train), people(split.validation)) == ({"s0", "s1", "s2"}, {"s2", "s3"})
+    assert (subjects_in(split.train), subjects_in(split.validation)) == ({"s0", "s1", "s2"}, {"s2", "s3"})
     assert split.note == "train and validation share 1 subject; validation and test share 1 subject"
     assert published(with_subjects([0, 1], [2], [3]), "official", 0).note == ""
 

@@ -80,8 +80,8 @@ def test_any_clips_come_out_as_they_went_in(clips: list[StoredClip], tmp_path_fa
     finish_store(folder, facts(**size))
     store = open_store(folder)
     assert len(store) == len(clips)
-    for found, wanted in zip(map(store.clip, range(len(store))), clips, strict=True):
-        assert_same(found, wanted)
+    for found, expected in zip(map(store.clip, range(len(store))), clips, strict=True):
+        assert_same(found, expected)
     with tarfile.open(folder / "shards" / "000000.tar") as tar:
         assert [name for name in tar.getnames() if name.endswith(".json")] == [
             f"{c.facts.key.replace('.', '%2E')}.json" for c in clips
@@ -93,11 +93,11 @@ def test_pythons_tarfile_and_numpy_read_a_shard(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "shards" / "000001.tar") as tar:
         members = {info.name: info for info in tar}
         content = {name: tar.extractfile(info).read() for name, info in members.items()}  # type: ignore[union-attr]
-    wanted = clip(5)
-    for suffix, array in {"frames": wanted.frames, "points": wanted.landmarks, "scores": wanted.scores}.items():
+    expected = clip(5)
+    for suffix, array in {"frames": expected.frames, "points": expected.landmarks, "scores": expected.scores}.items():
         found = np.load(io.BytesIO(content[f"S1/005.{suffix}.npy"]), allow_pickle=False)
         np.testing.assert_array_equal(found, array)
-    assert ClipFacts(**json.loads(content["S1/005.json"])) == wanted.facts
+    assert ClipFacts(**json.loads(content["S1/005.json"])) == expected.facts
     assert all((info.mtime, info.uid, info.gid, info.uname) == (0, 0, 0, "") for info in members.values())
     names = [name for name in members if name.startswith("S1/005.")]
     assert names == sorted(names)
@@ -148,13 +148,13 @@ def test_the_index_is_what_the_tar_holds(tmp_path: Path) -> None:
 def test_store_json_tells_what_made_it(tmp_path: Path) -> None:
     write_failures(tmp_path, [Failure("z.avi", "no face, in 3 frames"), Failure("a.avi", 'said "no"\nthen stopped')])
     store = small_store(tmp_path, preparation={"face": "largest"})
-    told = json.loads((tmp_path / "store.json").read_text())
-    assert told["format"] == 1
-    assert told["labels"] == {"anger": 4, "fear": 4, "happiness": 4}
-    assert (told["clips"], told["subjects"], told["failures"]) == (12, 4, 2)
-    assert told["detector"] == {"name": "dlib"}
-    assert told["preparation"] == {"face": "largest"}
-    assert told["sources_sha256"] == digest(["b", "a"]) != digest(["a", "c"])
+    header = json.loads((tmp_path / "store.json").read_text())
+    assert header["format"] == 1
+    assert header["labels"] == {"anger": 4, "fear": 4, "happiness": 4}
+    assert (header["clips"], header["subjects"], header["failures"]) == (12, 4, 2)
+    assert header["detector"] == {"name": "dlib"}
+    assert header["preparation"] == {"face": "largest"}
+    assert header["sources_sha256"] == digest(["b", "a"]) != digest(["a", "c"])
     assert store.failures() == [Failure("a.avi", 'said "no"\nthen stopped'), Failure("z.avi", "no face, in 3 frames")]
 
 
@@ -227,7 +227,7 @@ def test_temporary_files_of_others_at_work_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "message"),
     [
         (clip(1, frames=4), "frames uint8"),
         (clip(1, key="S0/000"), "have the key S0/000"),
@@ -237,8 +237,8 @@ def test_temporary_files_of_others_at_work_stay(tmp_path: Path) -> None:
         (clip(1)._replace(scores=np.zeros(2, np.float32)), r"scores \(2,\)"),
     ],
 )
-def test_clips_that_do_not_fit_are_refused(tmp_path: Path, bad: StoredClip, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_clips_that_do_not_fit_are_refused(tmp_path: Path, bad: StoredClip, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         write_shard(tmp_path, 0, [clip(0), bad])
     assert finished_shards(tmp_path) == []
 

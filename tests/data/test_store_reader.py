@@ -18,7 +18,7 @@ from fer_zoo.specs import ComponentSpec, CropSpec, InputSpec
 ALIGNED = CropSpec(align="similarity")
 
 
-def test_no_store_an_unfinished_one_and_one_of_another_version_are_told_apart(tmp_path: Path) -> None:
+def test_missing_unfinished_and_other_version_stores_have_different_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no clip store in"):
         open_store(tmp_path / "none")
     write_shard(tmp_path, 0, [clip(0)])
@@ -46,7 +46,7 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "told"),
+    ("name", "change", "message"),
     [
         ("000001.json", cut, r"000001\.json is damaged: its sha256"),
         ("000001.json", flip, r"000001\.json is damaged: its sha256"),
@@ -56,17 +56,17 @@ def flip(path: Path) -> None:
     ],
 )
 def test_damage_is_named_when_the_store_is_opened(
-    tmp_path: Path, name: str, change: Callable[[Path], None], told: str
+    tmp_path: Path, name: str, change: Callable[[Path], None], message: str
 ) -> None:
     open_already = small_store(tmp_path)
     change(tmp_path / "shards" / name)
-    with pytest.raises(InputError, match=told) as error:
+    with pytest.raises(InputError, match=message) as error:
         open_store(tmp_path)
     assert error.value.accepted
     assert error.value.do
     if name.endswith(".tar"):
         for read in (lambda: open_already.clip(5), open_already.verify):
-            with pytest.raises(InputError, match=told):
+            with pytest.raises(InputError, match=message):
                 read()
 
 
@@ -128,10 +128,10 @@ def test_a_clip_set_numbers_labels_and_subjects(tmp_path: Path) -> None:
 
 
 def test_groups_of_a_store(tmp_path: Path) -> None:
-    """A subset of clips of which nobody told anything has the same groupings: folds of a store fit each other."""
-    told = [clip(n) for n in range(3)]
-    told[1] = told[1]._replace(facts=told[1].facts.model_copy(update={"groups": {"sex": "female"}}))
-    write_shard(tmp_path, 0, told)
+    """A subset of clips without groups has the same groupings, so that folds of a store can be combined."""
+    clips = [clip(n) for n in range(3)]
+    clips[1] = clips[1]._replace(facts=clips[1].facts.model_copy(update={"groups": {"sex": "female"}}))
+    write_shard(tmp_path, 0, clips)
     finish_store(tmp_path, facts())
     store = open_store(tmp_path)
     assert store.groupings() == ("sex",)
@@ -140,7 +140,7 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "asked", "told"),
+    ("made", "requested", "problems"),
     [
         ({}, {}, []),
         ({"frames": 4, "size": 10}, {}, []),
@@ -166,14 +166,14 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_differences_from_a_recipe_are_told(
-    tmp_path: Path, made: dict[str, object], asked: dict[str, object], told: list[str]
+def test_differences_from_a_recipe_are_reported(
+    tmp_path: Path, made: dict[str, object], requested: dict[str, object], problems: list[str]
 ) -> None:
     finish_store(tmp_path, facts(**made))
-    spec = InputSpec(**{"frames": 3, "size": 8, **asked})  # type: ignore[arg-type]
+    spec = InputSpec(**{"frames": 3, "size": 8, **requested})  # type: ignore[arg-type]
     found = open_store(tmp_path).check_fits(spec, spec.landmarks.detector)
-    assert len(found) == len(told)
-    assert all(line.startswith(start) for line, start in zip(found, told, strict=True))
+    assert len(found) == len(problems)
+    assert all(line.startswith(start) for line, start in zip(found, problems, strict=True))
 
 
 def read_all(store: Store, queue: multiprocessing.Queue[list[int]]) -> None:
@@ -185,15 +185,15 @@ def read_all(store: Store, queue: multiprocessing.Queue[list[int]]) -> None:
 @pytest.mark.slow
 def test_two_processes_read_at_once(tmp_path: Path) -> None:
     store = small_store(tmp_path)
-    wanted = [int(clip(number).frames.sum()) for number in range(12)]
+    expected = [int(clip(number).frames.sum()) for number in range(12)]
     context = multiprocessing.get_context("spawn")
     queue: multiprocessing.Queue[list[int]] = context.Queue()
     process = context.Process(target=read_all, args=(store, queue))
     process.start()
     while queue.empty():  # the other process starts to read at some time within this
         assert process.is_alive() or process.exitcode == 0
-        assert [int(store.clip(number).frames.sum()) for number in range(12)] == wanted
-    assert queue.get(timeout=60) == wanted
+        assert [int(store.clip(number).frames.sum()) for number in range(12)] == expected
+    assert queue.get(timeout=60) == expected
     process.join()
 
 

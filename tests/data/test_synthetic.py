@@ -104,8 +104,8 @@ def test_a_process_waits_for_another_that_renders_the_same(tmp_path: Path, monke
 
 
 def test_clips_in_memory_are_those_of_the_cache(rendered: Path) -> None:
-    asked = request(rendered)
-    cached, made = (synthetic.synthmh(replace(asked, cache=cache)) for cache in (rendered, None))
+    requested = request(rendered)
+    cached, made = (synthetic.synthmh(replace(requested, cache=cache)) for cache in (rendered, None))
     every = np.arange(len(made))
     np.testing.assert_array_equal(cached.read(every), made.read(every))
     for column in ("landmarks", "labels", "subjects", "takes"):
@@ -234,7 +234,7 @@ def test_workers_find_the_head_by_themselves(tmp_path: Path, pack: Path) -> None
     assert content(one) == content(two)
 
 
-def test_without_the_head_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_head_is_an_error_with_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FER_ZOO_ICT_FACEKIT", raising=False)
     with pytest.raises(InputError, match="not part of this package") as error:
         synthetic.synthict(request(tmp_path))

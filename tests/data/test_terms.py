@@ -51,7 +51,7 @@ def test_every_dataset_says_all_a_card_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "says"),
+    ("facts", "message"),
     [
         ({"share_weights": None}, "it does not state share_weights"),
         ({"licence": None, "may_use": None}, "it does not state licence, may_use"),
@@ -63,14 +63,14 @@ def test_every_dataset_says_all_a_card_needs(name: str) -> None:
         ({"license": "MIT"}, "there is no fact 'license' (did you mean 'licence'?)"),
     ],
 )
-def test_facts_are_refused_at_registration(facts: dict[str, Any], says: str, registered: Any) -> None:
+def test_facts_are_refused_at_registration(facts: dict[str, Any], message: str, registered: Any) -> None:
     with pytest.raises(OptionError) as caught:
         registered("squares", **facts)
-    assert f"dataset 'squares' cannot be registered: {says}" in str(caught.value) or says in str(caught.value)
+    assert f"dataset 'squares' cannot be registered: {message}" in str(caught.value) or message in str(caught.value)
     assert "squares" not in DATASETS
 
 
-def test_several_are_told_with_their_names_or_once(registered: Any) -> None:
+def test_terms_of_several_datasets_are_joined(registered: Any) -> None:
     registered("ours")
     registered("theirs", licence="gated", synthetic=False)
     assert provenance(["ours", "theirs", "ours"]) == {
@@ -82,7 +82,7 @@ def test_several_are_told_with_their_names_or_once(registered: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "joined"),
+    ("statements", "joined"),
     [
         (("yes", "yes, as it is ours"), "yes: d0; d1 (as it is ours)"),
         (("yes", "unknown", "unknown: not said"), "unknown: d1; d2 (not said)"),
@@ -91,11 +91,11 @@ def test_several_are_told_with_their_names_or_once(registered: Any) -> None:
     ],
 )
 def test_the_strictest_answer_holds_and_names_whose_it_is(
-    answers: tuple[str, ...], joined: str, registered: Any
+    statements: tuple[str, ...], joined: str, registered: Any
 ) -> None:
-    for number, answer in enumerate(answers):
+    for number, answer in enumerate(statements):
         registered(f"d{number}", share_weights=answer)
-    assert provenance([f"d{number}" for number in range(len(answers))])["share_weights"] == joined
+    assert provenance([f"d{number}" for number in range(len(statements))])["share_weights"] == joined
 
 
 def test_of_a_gated_and_a_free_one_the_card_stays_careful() -> None:

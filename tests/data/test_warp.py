@@ -1,4 +1,4 @@
-"""Warps of features: as far as said, the same in all frames, undone exactly, and never folding the picture."""
+"""Warps of features: limited by the strength, the same in all frames, exactly invertible, without folds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def drawn(count: int = 40, most: float = MOST) -> Warp:
     return draw_warp(points(count), most, [np.random.default_rng(n) for n in range(count)])
 
 
-def test_features_move_up_to_what_is_said_and_not_alike() -> None:
+def test_features_move_by_at_most_the_strength_and_differently() -> None:
     warp = drawn()
     far = np.linalg.norm(warp.moves, axis=-1)
     assert np.isfinite(warp.centres).all()

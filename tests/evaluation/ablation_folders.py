@@ -21,7 +21,7 @@ FACTS = {"fer_zoo": "0.1", "torch": "2.9", "python": "3.12", "commit": COMMIT, "
 
 def recipe(**changes: Any) -> Recipe:
     """A tiny network for a split in three folds of `synthmh`."""
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "description": "The baseline.",
         "model": {
             "backbone": {"name": "incres3d_tiny", "width": 0.05},
@@ -37,39 +37,39 @@ def recipe(**changes: Any) -> Recipe:
         "train": {"epochs": 2},
     }
     for key, value in changes.items():
-        said[key] = {**said[key], **value} if isinstance(said.get(key), dict) and key != "split" else value
-    return Recipe.model_validate(said)
+        fields[key] = {**fields[key], **value} if isinstance(fields.get(key), dict) and key != "split" else value
+    return Recipe.model_validate(fields)
 
 
-def said(
-    answers: Mapping[str, tuple[str, str, str, float]], labels: Sequence[str] = LABELS, **columns: Any
+def predictions_of(
+    by_key: Mapping[str, tuple[str, str, str, float]], labels: Sequence[str] = LABELS, **columns: Any
 ) -> Predictions:
-    """Predictions of (subject, truth, said, probability of that) by key; the rest is shared by the other labels."""
-    shares = np.array(
+    """Predictions from {key: (subject, truth, predicted, its probability)}; the other labels share the rest."""
+    probabilities = np.array(
         [
-            [p if label == answer else (1 - p) / (len(labels) - 1) for label in labels]
-            for _, _, answer, p in answers.values()
+            [p if label == predicted else (1 - p) / (len(labels) - 1) for label in labels]
+            for _, _, predicted, p in by_key.values()
         ]
     )
     made = {
         "labels": tuple(labels),
-        "keys": np.array(list(answers)),
-        "subjects": np.array([subject for subject, *_ in answers.values()]),
-        "videos": np.array(list(answers)),
-        "truth": np.array([labels.index(truth) for _, truth, *_ in answers.values()]),
-        "probabilities": shares,
+        "keys": np.array(list(by_key)),
+        "subjects": np.array([subject for subject, *_ in by_key.values()]),
+        "videos": np.array(list(by_key)),
+        "truth": np.array([labels.index(truth) for _, truth, *_ in by_key.values()]),
+        "probabilities": probabilities,
     }
     return Predictions(**{**made, **columns})
 
 
-def fold_answers(fold: int, wrong: Sequence[str] = (), p: float = 0.8) -> dict[str, tuple[str, str, str, float]]:
-    """A clip of each label of two people, answered with probability p; those in `wrong` with the next label."""
+def fold_predictions(fold: int, wrong: Sequence[str] = (), p: float = 0.8) -> dict[str, tuple[str, str, str, float]]:
+    """One clip per label of two subjects, predicted with probability p; those in `wrong` as the next label."""
     found = {}
-    for person in range(2):
+    for subject in range(2):
         for number, label in enumerate(LABELS):
-            key = f"f{fold}p{person}/{label}"
-            answer = LABELS[(number + 1) % len(LABELS)] if key in wrong else label
-            found[key] = (f"f{fold}p{person}", label, answer, p)
+            key = f"f{fold}p{subject}/{label}"
+            predicted = LABELS[(number + 1) % len(LABELS)] if key in wrong else label
+            found[key] = (f"f{fold}p{subject}", label, predicted, p)
     return found
 
 
@@ -82,7 +82,7 @@ class Ablation:
         root.mkdir(parents=True, exist_ok=True)
 
     def ask(self, name: str, split: str, seed: int) -> Path:
-        """Ask for a training; returns its folder, which is not there yet."""
+        """Add a training run to the grid; returns its folder, which does not exist yet."""
         folder = f"{name.replace('/', '__')}/{split}/seed-{seed}"
         self.cells.append({"recipe": name, "split": split, "seed": seed, "folder": folder})
         (self.root / "grid.json").write_text(json.dumps({"format": 1, "cells": self.cells}))
@@ -97,7 +97,7 @@ class Ablation:
         facts: Mapping[str, Any] = FACTS,
         losses: Sequence[float] = (1.5, 0.5),
     ) -> Path:
-        """Ask for a training and leave it as it is after an epoch for each of the losses."""
+        """Add a training run that was interrupted after one epoch per loss."""
         folder = self.ask(name, split, spec.seed)
         folder.mkdir(parents=True)
         (folder / "cell.yaml").write_text(dump_recipe(spec))
@@ -115,7 +115,7 @@ class Ablation:
         self, name: str, split: str, spec: Recipe, best: Predictions, last: Predictions | None = None,
         noisy: Predictions | None = None, **begun: Any,
     ) -> Path:  # fmt: skip
-        """Ask for a training and do it."""
+        """Add a finished training run."""
         folder = self.begin(name, split, spec, **begun)
         for kind, predictions in {"best/test": best, "last/test": last or best, "best/test_noisy": noisy}.items():
             if predictions is not None:
@@ -131,7 +131,7 @@ SURE = {1: 0.8, 2: 0.9}
 
 
 def two_recipes(root: Path) -> Ablation:
-    """Three folds and two seeds of `base` and of `mine`, which gets each person's anger wrong; `last` is all right."""
+    """Three folds and two seeds of `base` and of `mine`, which gets anger wrong; `last` is always correct."""
     ablation = Ablation(root)
     mine = {
         "model": {"temporal": {"name": "gru", "hidden": 4}},
@@ -142,6 +142,6 @@ def two_recipes(root: Path) -> Ablation:
             for seed in (1, 2):
                 spec = recipe(split={"folds": 3, "fold": fold}, seed=seed, **changes)
                 wrong = WRONG[seed] if name == "base" else [f"f{fold}p0/anger", f"f{fold}p1/anger"]
-                best, last = (said(fold_answers(fold, which, SURE[seed])) for which in (wrong, ()))
+                best, last = (predictions_of(fold_predictions(fold, which, SURE[seed])) for which in (wrong, ()))
                 ablation.finish(name, f"fold-{fold}-of-3", spec, best, last)
     return ablation

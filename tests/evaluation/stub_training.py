@@ -1,4 +1,4 @@
-"""Stands for `fer-zoo train`: five steps, of which each is kept; what it ends with depends on the recipe alone.
+"""A stub of `fer-zoo train`: five steps, each with a checkpoint; its result depends only on the recipe.
 
 `behaviour.json` beside the recipes' folders tells which cells fail and how, and how long a step takes.
 """

@@ -1,4 +1,4 @@
-"""Cells in processes of their own: what is done is skipped, what fails stops no other, a killed runner goes on."""
+"""Cells in separate processes: finished ones are skipped, failures stop no others, a killed run resumes."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def behave(out: Path, **behaviour: Any) -> None:
 def left(out: Path) -> dict[str, bytes]:
     """All that the cells have left, but for what tells of attempts."""
     files = (path for path in out.rglob("*") if path.is_file())
-    told = {"output.log", ".lock", "behaviour.json"}
-    return {str(path.relative_to(out)): path.read_bytes() for path in files if path.name not in told}
+    excluded = {"output.log", ".lock", "behaviour.json"}
+    return {str(path.relative_to(out)): path.read_bytes() for path in files if path.name not in excluded}
 
 
 @pytest.fixture(scope="module")
@@ -61,28 +61,28 @@ def test_a_run_leaves_what_a_report_reads(whole: Path) -> None:
     assert (folder / "output.log").read_text().startswith("started with [] and OMP_NUM_THREADS=")
 
 
-def test_what_is_done_is_skipped_and_the_rest_told(whole: Path, tmp_path: Path) -> None:
-    told: list[Ended] = []
-    first = ablate(cells(seeds=(1,)), tmp_path, STUB, told.append)
-    second = ablate(cells(), tmp_path, STUB, told.append)
+def test_finished_cells_are_skipped_and_the_rest_reported(whole: Path, tmp_path: Path) -> None:
+    ended_runs: list[Ended] = []
+    first = ablate(cells(seeds=(1,)), tmp_path, STUB, ended_runs.append)
+    second = ablate(cells(), tmp_path, STUB, ended_runs.append)
     assert ((first.skipped, first.trained), (second.skipped, second.trained)) == ((0, 1), (1, 2))
-    assert [(ended.cell.recipe.seed, ended.done, ended.of) for ended in told] == [(1, 1, 1), (2, 2, 3), (3, 3, 3)]
-    assert told[1].left > told[2].left == 0
-    assert told[0].metrics is not None
-    assert told[0].metrics.war == pytest.approx(0.5, abs=0.4)
+    assert [(ended.cell.recipe.seed, ended.done, ended.of) for ended in ended_runs] == [(1, 1, 1), (2, 2, 3), (3, 3, 3)]
+    assert ended_runs[1].left > ended_runs[2].left == 0
+    assert ended_runs[0].metrics is not None
+    assert ended_runs[0].metrics.war == pytest.approx(0.5, abs=0.4)
     assert left(tmp_path) == left(whole)
     log = tmp_path / "base" / "fold-1-of-3" / "seed-1" / "output.log"
     assert log.read_text().count("started") == 1
 
 
-def test_a_cell_fails_alone_and_is_tried_again(whole: Path, tmp_path: Path) -> None:
+def test_a_failed_cell_stops_no_other_and_is_retried(whole: Path, tmp_path: Path) -> None:
     behave(tmp_path, fail=["seed-2"])
-    told: list[Ended] = []
-    outcome = ablate(cells(), tmp_path, STUB, told.append)
+    ended_runs: list[Ended] = []
+    outcome = ablate(cells(), tmp_path, STUB, ended_runs.append)
     assert (outcome.trained, outcome.skipped) == (2, 0)
     ((cell, reason),) = outcome.failed
     assert (cell.recipe.seed, reason) == (2, "The loss is no longer finite.\n  What to do: lower train.lr")
-    assert [ended.metrics is None for ended in told] == [False, True, False]
+    assert [ended.metrics is None for ended in ended_runs] == [False, True, False]
     folder = tmp_path / cell.folder
     assert json.loads((folder / "failed.json").read_text()) == {"reason": reason, "returncode": 2}
     assert [found.state for found in read_results([tmp_path])] == ["done", "failed", "done"]
@@ -94,12 +94,12 @@ def test_a_cell_fails_alone_and_is_tried_again(whole: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(9, "killed by SIGKILL, perhaps for lack of memory"), (15, "killed by SIGTERM")]
+    ("number", "message"), [(9, "killed by SIGKILL, perhaps for lack of memory"), (15, "killed by SIGTERM")]
 )
-def test_a_cell_that_is_killed(tmp_path: Path, number: int, said: str) -> None:
+def test_a_cell_that_is_killed(tmp_path: Path, number: int, message: str) -> None:
     behave(tmp_path, signal=number)
     ((_, reason),) = ablate(cells(seeds=(1,)), tmp_path, STUB).failed
-    assert reason == said
+    assert reason == message
 
 
 def test_a_cell_whose_folder_cannot_be_used_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_another_description_is_no_other_recipe(tmp_path: Path) -> None:
     assert ablate(cells(seeds=(1,), description="In other words."), tmp_path, STUB).skipped == 1
 
 
-def test_further_cells_join_those_that_have_begun(tmp_path: Path) -> None:
+def test_more_cells_can_be_added(tmp_path: Path) -> None:
     ablate(cells(seeds=(1, 2)), tmp_path, STUB)
     ablate(cells(seeds=(3, 2)), tmp_path, STUB)
     assert [cell.seed for cell in read_results([tmp_path])] == [1, 2, 3]
@@ -181,8 +181,8 @@ def test_jobs_at_a_time_share_the_gpus(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     behave(tmp_path, sleep=0.1)
     assert ablate(cells(), tmp_path, RunOptions(jobs=2, train=STUB.train, arguments=arguments)).trained == 3
-    said = [log.read_text().split("sees GPUs ")[1].split()[0] for log in tmp_path.rglob("output.log")]
-    assert set(said) == seen
+    gpus = [log.read_text().split("sees GPUs ")[1].split()[0] for log in tmp_path.rglob("output.log")]
+    assert set(gpus) == seen
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -270,7 +270,7 @@ def two_workers() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
 def test_on_a_local_ray_of_two_workers(whole: Path, tmp_path: Path) -> None:
-    """Halves of a GPU, so that two run at a time; a failure is told as it is elsewhere."""
+    """Halves of a GPU, so that two run at a time; a failure is reported as usual."""
     behave(tmp_path, fail=["seed-2"])
     on_ray = RunOptions(engine="ray", cpus=1, gpus=0.5, train=STUB.train)
     outcome = ablate(cells(), tmp_path, on_ray)

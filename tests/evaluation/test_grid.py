@@ -1,4 +1,4 @@
-"""What is asked for becomes the right trainings, and all that is wrong is told before one begins."""
+"""A grid becomes the right training runs, and all problems are reported before the first one starts."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def test_packaged_recipes_by_their_names_on_databases_of_the_protocol(tmp_path: 
     ]  # fmt: skip
 
 
-def test_batches_that_cannot_be_are_told_before_the_first_training(desk: Path) -> None:
+def test_impossible_batches_are_reported_before_the_first_run(desk: Path) -> None:
     (found,) = problems(desk, overrides=("train.batch_size=500",))
     assert "training clips for batches of 500" in found
     (found,) = problems(desk, overrides=("train.batch_size=1",))
     assert "train.batch_size 1, and the network has batch norm" in found
 
 
-def test_names_that_are_accepted_are_told_in_part_where_they_are_many(desk: Path) -> None:
+def test_long_lists_of_accepted_names_are_shortened(desk: Path) -> None:
     (found,) = problems(desk, recipes=["nope"])
     assert "Accepted: ablations/" in found
     assert " .... What to do" in found
@@ -100,7 +100,7 @@ def test_clips_made_on_demand_are_not_made_to_check(monkeypatch: pytest.MonkeyPa
     assert cell.folder == "ablations__base/ranges/seed-1"
 
 
-def test_all_problems_are_told_at_once(desk: Path, tmp_path: Path) -> None:
+def test_all_problems_are_reported_together(desk: Path, tmp_path: Path) -> None:
     """A recipe that is not there, one with a wrong key, a store that is missing, one that does not fit."""
     toy_databases.database(tmp_path / "stores", "mmi", fps=30.0)
     wrong = toy_databases.fields()
@@ -111,27 +111,29 @@ def test_all_problems_are_told_at_once(desk: Path, tmp_path: Path) -> None:
     recipes = ["ablations/bass", *(str(tmp_path / f"{name}.yaml") for name in ("wrong", "base", "misfit"))]
     found = problems(tmp_path, recipes=recipes)
     assert len(found) == 4
-    said = "\n".join(found)
-    assert "ablations/bass" in said
-    assert "train.epoch" in said
-    assert "base, fold-1-of-3, seed 5; base, fold-2-of-3, seed 5; base, fold-3-of-3, seed 5: Clips of 'ckplus'" in said
-    assert "fps: the store has 30" in said
+    message = "\n".join(found)
+    assert "ablations/bass" in message
+    assert "train.epoch" in message
+    assert (
+        "base, fold-1-of-3, seed 5; base, fold-2-of-3, seed 5; base, fold-3-of-3, seed 5: Clips of 'ckplus'" in message
+    )
+    assert "fps: the store has 30" in message
 
 
-def test_the_same_problem_of_many_is_told_once(desk: Path) -> None:
+def test_a_shared_problem_is_reported_once(desk: Path) -> None:
     (found,) = problems(desk, overrides=("data.dataset=fera",), seeds=[1, 2])
     assert "; and 3 more: Clips of 'fera'" in found
     (found,) = problems(desk, overrides=("split.folds=7",))
     assert "7 folds of 6 subjects" in found
 
 
-def test_a_fold_that_lacks_a_label_is_told_before(desk: Path) -> None:
+def test_a_fold_without_a_label_is_reported_first(desk: Path) -> None:
     labels = "model.labels=[anger, fear, happiness, contempt]"
     assert all("contempt" in text for text in problems(desk, overrides=(labels,)))
 
 
 @pytest.mark.parametrize("twice", [{"seeds": [1, 1]}, {"recipes": 2 * ["base.yaml"]}, {"set": {"train.lr": [1, 1]}}])
-def test_nothing_is_asked_for_twice(desk: Path, twice: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicates_in_a_grid_are_errors(desk: Path, twice: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(desk)
     (found,) = problems(desk, **twice)
     assert "more than once" in found
@@ -165,7 +167,7 @@ def test_a_grid_file(desk: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("recipes: []", "recipes"),
         ("recipes: a\nset: {train.lr: []}", "train.lr"),
@@ -177,10 +179,10 @@ def test_a_grid_file(desk: Path, tmp_path: Path) -> None:
         ("- a", "mapping"),
     ],
 )
-def test_a_wrong_grid_file(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_grid_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text(text)
-    with pytest.raises(FerZooError, match=said):
+    with pytest.raises(FerZooError, match=message):
         read_grid(path)
 
 

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_figures_are_those_of_the_training(tmp_path: Path, folder: Path) -> None:
-    """Of every clip, in several pieces; keys, people and videos are the store's."""
+    """Of every clip, in several batches; keys, subjects and videos are those of the store."""
     store = toy_databases.database(tmp_path, "mmi", clips=2)
     result = evaluate_on_store(folder, tmp_path / "mmi")
     assert result.predictions.keys.tolist() == [clip.key for clip in store.facts]
@@ -60,7 +60,7 @@ def test_probabilities_are_the_same_however_many_clips_are_at_once(
     )
 
 
-def test_the_test_part_of_a_training_is_judged_as_the_training_judges_it(tmp_path: Path, folder: Path) -> None:
+def test_evaluate_gives_the_test_metrics_of_the_training_run(tmp_path: Path, folder: Path) -> None:
     toy_databases.database(tmp_path, "ckplus")
     recipe = toy_databases.recipe(
         split={"folds": 3, "fold": 1}, model={**toy_databases.fields()["model"], "input": {"frames": 8, "size": 32}}
@@ -72,27 +72,27 @@ def test_the_test_part_of_a_training_is_judged_as_the_training_judges_it(tmp_pat
         store=clips["train"].fingerprint,
     )  # fmt: skip
     result = evaluate_on_store(folder, tmp_path / "ckplus", split=split)
-    wanted = evaluate_clips(weights.load_weights(folder), clips["test"])
-    assert figures(result.predictions).card() == wanted
+    expected = evaluate_clips(weights.load_weights(folder), clips["test"])
+    assert figures(result.predictions).card() == expected
     assert set(result.predictions.keys.tolist()) == set(clips["test"].keys)
     assert result.known == "The network was trained on ckplus, but on other subjects than these."
 
 
-def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path: Path) -> None:
+def test_the_test_set_of_two_databases_is_evaluated_per_database(tmp_path: Path) -> None:
     """Its split.json has the databases' names before the keys; the shipped weights are of such a training."""
     for name in ("ckplus", "mmi"):
         toy_databases.database(tmp_path, name)
     recipe = toy_databases.recipe(split={"folds": 3, "fold": 1, "pooled_with": ["mmi"]})
     folder, clips = weights_folder(tmp_path / "run", recipe), load(recipe, stores=tmp_path)
     write_split(tmp_path / "run", recipe, clips)
-    judged = {}
+    evaluated = {}
     for name in ("ckplus", "mmi"):
         result = evaluate_on_store(folder, tmp_path / name, split=tmp_path / "run" / "split.json")
         assert result.known == f"The network was trained on {name}, but on other subjects than these."
-        judged |= {f"{name}:{key}": row for key, row in zip(
+        evaluated |= {f"{name}:{key}": row for key, row in zip(
             result.predictions.keys.tolist(), result.predictions.probabilities.tolist(), strict=True
         )}  # fmt: skip
-    assert set(judged) == set(clips["test"].keys)
+    assert set(evaluated) == set(clips["test"].keys)
     everybody = evaluate_on_store(folder, tmp_path / "mmi").known
     assert "trained on mmi, also on the subjects of" in everybody
     split = json.loads((tmp_path / "run" / "split.json").read_text())
@@ -105,22 +105,22 @@ def test_the_test_part_of_a_training_on_two_databases_is_judged_on_each(tmp_path
         evaluate_on_store(folder, tmp_path / "mmi", split=tmp_path / "run" / "split.json")
 
 
-def test_it_says_whom_the_network_knows(tmp_path: Path, folder: Path) -> None:
+def test_training_subjects_in_the_store_are_reported(tmp_path: Path, folder: Path) -> None:
     store = toy_databases.database(tmp_path, "ckplus", clips=2)
-    said = "The network was trained on ckplus; whether on these subjects is unknown."
-    assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(said)
-    # One clip of one person trained, one of another validated: all of their clips are of people it knows.
+    message = "The network was trained on ckplus; whether on these subjects is unknown."
+    assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(message)
+    # One clip of one subject in training, one of another in validation: the network knows both subjects.
     noted(folder.parent, [store.facts[0].key], [f"ckplus:{store.facts[-1].key}"])
-    said = "The network was trained on ckplus, also on the subjects of 12 of these 36 clips (2 subjects): "
-    assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(said)
+    message = "The network was trained on ckplus, also on the subjects of 12 of these 36 clips (2 subjects): "
+    assert evaluate_on_store(folder, tmp_path / "ckplus").known.startswith(message)
 
 
-def test_it_knows_the_numbers_of_the_synthetic_people_that_it_was_trained_on(tmp_path: Path) -> None:
+def test_synthetic_training_subjects_are_recognised_by_number(tmp_path: Path) -> None:
     split = {"train": (0, 2), "validation": (10, 11), "test": (20, 22)}
     recipe = toy_databases.recipe(split=split, data={"dataset": "synthmh"})
     folder = weights_folder(tmp_path / "run", recipe)
-    people = ["000001", "000010", "000020", "000400"]
-    toy_databases.database(tmp_path, "synthmh", people, detector="exact")
+    subjects = ["000001", "000010", "000020", "000400"]
+    toy_databases.database(tmp_path, "synthmh", subjects, detector="exact")
     result = evaluate_on_store(folder, tmp_path / "synthmh")
     assert "also on the subjects of 6 of these 12 clips (2 subjects)" in result.known
     assert result.noisy is not None
@@ -181,11 +181,11 @@ def test_what_is_written(tmp_path: Path, folder: Path) -> None:
     result.write(tmp_path / "out")
     back = Predictions.read(tmp_path / "out" / "predictions.csv")
     assert np.array_equal(back.probabilities, result.predictions.probabilities)
-    said = json.loads((tmp_path / "out" / "figures.json").read_text())
-    assert said["clips"]["war"] == figures(result.predictions).war
-    assert (said["videos"]["clips"], said["clips"]["clips"]) == (18, 36)
-    assert said["clips"]["estimates"]["war"]["interval"][0] <= said["clips"]["war"]
-    assert said["weights"]["sha256"] == weights.read_folder(folder).card.sha256
+    written = json.loads((tmp_path / "out" / "figures.json").read_text())
+    assert written["clips"]["war"] == figures(result.predictions).war
+    assert (written["videos"]["clips"], written["clips"]["clips"]) == (18, 36)
+    assert written["clips"]["estimates"]["war"]["interval"][0] <= written["clips"]["war"]
+    assert written["weights"]["sha256"] == weights.read_folder(folder).card.sha256
     for refused in (result.write, check_out):
         with pytest.raises(InputError, match=r"already contains figures\.json"):
             refused(tmp_path / "out")
@@ -194,15 +194,15 @@ def test_what_is_written(tmp_path: Path, folder: Path) -> None:
 
 
 def test_figures_of_each_group_that_the_database_names(tmp_path: Path, folder: Path) -> None:
-    """Of some people the sex is told, of others not; their figures are those of their own clips."""
+    """The sex of some subjects is unknown; the metrics of each group are those of its own clips."""
     toy_databases.database(tmp_path, "mmi", groups=({"sex": "female"}, {"sex": "male"}, {}))
     result = evaluate_on_store(folder, tmp_path / "mmi")
     result.write(tmp_path / "out")
-    said = json.loads((tmp_path / "out" / "figures.json").read_text())["clips"]["groups"]["sex"]
-    assert {group: (of["clips"], of["subjects"]) for group, of in said.items()} == {
+    written = json.loads((tmp_path / "out" / "figures.json").read_text())["clips"]["groups"]["sex"]
+    assert {group: (of["clips"], of["subjects"]) for group, of in written.items()} == {
         "": (6, 2), "female": (6, 2), "male": (6, 2)
     }  # fmt: skip
     women = np.isin(result.predictions.subjects, ["S1", "S4"])
-    assert said["female"]["confusion"] == [list(row) for row in figures(result.predictions.take(women)).confusion]
+    assert written["female"]["confusion"] == [list(row) for row in figures(result.predictions.take(women)).confusion]
     back = Predictions.read(tmp_path / "out" / "predictions.csv")
     assert back.groups["sex"].tolist() == result.predictions.groups["sex"].tolist()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said, two_recipes
+from ablation_folders import COMMIT, Ablation, fold_predictions, predictions_of, recipe, two_recipes
 
 from fer_zoo.compose import build
 from fer_zoo.errors import InputError
@@ -41,8 +41,8 @@ def two_databases(root: Path) -> Ablation:
     for name, epochs, wrong in (("other", 2, "f1p0/fear"), ("third", 3, "anger")):
         for fold in (1, 2, 3):
             spec = recipe(data={"dataset": "synthict"}, split={"folds": 3, "fold": fold}, train={"epochs": epochs})
-            answers = fold_answers(fold, [key for key in fold_answers(fold) if key.endswith(wrong)])
-            ablation.finish(name, f"fold-{fold}-of-3", spec, said(answers))
+            predictions = fold_predictions(fold, [key for key in fold_predictions(fold) if key.endswith(wrong)])
+            ablation.finish(name, f"fold-{fold}-of-3", spec, predictions_of(predictions))
     return ablation
 
 
@@ -127,7 +127,7 @@ def test_a_setting_without_the_baseline_has_one_of_its_own(tmp_path: Path) -> No
 
 def test_changes_are_of_the_reports_baseline_where_both_stand_somewhere(tmp_path: Path) -> None:
     first, second = two_databases(tmp_path / "x"), Ablation(tmp_path / "y")
-    second.finish("third", "fold-1-of-3", recipe(train={"epochs": 7}), said(fold_answers(1)))
+    second.finish("third", "fold-1-of-3", recipe(train={"epochs": 7}), predictions_of(fold_predictions(1)))
     third = make_report(read_results([first.root, second.root]), "mine").recipes[3]
     assert third.baseline is None
     assert ("train.epochs", "2", "7") in [(it.key, it.baseline, it.here) for it in third.changes]
@@ -183,7 +183,7 @@ def test_an_incomplete_folder_compares_what_both_have(tmp_path: Path) -> None:
     assert delta.comparison.war.value == pytest.approx(2 / 3 - (11 / 12 + 1 + 5 / 6) / 3)
     assert "2 of 12 training runs are missing" in report.warnings[0]
     assert mine.best is not None
-    assert mine.best.over_seeds.war.count == 1  # of folds 1 and 2 and of 1 and 3: other people
+    assert mine.best.over_seeds.war.count == 1  # of folds 1 and 2 and of 1 and 3: other subjects
 
 
 def test_nothing_done_yet(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_other_data_make_another_setting(tmp_path: Path) -> None:
         ("two", "synthict", {"train_on": ("synthmh",), "test_on": "synthict"}, "cross-database"),
     ):
         spec = recipe(data={"dataset": data}, split=split, protocol=protocol)
-        Ablation(tmp_path / root).finish("a", "some-split", spec, said(fold_answers(1)))
+        Ablation(tmp_path / root).finish("a", "some-split", spec, predictions_of(fold_predictions(1)))
     report = make_report(read_results([tmp_path / "one", tmp_path / "two"]))
     assert report.name == "one + two"
     assert [setting.title for setting in report.settings] == ["synthmh, 3 folds", "synthmh to synthict"]
@@ -212,35 +212,37 @@ def test_other_data_make_another_setting(tmp_path: Path) -> None:
 
 def test_trainings_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     one, two, three = (Ablation(tmp_path / name) for name in ("one", "two", "three"))
-    one.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
-    two.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    one.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
+    two.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
     with pytest.raises(InputError, match=r"occurs more than once: in one/a/.*and two/a/"):
         make_report(read_results([one.root, two.root]))
     longer = recipe(split={"folds": 3, "fold": 2}, train={"epochs": 3})
-    three.finish("a", "fold-2-of-3", longer, said(fold_answers(2)))
+    three.finish("a", "fold-2-of-3", longer, predictions_of(fold_predictions(2)))
     with pytest.raises(InputError, match=r"differ in train\.epochs: 2 in one/a/.*3 in three/a/"):
         make_report(read_results([one.root, three.root]))
 
 
 def test_clips_that_do_not_join_give_a_reason_in_place_of_figures(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    for fold in (1, 2):  # the second fold tests the same people on one clip more
-        answers = fold_answers(1) | ({"more": ("f1p0", "fear", "fear", 0.8)} if fold == 2 else {})
-        ablation.finish("a", f"fold-{fold}-of-3", recipe(split={"folds": 3, "fold": fold}), said(answers))
+    for fold in (1, 2):  # the second fold tests the same subjects on one more clip
+        predictions = fold_predictions(1) | ({"more": ("f1p0", "fear", "fear", 0.8)} if fold == 2 else {})
+        ablation.finish("a", f"fold-{fold}-of-3", recipe(split={"folds": 3, "fold": fold}), predictions_of(predictions))
     (row,) = make_report(read_results([ablation.root])).settings[0].rows
     assert row.best is None
     assert "are in two of the joined predictions" in row.problem
 
 
 def test_clips_of_one_video_and_groups(tmp_path: Path) -> None:
-    answers = fold_answers(1, ["f1p0/fear"])
-    videos = np.array([key.replace("/fear", "/anger") for key in answers])
+    predictions = fold_predictions(1, ["f1p0/fear"])
+    videos = np.array([key.replace("/fear", "/anger") for key in predictions])
     truth = np.array([0, 0, 2, 0, 0, 2])
     groups = {"age": np.array(["old"] * 3 + [""] * 3)}
     ablation = Ablation(tmp_path / "x")
-    ablation.finish("a", "fold-1-of-3", recipe(), said(answers, videos=videos, truth=truth, groups=groups))
+    ablation.finish(
+        "a", "fold-1-of-3", recipe(), predictions_of(predictions, videos=videos, truth=truth, groups=groups)
+    )
     (row,) = make_report(read_results([ablation.root])).settings[0].rows
-    # p0: anger right, its second clip said happiness; p1: anger right, second clip fear. By video: all mixed halves.
+    # p0: anger right, second clip predicted happiness; p1: anger right, second clip fear. By video: all mixed halves.
     assert row.best is not None
     assert row.best.estimates.war.value == pytest.approx(4 / 6)
     assert row.by_video is not None
@@ -251,7 +253,7 @@ def test_clips_of_one_video_and_groups(tmp_path: Path) -> None:
 
 
 def test_groups_that_only_one_seed_knows(tmp_path: Path) -> None:
-    """As after a store was prepared anew, since its database names groups or names others."""
+    """As after a store was prepared again with other groups."""
     ablation = Ablation(tmp_path / "x")
     of_seed: list[dict[str, Any]] = [
         {"age": np.array(["old"] * 3 + ["young"] * 3)},
@@ -259,8 +261,8 @@ def test_groups_that_only_one_seed_knows(tmp_path: Path) -> None:
         {},
     ]
     for seed, groups in enumerate(of_seed, 1):
-        answers = fold_answers(1, ["f1p0/fear"] if seed == 1 else [])
-        ablation.finish("a", "fold-1-of-3", recipe(seed=seed), said(answers, groups=groups))
+        predictions = fold_predictions(1, ["f1p0/fear"] if seed == 1 else [])
+        ablation.finish("a", "fold-1-of-3", recipe(seed=seed), predictions_of(predictions, groups=groups))
     (row,) = make_report(read_results([ablation.root])).settings[0].rows
     assert [(g.grouping, g.group, g.clips, g.seeds) for g in row.groups] == [
         ("age", "grey", 3, 1), ("age", "old", 3, 2), ("age", "young", 3, 1), ("sex", "f", 6, 1),
@@ -276,13 +278,13 @@ def test_published_figures_stand_beside_runs_of_the_same_data_only(tmp_path: Pat
     ablation = Ablation(tmp_path / "x")
     for fold in (1, 2):
         spec = paper("ckplus_3d", fold, "train.epochs=3", "data.stores.ckplus=/somewhere/ckplus")
-        answers = said(fold_answers(fold, ["f1p0/fear"]), spec.model.labels)
-        ablation.finish("paper/ckplus_3d", f"fold-{fold}-of-5", spec, answers)
+        predictions = predictions_of(fold_predictions(fold, ["f1p0/fear"]), spec.model.labels)
+        ablation.finish("paper/ckplus_3d", f"fold-{fold}-of-5", spec, predictions)
     ablation.ask("paper/ckplus_3d", "fold-2-of-5", 2)
     made = paper("mmi_3d", 1, "data.dataset=synthmh")
-    ablation.finish("paper/mmi_3d", "fold-1-of-5", made, said(fold_answers(1), made.model.labels))
+    ablation.finish("paper/mmi_3d", "fold-1-of-5", made, predictions_of(fold_predictions(1), made.model.labels))
     mine = recipe(published={"war": 50.5, "source": "Me 2020"})
-    ablation.finish("mine", "fold-1-of-3", mine, said(fold_answers(1)))
+    ablation.finish("mine", "fold-1-of-3", mine, predictions_of(fold_predictions(1)))
     found = {row.recipe: row for row in make_report(read_results([ablation.root])).published}
     ours = found["paper/ckplus_3d"]
     assert (ours.war, ours.std, ours.run, ours.subjects, ours.trainings, ours.seeds) == (89.50, None, True, 4, 2, (1,))
@@ -307,7 +309,7 @@ def test_p_values_are_adjusted_over_the_comparisons_of_a_setting(tmp_path: Path)
     for fold in (1, 2, 3):
         for seed in (1, 2):
             spec = recipe(split={"folds": 3, "fold": fold}, seed=seed)
-            ablation.finish("third", f"fold-{fold}-of-3", spec, said(fold_answers(fold)))
+            ablation.finish("third", f"fold-{fold}-of-3", spec, predictions_of(fold_predictions(fold)))
     deltas = make_report(read_results([ablation.root])).settings[0].deltas
     assert [delta.recipe for delta in deltas] == ["mine", "third"]
     found = sorted((delta.comparison.uar.p or 0, delta.uar_holm) for delta in deltas if delta.comparison)
@@ -328,7 +330,7 @@ def test_a_seed_that_lacks_a_fold_is_not_compared_with_whole_ones(tmp_path: Path
 @pytest.mark.parametrize(
     ("missing", "whole"),
     [
-        ({1: (3,), 2: (1,)}, [1]),  # two folds each, with other people: the first seed's
+        ({1: (3,), 2: (1,)}, [1]),  # two folds each, with other subjects: the first seed's
         ({1: (3,), 2: (1,), 3: (1,)}, [2, 3]),  # two folds each: those that two seeds have
         ({1: (1, 2), 2: (3,), 3: (1, 2)}, [2]),  # the most folds
     ],
@@ -341,8 +343,8 @@ def test_seeds_are_compared_on_the_same_folds_only(
         folds = [fold for fold in (1, 2, 3) if fold not in without]
         for fold in folds:
             spec = recipe(split={"folds": 3, "fold": fold}, seed=seed)
-            answers = said(fold_answers(fold, [f"f{folds[0]}p0/anger"] * (seed > 1)))
-            ablation.finish("a", f"fold-{fold}-of-3", spec, answers)
+            predictions = predictions_of(fold_predictions(fold, [f"f{folds[0]}p0/anger"] * (seed > 1)))
+            ablation.finish("a", f"fold-{fold}-of-3", spec, predictions)
         right[seed] = 1 - (seed > 1) / (6 * len(folds))
     row = rows(make_report(read_results([ablation.root])))["a"]
     assert row.best is not None
@@ -354,8 +356,8 @@ def test_seeds_are_compared_on_the_same_folds_only(
 
 def test_the_most_confident_mistakes_come_first(tmp_path: Path) -> None:
     keys = [f"c{number:02d}" for number in range(9)]
-    answers = {key: (key, "fear", "anger", 0.5 + 0.05 * n) for n, key in enumerate(keys)}
+    predictions = {key: (key, "fear", "anger", 0.5 + 0.05 * n) for n, key in enumerate(keys)}
     ablation = Ablation(tmp_path / "x")
-    ablation.finish("a", "fold-1-of-3", recipe(), said(answers))
+    ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(predictions))
     mistakes = make_report(read_results([ablation.root])).settings[0].mistakes
     assert [mistake.key for mistake in mistakes] == keys[:2:-1]

@@ -1,4 +1,4 @@
-"""Whatever is lost or damaged of one training, it is named and the report is made of the others."""
+"""Missing or damaged files of a training run are named, and the report is made of the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said
+from ablation_folders import COMMIT, Ablation, fold_predictions, predictions_of, recipe
 
 from fer_zoo.evaluation.report.collect import make_report
 from fer_zoo.evaluation.report.format import as_markdown
@@ -46,10 +46,12 @@ def last_letters_lost(file: Path) -> None:
 
 
 def without_a_column(file: Path) -> None:
-    """The last one of a table is gone, or the line of the commit or of the protocol, which must be said."""
+    """The last one of a table is gone, or the line of the commit or of the protocol, which are required."""
     lines = file.read_text().splitlines()
-    said = ("protocol:", ' "commit"')
-    kept = [line.rpartition(",")[0] if file.suffix == ".csv" else line for line in lines if not line.startswith(said)]
+    removed = ("protocol:", ' "commit"')
+    kept = [
+        line.rpartition(",")[0] if file.suffix == ".csv" else line for line in lines if not line.startswith(removed)
+    ]
     file.write_text("\n".join(kept) + "\n")
 
 
@@ -86,9 +88,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Cell], Report, 
     ablation = Ablation(tmp_path_factory.mktemp("runs") / "x")
     facts = {"commit": COMMIT, "data": {"test": {"fingerprint": "a"}}, "seconds": {"training": 3600.0}}
     for seed, case in [(1, None), *CASES]:
-        spec, answers = recipe(seed=seed, pretrain={"epochs": 2, "batch_size": 4}), said(fold_answers(1))
-        folder = ablation.finish("a", "fold-1-of-3", spec, answers, noisy=answers)
-        answers.write(folder / "predictions" / "last" / "test_noisy.csv")
+        spec, predictions = (
+            recipe(seed=seed, pretrain={"epochs": 2, "batch_size": 4}),
+            predictions_of(fold_predictions(1)),
+        )
+        folder = ablation.finish("a", "fold-1-of-3", spec, predictions, noisy=predictions)
+        predictions.write(folder / "predictions" / "last" / "test_noisy.csv")
         (folder / "run.json").write_text(json.dumps(facts, indent=1))
         rows = [{"epoch": n, "loss": 2 / n, "validation_uar": 0.1 * n, "seconds": 9.0 * n} for n in (1, 2)]
         write_log(folder / "frames" / "log.csv", rows)
@@ -109,14 +114,14 @@ def test_a_damaged_training_is_named(seed: int, case: tuple[str, str], made: tup
     file, _ = case
     if case in HARMLESS or case in UNKNOWN_CODE:
         assert (cell.state, cell.problem, cell.log_problem) == ("done", "", "")
-        assert any(named(cell, said) and "their code version" in said for said in report.warnings) == (
+        assert any(named(cell, warning) and "their code version" in warning for warning in report.warnings) == (
             case in UNKNOWN_CODE
         )
     elif file.endswith("log.csv"):
         assert cell.state == "done"
         assert (cell.log, cell.frames)[file == "frames/log.csv"] == ()
         assert cell.log_problem.startswith(f"{file} ")
-        assert any(named(cell, said) for said in report.warnings if f"because {cell.log_problem}: " in said)
+        assert any(named(cell, warning) for warning in report.warnings if f"because {cell.log_problem}: " in warning)
     else:
         assert cell.state in ("unreadable", "unfinished")
         assert re.search(rf"\| `a` \| fold-1-of-3 \| {seed} \| {cell.state} \| .+ \|", text)
@@ -124,9 +129,9 @@ def test_a_damaged_training_is_named(seed: int, case: tuple[str, str], made: tup
         assert not re.search(r"\w+Error", cell.problem)
 
 
-def named(cell: Cell, said: str) -> bool:
-    """Whether a line names a training, or so many that it only says how many there are more."""
-    return bool(re.search(rf"{cell}(?!\d)|; and \d+ more", said))
+def named(cell: Cell, warning: str) -> bool:
+    """Whether a line names a training run, or only the number of further ones."""
+    return bool(re.search(rf"{cell}(?!\d)|; and \d+ more", warning))
 
 
 def test_the_whole_ones_are_reported(made: tuple[list[Cell], Report, str]) -> None:
@@ -136,5 +141,5 @@ def test_the_whole_ones_are_reported(made: tuple[list[Cell], Report, str]) -> No
     assert 1 in row.seeds
     assert (row.asked, row.trainings) == (len(cells), sum(cell.state == "done" for cell in cells))
     assert any(
-        f"{len(UNKNOWN_CODE)} of {row.trainings} training runs did not record" in said for said in report.warnings
+        f"{len(UNKNOWN_CODE)} of {row.trainings} training runs did not record" in warning for warning in report.warnings
     )

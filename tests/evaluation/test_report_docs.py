@@ -46,7 +46,7 @@ def test_the_page_follows_the_numbers(report: Path, tmp_path: Path) -> None:
     assert "| 12.3 [" in report_docs.written(source)
 
 
-def test_faces_of_people_stay_out_of_the_docs(report: Path, tmp_path: Path) -> None:
+def test_real_faces_are_refused_in_the_docs(report: Path, tmp_path: Path) -> None:
     data = json.loads((report / "report.json").read_text())
     data["settings"][0] |= {"faces": ["f3p0/fear"], "synthetic": False}
     (tmp_path / "report.json").write_text(json.dumps(data))

@@ -1,4 +1,4 @@
-"""Faces of mistakes: the right clips, cut as the network sees them, and never people unless asked for."""
+"""Faces of mistakes: the right clips, with the crop of the network, and real faces only on request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ablation_folders import LABELS, Ablation, fold_answers, recipe, said
+from ablation_folders import LABELS, Ablation, fold_predictions, predictions_of, recipe
 
 from fer_zoo.data import ClipRequest, ClipSet
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest, finish_store, write_shard
@@ -52,10 +52,10 @@ def mistake(key: str, subject: str = "", truth: str = "fear") -> Mistake:
 
 
 def test_frames_come_from_the_store_by_key(tmp_path: Path) -> None:
-    keys = list(fold_answers(1))
+    keys = list(fold_predictions(1))
     store(tmp_path / "synthmh", "synthmh", "exact", keys)
-    asked = [mistake(keys[4]), mistake("gone/fear"), mistake(keys[1])]
-    found = strips(recipe(), asked, stores=tmp_path)
+    requested = [mistake(keys[4]), mistake("gone/fear"), mistake(keys[1])]
+    found = strips(recipe(), requested, stores=tmp_path)
     assert [of.key for of, _ in found] == [keys[4], keys[1]]
     for (_, frames), number in zip(found, (4, 1), strict=True):
         assert frames.shape == (5, PIXELS, PIXELS, 3)
@@ -64,7 +64,7 @@ def test_frames_come_from_the_store_by_key(tmp_path: Path) -> None:
 
 
 def test_clips_of_a_cross_database_test_carry_their_databases_name(tmp_path: Path) -> None:
-    keys = list(fold_answers(1))
+    keys = list(fold_predictions(1))
     store(tmp_path / "synthmh", "synthmh", "exact", keys)
     store(tmp_path / "synthict", "synthict", "exact", keys[::-1])
     split = {"train_on": ("synthmh",), "test_on": "synthict"}
@@ -74,7 +74,7 @@ def test_clips_of_a_cross_database_test_carry_their_databases_name(tmp_path: Pat
 
 
 @pytest.fixture
-def asked() -> Iterator[list[ClipRequest]]:
+def requested() -> Iterator[list[ClipRequest]]:
     """Requests to `painted`, a dataset that makes its clips: subject and label are in the grey of the frames."""
     requests: list[ClipRequest] = []
     before = DATASETS.snapshot()
@@ -103,18 +103,16 @@ def made(takes: int = 1) -> Recipe:
     return recipe(data={"dataset": "painted", "canvas": 40, "takes": takes}, split=ranges)
 
 
-def test_clips_made_on_demand_are_made_of_the_subjects_that_are_shown_alone(
-    asked: list[ClipRequest], tmp_path: Path
-) -> None:
+def test_only_the_shown_subjects_are_rendered(requested: list[ClipRequest], tmp_path: Path) -> None:
     named = mistake("000021/happiness/000", "000021", "happiness")
     other, gone = mistake("000023/fear/000", "000023"), mistake("000023/fear/001", "000023")
     found = strips(made(), [named, other, mistake("S1/fear", "S1"), gone], cache=tmp_path)
     assert [int(frames.mean()) for _, frames in found] == [10 + 2, 30 + 1]
-    assert [request.subjects for request in asked] == [(21, 22), (23, 24), (23, 24)]
+    assert [request.subjects for request in requested] == [(21, 22), (23, 24), (23, 24)]
     assert [of for of, _ in strips(made(takes=2), [gone], cache=tmp_path)] == [gone]
 
 
-def test_a_clip_without_a_face(asked: list[ClipRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_without_a_face(requested: list[ClipRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = DATASETS.get("painted").build
 
     def faceless(**offered: Any) -> ClipSet:
@@ -128,9 +126,9 @@ def test_a_clip_without_a_face(asked: list[ClipRequest], tmp_path: Path, monkeyp
 
 def test_a_report_on_synthetic_faces_shows_them(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    answers = fold_answers(1, ["f1p0/fear", "f1p1/anger"])
-    ablation.finish("a", "fold-1-of-3", recipe(), said(answers))
-    store(tmp_path / "stores" / "synthmh", "synthmh", "exact", [key for key in answers if key != "f1p1/anger"])
+    predictions = fold_predictions(1, ["f1p0/fear", "f1p1/anger"])
+    ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(predictions))
+    store(tmp_path / "stores" / "synthmh", "synthmh", "exact", [key for key in predictions if key != "f1p1/anger"])
     out, report = write_report([ablation.root], stores=tmp_path / "stores")
     (setting,) = report.settings
     assert setting.faces == ("f1p0/fear",)
@@ -142,12 +140,12 @@ def test_a_report_on_synthetic_faces_shows_them(tmp_path: Path) -> None:
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
-def test_people_are_shown_only_when_asked_for(tmp_path: Path) -> None:
+def test_real_faces_are_shown_only_on_request(tmp_path: Path) -> None:
     spec = recipe(data={"dataset": "mmi"})
-    answers = fold_answers(1, ["f1p0/fear"])
+    predictions = fold_predictions(1, ["f1p0/fear"])
     ablation = Ablation(tmp_path / "x")
-    ablation.finish("a", "fold-1-of-3", spec, said(answers))
-    store(tmp_path / "stores" / "mmi", "mmi", "dlib", list(answers))
+    ablation.finish("a", "fold-1-of-3", spec, predictions_of(predictions))
+    store(tmp_path / "stores" / "mmi", "mmi", "dlib", list(predictions))
     out, report = write_report([ablation.root], stores=tmp_path / "stores")
     assert not report.settings[0].synthetic
     assert report.settings[0].faces == ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ablation_folders import Ablation, fold_answers, recipe, said, two_recipes
+from ablation_folders import Ablation, fold_predictions, predictions_of, recipe, two_recipes
 
 from fer_zoo.evaluation import Difference, Estimate, Spread
 from fer_zoo.evaluation.report.collect import make_report
@@ -32,7 +32,7 @@ def report_of(
         for fold in folds:
             spec = recipe(split={"folds": 3, "fold": fold}, seed=seed, **changes)
             wrong = [f"f{fold}p{person}/anger" for person in range(2)] if name == "mine" else []
-            ablation.finish(name, f"fold-{fold}-of-3", spec, said(fold_answers(fold, wrong)))
+            ablation.finish(name, f"fold-{fold}-of-3", spec, predictions_of(fold_predictions(fold, wrong)))
     return make_report(read_results([root]))
 
 
@@ -122,8 +122,8 @@ def test_a_comparison_without_p_has_no_verdict(tmp_path: Path) -> None:
     """With one subject a difference is neither significant nor not."""
     ablation = Ablation(tmp_path / "x")
     for name in ("base", "mine"):
-        answers = {key: of for key, of in fold_answers(1, ["f1p0/fear"]).items() if key.startswith("f1p0")}
-        ablation.finish(name, "fold-1-of-3", recipe(), said(answers))
+        predictions = {key: of for key, of in fold_predictions(1, ["f1p0/fear"]).items() if key.startswith("f1p0")}
+        ablation.finish(name, "fold-1-of-3", recipe(), predictions_of(predictions))
     blocks = blocks_of(make_report(read_results([ablation.root])))
     (table,) = tables(blocks, "pairs of training runs")
     assert table[1][4] == "unknown"
@@ -152,13 +152,15 @@ SAME = "Best and last have the same figures: the last epoch of each training run
 
 
 def test_the_last_epoch_as_the_best_is_mentioned(tmp_path: Path) -> None:
-    """Only if it is so in every row: not where the figures differ, nor where they are alike by chance."""
+    """Only if it is so in every row: not where the metrics differ, or are equal by coincidence."""
     blocks = blocks_of(report_of(tmp_path / "x", {("base", 1): {}, ("mine", 1): {}}, folds=[1]))
     under = next(n for n, block in enumerate(blocks) if block.startswith("| recipe | training runs")) + 1
     assert blocks[under] == SAME
     for name, last, uars in (("other", ["f1p0/fear"], (0.5, 0.6)), ("chance", [], (0.6, 0.6))):
         ablation = Ablation(tmp_path / name)
-        folder = ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)), said(fold_answers(1, last)))
+        folder = ablation.finish(
+            "a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)), predictions_of(fold_predictions(1, last))
+        )
         epochs = [{"epoch": n, "loss": 1.0, "validation_uar": uar, "seconds": 1.0} for n, uar in enumerate(uars, 1)]
         write_log(folder / "log.csv", epochs)
         assert SAME not in blocks_of(make_report(read_results([ablation.root])))
@@ -166,7 +168,7 @@ def test_the_last_epoch_as_the_best_is_mentioned(tmp_path: Path) -> None:
 
 def test_curves_of_single_frames_are_explained_where_there_are_any(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    folder = ablation.finish("a", "fold-1-of-3", recipe(pretrain={"epochs": 1}), said(fold_answers(1)))
+    folder = ablation.finish("a", "fold-1-of-3", recipe(pretrain={"epochs": 1}), predictions_of(fold_predictions(1)))
     explained = []
     for rows in ([], [{"epoch": 1, "loss": 1.9, "validation_uar": 0.2, "seconds": 1.0}]):
         if rows:
@@ -184,7 +186,7 @@ def test_curves_of_single_frames_are_explained_where_there_are_any(tmp_path: Pat
 
 def test_no_heading_over_curves_that_are_lost(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    (ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1))) / "log.csv").unlink()
+    (ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1))) / "log.csv").unlink()
     blocks = blocks_of(make_report(read_results([ablation.root])))
     assert not any(block.startswith("#") and "curves" in block for block in blocks)
     assert [block.rpartition("/")[2] for block in blocks if block.startswith("![")] == ["confusion-1.png)"]
@@ -194,7 +196,7 @@ def test_seeds_that_are_left_out_are_mentioned(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
     for seed, fold in ((1, 1), (1, 2), (2, 2), (2, 3)):
         spec = recipe(split={"folds": 3, "fold": fold}, seed=seed)
-        ablation.finish("a", f"fold-{fold}-of-3", spec, said(fold_answers(fold)))
+        ablation.finish("a", f"fold-{fold}-of-3", spec, predictions_of(fold_predictions(fold)))
     found = sentences(blocks_of(make_report(read_results([ablation.root]))))
     assert any(text.startswith("a counts 1 of 2 seeds here, by class and by group") for text in found)
 
@@ -202,7 +204,9 @@ def test_seeds_that_are_left_out_are_mentioned(tmp_path: Path) -> None:
 def test_groups_come_with_their_number_of_seeds(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
     for seed, ages in ((1, ["old"] * 6), (2, ["old"] * 3 + ["young"] * 3)):
-        ablation.finish("a", "fold-1-of-3", recipe(seed=seed), said(fold_answers(1), groups={"age": ages}))
+        ablation.finish(
+            "a", "fold-1-of-3", recipe(seed=seed), predictions_of(fold_predictions(1), groups={"age": ages})
+        )
     (table,) = tables(blocks_of(make_report(read_results([ablation.root]))), "grouping")
     assert list(zip(column(table, "group"), column(table, "seeds"), strict=True)) == [("old", "2"), ("young", "1")]
 
@@ -243,8 +247,8 @@ def test_our_folds_are_next_to_the_papers(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
     for fold in (1, 2):
         spec = load_recipe("paper/ckplus_3d_landmarks", [f"split.fold={fold}"])
-        answers = said(fold_answers(fold, ["f1p0/fear"]), spec.model.labels)
-        ablation.finish("paper/ckplus_3d_landmarks", f"fold-{fold}-of-5", spec, answers)
+        predictions = predictions_of(fold_predictions(fold, ["f1p0/fear"]), spec.model.labels)
+        ablation.finish("paper/ckplus_3d_landmarks", f"fold-{fold}-of-5", spec, predictions)
     blocks = blocks_of(make_report(read_results([ablation.root])))
     one, two = tables(blocks, "printed as")
     assert one[0][2:6] == ["published", "ours", "ours over folds", "subjects"]

@@ -33,11 +33,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "title"), CASES)
-def test_settings_by_their_titles(said: dict[str, Any], title: str) -> None:
-    key = setting_of(recipe(**said))
+@pytest.mark.parametrize(("fields", "title"), CASES)
+def test_settings_by_their_titles(fields: dict[str, Any], title: str) -> None:
+    key = setting_of(recipe(**fields))
     assert key.title == title
-    assert key.protocol == said.get("protocol", "subject-independent")
+    assert key.protocol == fields.get("protocol", "subject-independent")
     assert key.synthetic == ("mmi" not in title and "dfew" not in title)
 
 
@@ -45,7 +45,7 @@ def cell(spec: Recipe | None, root: str = "x", split: str = "s", seed: int = 1, 
     return Cell(name, split, seed, Path(root), f"{name}/{split}", "done" if spec else "not run", spec=spec)
 
 
-def test_cells_that_have_not_begun_count_where_their_split_stands() -> None:
+def test_unstarted_cells_count_in_their_setting() -> None:
     other = recipe(data={"dataset": "synthict"})
     known = [cell(recipe()), cell(other, root="y")]
     lost = [cell(None, name="b"), cell(None, root="y", name="b"), cell(None, split="elsewhere", name="b")]

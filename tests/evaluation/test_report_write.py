@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ablation_folders import Ablation, fold_answers, recipe, said, two_recipes
+from ablation_folders import Ablation, fold_predictions, predictions_of, recipe, two_recipes
 from markdown_it import MarkdownIt
 from PIL import Image
 
@@ -146,10 +146,10 @@ def test_the_html_is_one_file_without_scripts(folder: Path, html: str) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["pictures", "report.html", "report.json", "report.md"]
 
 
-def test_what_recipes_say_of_themselves_is_text_in_both_forms(folder: Path, html: str) -> None:
-    said = 'A <script>alert("x")</script> | *b* & c_d_'
-    assert said in Page(html).cells
-    assert said in rendered((folder / "report.md").read_text()).cells
+def test_descriptions_of_recipes_are_escaped_in_both_forms(folder: Path, html: str) -> None:
+    text = 'A <script>alert("x")</script> | *b* & c_d_'
+    assert text in Page(html).cells
+    assert text in rendered((folder / "report.md").read_text()).cells
     assert "<script" not in html
 
 
@@ -194,7 +194,7 @@ def test_epochs_of_single_frames_are_drawn_before_those_of_clips(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ablation = Ablation(tmp_path / "x")
-    folder = ablation.finish("a", "fold-1-of-3", recipe(pretrain={"epochs": 3}), said(fold_answers(1)))
+    folder = ablation.finish("a", "fold-1-of-3", recipe(pretrain={"epochs": 3}), predictions_of(fold_predictions(1)))
     epochs = [{"epoch": n, "loss": 2.5, "validation_uar": 0.3, "seconds": 1} for n in (1, 2, 3)]
     write_log(folder / "frames" / "log.csv", epochs)
     (setting,) = make_report(read_results([ablation.root])).settings
@@ -211,7 +211,7 @@ def test_epochs_of_single_frames_are_drawn_before_those_of_clips(
 
 def test_a_training_whose_curve_is_lost_is_reported(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    folder = ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    folder = ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
     (folder / "log.csv").write_text("epoch,step\n1,2")
     out, report = write_report([ablation.root], stores=tmp_path)
     assert [path.name for path in (out / "pictures").iterdir()] == ["confusion-1.png"]
@@ -220,10 +220,10 @@ def test_a_training_whose_curve_is_lost_is_reported(tmp_path: Path) -> None:
     assert warning in (out / "report.html").read_text()
 
 
-def test_a_report_holds_its_own_pictures_alone(tmp_path: Path) -> None:
+def test_a_report_has_only_its_own_pictures(tmp_path: Path) -> None:
     """Not those of an earlier report, nor what a killed one left; what others put there stays."""
     ablation = Ablation(tmp_path / "x")
-    folder = ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    folder = ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
     out, _ = write_report([ablation.root], stores=tmp_path)
     pictures = out / "pictures"
     made = ["confusion-1.png", "curves-1.png"]
@@ -250,7 +250,7 @@ def test_a_report_holds_its_own_pictures_alone(tmp_path: Path) -> None:
 def test_pictures_of_an_earlier_report_go_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed before, a report has cost nothing that another one cannot bring back."""
     ablation = Ablation(tmp_path / "x")
-    ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
     out, _ = write_report([ablation.root], stores=tmp_path)
     (out / "pictures" / "mistakes-1.jpg").touch()
 
@@ -266,7 +266,7 @@ def test_pictures_of_an_earlier_report_go_last(tmp_path: Path, monkeypatch: pyte
     assert not (out / "pictures" / "mistakes-1.jpg").exists()
 
 
-def test_faces_that_cannot_be_reached_are_said_and_nothing_stops(folder: Path) -> None:
+def test_unreadable_faces_are_reported(folder: Path) -> None:
     text = (folder / "report.md").read_text()
     assert "No faces are shown: Clips of 'synthmh'" in text
     assert "nowhere" not in text
@@ -286,7 +286,7 @@ def test_a_folder_without_a_finished_training(tmp_path: Path) -> None:
 
 def test_one_recipe_and_one_training(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    ablation.finish("a", "fold-1-of-3", recipe(), said(fold_answers(1)))
+    ablation.finish("a", "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
     out, _ = write_report([ablation.root])
     text = (out / "report.md").read_text()
     assert "a made none." in text

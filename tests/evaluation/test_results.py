@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ablation_folders import COMMIT, Ablation, fold_answers, recipe, said
+from ablation_folders import COMMIT, Ablation, fold_predictions, predictions_of, recipe
 
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, in_one_line, read_results
@@ -15,7 +15,7 @@ from fer_zoo.training.run_folder import write_log
 
 def test_a_training_that_is_done(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
-    best, last = said(fold_answers(1, ["f1p0/fear"])), said(fold_answers(1))
+    best, last = predictions_of(fold_predictions(1, ["f1p0/fear"])), predictions_of(fold_predictions(1))
     folder = ablation.finish("a/b", "fold-1-of-3", recipe(), best, last, noisy=last)
     (folder / "frames").mkdir()
     row = {"epoch": 1.0, "step": 1, "lr": 0.1, "loss": 1.0, "validation_war": 0, "validation_uar": 0, "seconds": 1800}
@@ -35,7 +35,7 @@ def test_a_training_that_ended_says_how_long_it_took_and_on_which_clips(tmp_path
     data = {part: {"fingerprint": part * 2, "clips": 6} for part in ("train", "validation", "test")}
     facts = {"commit": COMMIT, "data": data, "seconds": {"clips": 900.0, "training": 1800.0}}
     facts["resumed"] = [{"when": "later"}, {"when": "later still", "commit": "another"}]
-    Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)), facts=facts)
+    Ablation(tmp_path).finish("a", "ranges", recipe(), predictions_of(fold_predictions(1)), facts=facts)
     (cell,) = read_results([tmp_path])
     assert cell.facts == {"commit": f"{COMMIT}, then another", "clips": "testtest traintrain validationvalidation"}
     assert cell.hours == 0.75
@@ -64,7 +64,7 @@ def test_trainings_that_are_not_done_say_why(tmp_path: Path) -> None:
 
 def test_an_old_failure_of_a_training_that_was_done_since_does_not_count(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path)
-    folder = ablation.finish("a", "ranges", recipe(), said(fold_answers(1)))
+    folder = ablation.finish("a", "ranges", recipe(), predictions_of(fold_predictions(1)))
     (folder / "failed.json").write_text(json.dumps({"reason": "Killed.", "returncode": -9}))
     assert [cell.state for cell in read_results([tmp_path])] == ["done"]
 
@@ -91,8 +91,8 @@ def test_a_damaged_training_is_named_and_the_next_one_is_read(
     file: str, text: str, problem: str, tmp_path: Path
 ) -> None:
     ablation = Ablation(tmp_path)
-    folder = ablation.finish("a", "ranges", recipe(), said(fold_answers(1)))
-    ablation.finish("b", "ranges", recipe(), said(fold_answers(1)))
+    folder = ablation.finish("a", "ranges", recipe(), predictions_of(fold_predictions(1)))
+    ablation.finish("b", "ranges", recipe(), predictions_of(fold_predictions(1)))
     (folder / file).write_text(text)
     first, second = read_results([tmp_path])
     assert second.state == "done"
@@ -117,7 +117,7 @@ def test_a_damaged_training_is_named_and_the_next_one_is_read(
     ],
 )
 def test_a_training_whose_log_is_damaged_keeps_its_figures(text: str | None, problem: str, tmp_path: Path) -> None:
-    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)))
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), predictions_of(fold_predictions(1)))
     (folder / "log.csv").unlink()
     if text is not None:
         (folder / "log.csv").write_text(text)
@@ -131,7 +131,7 @@ def test_epochs_of_single_frames(tmp_path: Path) -> None:
     row = {"epoch": 1, "loss": 1.9, "validation_uar": 0.3, "seconds": 9}
     for name in ("whole", "damaged"):
         spec = recipe(pretrain={"epochs": 1, "batch_size": 4})
-        folder = ablation.finish(name, "ranges", spec, said(fold_answers(1)))
+        folder = ablation.finish(name, "ranges", spec, predictions_of(fold_predictions(1)))
         write_log(folder / "frames" / "log.csv", [row])
     (folder / "frames" / "log.csv").write_text("epoch")
     whole, damaged = read_results([tmp_path])
@@ -152,7 +152,7 @@ def test_epochs_of_single_frames(tmp_path: Path) -> None:
     ],
 )
 def test_a_training_that_lacks_a_file_says_which(lost: list[str], problem: str, tmp_path: Path) -> None:
-    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)))
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), predictions_of(fold_predictions(1)))
     for file in lost:
         (folder / file).unlink()
     (cell,) = read_results([tmp_path])
@@ -167,8 +167,8 @@ def test_an_unfinished_training_with_a_damaged_log(tmp_path: Path) -> None:
     assert cell.problem.startswith("how many of 2 epochs is unknown (log.csv cannot be read: missing columns")
 
 
-def test_a_training_without_its_recipe_is_not_one_that_was_not_begun(tmp_path: Path) -> None:
-    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), said(fold_answers(1)))
+def test_a_run_without_its_recipe_is_not_reported_as_unstarted(tmp_path: Path) -> None:
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), predictions_of(fold_predictions(1)))
     (folder / "cell.yaml").unlink()
     (cell,) = read_results([tmp_path])
     assert (cell.state, cell.problem) == ("unreadable", "There is run.json, but no cell.yaml.")
@@ -176,7 +176,7 @@ def test_a_training_without_its_recipe_is_not_one_that_was_not_begun(tmp_path: P
 
 def test_a_recipe_that_was_cut_off_is_not_taken_for_another(tmp_path: Path) -> None:
     """What is missing has defaults, so that most of a recipe is a recipe."""
-    folder = Ablation(tmp_path).finish("a", "ranges", recipe(train={"epochs": 4}), said(fold_answers(1)))
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(train={"epochs": 4}), predictions_of(fold_predictions(1)))
     text = (folder / "cell.yaml").read_text()
     (folder / "recipe.yaml").write_text(text)
     (folder / "cell.yaml").write_text(text[: text.index("\ntrain:") + 1])
@@ -187,8 +187,8 @@ def test_a_recipe_that_was_cut_off_is_not_taken_for_another(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", [BEST, LAST, NOISY])
 def test_answers_that_lost_lines_are_not_counted(kind: str, tmp_path: Path) -> None:
-    answers = said(fold_answers(1))
-    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), answers, noisy=answers)
+    predictions = predictions_of(fold_predictions(1))
+    folder = Ablation(tmp_path).finish("a", "ranges", recipe(), predictions, noisy=predictions)
     file = folder / "predictions" / f"{kind}.csv"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
     (cell,) = read_results([tmp_path])

@@ -14,15 +14,15 @@ from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import Cell, read_results
 from fer_zoo.weights import load_weights
 
-pytestmark = pytest.mark.slow  # four trainings, each in a process of its own
+pytestmark = pytest.mark.slow  # four training runs, each in its own process
 
 STAGE = {"epochs": 1, "batch_size": 4, "optimizer": "adamw"}
 
 
 def cell(name: str, **model: object) -> CellPlan:
-    said = toy_databases.fields(split={"folds": 3, "fold": 1}, pretrain=STAGE)
-    said["model"] |= model
-    return CellPlan(name, "fold-1-of-3", toy_databases.Recipe.model_validate(said | {"description": name}))
+    fields = toy_databases.fields(split={"folds": 3, "fold": 1}, pretrain=STAGE)
+    fields["model"] |= model
+    return CellPlan(name, "fold-1-of-3", toy_databases.Recipe.model_validate(fields | {"description": name}))
 
 
 @pytest.fixture(scope="module")

@@ -27,21 +27,21 @@ NO_NOISE = SeedNoise(np.zeros(2), np.zeros(2), 0)
 
 
 def run(right: npt.ArrayLike, truth: npt.ArrayLike, subjects: Sequence[object], fold: str = "") -> Predictions:
-    """Predictions that are right where said so, and else say the next label; names begin with the fold's."""
+    """Predictions that are correct where `right`, otherwise the next label; names begin with the fold's."""
     truth = np.asarray(truth)
-    answers = np.where(right, truth, (truth + 1) % len(LABELS))
+    guesses = np.where(right, truth, (truth + 1) % len(LABELS))
     keys = np.array([f"{fold}clip {n}" for n in range(len(truth))])
     who = np.array([f"{fold}{name}" if name != "" else "" for name in subjects])
-    return Predictions(LABELS, keys, who, keys, truth, np.eye(len(LABELS))[answers])
+    return Predictions(LABELS, keys, who, keys, truth, np.eye(len(LABELS))[guesses])
 
 
-def clips_of(people: int, each: int = 6) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Truth and subjects of so many people with `each` clips, the labels in turn."""
-    return np.tile(np.arange(each) % len(LABELS), people), np.arange(people).repeat(each)
+def clips_of(subjects: int, each: int = 6) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Labels and subjects of clips: `each` clips per subject, the labels in turn."""
+    return np.tile(np.arange(each) % len(LABELS), subjects), np.arange(subjects).repeat(each)
 
 
 def simulated(rng: Generator, skills: npt.NDArray[np.float64], fold: str = "") -> Predictions:
-    """A run of people who are each recognised with a log odds of their own."""
+    """A run in which each subject has its own log odds of a correct prediction."""
     truth, who = clips_of(len(skills))
     return run(rng.random(len(truth)) < 1 / (1 + np.exp(-skills[who])), truth, who.tolist(), fold)
 
@@ -139,9 +139,9 @@ def test_a_class_of_one_subject_is_noted() -> None:
     assert any("All clips of b are of one subject" in note for note in them.basis.notes)
 
 
-def test_clips_that_are_alike_within_a_person_widen_the_interval() -> None:
+def test_correlated_clips_of_a_subject_widen_the_interval() -> None:
     truth, who = clips_of(40)
-    right = np.random.default_rng(4).random(40)[who] < 0.6  # a person is right always or never
+    right = np.random.default_rng(4).random(40)[who] < 0.6  # a subject is always right or always wrong
     by_people, by_clips = estimate([run(right, truth, who.tolist())]), estimate([run(right, truth, [""] * 240)])
     assert width(by_people.war) == pytest.approx(np.sqrt(6) * width(by_clips.war), rel=0.1)
     assert (by_people.basis.subjects, by_people.basis.lone_clips) == (40, 0)
@@ -149,14 +149,14 @@ def test_clips_that_are_alike_within_a_person_widen_the_interval() -> None:
     assert any(note.startswith("240 clips have no subject") for note in by_clips.basis.notes)
 
 
-def test_lone_clips_beside_known_people() -> None:
+def test_clips_without_a_subject_next_to_known_subjects() -> None:
     truth, who = clips_of(20)
     names = ["" if person >= 10 else str(person) for person in who]
     them = estimate([run(np.random.default_rng(5).random(120) < 0.7, truth, names)])
     assert (them.basis.clips, them.basis.subjects, them.basis.lone_clips) == (120, 10, 60)
 
 
-def test_of_one_person_nothing_can_be_said_of_others() -> None:
+def test_one_subject_has_no_interval() -> None:
     truth, _ = clips_of(1)
     one, other = run([1, 1, 0, 1, 1, 1], truth, "xxxxxx"), run([1, 1, 0, 0, 0, 1], truth, "xxxxxx")
     them = compare([one], [other])
@@ -173,17 +173,19 @@ def test_few_subjects_are_noted() -> None:
 
 def test_a_true_difference_is_found() -> None:
     rng = np.random.default_rng(8)
-    people = rng.normal(0, 1, 60)
-    them = compare([simulated(rng, people + 1)], [simulated(rng, people)])
+    subjects = rng.normal(0, 1, 60)
+    them = compare([simulated(rng, subjects + 1)], [simulated(rng, subjects)])
     assert them.war.p is not None
     assert them.war.p < 0.001
     assert them.war.interval is not None
     assert them.war.interval[0] > 0
 
 
-def trained(rng: Generator, people: npt.NDArray[np.float64], folds: int, seeds: int, noise: float) -> list[Predictions]:
-    """Runs of a recipe whose every training is better or worse by chance, for all its people alike."""
-    parts = np.array_split(people, folds)
+def trained(
+    rng: Generator, subjects: npt.NDArray[np.float64], folds: int, seeds: int, noise: float
+) -> list[Predictions]:
+    """Training runs with random effects of the seed, the same for all subjects of a run."""
+    parts = np.array_split(subjects, folds)
     return [
         simulated(rng, part + rng.normal(0, noise), f"{fold} ") for fold, part in enumerate(parts) for _ in range(seeds)
     ]
@@ -220,7 +222,7 @@ def test_folds_of_one_subject_have_no_noise_beside_the_subjects() -> None:
 
 
 def test_the_variance_between_seeds_by_hand() -> None:
-    # Two folds of two people with two clips; the two seeds have 1 and 3 of 4 right, then 2 and 4.
+    # Two folds of two subjects with two clips; the two seeds have 1 and 3 of 4 right, then 2 and 4.
     truth, who = [0, 1, 0, 1], ["x", "x", "y", "y"]
     hits = {"1 ": ([1, 0, 0, 0], [1, 1, 1, 0]), "2 ": ([1, 0, 1, 0], [1, 1, 1, 1])}
     runs = [run(right, truth, who, fold) for fold, both in hits.items() for right in both]
@@ -271,14 +273,14 @@ CLIPS = st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.sampled_from("uv
 @given(CLIPS, st.randoms())
 @settings(max_examples=50, deadline=None)
 def test_permuted_or_doubled_clips_give_the_same_interval(clips: list[tuple[bool, int, str]], random: Any) -> None:
-    def judged(rows: list[tuple[bool, int, str]]) -> Any:
+    def estimated(rows: list[tuple[bool, int, str]]) -> Any:
         right, truth, who = zip(*rows, strict=True)
         them = estimate([run(right, truth, who)])
         return [value for e in (them.war, them.uar) for value in (e.value, *(e.interval or ()))]
 
-    plain = judged(clips)
-    assert judged(random.sample(clips, len(clips))) == pytest.approx(plain)
-    assert judged(clips + clips) == pytest.approx(plain)
+    plain = estimated(clips)
+    assert estimated(random.sample(clips, len(clips))) == pytest.approx(plain)
+    assert estimated(clips + clips) == pytest.approx(plain)
     assert all(0 <= value <= 1 for value in plain)
 
 
@@ -318,7 +320,7 @@ def test_thousands_of_clips_take_under_two_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [
         (run([1] * 6, [0, 1, 2, 0, 1, 2], "xxxyyz"), "subjects"),
         (run([1] * 6, [0, 1, 2, 0, 1, 1], "xxxyyy"), "truth"),
@@ -326,8 +328,8 @@ def test_thousands_of_clips_take_under_two_seconds() -> None:
         (run([1] * 6, [0, 1, 2, 0, 1, 2], "xxxyyy", "other "), "12 are on one side only"),
     ],
 )
-def test_two_recipes_on_other_clips_are_not_compared(other: Predictions, said: str) -> None:
-    with pytest.raises(InputError, match=said) as error:
+def test_two_recipes_on_other_clips_are_not_compared(other: Predictions, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
         compare([run([1] * 6, [0, 1, 2, 0, 1, 2], "xxxyyy")], [other])
     assert error.value.do
 

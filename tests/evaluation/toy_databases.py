@@ -19,18 +19,18 @@ LABELS = ("anger", "fear", "happiness")
 
 
 def database(
-    folder: Path, name: str, people: Sequence[str | None] = ("S1", "S2", "S3", "S4", "S5", "S6"), *,
+    folder: Path, name: str, subjects: Sequence[str | None] = ("S1", "S2", "S3", "S4", "S5", "S6"), *,
     labels: Sequence[str] = LABELS, detector: str = "dlib", clips: int = 1, groups: Sequence[Mapping[str, str]] = ({},),
     **facts: Any,
 ) -> Store:  # fmt: skip
-    """Make the store folder/name: of each person `clips` clips a label, cut of one video; the label is a colour.
+    """Make the store folder/name: `clips` clips per subject and label, from one video; the label is a colour.
 
     Published splits set_1 to set_3: the clips of one label number n of each person in its test part are those of every
     third person from the n-th on. Groups: those of the people in turn.
     """
     rng = np.random.default_rng(sum(map(ord, name)))
     stored = []
-    for number, who in enumerate(people):
+    for number, who in enumerate(subjects):
         for place, label in enumerate(labels):
             for take in range(clips):
                 frames = rng.integers(0, 120, (8, 54, 54, 3), np.uint8)
@@ -93,17 +93,17 @@ def recipe(**changes: Any) -> Recipe:
 
 def weights_folder(run: Path, of: Recipe | None = None) -> Path:
     """The weights folder of a network that learned nothing."""
-    wanted = of or recipe(split={"folds": 3, "fold": 1})
+    spec = of or recipe(split={"folds": 3, "fold": 1})
     torch.manual_seed(1)
     card: dict[str, Any] = {
-        "name": f"{wanted.model.name}.local",
-        "labels": wanted.model.labels,
+        "name": f"{spec.model.name}.local",
+        "labels": spec.model.labels,
         **provenance(["ckplus"]),
-        "protocol": wanted.protocol,
+        "protocol": spec.protocol,
         "metrics": {},
         "commit": "none",
         "hardware": "none",
         "hours": 0.0,
     }
     run.mkdir(exist_ok=True)
-    return weights.write_weights(run / "weights", build(wanted.model), wanted, card)
+    return weights.write_weights(run / "weights", build(spec.model), spec, card)

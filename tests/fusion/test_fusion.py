@@ -117,12 +117,12 @@ def test_frames_that_no_step_is_centred_on_do_not_matter(name: str, options: dic
 @pytest.mark.filterwarnings("ignore:The tensor attributes .*_flat_weights")  # by torch's exporter, of torch's GRU
 def test_compile_and_export(name: str) -> None:
     fusion, (x, rest) = built(name, OPTIONS[name][0]).eval(), given(name)
-    wanted = fusion(x, landmarks(), CLIP, *rest)
+    expected = fusion(x, landmarks(), CLIP, *rest)
     # torch always breaks its graph at recurrent layers.
     compiled = torch.compile(fusion, fullgraph=name != "lm_traj", backend="aot_eager")
-    torch.testing.assert_close(compiled(x, landmarks(), CLIP, *rest), wanted)
+    torch.testing.assert_close(compiled(x, landmarks(), CLIP, *rest), expected)
     exported = torch.export.export(fusion, (x, landmarks(), CLIP, *rest)).module()
-    torch.testing.assert_close(exported(x, landmarks(), CLIP, *rest), wanted)
+    torch.testing.assert_close(exported(x, landmarks(), CLIP, *rest), expected)
 
 
 @pytest.mark.parametrize("name", STARTS_PLAIN)

@@ -48,8 +48,8 @@ def test_sampling_by_index() -> None:
             (top + 1, left): down * (1 - right),
             (top + 1, left + 1): down * right,
         }
-        wanted = sum(share * frames[:, :, row, column] for (row, column), share in corners.items())
-        torch.testing.assert_close(got[:, k], wanted)
+        expected = sum(share * frames[:, :, row, column] for (row, column), share in corners.items())
+        torch.testing.assert_close(got[:, k], expected)
 
 
 def test_sampling_a_single_cell() -> None:
@@ -110,8 +110,8 @@ def test_equals_attention_in_loops() -> None:
                             sum(s / sum(scores) * kv[4:][head] for s, kv in zip(scores, keys_values, strict=True))
                         ]
                     x = features[b, :, t, row, column]
-                    wanted = x + 0.7 * fusion.out(torch.cat(mixed)) if usable else x
-                    torch.testing.assert_close(out[b, :, t, row, column], wanted, rtol=1e-4, atol=1e-5)
+                    expected = x + 0.7 * fusion.out(torch.cat(mixed)) if usable else x
+                    torch.testing.assert_close(out[b, :, t, row, column], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_no_usable_point_in_any_clip_has_finite_gradients() -> None:

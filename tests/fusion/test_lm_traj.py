@@ -116,9 +116,9 @@ def test_points_in_half_precision_do_not_overflow(dtype: torch.dtype) -> None:
     """The sum of squares over a clip of 224 pixels exceeds the range of float16."""
     clip = (points() * 4).to(dtype)
     paths, found = trajectories(clip, (224, 224))
-    wanted, wanted_found = trajectories(clip.float(), (224, 224))
+    expected, wanted_found = trajectories(clip.float(), (224, 224))
     assert paths.dtype == torch.float32
-    assert torch.equal(paths, wanted)
+    assert torch.equal(paths, expected)
     assert torch.equal(found, wanted_found)
     fusion = FUSIONS.get("lm_traj").build(options={}, in_features=3)
     embedding = torch.randn(2, 3)

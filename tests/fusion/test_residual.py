@@ -50,8 +50,8 @@ def test_equals_the_formula(name: str, site: str, options: dict[str, Any]) -> No
         assert drawn.unique().numel() > 3
         for b, c, row, column in torch.cartesian_prod(*map(torch.arange, (2, channels, 6, 8))).tolist():
             x, w = shortcut[b, c, t, row, column].item(), drawn[b, row, column].item()
-            wanted = FORMULAS[name](x, gains[c].item(), w)
-            assert out[b, c, t, row, column].item() == pytest.approx(wanted, abs=1e-5)
+            expected = FORMULAS[name](x, gains[c].item(), w)
+            assert out[b, c, t, row, column].item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_lm_has_nothing_to_learn() -> None:
@@ -64,10 +64,10 @@ def test_a_network_in_half_precision_draws_the_map_of_float32(kernel: Kernel, dt
     """At 299 pixels, most landmarks rounded to bfloat16 would fall into a different cell."""
     points, size = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(0)) * 298, (299, 299)
     shortcut, style = torch.randn(2, 4, 10, 38, 38), MapStyle(kernel=kernel)
-    wanted = map_at(SITES["a"], shortcut, points, size, style)
+    expected = map_at(SITES["a"], shortcut, points, size, style)
     halved = map_at(SITES["a"], shortcut.to(dtype), points, size, style)
-    assert torch.equal(halved.weights, wanted.weights.to(dtype))
+    assert torch.equal(halved.weights, expected.weights.to(dtype))
     with torch.autocast("cpu", dtype):
-        assert torch.equal(map_at(SITES["a"], shortcut, points, size, style).weights, wanted.weights)
+        assert torch.equal(map_at(SITES["a"], shortcut, points, size, style).weights, expected.weights)
     moved = map_at(SITES["a"], shortcut, points.to(dtype).float(), size, style)
-    assert (moved.weights - wanted.weights).abs().max() > 0.01, "otherwise this test could not fail"
+    assert (moved.weights - expected.weights).abs().max() > 0.01, "otherwise this test could not fail"

@@ -41,7 +41,7 @@ class Target:
 
 def rewrite(path: Path, change: Callable[[Random, str], str], rng: Random) -> None:
     text = change(rng, path.read_text(encoding="utf-8"))
-    # Lone surrogates stand for bytes that are not UTF-8, or cannot be written at all.
+    # Surrogate escapes are bytes that are not UTF-8, or cannot be written at all.
     path.write_bytes(text.encode("utf-8", "surrogatepass" if "\ud800" in text else "surrogateescape"))
 
 
@@ -166,7 +166,7 @@ def read_store(case: Path) -> None:
     _ = store.failures(), store.labels(), store.subjects(), store.groupings()
     store.verify()
     clips = [*map(store.clip, range(len(store)))]
-    # Nothing of the clips can change where the hashes are right: here nobody made them right.
+    # Clips cannot change while the hashes match; here the hashes were not adapted.
     assert len(clips) == len(store) == STORE_CLIPS, f"{len(clips)} clips in a store that was made of {STORE_CLIPS}"
     for number, found in enumerate(clips):
         made = clip(number)
@@ -360,9 +360,9 @@ def read_command(case: Path) -> None:
     words = (case / "command").read_text().split()
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
         code = cli.main([word.format(case) for word in words])
-    told = err.getvalue()
-    assert code in (0, 2, 4), f"exit code {code}: {told[:500]}"
-    assert (code == 0) or ("What to do" in told and "Traceback" not in told), f"exit code {code}: {told[:500]}"
+    output = err.getvalue()
+    assert code in (0, 2, 4), f"exit code {code}: {output[:500]}"
+    assert (code == 0) or ("What to do" in output and "Traceback" not in output), f"exit code {code}: {output[:500]}"
 
 
 # What the harness must see, for its own test

@@ -1,4 +1,4 @@
-"""What goes wrong on demand, and the log of what was asked."""
+"""Faults on demand, and the log of requests."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Fault:
     drop_headers: tuple[str, ...] = ()
     add_headers: dict[str, str] = field(default_factory=dict)
     ignore_range: bool = False
-    # No answer at all: the request was never handled, or it was and nobody hears of it.
+    # No response at all: the request was never handled, or its response was lost.
     hang_up: Literal["", "before", "after"] = ""
 
     hits: int = 0

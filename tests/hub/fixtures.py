@@ -50,7 +50,7 @@ def client_environment(hub_endpoint: str, home: Path, **more: str) -> dict[str, 
 
 
 class QuickClock:
-    """The module `time`, but for a sleep that nobody has the time for."""
+    """The module `time`, but without sleeping."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(time, name)

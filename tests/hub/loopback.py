@@ -65,7 +65,7 @@ class Hub:
 
     @property
     def requests(self) -> Log:
-        """What was asked so far."""
+        """The requests so far."""
         return self.state.log
 
     @property
@@ -101,7 +101,7 @@ class Hub:
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Nobody listens inside the `with`; afterwards the hub is back on the same ports."""
+        """The ports are closed inside the `with`; afterwards the hub is back on the same ports."""
         self.stop()
         yield
         self.start()

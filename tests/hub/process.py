@@ -27,7 +27,7 @@ class HubProcess:
 
     @property
     def requests(self) -> Log:
-        """What was asked so far, fetched anew each time."""
+        """The requests so far, fetched again each time."""
         return Log(Request(**fields) for fields in self.ask("GET", "requests"))
 
     def forget(self) -> None:

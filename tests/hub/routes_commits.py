@@ -37,9 +37,9 @@ def preupload(state: State, exchange: Exchange) -> Answer:
     commit = commit_of(repo, exchange.arg("name"))
     attributes = attributes_of(state, commit)
     files = []
-    for asked in exchange.body.json()["files"]:
-        path = asked["path"]
-        mode = "lfs" if is_large(attributes, path, asked["size"]) else "regular"
+    for body in exchange.body.json()["files"]:
+        path = body["path"]
+        mode = "lfs" if is_large(attributes, path, body["size"]) else "regular"
         there = commit.files.get(path)
         entry: dict[str, Any] = {"path": path, "uploadMode": mode, "shouldIgnore": False}
         # A client leaves out the files whose content has this id.

@@ -9,7 +9,7 @@ from .faults import Fault
 from .routing import route
 from .state import State
 
-# What is asked below this is neither logged nor spoiled.
+# Requests below this path are neither logged nor faulted.
 CONTROL = "/test-hub/"
 
 
@@ -26,10 +26,10 @@ def forget(state: State, exchange: Exchange) -> Answer:
 
 @route("POST", "/test-hub/faults")
 def fail(state: State, exchange: Exchange) -> Answer:
-    asked = exchange.body.json()
-    if asked.get("body") is not None:
-        asked["body"] = asked["body"].encode()
-    state.faults.append(Fault(**asked))
+    body = exchange.body.json()
+    if body.get("body") is not None:
+        body["body"] = body["body"].encode()
+    state.faults.append(Fault(**body))
     return answer_json({})
 
 

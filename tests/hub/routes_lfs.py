@@ -19,9 +19,9 @@ LFS = {"Content-Type": "application/vnd.git-lfs+json"}
 @route("POST", "/{prefix}{id}.git/info/lfs/objects/batch")
 def batch(state: State, exchange: Exchange) -> Answer:
     state.writable(exchange, pull_request=True)
-    asked = exchange.body.json()
+    body = exchange.body.json()
     objects, multipart = [], False
-    for item in asked["objects"]:
+    for item in body["objects"]:
         entry = {"oid": item["oid"], "size": item["size"]}
         there = state.store.contents.large(item["oid"]).exists() or state.xet.find(item["oid"])
         if not there:
@@ -81,10 +81,10 @@ def complete(state: State, exchange: Exchange) -> Answer:
 @route("POST", "/{prefix}{id}.git/info/lfs/verify")
 def verify(state: State, exchange: Exchange) -> Answer:
     state.writable(exchange, pull_request=True)
-    asked = exchange.body.json()
-    content = state.store.contents.large(asked["oid"])
-    if not content.exists() or content.stat().st_size != asked["size"]:
-        raise Refusal(422, f"Object {asked['oid']} of {asked['size']} bytes was not uploaded")
+    body = exchange.body.json()
+    content = state.store.contents.large(body["oid"])
+    if not content.exists() or content.stat().st_size != body["size"]:
+        raise Refusal(422, f"Object {body['oid']} of {body['size']} bytes was not uploaded")
     return answer_json({}, headers=LFS)
 
 

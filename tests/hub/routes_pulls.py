@@ -48,10 +48,10 @@ def discussions(state: State, exchange: Exchange) -> Answer:
 @route("POST", "/api/{kind}/{id}/discussions")
 def discuss(state: State, exchange: Exchange) -> Answer:
     repo, access = state.writable(exchange, pull_request=True)
-    asked = exchange.body.json()
+    body = exchange.body.json()
     with state.store.lock:
-        pull = repo.open_pull(asked["title"], access.user, asked.get("description", ""), status="draft")
-        if not asked.get("pullRequest"):
+        pull = repo.open_pull(body["title"], access.user, body.get("description", ""), status="draft")
+        if not body.get("pullRequest"):
             pull.base, pull.head, pull.status = "", "", "open"
     return answer_json({"num": pull.number, "pullRequest": bool(pull.head)})
 

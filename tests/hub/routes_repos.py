@@ -34,11 +34,11 @@ def whoami(state: State, exchange: Exchange) -> Answer:
 
 def named(state: State, exchange: Exchange) -> tuple[str, str, str]:
     """Kind, id and owner of the repository that a create or delete request is about."""
-    asked = exchange.body.json()
-    owner = asked.get("organization") or state.caller(exchange).user
+    body = exchange.body.json()
+    owner = body.get("organization") or state.caller(exchange).user
     state.writer(exchange, owner)
-    exchange.args["private"] = "yes" if asked.get("private") or asked.get("visibility") == "private" else ""
-    return f"{asked.get('type') or 'model'}s", f"{owner}/{asked['name']}", owner
+    exchange.args["private"] = "yes" if body.get("private") or body.get("visibility") == "private" else ""
+    return f"{body.get('type') or 'model'}s", f"{owner}/{body['name']}", owner
 
 
 @route("POST", "/api/repos/create")
@@ -66,10 +66,10 @@ def delete(state: State, exchange: Exchange) -> Answer:
 @route("PUT", "/api/{kind}/{id}/settings")
 def settings(state: State, exchange: Exchange) -> Answer:
     repo, _ = state.writable(exchange)
-    asked = exchange.body.json()
-    if "visibility" in asked or "private" in asked:
-        repo.private = bool(asked.get("private")) or asked.get("visibility") == "private"
-    repo.gated = asked.get("gated", repo.gated)
+    body = exchange.body.json()
+    if "visibility" in body or "private" in body:
+        repo.private = bool(body.get("private")) or body.get("visibility") == "private"
+    repo.gated = body.get("gated", repo.gated)
     return answer_json({"private": repo.private, "gated": repo.gated})
 
 

@@ -71,13 +71,13 @@ def paths_info(state: State, exchange: Exchange) -> Answer:
     repo = state.repo(exchange)
     commit = commit_of(repo, exchange.arg("name"))
     if "json" in exchange.headers.get("Content-Type", ""):
-        asked = exchange.body.json()
+        body = exchange.body.json()
     else:
         form = parse_qs(exchange.body.read().decode())
-        asked = {"paths": form.get("paths", []), "expand": form.get("expand", ["false"])[0].lower() in ("1", "true")}
+        body = {"paths": form.get("paths", []), "expand": form.get("expand", ["false"])[0].lower() in ("1", "true")}
     entries = entries_of(state, commit)
-    found = [entries[path.strip("/")] for path in asked["paths"] if path.strip("/") in entries]
-    return answer_json([expand(repo, commit, entry) for entry in found] if asked.get("expand") else found)
+    found = [entries[path.strip("/")] for path in body["paths"] if path.strip("/") in entries]
+    return answer_json([expand(repo, commit, entry) for entry in found] if body.get("expand") else found)
 
 
 @route("GET", "/api/{kind}/{id}/commits/{name}")

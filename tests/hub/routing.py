@@ -15,7 +15,7 @@ PARTS = {
     # Of a file's or a git URL: models have no prefix there.
     "prefix": r"(?:(?P<kind>datasets|spaces)/)?",
     "id": r"(?P<id>[^/]+/[^/]+?)",
-    # Clients quote the slash of a branch, people who type a URL don't.
+    # Clients quote the slash of a branch, users who type a URL do not.
     "revision": r"(?P<revision>refs/pr/\d+|refs/heads/[^/]+|[^/]+)",
     "name": r"(?P<name>.+)",
     "path": r"(?P<path>.+)",

@@ -123,9 +123,9 @@ class RequestHandler(BaseHTTPRequestHandler):
         size = answer.size if fault.short is None else min(fault.short, answer.size)
         start, stop = 0, size
         headers = {"X-Request-Id": f"Root=1-{uuid4().hex}", **answer.headers, **fault.add_headers}
-        asked = RANGE.fullmatch(self.headers.get("Range", ""))
-        if answer.ranges and answer.status == 200 and asked and not fault.ignore_range:
-            start, stop = range_of(asked, size)
+        byte_range = RANGE.fullmatch(self.headers.get("Range", ""))
+        if answer.ranges and answer.status == 200 and byte_range and not fault.ignore_range:
+            start, stop = range_of(byte_range, size)
             answer.status = 206 if start < stop else 416
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}" if start < stop else f"bytes */{size}"
         headers["Content-Length"] = str(max(0, stop - start))
@@ -162,8 +162,8 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.hang_up()
 
 
-def range_of(asked: re.Match[str], size: int) -> tuple[int, int]:
+def range_of(byte_range: re.Match[str], size: int) -> tuple[int, int]:
     """First byte and the one behind the last of a `Range` header."""
-    if not asked[1]:
-        return max(0, size - int(asked[2] or 0)), size
-    return int(asked[1]), min(size, int(asked[2]) + 1 if asked[2] else size)
+    if not byte_range[1]:
+        return max(0, size - int(byte_range[2] or 0)), size
+    return int(byte_range[1]), min(size, int(byte_range[2]) + 1 if byte_range[2] else size)

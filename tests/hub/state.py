@@ -18,7 +18,7 @@ from .xet import XetStore
 
 @dataclass(frozen=True)
 class Access:
-    """What a token stands for."""
+    """The account of a token."""
 
     user: str
     role: str
@@ -128,7 +128,7 @@ class State:
 
     def check_signature(self, exchange: Exchange, path: str) -> None:
         if exchange.headers.get("Authorization") is not None:
-            # What S3 says to a signed URL that is asked for with a token as well.
+            # The response of S3 to a signed URL that is requested with a token as well.
             raise Refusal(400, "Only one auth mechanism allowed", "InvalidArgument")
         expires = int(exchange.option("Expires") or 0)
         if not hmac.compare_digest(exchange.option("Signature"), self.signature(path, expires)):

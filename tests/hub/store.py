@@ -96,7 +96,7 @@ class Repo:
         return self.id if self.kind == "models" else f"{self.kind}/{self.id}"
 
     def resolve(self, revision: str) -> Commit | None:
-        """The commit that a branch, tag, full ref, pull request or 40-digit id stands for."""
+        """The commit that a branch, tag, full ref, pull request or 40-digit id refers to."""
         if COMMIT.fullmatch(revision):
             return self.commits.get(revision)
         pull = re.fullmatch(r"refs/pr/(\d+)", revision)

@@ -27,8 +27,8 @@ def test_whoami(hub: Hub) -> None:
     me = api(hub, ALICE_READS).whoami()
     assert (me["name"], [org["name"] for org in me["orgs"]]) == ("alice", [TEAM])
     assert me["auth"]["accessToken"]["role"] == "read"
-    nobody = httpx2.get(f"{hub.endpoint}/api/whoami-v2")
-    assert (nobody.status_code, nobody.json()["error"]) == (401, "Invalid username or password.")
+    anonymous = httpx2.get(f"{hub.endpoint}/api/whoami-v2")
+    assert (anonymous.status_code, anonymous.json()["error"]) == (401, "Invalid username or password.")
 
 
 @pytest.mark.parametrize(("token", "expected"), [(None, 401), (BOB, 404)])

@@ -47,8 +47,8 @@ def test_a_flipped_byte_is_refused_and_not_kept(file: str, hub: Hub, made: Path,
     """The client itself takes it: the size is right."""
     commit = publish(hub, made)
     hub.flip_byte(file.replace(".", r"\."), times=1)
-    wanted = r"the card says" if file == "model.safetensors" else "the Hub announced"
-    with pytest.raises(HubError, match=f"{file} of alice/m at {commit} is not the right one: .*{wanted}"):
+    expected = r"the card says" if file == "model.safetensors" else "the Hub announced"
+    with pytest.raises(HubError, match=f"{file} of alice/m at {commit} is not the right one: .*{expected}"):
         at(hub)
     assert not (home / "models--alice--m" / "snapshots" / commit / file).exists()
     assert not (home / "models--alice--m" / "refs").exists(), "a branch is noted only once all of it is right"
@@ -162,27 +162,27 @@ def test_offline_hit_and_miss(hub: Hub, made: Path, tmp_path: Path, home: Path) 
     folder = at(hub)
     hub.requests.clear()
     code = "".join(PULL.format(name=f"hf-hub:{name}") for name in ("alice/m", f"alice/m@{commit}", "alice/other"))
-    said = run(code, hub.endpoint, home.parent, HF_HUB_OFFLINE="1").stdout.splitlines()
-    assert said[:2] == [str(folder)] * 2
-    assert said[2] == "HubError HF_HUB_OFFLINE is set, and config.json of alice/other at main is not in the cache."
-    assert "`fer-zoo download NAME`" in said[4]
+    output = run(code, hub.endpoint, home.parent, HF_HUB_OFFLINE="1").stdout.splitlines()
+    assert output[:2] == [str(folder)] * 2
+    assert output[2] == "HubError HF_HUB_OFFLINE is set, and config.json of alice/other at main is not in the cache."
+    assert "`fer-zoo download NAME`" in output[4]
     assert not hub.requests.lines()
 
 
 @pytest.mark.slow
 def test_through_a_mirror_and_past_a_dead_one(hub: Hub, made: Path, tmp_path: Path) -> None:
-    """HF_ENDPOINT is how one says that another Hub is to be asked."""
-    commit, nobody = publish(hub, made), "http://127.0.0.1:9"
+    """HF_ENDPOINT selects another Hub."""
+    commit, dead_hub = publish(hub, made), "http://127.0.0.1:9"
     there = run(PULL.format(name="hf-hub:alice/m"), hub.endpoint + "/", tmp_path)
     folder = Path(there.stdout.splitlines()[0])
     assert folder == tmp_path / "hub" / "models--alice--m" / "snapshots" / commit
     assert contents(folder) == contents(made)
-    dead = run(PULL.format(name="hf-hub:alice/m"), nobody, tmp_path)
+    dead = run(PULL.format(name="hf-hub:alice/m"), dead_hub, tmp_path)
     assert dead.stdout.splitlines() == [str(folder)], dead.stderr
-    assert f"{nobody} is not used, or does not answer" in dead.stderr, "that the Hub was not asked is said"
+    assert f"{dead_hub} is not used, or does not answer" in dead.stderr, "that the Hub was not asked is said"
     # The client by itself takes 24 seconds to say so.
-    dead = run(PULL.format(name="hf-hub:alice/m"), nobody, tmp_path / "empty")
-    assert dead.stdout.startswith(f"HubError {nobody} could not be used")
+    dead = run(PULL.format(name="hf-hub:alice/m"), dead_hub, tmp_path / "empty")
+    assert dead.stdout.startswith(f"HubError {dead_hub} could not be used")
     assert float(dead.stderr.splitlines()[-1]) < 10
 
 

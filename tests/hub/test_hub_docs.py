@@ -79,7 +79,7 @@ def ran(language: str, block: str, hub: Hub, folder: Path, home: str, checkout: 
 def test_every_flag_on_the_page_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("push", "download", "cache verify", "train", "predict"):
         assert cli.main([*verb.split(), "--help"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE.read_text()))
     assert {"--dry-run", "--overwrite-card", "--remove"} <= flags
-    assert {flag for flag in flags if flag not in told} == set()
+    assert {flag for flag in flags if flag not in output} == set()

@@ -41,7 +41,7 @@ def test_a_cut_connection_is_resumed(hub: Hub, cache: Path) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_server_that_ignores_ranges_starts_anew(hub: Hub, cache: Path) -> None:
+def test_a_server_that_ignores_ranges_restarts_the_download(hub: Hub, cache: Path) -> None:
     hub.commit_behind_back("alice/m", {WEIGHTS: BIG})
     hub.fail(WEIGHTS, "GET", truncate=12 * MEGABYTE, times=1)
     hub.fail(WEIGHTS, "GET", ignore_range=True)
@@ -145,7 +145,7 @@ def test_an_answer_that_never_comes(when: str, head_moves: bool, hub: Hub, cache
 
 
 @pytest.mark.usefixtures("impatient")
-def test_nobody_listens(hub: Hub, cache: Path) -> None:
+def test_connection_refused(hub: Hub, cache: Path) -> None:
     path = download(hub, cache, "alice/m", "config.json")
     with hub.down():
         assert download(hub, cache, "alice/m", "config.json") == path

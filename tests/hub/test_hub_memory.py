@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # A push checks the network: it holds all tensors and the activations of a clip of 299 x 299 pixels at once.
 BOUNDS = {"push": 2.0, "pull": 1.3, "pull and load": 1.3}
-# The network as the paper has it, written by a process that nobody weighs.
+# The full-size network, written by a process whose memory is not measured.
 MAKE = """
 import sys
 import torch
@@ -71,9 +71,9 @@ def test_a_large_model_round_trips_in_little_memory(tmp_path: Path) -> None:
             ("pull", "pull('hf-hub:alice/large')"),
             ("pull and load", "model = fer_zoo.create_model('hf-hub:alice/large', pretrained=True)"),
         ):
-            said = run(WEIGH.format(work=work), server.endpoint, home, **settings)
-            assert said.returncode == 0, said.stderr
-            peaks[step] = int(said.stdout.split()[-2]) / size
+            finished = run(WEIGH.format(work=work), server.endpoint, home, **settings)
+            assert finished.returncode == 0, finished.stderr
+            peaks[step] = int(finished.stdout.split()[-2]) / size
         print({step: round(peak, 2) for step, peak in peaks.items()})
         assert server.requests.find("PUT", "^/upload/")
         snapshot = next((home / "hub").glob("models--alice--large/snapshots/*"))

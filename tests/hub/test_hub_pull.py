@@ -38,20 +38,20 @@ def test_what_lies_there_comes_byte_for_byte(hub: Hub, made: Path, home: Path) -
         assert contents(at(hub, name)) == contents(made)
     hub.repo("alice/m").tags["v1.0"] = commit
     assert at(hub, "hf-hub:alice/m@v1.0").name == commit
-    # Nothing but what a weights folder has was asked for.
+    # Only files of a weights folder were requested.
     assert {request.path.rpartition("/")[2] for request in hub.requests.find("GET", "/resolve/")} <= set(NEEDED)
 
 
 def test_the_config_comes_first_and_the_tensors_last_and_all_at_one_commit(hub: Hub, made: Path, home: Path) -> None:
     commit = publish(hub, made)
     at(hub, "hf-hub:alice/m")
-    asked = [request for request in hub.requests if "/resolve/" in request.path]
-    assert asked[0].path == "/alice/m/resolve/main/config.json"
-    assert all(f"/resolve/{commit}/" in request.path for request in asked[1:])
-    files = list(dict.fromkeys(request.path.rpartition("/")[2] for request in asked))
+    requested = [request for request in hub.requests if "/resolve/" in request.path]
+    assert requested[0].path == "/alice/m/resolve/main/config.json"
+    assert all(f"/resolve/{commit}/" in request.path for request in requested[1:])
+    files = list(dict.fromkeys(request.path.rpartition("/")[2] for request in requested))
     assert (files[0], files[-1]) == ("config.json", "model.safetensors")
     version = fer_zoo.__version__
-    assert all(f"fer-zoo/{version}" in request.headers["user-agent"] for request in asked)
+    assert all(f"fer-zoo/{version}" in request.headers["user-agent"] for request in requested)
 
 
 def test_a_pinned_commit_in_the_cache_makes_no_request(hub: Hub, made: Path, home: Path) -> None:
@@ -84,13 +84,13 @@ def test_a_branch_asks_once_and_a_new_commit_sends_only_what_is_new(
 def test_create_model_by_name(hub: Hub, made: Path, here: str, caplog: pytest.LogCaptureFixture) -> None:
     commit = publish(hub, made)
     model = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", pretrained=True)
-    wanted = weights.load_weights(made)
-    assert model.card == wanted.card is not None
+    expected = weights.load_weights(made)
+    assert model.card == expected.card is not None
     assert not model.training
     clip, landmarks = torch.rand(1, 3, 6, 32, 32), torch.rand(1, 6, 68, 2) * 32
-    torch.testing.assert_close(model(clip, landmarks), wanted(clip, landmarks), rtol=0, atol=0)
+    torch.testing.assert_close(model(clip, landmarks), expected(clip, landmarks), rtol=0, atol=0)
     own = fer_zoo.create_model(f"hf-hub:alice/m@{commit}", labels=["bored", "interested"])
-    assert (own.labels, own.started_from, own.card) == (("bored", "interested"), wanted.card.name, None)
+    assert (own.labels, own.started_from, own.card) == (("bored", "interested"), expected.card.name, None)
     with pytest.raises(OptionError, match="no options"):
         fer_zoo.create_model(f"hf-hub:alice/m@{commit}", width=2)
     assert not caplog.records
@@ -117,7 +117,7 @@ def test_the_tag_of_a_table_is_pulled_at_its_commit_and_must_have_its_sha256(
     assert fer_zoo.model_info("incres2d_tiny_gru").cards == {}
     with pytest.raises(WeightsError, match=r"has weights far1, not 'far2'"):
         fer_zoo.create_model("incres2d_tiny_gru", pretrained="far2")
-    # What comes with the package goes first, and needs nobody.
+    # Weights in the package have priority and need no network.
     hub.requests.clear()
     assert fer_zoo.create_model("incres3d_tiny_lstm_lm", pretrained=True).card is not None
     assert not hub.requests.lines()

@@ -1,4 +1,4 @@
-"""Pushing weights with the real client: checked first, one commit, nothing of anybody else's overwritten."""
+"""Pushing weights with the real client: checked first, one commit, nothing of other users overwritten."""
 
 from __future__ import annotations
 
@@ -157,8 +157,8 @@ def test_shards_are_pushed_and_pulled(hub: Hub, made: Path, here: str, tmp_path:
     assert push(folder, "alice/m").removed == ("model.safetensors",)
     pulled = pull("hf-hub:alice/m")
     assert same(pulled, folder)
-    wanted, found = model.state_dict(), weights.load_weights(pulled).state_dict()
-    assert all(torch.equal(wanted[key], found[key]) for key in wanted)
+    expected, found = model.state_dict(), weights.load_weights(pulled).state_dict()
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
     path = sorted(pulled.glob("model-*"))[1]
     path.resolve().write_bytes(path.read_bytes()[:-1] + b"\xaa")
     with pytest.raises(HubError, match=f"{path.name} of alice/m .* the card says"):
@@ -209,11 +209,11 @@ def test_a_pull_request_on_somebodys_repository(hub: Hub, made: Path, other: Pat
 
 
 def test_who_may_not_write(hub: Hub, made: Path, here: str) -> None:
-    for token, said in (
+    for token, reason in (
         (ALICE_READS, "You may not do this"), (BOB, "You may not do this"), (False, "does not accept your token"),
         ("hf_nonsense_token_that_nobody_gave", "does not accept your token"),
     ):  # fmt: skip
-        with pytest.raises(HubError, match=said):
+        with pytest.raises(HubError, match=reason):
             push(made, "alice/m", token=token)
     assert not hub.state.store.repos
     push(made, "alice/m")
@@ -256,17 +256,17 @@ def test_an_upload_that_fails_leaves_no_commit_and_is_repeated(hub: Hub, made: P
 
 
 @pytest.mark.parametrize(
-    ("card", "options", "said"),
+    ("card", "options", "reason"),
     [
         ({"commit": f"{CLEAN}-dirty"}, {"allow_dirty": True}, "changed tree(.|\n)*--allow-dirty"),
         ({"share_weights": "no: the form says so"}, {"despite_terms": True}, "the form says so(.|\n)*--despite-terms"),
     ],
 )
 def test_what_is_pushed_only_if_one_says_so(
-    card: dict[str, str], options: dict[str, bool], said: str, hub: Hub, here: str, tmp_path: Path
+    card: dict[str, str], options: dict[str, bool], reason: str, hub: Hub, here: str, tmp_path: Path
 ) -> None:
     folder = make_folder(tmp_path / "weights", **card)
-    with pytest.raises(HubError, match=said):
+    with pytest.raises(HubError, match=reason):
         push(folder, "alice/m")
     assert not hub.requests.lines(), "nobody was asked"
     assert push(folder, "alice/m", **options).commit
@@ -308,7 +308,7 @@ def with_other_logits(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "reason"),
     [
         (without_metrics, "figures|metrics"),
         (without_terms, "may_use"),
@@ -320,12 +320,12 @@ def with_other_logits(folder: Path) -> None:
         (with_other_logits, "logit"),
     ],
 )
-def test_what_is_not_fit_is_refused_before_anybody_is_asked(
-    spoil: object, said: str, hub: Hub, copy: Path, here: str
+def test_unfit_weights_are_refused_before_any_request(
+    spoil: object, reason: str, hub: Hub, copy: Path, here: str
 ) -> None:
     assert callable(spoil)
     spoil(copy)
-    with pytest.raises(WeightsError, match=said):
+    with pytest.raises(WeightsError, match=reason):
         push(copy, "alice/m", allow_dirty=True, despite_terms=True, overwrite_card=True)
     assert not hub.requests.lines()
 

@@ -109,9 +109,9 @@ def test_an_upload_must_be_what_was_announced(hub: Hub) -> None:
     hub.create("alice/m")
     content = noise(100_000)
     oid = hashlib.sha256(content).hexdigest()
-    asked = {"operation": "upload", "objects": [{"oid": oid, "size": len(content)}]}
+    requested = {"operation": "upload", "objects": [{"oid": oid, "size": len(content)}]}
     alice = httpx2.Client(headers={"Authorization": f"Bearer {ALICE}"}, base_url=hub.endpoint)
-    answer = alice.post("/alice/m.git/info/lfs/objects/batch", json=asked).json()
+    answer = alice.post("/alice/m.git/info/lfs/objects/batch", json=requested).json()
     actions = answer["objects"][0]["actions"]
     announced = {"oid": oid, "size": len(content)}
     assert httpx2.put(actions["upload"]["href"], content=content[1:]).status_code == 400
@@ -127,7 +127,7 @@ def test_an_upload_must_be_what_was_announced(hub: Hub) -> None:
     assert alice.post(actions["verify"]["href"], json=announced).status_code == 200
     assert alice.post("/api/models/alice/m/commit/main", content=commit).status_code == 200
     assert hub.read("alice/m", "w.bin") == content
-    assert "actions" not in alice.post("/alice/m.git/info/lfs/objects/batch", json=asked).json()["objects"][0]
+    assert "actions" not in alice.post("/alice/m.git/info/lfs/objects/batch", json=requested).json()["objects"][0]
 
 
 def test_files_and_folders_are_deleted(hub: Hub) -> None:
@@ -163,8 +163,8 @@ def test_small_files_by_way_of_a_redirect(hub: Hub, tmp_path: Path) -> None:
     commit = hub.create("alice/m", {"a/config é.json": "{}"}, private=True).id
     path = download(hub, tmp_path, "alice/m", "a/config é.json", ALICE)
     assert (path.read_text(), path.parents[1].name) == ("{}", commit)
-    asked = hub.requests.find("GET", "resolve-cache")
-    assert [(request.status, request.token) for request in asked] == [(200, ALICE)]
+    requested = hub.requests.find("GET", "resolve-cache")
+    assert [(request.status, request.token) for request in requested] == [(200, ALICE)]
 
 
 def test_a_pinned_commit_in_the_cache_makes_no_request(hub: Hub, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class XetStore:
             return self.files.get(sha256)
 
     def rebuild(self, sha256: str, target: Path, part: Path) -> None:
-        """Put a file together for a client that asks by plain HTTP.
+        """Assemble a file for a client that uses plain HTTP.
 
         Raises:
             RuntimeError: the store doesn't give back what was put into it.

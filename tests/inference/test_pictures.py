@@ -59,11 +59,11 @@ def test_one_frame_can_be_plotted(tmp_path: Path) -> None:
 
 
 def test_annotated_video(timeline: Timeline, tmp_path: Path) -> None:
-    told: list[int] = []
-    annotate_video(timeline, tmp_path / "out.mp4", told.append)
+    done: list[int] = []
+    annotate_video(timeline, tmp_path / "out.mp4", done.append)
     video = open_video(tmp_path / "out.mp4")
     frames = list(video.frames())
-    assert told == list(range(1, 31))
+    assert done == list(range(1, 31))
     np.testing.assert_allclose([frame.time_s for frame in frames], timeline.times, atol=2e-3)
     assert video.height == 360  # three times the source, so that the names can be read
     assert video.width > 480

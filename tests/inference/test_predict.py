@@ -189,15 +189,15 @@ def test_a_model_without_landmarks_gets_none_and_training_mode_is_restored(tmp_p
     assert model.training
 
 
-def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
+def test_progress_is_reported_to_the_end(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", [square(230)] * 9)
-    told: dict[str, list[tuple[int, int | None]]] = {}
+    progress_by_stage: dict[str, list[tuple[int, int | None]]] = {}
     predict_video(
         brightness_model(), path, landmarker=Squares(), hop=1, batch_size=4,
-        progress=lambda stage, done, total: told.setdefault(stage, []).append((done, total)),
+        progress=lambda stage, done, total: progress_by_stage.setdefault(stage, []).append((done, total)),
     )  # fmt: skip
-    assert told["find face"] == [(i, 9) for i in range(1, 10)]
-    assert told["network"] == [(4, 6), (6, 6)]
+    assert progress_by_stage["find face"] == [(i, 9) for i in range(1, 10)]
+    assert progress_by_stage["network"] == [(4, 6), (6, 6)]
 
 
 def test_no_face_is_an_error(tmp_path: Path) -> None:

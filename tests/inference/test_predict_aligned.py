@@ -92,7 +92,7 @@ def test_the_network_sees_what_it_was_trained_on(tmp_path: Path, align: Literal[
         assert row.landmarks is not None
         assert np.abs(row.landmarks[RED] - centroid(image[..., 0])).max() < 0.7
         assert np.abs(np.array(row.box.centre) - (row.landmarks.min(0) + row.landmarks.max(0)) / 2).max() < 1
-    # Judging cuts the same crop out of the same frames.
+    # Evaluation uses the same crop of the same frames.
     marks = np.stack([row.landmarks for row in timeline.rows[:4] if row.landmarks is not None])[None]
     kept = crop_clips(ClipSet.from_arrays(np.stack(images[:4])[None], marks, [0], [0], ["a"]), model.input_spec)
     np.testing.assert_allclose(kept.landmarks[0], points[0], atol=1e-3)

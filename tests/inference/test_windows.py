@@ -111,5 +111,5 @@ def test_any_time_stamps_give_few_ticks_and_every_frame_a_near_one(steps: list[f
     rows = plan.frames[plan.windows]
     assert len(rows) <= 2 * len(np.unique(rows, axis=0))
     assert set(plan.windows.ravel().tolist()) == set(range(len(plan.frames)))
-    # What a frame is judged by was sampled within one window of it.
+    # The frames that a prediction depends on are within one window.
     assert np.abs(times[plan.frames[plan.nearest]] - times).max() <= length / 25 + 1e-3

@@ -70,8 +70,8 @@ def test_equals_the_formula(
     array = np.array(points, np.float32)
     drawn = landmark_map(torch.from_numpy(array)[None, None], CLIP, grid, points=subset, kernel=kernel, radius=radius)
     chosen = [i for i in range(68) if i not in (60, 64) and (subset == "all" or i > 16)]
-    wanted = slow_map(array, CLIP, grid, chosen, kernel, radius)
-    np.testing.assert_allclose(drawn.weights[0, 0, 0].numpy(), wanted, atol=1e-6)
+    expected = slow_map(array, CLIP, grid, chosen, kernel, radius)
+    np.testing.assert_allclose(drawn.weights[0, 0, 0].numpy(), expected, atol=1e-6)
 
 
 @settings(max_examples=25, deadline=None)

@@ -32,15 +32,15 @@ def test_the_contract(name: str) -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_cross_entropy_is_that_of_torch(smoothing: float) -> None:
-    wanted = F.cross_entropy(LOGITS, LABELS, reduction="none", label_smoothing=smoothing)
-    assert torch.equal(made("cross_entropy", label_smoothing=smoothing)(LOGITS, LABELS), wanted)
-    assert torch.equal(made("focal", gamma=0.0, label_smoothing=smoothing)(LOGITS, LABELS), wanted)
+    expected = F.cross_entropy(LOGITS, LABELS, reduction="none", label_smoothing=smoothing)
+    assert torch.equal(made("cross_entropy", label_smoothing=smoothing)(LOGITS, LABELS), expected)
+    assert torch.equal(made("focal", gamma=0.0, label_smoothing=smoothing)(LOGITS, LABELS), expected)
 
 
 def test_label_smoothing_by_hand() -> None:
     logs = LOGITS.log_softmax(1)
-    wanted = -0.9 * logs[torch.arange(9), LABELS] - 0.1 * logs.mean(dim=1)
-    torch.testing.assert_close(made("cross_entropy", label_smoothing=0.1)(LOGITS, LABELS), wanted)
+    expected = -0.9 * logs[torch.arange(9), LABELS] - 0.1 * logs.mean(dim=1)
+    torch.testing.assert_close(made("cross_entropy", label_smoothing=0.1)(LOGITS, LABELS), expected)
 
 
 def test_balanced_weights_by_hand() -> None:
@@ -64,8 +64,8 @@ def test_focal_of_two_classes_is_that_of_torchvision() -> None:
     ops = pytest.importorskip("torchvision.ops")
     logits, labels = LOGITS[:, :2], torch.arange(9) % 2
     margin = logits[:, 1] - logits[:, 0]
-    wanted = ops.sigmoid_focal_loss(margin, labels.float(), alpha=-1, gamma=2.0)
-    torch.testing.assert_close(made("focal", COUNTS[:2], gamma=2.0)(logits, labels), wanted)
+    expected = ops.sigmoid_focal_loss(margin, labels.float(), alpha=-1, gamma=2.0)
+    torch.testing.assert_close(made("focal", COUNTS[:2], gamma=2.0)(logits, labels), expected)
 
 
 def test_class_balanced_weights_by_hand() -> None:

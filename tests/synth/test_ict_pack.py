@@ -50,9 +50,9 @@ def test_mesh_parts_and_shapes(checkout: Path) -> None:
     assert arrays["shape_names"].tolist() == ["browDown_L", "jawOpen"]
     for key, sizes in (("identity", [1.0, -0.5]), ("shapes", [2.0, 0.25])):
         assert arrays[key].dtype == np.float16
-        wanted = np.zeros((2, 7, 3))
-        wanted[..., 1] = np.array(sizes)[:, None]
-        np.testing.assert_allclose(arrays[key], wanted, atol=1e-3)
+        expected = np.zeros((2, 7, 3))
+        expected[..., 1] = np.array(sizes)[:, None]
+        np.testing.assert_allclose(arrays[key], expected, atol=1e-3)
 
 
 def test_the_folder_of_the_files_is_accepted(checkout: Path) -> None:

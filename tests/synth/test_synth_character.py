@@ -31,14 +31,14 @@ def test_offsets_add_up():
 
 
 def test_subjects_differ_in_shape_tone_and_hair():
-    people = [build_character(0, k) for k in range(30)]
-    assert len({p.style for p in people}) >= 4
-    tones = [p.traits.skin_tone for p in people]
+    characters = [build_character(0, k) for k in range(30)]
+    assert len({p.style for p in characters}) >= 4
+    tones = [p.traits.skin_tone for p in characters]
     assert min(tones) < 0.25
     assert max(tones) > 0.75
-    assert any(p.skin.beard for p in people)
-    assert np.std([p.shape[:, 0].max() for p in people]) > 0.01
-    brightness = [p.skin.albedo[180:220, 180:200].mean() for p in people]
+    assert any(p.skin.beard for p in characters)
+    assert np.std([p.shape[:, 0].max() for p in characters]) > 0.01
+    brightness = [p.skin.albedo[180:220, 180:200].mean() for p in characters]
     assert np.corrcoef(tones, brightness)[0, 1] < -0.8
 
 
@@ -53,10 +53,10 @@ def test_skin_tone_is_independent_of_shape():
 def test_groups_match_the_subject():
     """They are computed without building the subject, so both must use the same random numbers."""
     for subject in range(12):
-        traits, told = build_character(0, subject).traits, subject_groups(0, subject, makehuman())
-        assert told["sex"] == ("male" if traits.sex >= 0.5 else "female")
-        assert told["age"] == ("old" if traits.age >= 2 / 3 else "young" if traits.age < 1 / 3 else "middle")
-        assert told["skin"] == (
+        traits, groups = build_character(0, subject).traits, subject_groups(0, subject, makehuman())
+        assert groups["sex"] == ("male" if traits.sex >= 0.5 else "female")
+        assert groups["age"] == ("old" if traits.age >= 2 / 3 else "young" if traits.age < 1 / 3 else "middle")
+        assert groups["skin"] == (
             "dark" if traits.skin_tone >= 2 / 3 else "light" if traits.skin_tone < 1 / 3 else "medium"
         )
 

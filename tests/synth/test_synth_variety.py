@@ -19,7 +19,7 @@ PEOPLE = 12
 
 
 @cache
-def people(amount: float) -> list[Character]:
+def characters(amount: float) -> list[Character]:
     return [build_character(0, subject, varied(makehuman(), amount)) for subject in range(PEOPLE)]
 
 
@@ -43,19 +43,21 @@ def test_an_amount_out_of_range_is_an_error(amount: float) -> None:
 
 @pytest.mark.slow
 def test_features_at_rest_vary_more() -> None:
-    plain, more = (np.array([slopes(character) for character in people(amount)]).std(axis=0) for amount in (0.0, 1.0))
+    plain, more = (
+        np.array([slopes(character) for character in characters(amount)]).std(axis=0) for amount in (0.0, 1.0)
+    )
     assert (more > 1.3 * plain).all(), (plain, more)
 
 
 def test_other_properties_of_a_subject_do_not_change() -> None:
-    for one, other in zip(people(0.0), people(1.0), strict=True):
+    for one, other in zip(characters(0.0), characters(1.0), strict=True):
         assert (one.traits, one.rest, one.style, one.glasses) == (other.traits, other.rest, other.style, other.glasses)
         away = one.head.base[:, 2] < 0
         np.testing.assert_allclose(one.shape[away], other.shape[away], atol=0.01)
 
 
 def test_an_eyeball_moves_rigidly() -> None:
-    for one, other in zip(people(0.0), people(1.0), strict=True):
+    for one, other in zip(characters(0.0), characters(1.0), strict=True):
         ball = (one.head.vertex_material == EYE) & (one.head.base[:, 0] > 0)
         before, after = (character.shape[ball] - character.shape[ball].mean(0) for character in (one, other))
         grown = np.linalg.norm(after, axis=1).mean() / np.linalg.norm(before, axis=1).mean()
@@ -64,7 +66,7 @@ def test_an_eyeball_moves_rigidly() -> None:
 
 
 def test_the_skin_does_not_fold_over() -> None:
-    for one, other in zip(people(0.0), people(1.0), strict=True):
+    for one, other in zip(characters(0.0), characters(1.0), strict=True):
         head = one.head
         before, after = (vertex_normals(character.shape, head.triangles, "numpy") for character in (one, other))
         front = (head.vertex_material == SKIN) & (head.mouth_inside == 0) & (head.lid < 0.2)
@@ -72,7 +74,7 @@ def test_the_skin_does_not_fold_over() -> None:
 
 
 def test_units_differ_between_subjects_and_lids_keep_their_limits() -> None:
-    plain, drawn = makehuman().head, [character.head for character in people(1.0)]
+    plain, drawn = makehuman().head, [character.head for character in characters(1.0)]
 
     def strength(unit: str) -> list[float]:
         size = np.abs(plain.targets[unit][1]).sum()

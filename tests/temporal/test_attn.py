@@ -21,8 +21,8 @@ def test_equals_the_formula() -> None:
         xs = sequence[b, :length].numpy()
         for k in range(2):
             scores = [math.exp(float(v[k] @ np.tanh(u @ x + bias))) for x in xs]
-            wanted = sum(score / sum(scores) * x for score, x in zip(scores, xs, strict=True))
-            np.testing.assert_allclose(got[b, 7 * k : 7 * k + 7], wanted, atol=1e-5)
+            expected = sum(score / sum(scores) * x for score, x in zip(scores, xs, strict=True))
+            np.testing.assert_allclose(got[b, 7 * k : 7 * k + 7], expected, atol=1e-5)
 
 
 def test_order_does_not_matter_and_one_step_is_itself() -> None:

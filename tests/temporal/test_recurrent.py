@@ -74,8 +74,8 @@ def test_equals_the_equations(kind: str, layers: int, bidirectional: bool, state
     got = head(sequence, torch.arange(6) < torch.tensor(lengths)[:, None]).detach().numpy()
     weights = {name: p.detach().numpy() for name, p in getattr(head, kind).named_parameters()}
     for b, length in enumerate(lengths):
-        wanted = slow(kind, sequence[b, :length].numpy(), weights, **options)  # type: ignore[arg-type]
-        np.testing.assert_allclose(got[b], wanted, atol=1e-5)
+        expected = slow(kind, sequence[b, :length].numpy(), weights, **options)  # type: ignore[arg-type]
+        np.testing.assert_allclose(got[b], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])

@@ -49,8 +49,8 @@ def test_equals_an_encoder_written_out() -> None:
         inner = linear(normed(x, w, f"{layer}.norm2"), w, f"{layer}.linear1")
         assert inner.shape == (5, 24)
         x = x + linear(inner.relu(), w, f"{layer}.linear2")
-    wanted = normed(x, w, "norm").mean(0)
-    torch.testing.assert_close(head.double()(sequence[None])[0], wanted, rtol=1e-5, atol=1e-6)
+    expected = normed(x, w, "norm").mean(0)
+    torch.testing.assert_close(head.double()(sequence[None])[0], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_layers_start_apart_and_order_matters() -> None:

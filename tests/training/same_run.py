@@ -1,4 +1,4 @@
-"""Whether two trainings came to the same, bit for bit; and how far one has come that may be writing."""
+"""Whether two training runs have bit-identical results; and the progress of one that may be writing."""
 
 from __future__ import annotations
 

@@ -26,15 +26,15 @@ def recipe(**fields: object) -> Recipe:
     return Recipe.model_validate({**toy, "model": model, "backbone_weights": "pretrained", **fields})
 
 
-def started(asked: Recipe, folder: Path) -> Run:
-    stage = Stage(asked, folder)
-    return start(stage, stage.network(), data.load(asked), distributed.join("cpu"))
+def started(requested: Recipe, folder: Path) -> Run:
+    stage = Stage(requested, folder)
+    return start(stage, stage.network(), data.load(requested), distributed.join("cpu"))
 
 
 def test_a_new_run_starts_from_them(tmp_path: Path, hub_cache: Callable[[str], nn.Module]) -> None:
-    whole, asked = hub_cache("test_resnet"), recipe()
+    whole, requested = hub_cache("test_resnet"), recipe()
     published = whole.state_dict()
-    run = started(asked, tmp_path / "run")
+    run = started(requested, tmp_path / "run")
     for network in (run.model, run.average):
         state = network.backbone.network.state_dict()  # type: ignore[union-attr,operator]
         assert all(torch.equal(tensor, published[key]) for key, tensor in state.items())

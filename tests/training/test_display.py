@@ -1,4 +1,4 @@
-"""What a training shows: a line an epoch, silent in all processes but the first; curves that tensorboard can read."""
+"""Display of training: one line per epoch in the first process only; TensorBoard curves."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_joint_batch_norm_keeps_the_names_and_values_of_all_tensors(count: int, 
 
 
 @pytest.mark.slow
-def test_begun_by_two_and_ended_by_one_with_every_option(tmp_path: Path) -> None:
+def test_started_by_two_processes_and_resumed_by_one(tmp_path: Path) -> None:
     train(toy_faces.recipe(**ALL), tmp_path / "one", device="cpu")
     launch(tmp_path / "mixed", ALL, max_steps=4)
     train(toy_faces.recipe(**ALL), tmp_path / "mixed", resume=True, device="cpu")
@@ -87,7 +87,7 @@ def test_begun_by_two_and_ended_by_one_with_every_option(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_batch_norm_of_two_processes_keeps_one_network(tmp_path: Path) -> None:
-    """Each normalises its own share; if running statistics differed, judging by shares would not be the weights'."""
+    """Each process normalises its own clips; running statistics must be equal for a distributed evaluation."""
     launch(tmp_path / "run", {"epochs": 2})
     from fer_zoo import data
     from fer_zoo.training import evaluate_clips

@@ -55,12 +55,12 @@ def test_crops_carry_their_landmarks(stills: Arrays) -> None:
         "visible": np.ones((1, 68), bool),
     }
     for seed in range(12):
-        crops, wanted, _, has_face = draw_batch(marked, frames[[face]], None, np.random.default_rng(seed))
+        crops, expected, _, has_face = draw_batch(marked, frames[[face]], None, np.random.default_rng(seed))
         assert has_face[0] == 1
         rows, columns = np.mgrid[0:SIDE, 0:SIDE] + 0.5
         light = crops[0, 0].numpy()
         place = np.array([(light * columns).sum(), (light * rows).sum()]) / light.sum() / (SIDE / 2) - 1
-        np.testing.assert_allclose(place, wanted[0, 0].numpy(), atol=0.02)
+        np.testing.assert_allclose(place, expected[0, 0].numpy(), atol=0.02)
 
 
 def test_a_mirrored_square_is_the_mirrored_crop() -> None:

@@ -17,7 +17,7 @@ from fer_zoo.training.predictions import Predictions
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
 
 
-def said_outright(
+def metrics_by_definition(
     predicted: npt.ArrayLike, true: npt.ArrayLike, classes: int, subjects: list[str] | None = None
 ) -> Figures:
     """Figures of clips of which one label is message with certainty."""
@@ -27,7 +27,7 @@ def said_outright(
 def test_by_hand() -> None:
     true = [0, 0, 0, 0, 1, 1, 2, 2]
     predicted = [0, 0, 0, 1, 1, 0, 2, 0]
-    found = said_outright(predicted, true, 3, subjects=list("11221217"))
+    found = metrics_by_definition(predicted, true, 3, subjects=list("11221217"))
     assert found.confusion == ((3, 1, 0), (1, 1, 0), (1, 0, 1))
     assert found.war == 5 / 8
     assert found.uar == pytest.approx((3 / 4 + 1 / 2 + 1 / 2) / 3)
@@ -35,25 +35,25 @@ def test_by_hand() -> None:
 
 
 def test_a_class_without_clips_has_no_recall() -> None:
-    assert said_outright([0, 1], [0, 0], 3).uar == 0.5
+    assert metrics_by_definition([0, 1], [0, 0], 3).uar == 0.5
 
 
 def test_unknown_subjects_are_not_counted_as_one() -> None:
-    assert said_outright([0, 1, 0], [0, 0, 1], 2, subjects=["4", "", ""]).subjects == 1
-    assert said_outright([0, 1], [0, 0], 2, subjects=["", ""]).subjects == 0
+    assert metrics_by_definition([0, 1, 0], [0, 0, 1], 2, subjects=["4", "", ""]).subjects == 1
+    assert metrics_by_definition([0, 1], [0, 0], 2, subjects=["", ""]).subjects == 0
 
 
 @given(PAIRS)
 def test_laws(pairs: list[tuple[int, int]]) -> None:
     predicted, true = np.array(pairs).T
-    found = said_outright(predicted, true, 4)
+    found = metrics_by_definition(predicted, true, 4)
     assert np.sum(found.confusion) == len(true)
     assert found.war == np.mean(predicted == true)
     # Renaming the classes changes neither figure; doubling every clip of one class changes no recall.
-    renamed = said_outright(3 - predicted, 3 - true, 4)
+    renamed = metrics_by_definition(3 - predicted, 3 - true, 4)
     assert renamed.uar == pytest.approx(found.uar)
     extra = true == true[0]
-    doubled = said_outright(np.append(predicted, predicted[extra]), np.append(true, true[extra]), 4)
+    doubled = metrics_by_definition(np.append(predicted, predicted[extra]), np.append(true, true[extra]), 4)
     assert doubled.uar == pytest.approx(found.uar)
 
 
@@ -66,8 +66,8 @@ def predictions(
     return Predictions(labels, keys, np.array(subjects or keys), keys, truth, shares, dict(groups))
 
 
-def message(truth: list[int], answers: list[int], classes: int, **more: Any) -> Predictions:
-    return predictions(truth, np.eye(classes)[answers], **more)
+def message(truth: list[int], predicted: list[int], classes: int, **more: Any) -> Predictions:
+    return predictions(truth, np.eye(classes)[predicted], **more)
 
 
 def random_predictions(seed: int, clips: int, classes: int) -> Predictions:
@@ -132,14 +132,14 @@ def test_torchmetrics_agrees(seed: int, clips: int, classes: int) -> None:
 
 @given(PAIRS)
 def test_laws_of_figures(pairs: list[tuple[int, int]]) -> None:
-    answers, truth = map(list, zip(*pairs, strict=True))
-    them = figures(message(truth, answers, 4))
+    predicted, truth = map(list, zip(*pairs, strict=True))
+    them = figures(message(truth, predicted, 4))
     assert [sum(row) for row in them.confusion] == np.bincount(truth, minlength=4).tolist()
-    assert [sum(column) for column in zip(*them.confusion, strict=True)] == np.bincount(answers, minlength=4).tolist()
+    assert [sum(column) for column in zip(*them.confusion, strict=True)] == np.bincount(predicted, minlength=4).tolist()
     for recall, precision, f1 in zip(them.recall, them.precision, them.f1, strict=True):
         if recall and precision:
             assert f1 == pytest.approx(2 / (1 / recall + 1 / precision))
         else:
             assert not f1
     again = np.random.default_rng(0).permutation(len(truth))
-    assert figures(message(truth, answers, 4).take(again)) == them
+    assert figures(message(truth, predicted, 4).take(again)) == them

@@ -15,7 +15,7 @@ from fer_zoo.errors import InputError
 from fer_zoo.training.predictions import Predictions
 
 COLUMNS = ("keys", "subjects", "videos", "truth", "probabilities")
-# NumPy's texts drop NUL at their end, and a lone surrogate is no text that a file can hold.
+# NumPy strings drop a final NUL, and an unpaired surrogate cannot be encoded.
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 
 
@@ -152,7 +152,7 @@ def test_the_clips_of_a_video_speak_together() -> None:
         ({"groups": {"age": ["young", "old", "old", ""]}}, "'a' differ in age"),
     ],
 )
-def test_a_video_of_two_truths_or_people_is_refused(changed: dict[str, Any], message: str) -> None:
+def test_a_video_with_two_labels_or_subjects_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         made(**changed).by_video()
 

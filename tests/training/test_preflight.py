@@ -1,4 +1,4 @@
-"""What would stop a training is found before it begins: pieces of one clip, of none, folds without a label."""
+"""Problems are found before training starts: micro batches of one clip or none, folds without a label."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_the_advice_of_the_error_is_accepted(
     batch_size: int, micro_batch: int | None, count: int, joint: bool, frames: bool
 ) -> None:
     block, other = ("pretrain", "train") if frames else ("train", "pretrain")
-    asked = changed(
+    changed_recipe = changed(
         changed(toy_faces.recipe(pretrain=True), other, batch_size=64),
         block,
         batch_size=batch_size,
         micro_batch=micro_batch,
     )
     try:
-        check_shares(asked, count, joint=joint)
+        check_shares(changed_recipe, count, joint=joint)
     except TrainingError as error:
         if "some have no clip" in error.given:
             return
@@ -71,7 +71,7 @@ def test_the_advice_of_the_error_is_accepted(
         assert ways
         for key, value in ways:
             more = {"micro_batch": None} if f"leave {block}.micro_batch out" in error.do else {}
-            check_shares(changed(asked, block, **{key: int(value)}, **more), count, joint=joint)
+            check_shares(changed(changed_recipe, block, **{key: int(value)}, **more), count, joint=joint)
 
 
 def changed(recipe: Recipe, block: str, **values: int | None) -> Recipe:
@@ -80,9 +80,9 @@ def changed(recipe: Recipe, block: str, **values: int | None) -> Recipe:
 
 @pytest.mark.parametrize("block", ["train", "pretrain"])
 def test_too_few_clips_for_a_batch_are_reported_before_the_first_stage(block: str, tmp_path: Path) -> None:
-    asked = changed(toy_faces.recipe(pretrain=True), block, batch_size=64)
+    changed_recipe = changed(toy_faces.recipe(pretrain=True), block, batch_size=64)
     with pytest.raises(TrainingError, match=rf"(?s)24 training clips for batches of 64.*lower {block}\.batch_size"):
-        train(asked, tmp_path, device="cpu")
+        train(changed_recipe, tmp_path, device="cpu")
     assert not list(tmp_path.rglob("*.safetensors"))
     train(toy_faces.recipe(pretrain=True), tmp_path, max_steps=1, device="cpu")
 

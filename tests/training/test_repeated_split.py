@@ -1,4 +1,4 @@
-"""The split that a training leaves is a split that another training can take."""
+"""The split.json of a training run can be used by another one."""
 
 from __future__ import annotations
 

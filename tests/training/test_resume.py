@@ -1,4 +1,4 @@
-"""A training that is stopped, killed at any step, or out of disk, and resumed, ends as one that never stopped."""
+"""A training run that was interrupted, killed at any step, or out of disk, ends like an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_resume_on_other_clips_is_refused(
     assert ("go back to the version of fer_zoo" in caught.value.do) != prepared
 
 
-def test_a_store_prepared_anew_or_another_split_file_is_refused(tmp_path: Path) -> None:
+def test_a_re_prepared_store_or_another_split_file_is_refused(tmp_path: Path) -> None:
     toy_store(tmp_path / "ckplus", "ckplus", "dlib")
     train(of_stores(), tmp_path / "first", stores=tmp_path, max_steps=1)
     by_file = of_stores(split={"file": str(tmp_path / "first" / "split.json")})

@@ -1,4 +1,4 @@
-"""What a training leaves behind beside weights: run.json, and what the best and the last weights say."""
+"""The files of a training run besides weights: run.json and predictions of the best and last weights."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_resumed_run_says_so_and_keeps_its_start(tmp_path: Path) -> None:
     assert all(run[key] == first[key] for key in ("started", "commit", "recipe_sha256", "data"))
 
 
-def test_a_run_that_goes_on_on_other_code_and_hardware_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resuming_on_other_code_and_hardware_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     surroundings = run_folder.surroundings
 
     def go_on(folder: Path, **options: object) -> None:
@@ -81,7 +81,7 @@ def test_a_run_that_goes_on_on_other_code_and_hardware_says_so(tmp_path: Path, m
     go_on(tmp_path / "with_frames", pretrain=True)  # which has a folder and a card of its own
 
 
-def test_times_alone_that_earlier_versions_wrote_of_a_resume_do_no_harm(tmp_path: Path) -> None:
+def test_resume_records_of_earlier_versions_are_read(tmp_path: Path) -> None:
     train(toy_faces.recipe(), tmp_path, max_steps=1, device="cpu")
     run = json.loads((tmp_path / "run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps(run | {"resumed": ["2026-11-01T00:00:00+00:00"]}))
@@ -104,18 +104,18 @@ def test_a_damaged_run_json_stops_a_resume_before_it_trains(text: str, tmp_path:
 @pytest.mark.slow
 def test_a_compiled_network_trains_and_is_saved_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced as for a GPU but run by torch's plain kernels: making kernels for a CPU takes minutes."""
-    compiled, asked = torch.compile, []
+    compiled, compiled_models = torch.compile, []
 
     def compile_plainly(model: Any, **_: object) -> Any:
-        asked.append(model)
+        compiled_models.append(model)
         return compiled(model, backend="eager")
 
     monkeypatch.setattr(torch, "compile", compile_plainly)
     plain = {"dropout": 0.0, "epochs": 1, "optimizer": "sgd", "ema": None}
     train(toy_faces.recipe(**plain), tmp_path / "plain", device="cpu")
-    assert not asked
+    assert not compiled_models
     train(toy_faces.recipe(compile=True, **plain), tmp_path / "compiled", device="cpu")
-    assert len(asked) == 1
+    assert len(compiled_models) == 1
     one, other = (load_file(tmp_path / run / "last.safetensors") for run in ("plain", "compiled"))
     assert one.keys() == other.keys()
     for key, tensor in one.items():

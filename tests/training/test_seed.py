@@ -36,11 +36,11 @@ def test_a_deterministic_training_is_evaluated_so_too(tmp_path: Path, monkeypatc
 
     for name in ("train_step", "evaluate_run"):
         watched(name)
-    for wanted in (True, False):
+    for expected in (True, False):
         seen.clear()
-        recipe = toy_faces.recipe(deterministic=wanted)
-        train(recipe, tmp_path / str(wanted), max_steps=1, device="cpu")
-        assert seen == [("train_step", wanted), ("evaluate_run", wanted)]
+        recipe = toy_faces.recipe(deterministic=expected)
+        train(recipe, tmp_path / str(expected), max_steps=1, device="cpu")
+        assert seen == [("train_step", expected), ("evaluate_run", expected)]
 
 
 @pytest.mark.parametrize("where", ["train_step", "evaluate_run"])

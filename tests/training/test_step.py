@@ -69,12 +69,12 @@ def test_the_loss_is_the_weighted_mean(tmp_path: Path) -> None:
     (piece,) = batches.ahead(0, 1)
     given = change(piece, recipe, exact=True, device=CPU)
     logs = torch.log_softmax(run.model(given.clips, given.landmarks), dim=1).detach().double()
-    weights, wanted = (24 / 48, 24 / 18, 24 / 6), 0.0
+    weights, expected = (24 / 48, 24 / 18, 24 / 6), 0.0
     for clip in range(7):
         for label, share in zip(given.labels[clip], given.shares[clip], strict=True):
             smooth = -0.9 * logs[clip, label] - 0.1 * logs[clip].mean()
-            wanted += float(share * weights[label] * smooth) / 7
-    assert train_step(run, batches.ahead(0, 1)) == pytest.approx(wanted, rel=1e-5)
+            expected += float(share * weights[label] * smooth) / 7
+    assert train_step(run, batches.ahead(0, 1)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_mixture() -> None:
@@ -115,19 +115,19 @@ def test_a_detectors_points_get_no_noise() -> None:
     assert torch.equal(*still)
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-def test_the_memory_layout_is_the_recipes(tmp_path: Path, wanted: bool) -> None:
-    run, _ = stepped(tmp_path, steps=1, channels_last=wanted)
+@pytest.mark.parametrize("expected", [True, False])
+def test_the_memory_layout_is_the_recipes(tmp_path: Path, expected: bool) -> None:
+    run, _ = stepped(tmp_path, steps=1, channels_last=expected)
     # A kernel of one place, or of one channel, lies in memory alike in both layouts.
     kernels = [p for p in run.model.parameters() if p.ndim == 5 and p[0, 0].numel() > 1 and p.shape[1] > 1]
     assert kernels
     for kernel in kernels:
-        assert kernel.is_contiguous(memory_format=torch.channels_last_3d) == wanted
-        assert kernel.is_contiguous() != wanted
+        assert kernel.is_contiguous(memory_format=torch.channels_last_3d) == expected
+        assert kernel.is_contiguous() != expected
     (piece,) = Batches(run.recipe, data.load(run.recipe)["train"]).ahead(0, 1)
     given = change(piece, run.recipe, exact=True, device=CPU).clips
-    assert given.is_contiguous(memory_format=torch.channels_last_3d) == wanted
-    assert given.is_contiguous() != wanted
+    assert given.is_contiguous(memory_format=torch.channels_last_3d) == expected
+    assert given.is_contiguous() != expected
 
 
 def scaled(folder: Path, scale: float) -> tuple[Run, Any]:

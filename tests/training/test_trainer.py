@@ -1,4 +1,4 @@
-"""Training on a toy: it learns, leaves a whole folder, and stops when broken."""
+"""Training on a toy dataset: it learns, writes a complete folder, and stops on errors."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def test_an_attempt_that_ended_while_rendering_leaves_no_stale_recipe(
         patch.setattr(data, "load", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train(toy_faces.recipe(lr=0.5), tmp_path)
-    wanted = toy_faces.recipe(epochs=1)
-    train(wanted, tmp_path)
-    assert load_recipe(tmp_path / "recipe.yaml") == wanted
+    expected = toy_faces.recipe(epochs=1)
+    train(expected, tmp_path)
+    assert load_recipe(tmp_path / "recipe.yaml") == expected
 
 
 def test_a_second_training_in_the_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_training_across_databases(tmp_path: Path) -> None:
     assert set(card.metrics) == {"validation", "validation, fera", "validation, mmi", "test", noisy}, "of several: each"
 
 
-def test_training_on_pooled_databases_is_judged_on_each(tmp_path: Path) -> None:
+def test_pooled_databases_are_evaluated_separately(tmp_path: Path) -> None:
     for name in ("ckplus", "mmi"):
         toy_store(tmp_path / name, name, "exact")
     pooled = {"folds": 3, "fold": 1, "pooled_with": ["mmi"]}

@@ -125,7 +125,7 @@ def test_marks_that_do_not_fit_the_file_are_not_believed(folder: Path, wrong: st
     assert_same(stretch(video, 40, 60, marks), whole, 40, 60)
 
 
-def test_damage_before_a_stretch_is_told_the_second_time_too(tmp_path: Path) -> None:
+def test_damage_before_a_segment_is_reported_on_every_read(tmp_path: Path) -> None:
     file = encode(tmp_path / "a.mkv", moving(), codec="ffv1", pix_fmt="bgr0", options={"g": "1"})
     content = bytearray(file.read_bytes())
     content[len(content) // 2 - 9000 : len(content) // 2 + 9000] = bytes(18000)

@@ -25,9 +25,9 @@ def test_it_is_a_weighted_line_fit_at_each_moment(seconds: float) -> None:
         near = np.abs(times - now) <= 3 * seconds + 1e-6
         root = np.exp(-0.25 * ((times[near] - now) / seconds) ** 2)  # square root of the weights
         design = np.stack([np.ones(near.sum()), times[near] - now], 1) * root[:, None]
-        wanted = np.linalg.lstsq(design, points[near].reshape(-1, 6) * root[:, None], rcond=None)[0][0]
+        expected = np.linalg.lstsq(design, points[near].reshape(-1, 6) * root[:, None], rcond=None)[0][0]
         if near.sum() > 1:
-            np.testing.assert_allclose(found[index].ravel(), wanted, atol=1e-4)
+            np.testing.assert_allclose(found[index].ravel(), expected, atol=1e-4)
 
 
 @settings(max_examples=30, deadline=None)

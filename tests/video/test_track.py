@@ -1,4 +1,4 @@
-"""One person through a video, in a world of coloured squares where it is known who is who."""
+"""Tracking one face through a video of coloured squares, where the right square is known."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_face_that_appears_after_the_last_search_is_not_missed() -> None:
     assert follow(world).states == ("none",) * 12 + ("tracked",) * 3
 
 
-def test_leaving_and_returning_elsewhere_is_the_same_person_when_nobody_else_is_there() -> None:
+def test_a_returning_only_face_continues_its_track() -> None:
     world: World = [[("red", 30, 60, 30)] for _ in range(20)] + [[] for _ in range(60)]
     world += [[("red", 130, 60, 30)] for _ in range(20)]
     track = follow(world)

@@ -77,7 +77,7 @@ def stop_half_way(path: Path) -> None:
         raise KeyboardInterrupt
 
 
-def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
+def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_text("old")
     with pytest.raises(KeyboardInterrupt):

@@ -64,7 +64,7 @@ def test_the_folder(folder: Path) -> None:
     )  # fmt: skip
 
 
-def test_the_detector_that_was_trained_on_is_told(tmp_path: Path) -> None:
+def test_the_training_detector_is_recorded(tmp_path: Path) -> None:
     given = {"detector_version": "dlib 20.0"}
     folder = weights.write_weights(tmp_path / "w", small_model(), small_recipe(), card_fields(), **given)
     assert weights.read_folder(folder).detector_version == weights.read_config(folder / "config.json").detector_version
@@ -123,7 +123,7 @@ def test_card_and_config_must_agree_on_the_labels(folder: Path) -> None:
         weights.load_weights(folder)
 
 
-def test_a_folder_is_overwritten_only_when_asked(folder: Path) -> None:
+def test_a_folder_is_overwritten_only_with_the_option(folder: Path) -> None:
     with pytest.raises(WeightsError, match="exists"):
         weights.write_weights(folder, small_model(), small_recipe(), card_fields())
     weights.write_weights(folder, small_model(), small_recipe(), card_fields(hours=2.0), overwrite=True)

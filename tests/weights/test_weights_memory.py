@@ -24,7 +24,7 @@ from fer_zoo.specs import Recipe
 from fer_zoo.weights.checking import _face
 
 def peak(call):
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the high-water mark
     before = status()["VmRSS"]
     kept = call()
     return (status()["VmHWM"] - before) * 1024

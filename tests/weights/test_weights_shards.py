@@ -40,12 +40,12 @@ def test_they_go_round(folder: Path) -> None:
     assert not (folder / "model.safetensors").exists()
     assert all(sum(tensor.nbytes for tensor in load_file(file).values()) <= SHARD for file in files)
     index = json.loads((folder / INDEX).read_text())
-    wanted = small_model().state_dict()
-    assert index["metadata"]["total_size"] == sum(tensor.nbytes for tensor in wanted.values())
+    expected = small_model().state_dict()
+    assert index["metadata"]["total_size"] == sum(tensor.nbytes for tensor in expected.values())
     read = {name: load_file(folder / file)[name] for name, file in index["weight_map"].items()}
-    assert read.keys() == wanted.keys()
+    assert read.keys() == expected.keys()
     for loaded in (read, weights.load_weights(folder).state_dict()):
-        assert all(torch.equal(loaded[name], wanted[name]) for name in wanted)
+        assert all(torch.equal(loaded[name], expected[name]) for name in expected)
     found = weights.check_folder(folder)
     assert list(found.tensor_files) == [INDEX, *(file.name for file in files)]
     assert set(weights.known_files(found)) == {file.name for file in folder.iterdir()}

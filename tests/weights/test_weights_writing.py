@@ -82,7 +82,7 @@ def test_a_card_that_is_none_is_kept_too(tmp_path: Path) -> None:
     assert (folder / "README.edited.md").read_text() == "my notes"
 
 
-def test_a_card_that_nobody_edited_is_just_replaced(tmp_path: Path) -> None:
+def test_an_unedited_card_is_replaced(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "w")
     make_folder(folder, overwrite=True, hours=2.0)
     assert len(list(folder.iterdir())) == 6
@@ -120,7 +120,7 @@ def test_a_record_that_lost_a_field_is_replaced_and_kept(tmp_path: Path, field: 
     assert (folder / "README.edited.md").exists()
 
 
-def test_weights_that_nobody_judged_load_but_are_not_fit_to_be_passed_on(tmp_path: Path) -> None:
+def test_weights_without_metrics_load_but_cannot_be_pushed(tmp_path: Path) -> None:
     folder = weights.write_weights(tmp_path / "w", small_model(), small_recipe(), card_fields(metrics={}))
     assert weights.load_weights(folder).labels == small_recipe().model.labels
     assert not (folder / "confusion.png").exists()

@@ -1,4 +1,4 @@
-"""What happens to databases on people's disks, to every reader: a clear error or a recorded problem, no clip lost."""
+"""Common damage of databases, for every reader: a clear error or a recorded problem, no clip lost."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_empty_folders(made: tuple[str, Tree, Path]) -> None:
 
 
 @pytest.mark.parametrize("damage", ["odd", "double"])
-def test_labels_outside_the_map_and_doubles_are_told_and_cost_no_other_clip(
+def test_unknown_labels_and_duplicates_are_reported_without_losing_other_clips(
     made: tuple[str, Tree, Path], damage: str
 ) -> None:
     name, good, root = made

@@ -90,7 +90,7 @@ def test_roots_in_other_spellings(images: str, emotions: str, root: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("0.0", "code 0 is outside the map."),
         ("8.0", "code 8 is outside the map."),
@@ -100,11 +100,11 @@ def test_roots_in_other_spellings(images: str, emotions: str, root: Path) -> Non
         ("", "S020_001_00000012_emotion.txt holds '', not a number."),
     ],
 )
-def test_a_label_without_sense_is_a_problem_and_the_walk_goes_on(code: str, said: str, root: Path) -> None:
+def test_an_invalid_label_is_reported_and_reading_continues(code: str, message: str, root: Path) -> None:
     add(root, "S020/001", code)
     database = reader(root)
     assert [source.key for source in database.sources()] == ["S005/001", "S010/002"]
-    assert database.problems == [f"S020/001: {said}"]
+    assert database.problems == [f"S020/001: {message}"]
     list(database.sources())
     assert len(database.problems) == 1, "problems are those of the last walk"
 

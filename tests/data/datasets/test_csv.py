@@ -181,7 +181,7 @@ def test_a_broken_or_missing_file(tmp_path: Path) -> None:
         sources("csv", tmp_path, fps=0.0)
 
 
-def test_names_that_nobody_standardised_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nonstandard_names_stay_separate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, "a b.mp4", "a_b.mp4", "ä.mp4")
     listed(tmp_path, "path,label,subject\na b.mp4,fear,\na_b.mp4,fear,\nä.mp4,fear,\n")
     assert len(sources("csv", tmp_path)) == 3

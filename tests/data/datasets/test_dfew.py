@@ -84,7 +84,7 @@ def test_the_raw_release(tmp_path: Path) -> None:
     assert (source.key, source.label, source.split) == ("16372", "anger", {"set_3": "train"})
 
 
-def test_other_pictures_only_if_asked_for(tmp_path: Path) -> None:
+def test_other_pictures_only_with_the_option(tmp_path: Path) -> None:
     pictures(tmp_path, 1, folder="Clip/jpg_224_16f")
     lists(tmp_path, {"train": "1,1\n", "test": ""})
     with pytest.raises(InputError, match=r"looked for Clip/jpg_256/"):

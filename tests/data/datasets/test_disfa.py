@@ -225,7 +225,7 @@ def test_rules_of_ones_own(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"minimum_intensity": 6}, "minimum_intensity"),
         ({"order": ["fear"]}, "order must name each of emotions once"),
@@ -235,10 +235,10 @@ def test_rules_of_ones_own(root: Path, tmp_path: Path) -> None:
         ({"colour": 1}, "colour"),
     ],
 )
-def test_wrong_rules(change: dict[str, object], said: str, tmp_path: Path) -> None:
+def test_wrong_rules(change: dict[str, object], message: str, tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text(yaml.safe_dump({**yaml.safe_load(SHIPPED.read_text()), **change}))
-    with pytest.raises(OptionError, match=said):
+    with pytest.raises(OptionError, match=message):
         reader(tmp_path, rules=str(own))
 
 

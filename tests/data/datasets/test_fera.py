@@ -104,15 +104,15 @@ def test_the_template_is_a_table_once_its_marks_are_taken_off(root: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(None, "is not there"), ("", "no clip, emotion, subject"), ("clip,label\nx,fear\n", "no emotion, subject")],
 )
-def test_without_a_table_it_says_how_to_make_one(content: str | None, said: str, root: Path) -> None:
+def test_without_a_table_it_says_how_to_make_one(content: str | None, message: str, root: Path) -> None:
     if content is not None:
         (root / "fera.csv").write_text(content)
     with pytest.raises(InputError) as caught:
         reader(root).sources()
-    assert said in caught.value.given
+    assert message in caught.value.given
     assert caught.value.do == f"fer-zoo data template fera > {root / 'fera.csv'}, then fill it in"
 
 

@@ -60,7 +60,7 @@ def test_hidden_files_are_passed_over_and_numbers_sort_as_numbers(tmp_path: Path
     assert [path.name for path in visible_folders(tmp_path)] == ["folder.png"]
 
 
-def test_order_of_names_hangs_on_the_names_alone() -> None:
+def test_order_depends_only_on_names() -> None:
     names = ["2", "02", "10", "a", "b2", "b10"]
     assert sorted(names, key=natural) == sorted(reversed(names), key=natural)
     assert sorted(["b10", "b2", "b"], key=natural) == ["b", "b2", "b10"]

@@ -112,7 +112,7 @@ def test_odd_sessions_become_problems(root: Path) -> None:
     (root / "Sessions" / "27").mkdir()
     database = reader(root)
     assert [source.key for source in database.sources()] == ["S001-001", "S002-007", "S045-002"]
-    said = "\n".join(database.problems)
+    message = "\n".join(database.problems)
     for part in (
         "21/S021-001.avi: session.xml cannot be read: ",
         "22/S022-001.avi: session.xml says no view of the track.",
@@ -121,7 +121,7 @@ def test_odd_sessions_become_problems(root: Path) -> None:
         "videos of view 1: 1 left out, such as 20/S020-001.avi",
         "S001-001: duplicate; Sessions/26/S001-001.avi is left out, Sessions/9/S001-001.avi is used",
     ):
-        assert part in said
+        assert part in message
     assert len(database.problems) == 6, "no label file, or an empty folder, is nothing odd"
 
 

@@ -58,8 +58,8 @@ def test_ranges_under_many_names(header: str, cells: str, film: Path) -> None:
 
 def test_frames_are_those_that_ffprobe_places_between_the_times(film: Path) -> None:
     command = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=best_effort_timestamp_time"]
-    told = subprocess.run([*command, "-of", "csv=p=0", str(film)], capture_output=True, text=True, check=True).stdout
-    times = [float(line.rstrip(",")) for line in told.split()]
+    output = subprocess.run([*command, "-of", "csv=p=0", str(film)], capture_output=True, text=True, check=True).stdout
+    times = [float(line.rstrip(",")) for line in output.split()]
     for start, end in ((0, 0.05), (0.1, 0.21), (0.24, 0.401), (0.9, 1.2)):
         inside = [number for number, time in enumerate(times) if start <= time < end]
         frames, problems = read(film.parent, "start_s,end_s", f"a.mkv,fear,x,{start},{end}")

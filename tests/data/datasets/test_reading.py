@@ -29,7 +29,7 @@ def test_text_can_always_be_printed() -> None:
     assert unknown_word("Neutral", "CREMA-D") == "'Neutral' is not a label of CREMA-D"
 
 
-def test_counts_know_nobody_as_no_subject() -> None:
+def test_unknown_subjects_are_not_counted() -> None:
     files = (Path("x.mp4"),)
     found = counts(
         [
