@@ -6,6 +6,7 @@ Notation of the stages: kernel T x H x W (filters, S = same or V = valid padding
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -27,8 +28,30 @@ from fer_zoo.specs import Shortcut, Site
 
 ONE, CUBE = (1, 1, 1), (3, 3, 3)
 
+Unit = TypeVar("Unit", bound=nn.Module)
 
-class IncRes3D(nn.Module):
+
+class Trunk(nn.Module):
+    """Six parts in sequence; a fusion changes the shortcuts of units A and B."""
+
+    stem: nn.Module
+    unit_a: nn.Module
+    reduction_a: nn.Module
+    unit_b: nn.Module
+    reduction_b: nn.Module
+    unit_c: nn.Module
+    stages: Mapping[str, Sequence[str]] = prefixes(("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c"))
+
+    def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
+        """Map a clip (B, 3, T, H, W) to features (B, output.channels, T', H', W')."""
+        x = self.unit_a(self.stem(clip), "a", shortcut)
+        x = self.unit_b(self.reduction_a(x), "b", shortcut)
+        # No fusion at C: its grid is too coarse for a landmark map (paper, section 3.2).
+        features: Tensor = self.unit_c(self.reduction_b(x))
+        return features
+
+
+class IncRes3D(Trunk):
     """The paper's backbone: stem, 3DIR-A, Reduction-A, 3DIR-B, Reduction-B, 3DIR-C.
 
     A clip (B, 3, 10, 299, 299) gives features (B, 1072, 6, 8, 8). `width` multiplies all filter counts; `repeats` and
@@ -53,23 +76,13 @@ class IncRes3D(nn.Module):
         self.stem = (_paper_stem if stem == "paper" else light_stem)(in_channels, c(96), c(192), conv)
         self.unit_a = chain(lambda: unit_a(conv, c, c(192), scales[0]), repeats[0])
         self.reduction_a = _reduction_a(conv, c)
-        self.unit_b = chain(lambda: _unit_b(conv, c, scales[1]), repeats[1])
+        self.unit_b = chain(lambda: unit_b(conv, c, 3 * c(192), scales[1], middle=128), repeats[1])
         self.reduction_b = _reduction_b(conv, c)
         self.unit_c = chain(lambda: unit_c(conv, c, _last(c), scales[2]), repeats[2])
         # Each reduction, without padding, drops the first and the last frame: unit B starts at input frame 1, C at 2.
         dropped = 1 if temporal_kernels else 0
         self.residual_sites: Mapping[str, Site] = {"a": Site(c(192), 0), "b": Site(3 * c(192), dropped)}
         self.output = Site(_last(c), 2 * dropped)
-        names = ("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c")
-        self.stages: Mapping[str, Sequence[str]] = prefixes(names)
-
-    def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
-        """Map a clip (B, 3, T, H, W) to features (B, output.channels, T - 4, H', W'); T' = T for the 2D twin."""
-        x = self.unit_a(self.stem(clip), "a", shortcut)
-        x = self.unit_b(self.reduction_a(x), "b", shortcut)
-        # No fusion at C: its grid is too coarse for a landmark map (paper, section 3.2).
-        features: Tensor = self.unit_c(self.reduction_b(x))
-        return features
 
 
 def _paper_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
@@ -79,14 +92,16 @@ def _paper_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
     )
 
 
-def unit_a(conv: MakeConv, c: Channels, a: int, scale: float = 1.0) -> ResidualUnit:
-    """Unit A on `a` channels, also that of the 2D network."""
+def unit_a(
+    conv: MakeConv, c: Channels, a: int, scale: float = 1.0, *, unit: Callable[..., Unit] = ResidualUnit
+) -> Unit:
+    """Unit A on `a` channels, also that of the other Inception-ResNets; `unit` adds the residual."""
     branches = Branches(
         conv(a, c(32), ONE),
         nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(32), CUBE)),
         nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(48), CUBE), conv(c(48), c(64), CUBE)),
     )
-    return ResidualUnit(branches, c(32) + c(32) + c(64), a, scale)
+    return unit(branches, c(32) + c(32) + c(64), a, scale)
 
 
 def _reduction_a(conv: MakeConv, c: Channels) -> Branches:
@@ -100,13 +115,22 @@ def _reduction_a(conv: MakeConv, c: Channels) -> Branches:
     )
 
 
-def _unit_b(conv: MakeConv, c: Channels, scale: float) -> ResidualUnit:
-    b = 3 * c(192)
+def unit_b(
+    conv: MakeConv,
+    c: Channels,
+    b: int,
+    scale: float = 1.0,
+    *,
+    middle: int = 160,
+    unit: Callable[..., Unit] = ResidualUnit,
+) -> Unit:
+    """Unit B on `b` channels, `middle` of them between its long kernels."""
+    m = c(middle)
     branches = Branches(
         conv(b, c(192), ONE),
-        nn.Sequential(conv(b, c(128), ONE), conv(c(128), c(128), (1, 1, 7)), conv(c(128), c(192), (1, 7, 1))),
+        nn.Sequential(conv(b, c(128), ONE), conv(c(128), m, (1, 1, 7)), conv(m, c(192), (1, 7, 1))),
     )
-    return ResidualUnit(branches, 2 * c(192), b, scale)
+    return unit(branches, 2 * c(192), b, scale)
 
 
 def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
@@ -122,13 +146,36 @@ def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
     )
 
 
-def unit_c(conv: MakeConv, c: Channels, last: int, scale: float = 1.0) -> ResidualUnit:
-    """Unit C on `last` channels, also that of the 2D network."""
+def unit_c(
+    conv: MakeConv, c: Channels, last: int, scale: float = 1.0, *, unit: Callable[..., Unit] = ResidualUnit
+) -> Unit:
+    """Unit C on `last` channels, also that of the other Inception-ResNets."""
     branches = Branches(
         conv(last, c(192), ONE),
         nn.Sequential(conv(last, c(192), ONE), conv(c(192), c(224), (1, 1, 3)), conv(c(224), c(256), (1, 3, 1))),
     )
-    return ResidualUnit(branches, c(192) + c(256), last, scale)
+    return unit(branches, c(192) + c(256), last, scale)
+
+
+def image_reduction_a(conv: MakeConv, c: Channels, a: int) -> tuple[nn.Module, nn.Module]:
+    """Branches of Reduction-A in Inception-ResNets for images, without the pool."""
+    return (
+        conv(a, c(384), CUBE, stride=2, valid=True),
+        nn.Sequential(
+            conv(a, c(256), ONE), conv(c(256), c(256), CUBE), conv(c(256), c(384), CUBE, stride=2, valid=True)
+        ),
+    )
+
+
+def image_reduction_b(conv: MakeConv, c: Channels, b: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """Branches of Reduction-B in Inception-ResNets for images, without the pool."""
+    return (
+        nn.Sequential(conv(b, c(256), ONE), conv(c(256), c(384), CUBE, stride=2, valid=True)),
+        nn.Sequential(conv(b, c(256), ONE), conv(c(256), c(288), CUBE, stride=2, valid=True)),
+        nn.Sequential(
+            conv(b, c(256), ONE), conv(c(256), c(288), CUBE), conv(c(288), c(320), CUBE, stride=2, valid=True)
+        ),
+    )
 
 
 def _last(c: Channels) -> int:
