@@ -23,7 +23,7 @@ from fer_zoo.backbones._blocks import (
     plain_conv,
     scaled,
 )
-from fer_zoo.backbones._paper3d import Trunk, image_reduction_a, image_reduction_b, unit_a, unit_b, unit_c
+from fer_zoo.backbones.incres3d import Trunk, image_reduction_a, image_reduction_b, unit_a, unit_b, unit_c
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Site
 

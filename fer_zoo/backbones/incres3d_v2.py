@@ -32,8 +32,8 @@ from fer_zoo.backbones._blocks import (
     prefixes,
     scaled,
 )
-from fer_zoo.backbones._paper3d import image_reduction_a, image_reduction_b, unit_a, unit_b, unit_c
 from fer_zoo.backbones._published import timm_weights
+from fer_zoo.backbones.incres3d import image_reduction_a, image_reduction_b, unit_a, unit_b, unit_c
 from fer_zoo.backbones.inflate import InflationMode, inflated, load_inflated
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Shortcut, Site

@@ -62,13 +62,18 @@ def locked_folder(out: Path, *, main: bool) -> Iterator[None]:
 
 
 def begin(out: Path, recipe: Recipe, state: PartialState, *, resumed: bool) -> None:
-    """Remove what a killed training run left half-written, here and in all folders below; write recipe and facts."""
-    with writing(out):
-        for folder in [out, *sorted(path for path in out.rglob("*") if path.is_dir())]:
-            clear_leftovers(folder)
+    """Remove the leftover files of a killed training run; write what is trained."""
+    clear(out)
     if not (resumed and (out / "run.json").exists()):
         # Again without a checkpoint: an attempt that ended while rendering may have left another recipe's.
         write_start(out, recipe, state)
+
+
+def clear(out: Path) -> None:
+    """Remove the half-written files that a killed training run left, in the folder and all folders below it."""
+    with writing(out):
+        for folder in [out, *sorted(path for path in out.rglob("*") if path.is_dir())]:
+            clear_leftovers(folder)
 
 
 def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:

@@ -190,7 +190,7 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
             "pretraining": pretrain_hours * 3600,
             "training": progress.seconds - progress.validation_seconds,
             "validation": progress.validation_seconds,
-            "judging": time.monotonic() - began,
+            "evaluation": time.monotonic() - began,
         }
         run_folder.update(out, {"ended": run_folder.now()}, seconds=seconds)
     # No process reads the folder before it is there.
