@@ -6,7 +6,6 @@ Notation of the stages: kernel T x H x W (filters, S = same or V = valid padding
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -30,8 +29,6 @@ from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Shortcut, Site
 
 ONE, CUBE = (1, 1, 1), (3, 3, 3)
-
-Unit = TypeVar("Unit", bound=nn.Module)
 
 
 class Trunk(nn.Module):
@@ -112,8 +109,8 @@ def _paper_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
 
 
 def unit_a(
-    conv: MakeConv, c: Channels, a: int, scale: float = 1.0, *, unit: Callable[..., Unit] = ResidualUnit
-) -> Unit:
+    conv: MakeConv, c: Channels, a: int, scale: float = 1.0, *, unit: Callable[..., nn.Module] = ResidualUnit
+) -> nn.Module:
     """Unit A on `a` channels, also that of the other Inception-ResNets; `unit` adds the residual."""
     branches = Branches(
         conv(a, c(32), ONE),
@@ -141,8 +138,8 @@ def unit_b(
     scale: float = 1.0,
     *,
     middle: int = 160,
-    unit: Callable[..., Unit] = ResidualUnit,
-) -> Unit:
+    unit: Callable[..., nn.Module] = ResidualUnit,
+) -> nn.Module:
     """Unit B on `b` channels, `middle` of them between its long kernels."""
     m = c(middle)
     branches = Branches(
@@ -166,8 +163,8 @@ def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
 
 
 def unit_c(
-    conv: MakeConv, c: Channels, last: int, scale: float = 1.0, *, unit: Callable[..., Unit] = ResidualUnit
-) -> Unit:
+    conv: MakeConv, c: Channels, last: int, scale: float = 1.0, *, unit: Callable[..., nn.Module] = ResidualUnit
+) -> nn.Module:
     """Unit C on `last` channels, also that of the other Inception-ResNets."""
     branches = Branches(
         conv(last, c(192), ONE),
