@@ -107,7 +107,7 @@ def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: Inpu
             "a video in which one face is seen from the front, 60 pixels wide or more",
             "try another video, or another landmarker",
         )
-    used = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
+    used: Ints = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
     if not len(used):
         raise NoFaceError(
             f"The face in {path} is never seen for half of {spec.frames} frames at {spec.fps:g} a second "
