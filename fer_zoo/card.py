@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from fer_zoo.documents import dump_yaml
@@ -29,78 +30,6 @@ HUB_LICENCES = frozenset(
 )  # fmt: skip
 
 
-_BODY = """\
-# {{ card.name | inline }}
-
-Facial expression in video: {{ card.labels | length }} classes ({{ card.labels | map("inline") | join(", ") }}).
-A clip is {{ clip.frames }} frames of {{ clip.size }} x {{ clip.size }} pixels at {{ "%g" | format(clip.fps) }} frames \
-a second.
-
-```python
-import torch
-
-import fer_zoo
-from fer_zoo.video.crop import normalise
-
-model = fer_zoo.create_model("hf-hub:{{ repo }}", pretrained=True)
-
-# A face, cut as model.input_spec.crop says, and its 68 points in pixels; predict_video in fer_zoo.inference
-# does all that for a video file.
-frames = torch.zeros(1, {{ clip.frames }}, {{ clip.size }}, {{ clip.size }}, 3, dtype=torch.uint8)
-landmarks = torch.full((1, {{ clip.frames }}, {{ clip.landmarks.points }}, 2), {{ clip.size / 2 }})
-with torch.inference_mode():
-    probabilities = model(normalise(frames, model.input_spec), landmarks).softmax(1)[0]
-print(dict(zip(model.labels, probabilities.tolist())))
-```
-
-## Trained on
-
-{{ card.training_data | inline }}
-{% if card.synthetic %}
-
-**The faces of training, validation and test are synthetic.** The figures below say how well the network
-reads rendered expressions of subjects it never saw. They are not comparable with published figures on
-CK+, MMI, FERA or DISFA, and say nothing about fairness between groups of people.
-{% endif %}
-
-## Terms
-
-Licence: {{ card.licence | inline }}. {{ card.terms | inline }}
-
-- Who may use the data that these weights were trained on: {{ card.may_use | inline }}.
-- May the weights be shared: {{ card.share_weights | inline }}.
-- Source: {{ card.terms_source | inline }}.
-
-An expression is not a feeling: do not judge people by these labels.
-
-## Figures
-
-Protocol: {{ card.protocol | inline }}. WAR is accuracy, UAR the mean recall of the classes.
-
-| part | clips | subjects | WAR | UAR |
-|---|---|---|---|---|
-{% for part, m in card.metrics.items() %}
-| {{ part | inline }} | {{ m.clips }} | {{ m.subjects or "unknown" }} | {{ "%.1f%%" | format(100 * m.war) }} | \
-{{ "%.1f%%" | format(100 * m.uar) }} |
-{% endfor %}
-{% if card.metrics %}
-
-![Confusion matrix](confusion.png)
-{% endif %}
-{% for part, m in card.metrics.items() %}
-
-Confusion on {{ part | inline }} (rows: true, columns: predicted):
-
-{{ confusion_table(m, card.labels) | join("\n") }}
-{% endfor %}
-
-## Made by
-
-Commit `{{ commit }}`, {{ "%.2f" | format(card.hours) }} hours on {{ card.hardware | inline }}; `recipe.yaml`
-makes it again. `check.safetensors` holds a rendered face and the logits for it.
-"""
-
-
 def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) -> str:
     """Return the card as Markdown with YAML front matter; the whole record is under the key `fer_zoo`.
 
@@ -124,14 +53,15 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
 
 
 def _body(card: WeightsCard, spec: ModelSpec) -> str:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     pages = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
-    )
+        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
     pages.filters["inline"] = inline  # Markdown, which no autoescape knows
     commit = re.sub(r"[^\w .,;:+-]", "\ufffd", card.commit)
-    return pages.from_string(_BODY).render(
+    return pages.get_template("card.md.jinja").render(
         card=card, clip=spec.input, repo=PLACEHOLDER, commit=commit, confusion_table=confusion_table
     )
 

@@ -6,7 +6,9 @@ A message has three parts: what was given, what is accepted, what to do.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 _LONGEST = 20_000
 # Control characters, line separators, marks that reverse the order of text, and bytes that are not UTF-8.
@@ -105,6 +107,21 @@ class NoFaceError(FerZooError, ValueError):
 
 class TrainingError(FerZooError, RuntimeError):
     """Training that cannot continue: it diverged, or was resumed with a different recipe."""
+
+
+@contextmanager
+def writing(
+    path: Path,
+    kind: type[FerZooError] = InputError,
+    do: str = "free some space, or choose another folder",
+) -> Iterator[None]:
+    """Turn an OSError of the block into the error of class `kind` that `path` cannot be written to."""
+    try:
+        yield
+    except FerZooError:
+        raise
+    except OSError as error:
+        raise kind(f"{path} cannot be written to: {error}.", "a writable folder with free space", do) from error
 
 
 def install_command(extra: str) -> str:

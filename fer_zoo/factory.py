@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,22 +54,31 @@ def create_model(
         both = f"The model {name!r} and the recipe {str(recipe)!r} were both given."
         given = both if name is not None else "Neither a model name nor a recipe was given."
         raise OptionError(given, "one of them", 'e.g. create_model("incres3d_lstm_lm")')
-    if recipe is not None and not isinstance(recipe, str | Path):
-        raise OptionError(f"recipe={recipe!r}.", "the name of a recipe, or a path", 'e.g. recipe="quickstart"')
     if recipe is not None:
         changed = bool(options) or backbone_weights or labels is not None or num_classes is not None
         return _of_recipe(recipe, pretrained=pretrained, changed=changed)
-    embeddings = labels is None and type(num_classes) is int and num_classes == 0
     architecture, weights = _requested(name, pretrained)
+    if weights is not False:
+        _refuse_changes(name, options, backbone_weights=backbone_weights)
+    embeddings = labels is None and type(num_classes) is int and num_classes == 0
+    # Labels that are not valid are refused before anything is downloaded.
+    if not embeddings and (labels is not None or num_classes is not None):
+        labels = class_labels(labels, num_classes)
     if weights is False:
-        model = build(
-            model_spec(architecture, labels=labels, num_classes=None if embeddings else num_classes, **options)
-        )
+        model = build(model_spec(architecture, labels=labels, **options))
         if backbone_weights:
             load_backbone_weights(model)
-        if embeddings:
-            model.reset_classifier(num_classes=0)
-        return model
+    else:
+        model = _load(architecture, None if weights is True else weights)
+    if embeddings:
+        model.reset_classifier(num_classes=0)
+    elif labels is not None and labels != model.labels:
+        model.reset_classifier(labels)
+    return model
+
+
+def _refuse_changes(name: str | None, options: Mapping[str, Any], *, backbone_weights: bool) -> None:
+    """Refuse what trained weights do not allow."""
     if backbone_weights:
         raise OptionError(
             f"{name!r} was given with trained weights and with backbone_weights.",
@@ -82,13 +91,6 @@ def create_model(
             "no options but labels and num_classes: pretrained weights fix input and architecture",
             "leave them out, or create the model with pretrained=False and train it",
         )
-    replaced = labels is not None or num_classes is not None
-    if replaced and not embeddings:
-        labels, num_classes = class_labels(labels, num_classes), None  # refused before anything is downloaded
-    model = _load(architecture, None if weights is True else weights)
-    if replaced and labels != model.labels:
-        model.reset_classifier(labels, num_classes)
-    return model
 
 
 def _requested(name: str | None, pretrained: bool | str) -> tuple[str, bool | str]:
@@ -124,6 +126,8 @@ def _load(name: str, tag: str | None) -> FERModel:
 def _of_recipe(recipe: str | Path, *, pretrained: bool | str, changed: bool) -> FERModel:
     from fer_zoo.recipes import load_recipe
 
+    if not isinstance(recipe, str | Path):
+        raise OptionError(f"recipe={recipe!r}.", "the name of a recipe, or a path", 'e.g. recipe="quickstart"')
     if pretrained or changed:
         raise OptionError(
             f"A recipe ({str(recipe)!r}) was given with other options.",

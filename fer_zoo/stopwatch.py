@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,29 +14,13 @@ T = TypeVar("T")
 _END = object()
 
 
+@dataclass
 class Stopwatch:
     """Seconds of each stage; time in a nested stage is not counted for the outer one."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._open: list[str] = []
-        self._since = 0.0
-
-    def enter(self, name: str) -> None:
-        """Begin a stage and pause the outer one."""
-        self._count()
-        self._open.append(name)
-
-    def leave(self) -> None:
-        """End the innermost stage and resume the outer one."""
-        self._count()
-        self._open.pop()
-
-    def _count(self) -> None:
-        now = time.perf_counter()
-        if self._open:
-            self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._since
-        self._since = now
+    seconds: dict[str, float] = field(default_factory=dict)
+    nested: float = 0.0
+    """Seconds of the stages that ended inside the current one."""
 
 
 _running: ContextVar[Stopwatch | None] = ContextVar("stopwatch", default=None)
@@ -59,11 +44,13 @@ def stage(name: str) -> Iterator[None]:
     if watch is None:
         yield
         return
-    watch.enter(name)
+    began, outer, watch.nested = time.perf_counter(), watch.nested, 0.0
     try:
         yield
     finally:
-        watch.leave()
+        took = time.perf_counter() - began
+        watch.seconds[name] = watch.seconds.get(name, 0.0) + took - watch.nested
+        watch.nested = outer + took
 
 
 def staged(name: str, items: Iterable[T]) -> Iterator[T]:

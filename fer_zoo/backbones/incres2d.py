@@ -6,9 +6,9 @@ IR-A has 384 filters (not 128), and the second convolution of the stem is valid,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
 from fer_zoo.backbones._blocks import (
     TINY,
@@ -16,23 +16,21 @@ from fer_zoo.backbones._blocks import (
     Channels,
     MakeConv,
     Norm,
-    ResidualUnit,
     Stem,
     Width,
     light_stem,
     max_pool,
     plain_conv,
-    prefixes,
     scaled,
 )
-from fer_zoo.backbones._paper3d import unit_a, unit_c
+from fer_zoo.backbones.incres3d import Trunk, image_reduction_a, image_reduction_b, unit_a, unit_b, unit_c
 from fer_zoo.registry import register_backbone
-from fer_zoo.specs import Shortcut, Site
+from fer_zoo.specs import Site
 
 ONE, SQUARE = (1, 1, 1), (1, 3, 3)
 
 
-class IncRes2D(nn.Module):
+class IncRes2D(Trunk):
     """Stem, IR-A, Reduction-A, IR-B, Reduction-B, IR-C; each block once, each kernel one frame long.
 
     A clip (B, 3, T, 299, 299) gives features (B, 2144, T, 8, 8), computed per frame. `width` multiplies all filter
@@ -45,21 +43,13 @@ class IncRes2D(nn.Module):
         light = stem == "light"
         self.stem = light_stem(in_channels, c(96), _a(c), conv) if light else _paper_stem(in_channels, conv, c)
         self.unit_a = unit_a(conv, c, _a(c))
-        self.reduction_a = _reduction_a(conv, c)
-        self.unit_b = _unit_b(conv, c)
-        self.reduction_b = _reduction_b(conv, c)
+        self.reduction_a = Branches(max_pool(2, valid=True), *image_reduction_a(conv, c, _a(c)))
+        self.unit_b = unit_b(conv, c, _b(c))
+        first, *others = image_reduction_b(conv, c, _b(c))
+        self.reduction_b = Branches(first, max_pool(2, valid=True), *others)
         self.unit_c = unit_c(conv, c, _last(c))
         self.residual_sites: Mapping[str, Site] = {"a": Site(_a(c)), "b": Site(_b(c))}
         self.output = Site(_last(c))
-        names = ("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c")
-        self.stages: Mapping[str, Sequence[str]] = prefixes(names)
-
-    def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
-        """Map a clip (B, 3, T, H, W) to features (B, output.channels, T, H', W')."""
-        x = self.unit_a(self.stem(clip), "a", shortcut)
-        x = self.unit_b(self.reduction_a(x), "b", shortcut)
-        features: Tensor = self.unit_c(self.reduction_b(x))
-        return features
 
 
 @register_backbone("incres2d", size=299, frames=10, frame_wise=True, sites=("input", "residual"))
@@ -94,38 +84,6 @@ def _paper_stem(cin: int, conv: MakeConv, c: Channels) -> nn.Sequential:
             ),
         ),
         Branches(conv(2 * c(96), c(192), SQUARE, stride=2, valid=True), max_pool(2, valid=True)),
-    )
-
-
-def _reduction_a(conv: MakeConv, c: Channels) -> Branches:
-    a = _a(c)
-    return Branches(
-        max_pool(2, valid=True),
-        conv(a, c(384), SQUARE, stride=2, valid=True),
-        nn.Sequential(
-            conv(a, c(256), ONE), conv(c(256), c(256), SQUARE), conv(c(256), c(384), SQUARE, stride=2, valid=True)
-        ),
-    )
-
-
-def _unit_b(conv: MakeConv, c: Channels) -> ResidualUnit:
-    b = _b(c)
-    branches = Branches(
-        conv(b, c(192), ONE),
-        nn.Sequential(conv(b, c(128), ONE), conv(c(128), c(160), (1, 1, 7)), conv(c(160), c(192), (1, 7, 1))),
-    )
-    return ResidualUnit(branches, 2 * c(192), b)
-
-
-def _reduction_b(conv: MakeConv, c: Channels) -> Branches:
-    b = _b(c)
-    return Branches(
-        nn.Sequential(conv(b, c(256), ONE), conv(c(256), c(384), SQUARE, stride=2, valid=True)),
-        max_pool(2, valid=True),
-        nn.Sequential(conv(b, c(256), ONE), conv(c(256), c(288), SQUARE, stride=2, valid=True)),
-        nn.Sequential(
-            conv(b, c(256), ONE), conv(c(256), c(288), SQUARE), conv(c(288), c(320), SQUARE, stride=2, valid=True)
-        ),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import nn
 
 from fer_zoo.backbones._blocks import TINY, Kernel, MakeConv, Norm, Stem, Width, plain_conv
-from fer_zoo.backbones._paper3d import IncRes3D
+from fer_zoo.backbones.incres3d import IncRes3D
 from fer_zoo.registry import register_backbone
 
 

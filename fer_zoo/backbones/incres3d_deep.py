@@ -7,7 +7,7 @@ each residual is scaled by 0.1 to 0.3 before it is added. The published weights 
 from __future__ import annotations
 
 from fer_zoo.backbones._blocks import TINY, Norm, Repeats, Stem, Width
-from fer_zoo.backbones._paper3d import IncRes3D
+from fer_zoo.backbones.incres3d import IncRes3D
 from fer_zoo.registry import register_backbone
 
 SCALES = (0.17, 0.10, 0.20)

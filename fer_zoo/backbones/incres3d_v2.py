@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -32,6 +33,7 @@ from fer_zoo.backbones._blocks import (
     scaled,
 )
 from fer_zoo.backbones._published import timm_weights
+from fer_zoo.backbones.incres3d import image_reduction_a, image_reduction_b, unit_a, unit_b, unit_c
 from fer_zoo.backbones.inflate import InflationMode, inflated, load_inflated
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Shortcut, Site
@@ -106,13 +108,13 @@ class IncRes3DV2(nn.Module):
         light = stem == "light"
         self.stem = light_stem(in_channels, c(64), c(192), conv) if light else _image_stem(in_channels, conv, c)
         self.mixed_5b = _mixed_5b(conv, c)
-        self.repeat = Repeat(_block35(conv, c, a) for _ in range(repeats[0]))
-        self.mixed_6a = _mixed_6a(conv, c, a)
-        self.repeat_1 = Repeat(_block17(conv, c, b) for _ in range(repeats[1]))
-        self.mixed_7a = _mixed_7a(conv, c, b)
-        self.repeat_2 = Repeat(_block8(conv, c, last) for _ in range(repeats[2] - 1))
+        self.repeat = Repeat(unit_a(conv, c, a, 0.17, unit=Block) for _ in range(repeats[0]))
+        self.mixed_6a = Branches(*image_reduction_a(conv, c, a), max_pool(2, valid=True))
+        self.repeat_1 = Repeat(unit_b(conv, c, b, 0.10, unit=Block) for _ in range(repeats[1]))
+        self.mixed_7a = Branches(*image_reduction_b(conv, c, b), max_pool(2, valid=True))
+        self.repeat_2 = Repeat(unit_c(conv, c, last, 0.20, unit=Block) for _ in range(repeats[2] - 1))
         # The last block is neither scaled nor rectified, in timm as in the original TensorFlow code.
-        self.block8 = _block8(conv, c, last, scale=1.0, relu=False)
+        self.block8 = unit_c(conv, c, last, unit=partial(Block, relu=False))
         self.conv2d_7b = conv(last, c(1536), ONE)
         self.residual_sites: Mapping[str, Site] = {"a": Site(a), "b": Site(b)}
         self.output = Site(c(1536))
@@ -222,49 +224,3 @@ def _mixed_5b(conv: MakeConv, c: Channels) -> Branches:
         nn.Sequential(conv(c(192), c(64), ONE), conv(c(64), c(96), SQUARE), conv(c(96), c(96), SQUARE)),
         nn.Sequential(nn.AvgPool3d((1, 3, 3), 1, (0, 1, 1), count_include_pad=False), conv(c(192), c(64), ONE)),
     )
-
-
-def _block35(conv: MakeConv, c: Channels, a: int) -> Block:
-    branches = Branches(
-        conv(a, c(32), ONE),
-        nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(32), SQUARE)),
-        nn.Sequential(conv(a, c(32), ONE), conv(c(32), c(48), SQUARE), conv(c(48), c(64), SQUARE)),
-    )
-    return Block(branches, 2 * c(32) + c(64), a, 0.17)
-
-
-def _mixed_6a(conv: MakeConv, c: Channels, a: int) -> Branches:
-    return Branches(
-        conv(a, c(384), SQUARE, stride=2, valid=True),
-        nn.Sequential(
-            conv(a, c(256), ONE), conv(c(256), c(256), SQUARE), conv(c(256), c(384), SQUARE, stride=2, valid=True)
-        ),
-        max_pool(2, valid=True),
-    )
-
-
-def _block17(conv: MakeConv, c: Channels, b: int) -> Block:
-    branches = Branches(
-        conv(b, c(192), ONE),
-        nn.Sequential(conv(b, c(128), ONE), conv(c(128), c(160), (1, 1, 7)), conv(c(160), c(192), (1, 7, 1))),
-    )
-    return Block(branches, 2 * c(192), b, 0.10)
-
-
-def _mixed_7a(conv: MakeConv, c: Channels, b: int) -> Branches:
-    return Branches(
-        nn.Sequential(conv(b, c(256), ONE), conv(c(256), c(384), SQUARE, stride=2, valid=True)),
-        nn.Sequential(conv(b, c(256), ONE), conv(c(256), c(288), SQUARE, stride=2, valid=True)),
-        nn.Sequential(
-            conv(b, c(256), ONE), conv(c(256), c(288), SQUARE), conv(c(288), c(320), SQUARE, stride=2, valid=True)
-        ),
-        max_pool(2, valid=True),
-    )
-
-
-def _block8(conv: MakeConv, c: Channels, last: int, *, scale: float = 0.20, relu: bool = True) -> Block:
-    branches = Branches(
-        conv(last, c(192), ONE),
-        nn.Sequential(conv(last, c(192), ONE), conv(c(192), c(224), (1, 1, 3)), conv(c(224), c(256), (1, 3, 1))),
-    )
-    return Block(branches, c(192) + c(256), last, scale, relu=relu)

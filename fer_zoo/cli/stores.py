@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import at_least_zero, positive
-from fer_zoo.errors import InputError
+from fer_zoo.errors import InputError, writing
 from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
@@ -55,12 +55,8 @@ def _split(arguments: argparse.Namespace) -> None:
     else:
         splits = k_fold(clips, arguments.folds, arguments.seed)
     out = Path(arguments.out)
-    try:
+    with writing(out):
         write_splits(out, splits, store=store.header.fingerprint, seed=arguments.seed)
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written: {error}.", "a writable folder with free space", "choose another file"
-        ) from error
     for split in splits:
         sizes = [f"{part} {len(getattr(split, part))}" for part in PARTS]
         print(shown(f"{split.name}: {', '.join(sizes)}"))

@@ -21,7 +21,7 @@ from threading import Event
 import torch
 
 from fer_zoo.data.pool import Engine, spread
-from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.errors import FerZooError, InputError, writing
 from fer_zoo.evaluation.attempt import LEFT, Attempt, Job, attempt, missing_files
 from fer_zoo.evaluation.grid import CellPlan
 from fer_zoo.evaluation.results import FORMAT, RECIPES, read_grid_cells
@@ -95,7 +95,7 @@ def ablate(
         MissingExtraError: the engine is `ray`, which is not installed.
     """
     out = Path(out).absolute()
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         with locked(out / ".lock") as lock:
             if lock is None:
@@ -109,12 +109,6 @@ def ablate(
             os.write(lock, f"process {os.getpid()} on {socket.gethostname()}".encode())
             _claim(cells, out)
             return _run(cells, out, options, progress)
-    except OSError as error:
-        raise InputError(
-            f"The folder {out} cannot be written to: {error}.",
-            "a writable folder with free space",
-            "choose another folder, or free some space",
-        ) from error
 
 
 def _run(cells: Sequence[CellPlan], out: Path, options: RunOptions, progress: Callable[[Ended], object]) -> Outcome:

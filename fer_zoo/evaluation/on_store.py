@@ -23,7 +23,7 @@ from fer_zoo.data.split_files import read_splits
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.devices import find_device
 from fer_zoo.documents import read_json
-from fer_zoo.errors import InputError, OptionError
+from fer_zoo.errors import InputError, OptionError, writing
 from fer_zoo.evaluation.statistics import estimate
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
@@ -93,13 +93,9 @@ def check_out(out: Path) -> None:
 def _writable(out: Path) -> Iterator[None]:
     if (out / "figures.json").exists():
         raise InputError(f"{out} already contains figures.json.", "a folder without results", "choose another --out")
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written to: {error}.", "a writable folder with free space", "choose another --out"
-        ) from error
 
 
 def evaluate_on_store(

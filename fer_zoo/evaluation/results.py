@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from fer_zoo.documents import read_json
 from fer_zoo.errors import FerZooError, InputError
@@ -33,6 +34,7 @@ _FACTS = ("hardware", "fer_zoo", "torch", "python")
 # What JSON of another structure leads to.
 _DAMAGED = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 _LOGGED = {"loss", "validation_uar", "seconds"}
+_NUMBERS = TypeAdapter(dict[str, FiniteFloat])
 
 
 @dataclass(frozen=True)
@@ -248,12 +250,8 @@ def _log(folder: Path, name: str) -> tuple[Epochs, str]:
 
 def _epoch(number: int, row: Mapping[str, str]) -> dict[str, float]:
     """Raises ValueError if an entry is missing, extra, or not a finite number."""
-    found = {}
-    for key, value in row.items():
-        try:
-            found[key] = float(value)
-        except (ValueError, TypeError):  # the surplus of a long row is a list
-            found[key] = math.nan
-        if not math.isfinite(found[key]):
-            raise ValueError(f"epoch {number} has {value!r} for {key}")
-    return found
+    try:
+        return _NUMBERS.validate_python(row)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise ValueError(f"epoch {number} has {wrong['input']!r} for {wrong['loc'][0]}") from error

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from fer_zoo.hub.names import HubName, parse
 
 if TYPE_CHECKING:
+    from fer_zoo.hub.plans import Pushed
     from fer_zoo.hub.pulling import pull
-    from fer_zoo.hub.pushing import Pushed, push
+    from fer_zoo.hub.pushing import push
 
 __all__ = ["HubName", "Pushed", "parse", "pull", "push"]
 
 # Imported when first used: a list of names needs no torch.
-_MODULES = {"pull": "pulling", "push": "pushing", "Pushed": "pushing"}
+_MODULES = {"pull": "pulling", "push": "pushing", "Pushed": "plans"}
 
 
 def __getattr__(name: str) -> Any:

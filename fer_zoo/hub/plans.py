@@ -13,6 +13,7 @@ from fer_zoo.errors import HubError
 from fer_zoo.hub.client import Client
 from fer_zoo.hub.pulling import LIMITS, MIB, git_id, is_ours
 from fer_zoo.hub.refusals import hub_errors
+from fer_zoo.specs import WeightsCard
 from fer_zoo.weights.files import CARD, sha256
 from fer_zoo.weights.folder import WeightsFolder, known_files
 
@@ -48,24 +49,40 @@ class There:
 
 
 @dataclass(frozen=True)
-class PushPlan:
-    """What is to be sent where; `there` is None if the repository does not exist yet."""
+class Pushed:
+    """What a push did, or, where `commit` is None, would do.
+
+    Attributes:
+        readme: the model card as it is sent.
+        there: the repository before; None if it did not exist.
+        files: all that the folder has for the repository; those `unchanged` were there already.
+        removed: files of earlier weights, which these do not have.
+    """
 
     folder: Path
     repo: str
     branch: str
-    card: bytes
+    card: WeightsCard
+    readme: bytes
     there: There | None
     files: tuple[Sent, ...]
     removed: tuple[str, ...]
+    private: bool
+    url: str
+    commit: str | None = None
+
+    @property
+    def created(self) -> bool:
+        """Whether the repository is new."""
+        return self.there is None
 
     @property
     def unchanged(self) -> bool:
-        """Whether all of it is there already."""
+        """Whether all was there already, so that no commit was made."""
         return self.there is not None and not self.removed and all(file.unchanged for file in self.files)
 
 
-def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> PushPlan:
+def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str, *, private: bool) -> Pushed:
     """Compare a folder with a repository; changes nothing.
 
     Raises:
@@ -73,21 +90,24 @@ def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str) -> P
     """
     there = look_at(client, repo, branch)
     known = there.ids if there else {}
-    card = card_to_send((found.path / CARD).read_text(encoding="utf-8"), repo).encode()
+    readme = card_to_send((found.path / CARD).read_text(encoding="utf-8"), repo).encode()
     files = []
     # Never whatever else lies in the folder: logs, clips, secrets.
     for name in sorted(known_files(found)):
         path = found.path / name
         size, digest = (
-            (len(card), hashlib.sha256(card).hexdigest()) if name == CARD else (path.stat().st_size, sha256(path))
+            (len(readme), hashlib.sha256(readme).hexdigest()) if name == CARD else (path.stat().st_size, sha256(path))
         )
         ids = {digest}
         if size <= _LARGE:
-            ids.add(git_id(card if name == CARD else path.read_bytes()))
+            ids.add(git_id(readme if name == CARD else path.read_bytes()))
         large = path.suffix in _LARGE_NAMES or size > _LARGE
         files.append(Sent(name, size, digest, large, known.get(name) in ids))
     removed = sorted(path for path in known if is_ours(path) and path not in {file.path for file in files})
-    return PushPlan(found.path, repo, branch, card, there, tuple(files), tuple(removed))
+    return Pushed(
+        found.path, repo, branch, found.card, readme, there, tuple(files), tuple(removed),
+        private=there.private if there else private, url=f"{client.address}/{repo}",
+    )  # fmt: skip
 
 
 def look_at(client: Client, repo: str, branch: str) -> There | None:
@@ -117,7 +137,7 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
     return There(bool(info.private), head, has_branch, tags, ids)
 
 
-def card_is_ours_to_replace(client: Client, plan: PushPlan) -> bool:
+def card_is_ours_to_replace(client: Client, plan: Pushed) -> bool:
     """Whether the card in the repository is as some push left it, or there is none, or it stays as it is."""
     there = plan.there
     if there is None or CARD not in there.ids or any(file.unchanged for file in plan.files if file.path == CARD):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,36 +11,12 @@ from fer_zoo.errors import HubError, OptionError, hide_secrets
 from fer_zoo.hub.client import LIBRARY, Client
 from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
-from fer_zoo.hub.plans import PushPlan, Sent, card_is_ours_to_replace, look_at, make_plan
+from fer_zoo.hub.plans import Pushed, card_is_ours_to_replace, look_at, make_plan
 from fer_zoo.hub.refusals import hub_errors
 from fer_zoo.weights.files import CARD
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
-
-    from fer_zoo.specs import WeightsCard
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """What a push did, or, where `commit` is None, would do.
-
-    Attributes:
-        files: all that the folder has for the repository; those `unchanged` were there already.
-        removed: files of earlier weights, which these do not have.
-        created: whether the repository is new.
-        unchanged: whether all was there already, so that no commit was made.
-    """
-
-    repo: str
-    commit: str | None
-    url: str
-    files: tuple[Sent, ...]
-    removed: tuple[str, ...]
-    unchanged: bool
-    created: bool
-    private: bool
-    card: WeightsCard
 
 
 def push(
@@ -86,23 +62,22 @@ def push(
         raise OptionError("A tag on a pull request.", "one of them", "tag the commit once it is merged")
     found = fit_to_push(folder, allow_dirty=allow_dirty, despite_terms=despite_terms)
     client = Client(token, endpoint)
-    plan = make_plan(client, found, repo, branch)
+    plan = make_plan(client, found, repo, branch, private=private)
     _refuse(client, plan, private=private, tag=tag, pull_request=pull_request, overwrite_card=overwrite_card)
-    there, commit, url = plan.there, None, f"{client.address}/{repo}"
-    if not dry_run:
-        commit, url = _send(client, plan, private, pull_request, message or f"Weights {found.card.name}")
-        if tag is not None and (there is None or tag not in there.tags):
-            with hub_errors(client.address, repo, tag):
-                client.api.create_tag(repo, tag=tag, revision=commit)
-    is_private = there.private if there else private
-    return Pushed(repo, commit, url, plan.files, plan.removed, plan.unchanged, there is None, is_private, found.card)
+    if dry_run:
+        return plan
+    commit, url = _send(client, plan, pull_request, message or f"Weights {found.card.name}")
+    if tag is not None and (plan.there is None or tag not in plan.there.tags):
+        with hub_errors(client.address, repo, tag):
+            client.api.create_tag(repo, tag=tag, revision=commit)
+    return replace(plan, commit=commit, url=url)
 
 
 def _refuse(
-    client: Client, plan: PushPlan, *, private: bool, tag: str | None, pull_request: bool, overwrite_card: bool
+    client: Client, plan: Pushed, *, private: bool, tag: str | None, pull_request: bool, overwrite_card: bool
 ) -> None:
     """Refuse what would fail half-way, or would overwrite what others rely on."""
-    there, where = plan.there, f"{client.address}/{plan.repo}"
+    there, where = plan.there, plan.url
     if pull_request and (there is None or not there.has_branch):
         what = "no such repository that you may read" if there is None else f"no branch {plan.branch}"
         raise HubError(
@@ -132,16 +107,16 @@ def _refuse(
         )
 
 
-def _send(client: Client, plan: PushPlan, private: bool, pull_request: bool, message: str) -> tuple[str, str]:
+def _send(client: Client, plan: Pushed, pull_request: bool, message: str) -> tuple[str, str]:
     """Create what is missing and commit; returns the commit and its address."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     there, api = plan.there, client.api
     if plan.unchanged and there is not None and there.has_branch:
-        return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
+        return there.head, f"{plan.url}/tree/{there.head}"
     with hub_errors(client.address, plan.repo, plan.branch):
         if there is None:
-            api.create_repo(plan.repo, private=private)
+            api.create_repo(plan.repo, private=plan.private)
     there = there or look_at(client, plan.repo, plan.branch)
     if there is None:
         raise HubError(f"{plan.repo} was created and is not there.", "a Hub that keeps what it creates", "try again")
@@ -149,12 +124,12 @@ def _send(client: Client, plan: PushPlan, private: bool, pull_request: bool, mes
         if not there.has_branch:
             api.create_branch(plan.repo, branch=plan.branch, revision=there.head)
         if plan.unchanged:
-            return there.head, f"{client.address}/{plan.repo}/tree/{there.head}"
+            return there.head, f"{plan.url}/tree/{there.head}"
         operations: list[CommitOperationAdd | CommitOperationDelete] = []
         for file in plan.files:
             if file.unchanged:
                 continue
-            content = plan.card if file.path == CARD else str(plan.folder / file.path)
+            content = plan.readme if file.path == CARD else str(plan.folder / file.path)
             operations.append(addition := CommitOperationAdd(file.path, content))
             if addition.upload_info.sha256.hex() != file.sha256:
                 given = f"{plan.folder / file.path} has changed since it was checked."
@@ -168,4 +143,4 @@ def _send(client: Client, plan: PushPlan, private: bool, pull_request: bool, mes
             create_pr=pull_request,
             parent_commit=there.head,
         )
-    return done.oid, (done.pr_url and hide_secrets(done.pr_url)) or f"{client.address}/{plan.repo}/tree/{done.oid}"
+    return done.oid, (done.pr_url and hide_secrets(done.pr_url)) or f"{plan.url}/tree/{done.oid}"

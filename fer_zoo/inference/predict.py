@@ -23,7 +23,7 @@ from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
 from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.model import FERModel
-from fer_zoo.specs import ComponentSpec
+from fer_zoo.specs import ComponentSpec, InputSpec
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
 from fer_zoo.video.reader import Video, open_video
 from fer_zoo.video.track import FaceTrack, track_face
@@ -84,21 +84,8 @@ def predict_video(
     finder = _landmarker(model, landmarker)
     report = None if progress is None else lambda done: progress("find face", done, video.frame_count)
     track = track_face(video.frames(), finder, scale=video.scale, progress=report)
-    if not track.found.any():
-        raise NoFaceError(
-            f"No face was found in the {len(track)} frames of {path}.",
-            "a video in which one face is seen from the front, 60 pixels wide or more",
-            "try another video, or another landmarker",
-        )
     plan = plan_windows(track.times, spec.fps, spec.frames, hop, track.shape_changes)
-    used = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
-    if not len(used):
-        raise NoFaceError(
-            f"The face in {path} is never seen for half of {spec.frames} frames at {spec.fps:g} a second "
-            f"({int(track.found.sum())} of {len(track)} frames have it).",
-            "a face that stays in the picture for a quarter of a second or more",
-            "try another video",
-        )
+    used = _with_faces(path, plan, track, spec)
     clips = _clips(video, track, plan.frames[used], model)
     shares = _run(model, clips, len(used), batch_size, progress)
     averaged = _average(shares, used, len(plan.frames))
@@ -106,6 +93,29 @@ def predict_video(
     notes = _notes(video, track, plan, model, finder)
     name = _weights_name(model)
     return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
+
+
+def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: InputSpec) -> Ints:
+    """Return the windows of which enough frames have a face.
+
+    Raises:
+        NoFaceError: there is none.
+    """
+    if not track.found.any():
+        raise NoFaceError(
+            f"No face was found in the {len(track)} frames of {path}.",
+            "a video in which one face is seen from the front, 60 pixels wide or more",
+            "try another video, or another landmarker",
+        )
+    used: Ints = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
+    if not len(used):
+        raise NoFaceError(
+            f"The face in {path} is never seen for half of {spec.frames} frames at {spec.fps:g} a second "
+            f"({int(track.found.sum())} of {len(track)} frames have it).",
+            "a face that stays in the picture for a quarter of a second or more",
+            "try another video",
+        )
+    return used
 
 
 def _weights_name(model: FERModel) -> str:

@@ -1,5 +1,5 @@
 """Temporal heads: a sequence of features to one vector. Importing this package registers them."""
 
-from fer_zoo.temporal import attn, gru, lstm, mean, tcn, transformer
+from fer_zoo.temporal import attn, mean, recurrent, tcn, transformer
 
-__all__ = ["attn", "gru", "lstm", "mean", "tcn", "transformer"]
+__all__ = ["attn", "mean", "recurrent", "tcn", "transformer"]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fer_zoo.errors import TrainingError
 from fer_zoo.files import write_atomically
-from fer_zoo.training.run_folder import unwritable
+from fer_zoo.training.run_folder import writing
 
 
 @dataclass
@@ -81,10 +81,8 @@ def read_progress(path: Path) -> TrainingState:
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     """Write tensors and a header of strings atomically."""
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    try:
+    with writing(path):
         write_atomically(path, lambda stream: stream.write(save(plain, header)))
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -18,7 +18,7 @@ from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, Metrics, Recipe
 from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.run_folder import unwritable
+from fer_zoo.training.run_folder import writing
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
 
 if TYPE_CHECKING:
@@ -163,7 +163,5 @@ def _write(run: Run, predicted: Mapping[str, Predictions], which: str) -> None:
         return
     for part, predictions in predicted.items():
         path = run.stage.folder / "predictions" / which / f"{part}.csv"
-        try:
+        with writing(path):
             predictions.write(path)
-        except OSError as error:
-            raise unwritable(path, error) from error

@@ -15,6 +15,8 @@ from fer_zoo.training.predictions import Predictions
 # Of confidence, equally wide; as in Guo et al. 2017.
 CALIBRATION_BINS = 15
 
+Shares = tuple[float | None, ...]
+
 
 class Figures(Spec):
     """Metrics of predictions, between 0 and 1; those of single classes in the order of the labels."""
@@ -31,11 +33,11 @@ class Figures(Spec):
     """Mean F1 of the classes that occur."""
     calibration_error: float
     """Expected calibration error: how far confidence and accuracy are apart, mean over the clips."""
-    recall: tuple[float | None, ...]
+    recall: Shares
     """None for a class without clips."""
-    precision: tuple[float | None, ...]
+    precision: Shares
     """None for a class that was never predicted."""
-    f1: tuple[float | None, ...]
+    f1: Shares
     """None for a class without clips."""
     confusion: tuple[tuple[int, ...], ...]
     """Numbers of clips, confusion[true][predicted]."""
@@ -53,22 +55,18 @@ def figures(predictions: Predictions) -> Figures:
     """
     confusion = np.zeros((len(predictions.labels),) * 2, np.int64)
     np.add.at(confusion, (predictions.truth, predictions.predicted), 1)
-    correct, occurs, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    present = occurs > 0
-    recall = np.divide(correct, occurs, out=np.zeros(len(correct)), where=present)
-    precision = np.divide(correct, predicted, out=np.zeros(len(correct)), where=predicted > 0)
-    f1 = 2 * correct / np.maximum(occurs + predicted, 1)
+    recall, precision, f1 = class_metrics(confusion)
     return Figures(
         labels=predictions.labels,
         clips=len(predictions),
         subjects=len(set(predictions.subjects.tolist()) - {""}),
-        war=float(correct.sum() / len(predictions)),
-        uar=float(recall[present].mean()),
-        macro_f1=float(f1[present].mean()),
+        war=float(np.trace(confusion) / len(predictions)),
+        uar=float(np.mean([value for value in recall if value is not None])),
+        macro_f1=float(np.mean([value for value in f1 if value is not None])),
         calibration_error=calibration_error(predictions),
-        recall=_where(recall, present),
-        precision=_where(precision, predicted > 0),
-        f1=_where(f1, present),
+        recall=recall,
+        precision=precision,
+        f1=f1,
         confusion=tuple(map(tuple, confusion.tolist())),
     )
 
@@ -93,5 +91,12 @@ def calibration_error(predictions: Predictions, bins: int = CALIBRATION_BINS) ->
     return float(abs(excess).sum() / len(predictions))
 
 
-def _where(values: npt.NDArray[np.float64], defined: npt.NDArray[np.bool_]) -> tuple[float | None, ...]:
-    return tuple(value if known else None for value, known in zip(values.tolist(), defined.tolist(), strict=True))
+def class_metrics(confusion: npt.NDArray[np.int64]) -> tuple[Shares, Shares, Shares]:
+    """Recall, precision and F1 of each class by confusion[true][predicted]; None as in `Figures`."""
+    correct, occurs, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    f1 = 2 * correct / np.maximum(occurs + predicted, 1)
+    return _shares(correct, occurs), _shares(correct, predicted), _shares(f1, np.minimum(occurs, 1))
+
+
+def _shares(parts: npt.NDArray[np.number], wholes: npt.NDArray[np.int64]) -> Shares:
+    return tuple(float(part / whole) if whole else None for part, whole in zip(parts, wholes, strict=True))

@@ -114,7 +114,7 @@ def _check_batch(stage: Stage, model: nn.Module | None, processes: int, *, joint
         if shared
         else f"{block}.batch_size {spec.batch_size}, and the network has batch norm.",
         "at least two clips at a time: batch norm normalises by the clips that it sees together",
-        ", ".join([*_larger(spec, block, processes, joint), *["use fewer devices"] * (processes > 1)])
+        ", ".join([_larger(spec, block, processes, joint), *["use fewer devices"] * (processes > 1)])
         + ", or take a network without batch norm, e.g. model.backbone.norm=none",
     )
 
@@ -125,17 +125,13 @@ def _compares(spec: TrainSpec, processes: int, joint: bool) -> bool:
     return (smallest * processes if joint else smallest) > 1
 
 
-def _larger(spec: TrainSpec, block: Block, processes: int, joint: bool) -> list[str]:
-    """The smallest changes of batch and micro batch with which batch norms see at least two clips."""
-    tried = {"batch_size": range(spec.batch_size + 1, 4 * (spec.batch_size + processes))}
-    if spec.micro_batch:
-        tried["micro_batch"] = range(2, spec.batch_size + 1)
-    enough = {
-        key: next((n for n in sizes if _compares(spec.model_copy(update={key: n}), processes, joint)), None)
-        for key, sizes in tried.items()
-    }
-    ways = [f"raise {block}.{key} to {size}" for key, size in enough.items() if size is not None]
-    return ways or [f"raise {block}.batch_size to {2 * processes} and leave {block}.micro_batch out"]
+def _larger(spec: TrainSpec, block: Block, processes: int, joint: bool) -> str:
+    """The smallest micro batch, or else batch, with which batch norms see at least two clips."""
+    for size in range(2, spec.batch_size + 1) if spec.micro_batch else ():
+        if _compares(spec.model_copy(update={"micro_batch": size}), processes, joint):
+            return f"raise {block}.micro_batch to {size}"
+    without = f" and leave {block}.micro_batch out" if spec.micro_batch else ""
+    return f"raise {block}.batch_size to {2 * processes}{without}"
 
 
 def check_batches(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:

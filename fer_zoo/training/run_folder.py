@@ -10,14 +10,14 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_zoo import weights
+from fer_zoo import errors, weights
 from fer_zoo.data.clips import NO_SUBJECT, ClipSet
 from fer_zoo.data.load import keys_name_databases, trained_on
 from fer_zoo.data.split_files import fingerprint_of, write_splits
@@ -49,11 +49,9 @@ def locked_folder(out: Path, *, main: bool) -> Iterator[None]:
     """Keep every other training out of a folder while the block runs; the lock of a killed process ends with it."""
     with ExitStack() as held:
         if main:
-            try:
+            with writing(out):
                 out.mkdir(parents=True, exist_ok=True)
                 lock = held.enter_context(locked(out / LOCK))
-            except OSError as error:
-                raise unwritable(out, error) from error
             if lock is None:
                 raise TrainingError(
                     f"Another process trains in {out}.",
@@ -63,13 +61,19 @@ def locked_folder(out: Path, *, main: bool) -> Iterator[None]:
         yield
 
 
+def begin(out: Path, recipe: Recipe, state: PartialState, *, resumed: bool) -> None:
+    """Remove the leftover files of a killed training run; write what is trained."""
+    clear(out)
+    if not (resumed and (out / "run.json").exists()):
+        # Again without a checkpoint: an attempt that ended while rendering may have left another recipe's.
+        write_start(out, recipe, state)
+
+
 def clear(out: Path) -> None:
-    """Remove the half-written files that a killed training left, in the folder and all folders below it."""
-    try:
+    """Remove the half-written files that a killed training run left, in the folder and all folders below it."""
+    with writing(out):
         for folder in [out, *sorted(path for path in out.rglob("*") if path.is_dir())]:
             clear_leftovers(folder)
-    except OSError as error:
-        raise unwritable(out, error) from error
 
 
 def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
@@ -120,11 +124,9 @@ def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None
     keys = {part: tuple(sorted(clips[part].keys)) for part in PARTS}
     split = Split(str(recipe.split), **keys, note=sharing(subjects))
     stores = {store for own in clips.values() for store in own.stores}
-    try:
-        several = stores if keys_name_databases(recipe) else ()
+    several = stores if keys_name_databases(recipe) else ()
+    with writing(out / "split.json"):
         write_splits(out / "split.json", [split], store=fingerprint_of(stores), seed=recipe.seed, stores=several)
-    except OSError as error:
-        raise unwritable(out / "split.json", error) from error
 
 
 def write_log(path: Path, history: Sequence[Mapping[str, float]]) -> None:
@@ -157,19 +159,14 @@ def write_weights(
 
 def write(path: Path, text: str) -> None:
     """Write a text file atomically."""
-    try:
+    with writing(path):
         write_text(path, text)
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
-def unwritable(path: Path, error: OSError) -> TrainingError:
-    """The error to raise for a file or folder that cannot be written."""
-    return TrainingError(
-        f"{path} cannot be written: {error}.",
-        "a writable folder on a disk with free space",
-        "free some space and resume (nothing is lost), or choose another folder",
-    )
+def writing(path: Path) -> AbstractContextManager[None]:
+    """Raise TrainingError where the block cannot write a file or folder."""
+    do = "free some space and resume (nothing is lost), or choose another folder"
+    return errors.writing(path, TrainingError, do)
 
 
 def now() -> str:

@@ -85,10 +85,7 @@ def train(
     stages = preflight.check_start(recipe, out, state, resume=resume, tag=tag)
     with run_folder.locked_folder(out, main=state.is_main_process):
         if state.is_main_process:
-            run_folder.clear(out)
-            if not (resumed and (out / "run.json").exists()):
-                # Again without a checkpoint: an attempt that ended while rendering may have left another recipe's.
-                run_folder.write_start(out, recipe, state)
+            run_folder.begin(out, recipe, state, resumed=resumed)
         began = time.monotonic()
         with state.local_main_process_first():  # it renders what the others then find
             clips = datasets.load(recipe, cache=cache, workers=workers, stores=stores, opened=opened)
@@ -193,7 +190,7 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
             "pretraining": pretrain_hours * 3600,
             "training": progress.seconds - progress.validation_seconds,
             "validation": progress.validation_seconds,
-            "judging": time.monotonic() - began,
+            "evaluation": time.monotonic() - began,
         }
         run_folder.update(out, {"ended": run_folder.now()}, seconds=seconds)
     # No process reads the folder before it is there.

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,6 @@ def write_weights(
             "a trained network with labels",
             "train it first; torch.save(model.state_dict(), PATH) keeps tensors without a card",
         )
-    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("tmp", "old"))
     refuse_not_finite(
         model.state_dict(), f"The network {model.spec.name}", "train it again, e.g. with a lower train.lr"
     )
@@ -83,7 +83,7 @@ def write_weights(
     # A dataset that takes a request makes its clips itself, and knows where the landmarks are.
     rendered = all("request" in DATASETS.get(name).injected for name in names)
     detector = detector_version or ("exact points of the renderer" if rendered else "unknown")
-    try:
+    with _replaced(folder) as new:
         # Checked before anything is written: the card's own text is what is wrong most often.
         WeightsCard.model_validate({**fields, "sha256": "0" * 64})
         new.mkdir(parents=True)
@@ -93,7 +93,29 @@ def write_weights(
         full = _write_beside(new, model, WeightsCard.model_validate({**fields, **hashes}))
         _write_card(new, folder, full, model)
         read_folder(new)  # nothing is written that cannot be read
-        _put_in_place(new, folder, old)
+    return folder
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Give a path beside `folder` to make the new folder at; it takes its place if the block succeeds.
+
+    The swap cannot be done in one step: the old folder is kept until the new one is in its place.
+
+    Raises:
+        WeightsError: the card is incomplete, or a file cannot be written.
+    """
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("tmp", "old"))
+    try:
+        yield new
+        if folder.exists():
+            os.replace(folder, old)
+        try:
+            os.replace(new, folder)
+        except OSError:
+            if old.exists():
+                os.replace(old, folder)
+            raise
     except ValidationError as error:
         raise WeightsError(
             f"The weights folder {folder} cannot be written: {error}", "a complete card", "complete it, and write again"
@@ -107,7 +129,6 @@ def write_weights(
     finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return folder
 
 
 def rewrite(folder: str | Path, out: str | Path, *, detector_version: str | None = None) -> Path:
@@ -135,18 +156,6 @@ def _write_beside(folder: Path, model: FERModel, card: WeightsCard) -> WeightsCa
         (folder / PICTURE).write_bytes(confusion_picture(shown, card.labels))
     beside = [name for name in (CONFIG, CHECK, RECIPE, PICTURE) if (folder / name).is_file()]
     return card.model_copy(update={"beside": {name: sha256(folder / name) for name in beside}})
-
-
-def _put_in_place(new: Path, folder: Path, old: Path) -> None:
-    """Swap a folder, which cannot be done in one step: the old one is kept until the new one is in its place."""
-    if folder.exists():
-        os.replace(folder, old)
-    try:
-        os.replace(new, folder)
-    except OSError:
-        if old.exists():
-            os.replace(old, folder)
-        raise
 
 
 def _write_tensors(folder: Path, model: FERModel, name: str, recipe_text: str, max_shard: int) -> dict[str, Any]:

@@ -7,9 +7,8 @@ import torch
 from measured import conv_weights, gmac, sizes_after
 from torch import nn
 
-from fer_zoo.backbones._paper3d import IncRes3D
 from fer_zoo.backbones.incres2plus1d import factorised_conv, incres2plus1d
-from fer_zoo.backbones.incres3d import incres3d
+from fer_zoo.backbones.incres3d import IncRes3D, incres3d
 from fer_zoo.testing import check_backbone
 
 STAGES = ("stem.0", "stem.1", "stem.2", "stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c")

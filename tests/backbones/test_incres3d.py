@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fer_zoo.backbones.incres3d import IncRes3D, incres3d, incres3d_tiny
-from fer_zoo.fusion.lm import LandmarkMultiplication
+from fer_zoo.fusion.residual import LandmarkMultiplication
 
 STAGES = {
     "stem.0": (96, 10, 150, 150),

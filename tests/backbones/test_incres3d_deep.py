@@ -7,8 +7,7 @@ import torch
 from measured import gmac, shown_shortcuts, sizes_after
 from torch import nn
 
-from fer_zoo.backbones._paper3d import IncRes3D
-from fer_zoo.backbones.incres3d import incres3d, incres3d_tiny
+from fer_zoo.backbones.incres3d import IncRes3D, incres3d, incres3d_tiny
 from fer_zoo.backbones.incres3d_deep import incres3d_deep, incres3d_deep_tiny
 from fer_zoo.testing import check_backbone
 

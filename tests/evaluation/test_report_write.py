@@ -298,7 +298,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     ablation = Ablation(tmp_path / "x")
     ablation.begin("a", "fold-1-of-3", recipe(), losses=[])
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="The report cannot be written to"):
+    with pytest.raises(InputError, match="cannot be written to"):
         write_report([ablation.root], tmp_path / "file" / "report")
 
 

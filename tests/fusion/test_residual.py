@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from fer_zoo.fusion._residual import map_at
+from fer_zoo.fusion.residual import map_at
 from fer_zoo.landmarks.maps import Kernel, MapStyle, landmark_map
 from fer_zoo.registry import FUSIONS
 from fer_zoo.specs import Site

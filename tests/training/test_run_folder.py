@@ -38,7 +38,7 @@ def test_run_json(whole: tuple[Path, TrainResult]) -> None:
     assert run["data"]["train"]["labels"] == {"red": 8, "green": 8, "blue": 8}
     assert {part: facts["subjects"] for part, facts in run["data"].items()} == {"train": 8, "validation": 3, "test": 4}
     began, ended = (datetime.fromisoformat(run[when]) for when in ("started", "ended"))
-    assert set(run["seconds"]) == {"clips", "pretraining", "training", "validation", "judging"}
+    assert set(run["seconds"]) == {"clips", "pretraining", "training", "validation", "evaluation"}
     assert sum(run["seconds"].values()) <= (ended - began).total_seconds() + 2
     assert "resumed" not in run
 

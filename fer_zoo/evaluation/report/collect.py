@@ -33,7 +33,7 @@ from fer_zoo.evaluation.report.warnings import known_facts, warnings
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell, spec_of
 from fer_zoo.evaluation.statistics import FoldSpread, compare, estimate, holm, over_folds, spread
 from fer_zoo.specs import Recipe
-from fer_zoo.training.metrics import Figures, figures, group_figures
+from fer_zoo.training.metrics import Figures, class_metrics, figures, group_figures
 from fer_zoo.training.predictions import Predictions
 
 MISTAKES = 6
@@ -172,11 +172,10 @@ def _by_seed(done: Sequence[Cell], kind: str) -> list[Predictions]:
 def _classes(seeds: Sequence[Predictions]) -> Classes:
     of = [figures(run) for run in seeds]
     confusion = np.sum([np.array(one.confusion) for one in of], axis=0)
-    right, occurs, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    recall, f1 = right / np.maximum(occurs, 1), 2 * right / np.maximum(occurs + predicted, 1)
+    recall, _, f1 = class_metrics(confusion)
     return Classes(
-        recall=tuple(float(value) if count else None for value, count in zip(recall, occurs, strict=True)),
-        f1=tuple(float(value) if count else None for value, count in zip(f1, occurs, strict=True)),
+        recall=recall,
+        f1=f1,
         confusion=tuple(map(tuple, confusion.tolist())),
         calibration_error=float(np.mean([one.calibration_error for one in of])),
     )

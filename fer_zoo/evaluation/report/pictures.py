@@ -9,14 +9,12 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from fer_zoo.data.clips import Frames
 from fer_zoo.evaluation.report.format import interval, picture_name
 from fer_zoo.evaluation.report.numbers import Mistake, Report, Setting
 from fer_zoo.inference.palette import label_colours
+from fer_zoo.weights.picture import FAINT, INK, draw_confusion
 
-_INK, _FAINT = "#22262c", "#b9bec7"
 _COLUMNS = 4
 # Of one hue each, for colour-blind readers and grey prints.
 _LOSS, _UAR = "#8a6d3b", "#1f6fb2"
@@ -43,9 +41,9 @@ def uar_picture(setting: Setting) -> bytes:
     figure = _figure(6.5, 0.65 + 0.3 * len(found))
     panel = figure.subplots()
     for place, (recipe, uar) in enumerate(found):
-        ink = _INK if recipe == setting.baseline else _UAR
+        ink = INK if recipe == setting.baseline else _UAR
         if recipe == setting.baseline:
-            panel.axvline(100 * uar.value, color=_FAINT, lw=1, ls="--", zorder=0)
+            panel.axvline(100 * uar.value, color=FAINT, lw=1, ls="--", zorder=0)
         low, high = uar.interval or (uar.value, uar.value)
         panel.plot([100 * low, 100 * high], [place, place], color=ink, lw=2.5, alpha=0.45, solid_capstyle="butt")
         panel.plot([100 * uar.value], [place], "o", color=ink, ms=6)
@@ -54,7 +52,7 @@ def uar_picture(setting: Setting) -> bytes:
         )  # fmt: skip
     panel.set_ylim(-0.6, len(found) - 0.4)
     panel.set_yticks(range(len(found)), [_shortened(recipe) for recipe, _ in found], parse_math=False)
-    panel.set_xlabel("UAR in %, with 95 % interval", size=9, color=_INK)
+    panel.set_xlabel("UAR in %, with 95 % interval", size=9, color=INK)
     panel.locator_params(axis="x", nbins=6)
     _style(panel, "x", size=9)
     return _png(figure)
@@ -68,21 +66,13 @@ def confusion_picture(setting: Setting) -> bytes:
     # Where all have the same labels, the outer panels name them for all.
     every = len({labels for _, labels, _ in shown}) > 1
     for place, (panel, (recipe, labels, classes)) in enumerate(zip(axes[0], shown, strict=True)):
-        counts = np.array(classes.confusion, np.float64)
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for true, predicted in zip(*np.nonzero(shares), strict=True):
-            share = shares[true, predicted]
-            ink = "white" if share > 0.55 else _INK
-            panel.text(predicted, true, f"{100 * share:.0f}", ha="center", va="center", size=7, color=ink)
-        panel.set_title(_shortened(recipe), size=9, color=_INK, parse_math=False)
+        draw_confusion(panel, classes.confusion, size=7)
+        panel.set_title(_shortened(recipe), size=9, color=INK, parse_math=False)
         named = labels if every or place % _COLUMNS == 0 else []
         panel.set_yticks(range(len(named)), named, size=8, parse_math=False)
-        panel.set_ylabel("truth" if named else "", size=8, color=_INK)
+        panel.set_ylabel("truth" if named else "", size=8, color=INK)
         panel.set_xticks(range(len(labels)), labels, size=8, rotation=90, parse_math=False)
-        panel.set_xlabel("predicted", size=8, color=_INK)
-        panel.tick_params(length=0, colors=_INK)
-        panel.spines[:].set_color(_FAINT)
+        panel.set_xlabel("predicted", size=8, color=INK)
     return _png(figure)
 
 
@@ -109,11 +99,11 @@ def curves_picture(setting: Setting) -> bytes:
                 marker = "o" if len(losses) == 1 else None
                 upper.plot(epochs, losses, color=_LOSS, ls=style, marker=marker, **shape)
                 lower.plot(epochs, uars, color=_UAR, ls=style, marker=marker, **shape)
-        upper.set_title(_shortened(row.recipe), size=9, color=_INK, parse_math=False)
-        lower.set_xlabel("epoch", size=8, color=_INK)
+        upper.set_title(_shortened(row.recipe), size=9, color=INK, parse_math=False)
+        lower.set_xlabel("epoch", size=8, color=INK)
         for panel, name, top in ((upper, "loss", 1.05 * highest or 1), (lower, "validation UAR", 1.02)):
             panel.set(xlim=(0.5, longest + 0.5), ylim=(0, top))
-            panel.set_ylabel("" if place % _COLUMNS else name, size=8, color=_INK)
+            panel.set_ylabel("" if place % _COLUMNS else name, size=8, color=INK)
             panel.locator_params(axis="x", integer=True, nbins=5)
             _style(panel, "y", size=7)
             panel.tick_params(labelleft=place % _COLUMNS == 0, labelbottom=panel is lower)
@@ -145,9 +135,9 @@ def mistakes_picture(strips: Sequence[tuple[Mistake, Frames]]) -> bytes:
 def _style(panel: Any, grid: str, size: int) -> None:
     panel.grid(axis=grid, color="#e6e8ec", lw=0.8)
     panel.set_axisbelow(True)
-    panel.tick_params(colors=_INK, labelsize=size)
+    panel.tick_params(colors=INK, labelsize=size)
     panel.spines[["top", "right"]].set_visible(False)
-    panel.spines[["left", "bottom"]].set_color(_FAINT)
+    panel.spines[["left", "bottom"]].set_color(FAINT)
 
 
 def _shortened(name: str, length: int = 30) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from fer_zoo.documents import LARGEST_JSON, read_text
-from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.errors import FerZooError, InputError, writing
 from fer_zoo.evaluation.report.collect import make_report
 from fer_zoo.evaluation.report.faces import strips
 from fer_zoo.evaluation.report.format import as_html, as_markdown, picture_name
@@ -55,17 +55,12 @@ def write_report(
         HTML: as_html(report, pictures),
         JSON: as_json(report),
     }
-    try:
+    with writing(out):
         for file, picture in pictures.items():
             write_atomically(out / PICTURES / file, lambda stream, data=picture: stream.write(data))  # type: ignore[misc]
         for file, text in texts.items():
             write_text(out / file, text)
         _remove_earlier(out, pictures)
-    except OSError as error:
-        raise InputError(
-            f"The report cannot be written to {out}: {error}", "a writable folder with free space",
-            "name another folder with --to",
-        ) from error  # fmt: skip
     return out, report
 
 

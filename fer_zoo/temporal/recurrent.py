@@ -1,16 +1,70 @@
-"""Shared by the LSTM and the GRU: weight initialisation, and pooling of their states into one vector."""
+"""LSTM and GRU over the time steps of the feature map."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from fer_zoo.registry import register_temporal
+from fer_zoo.specs import Positive
 from fer_zoo.temporal._steps import masked_mean, without_padding
 
 State = Literal["last", "mean"]
+
+
+class Recurrent(nn.Module):
+    """One or more recurrent layers, whose states are pooled into one vector."""
+
+    kind: ClassVar[type[nn.LSTM] | type[nn.GRU]]
+    name: ClassVar[str]
+    """Of the layers in the state dict."""
+    gates: ClassVar[int]
+
+    def __init__(
+        self,
+        in_features: int,
+        *,
+        hidden: Positive = 200,
+        layers: Positive = 1,
+        bidirectional: bool = False,
+        state: State = "last",
+    ) -> None:
+        super().__init__()
+        rnn = self.kind(in_features, hidden, layers, batch_first=True, bidirectional=bidirectional)
+        initialise(rnn, self.gates)
+        self.add_module(self.name, rnn)
+        self.state: State = state
+        self.out_features = hidden * (2 if bidirectional else 1)
+
+    def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map a sequence (B, T', D) to (B, out_features); steps where `mask` (B, T') is False are ignored."""
+        return summarise(getattr(self, self.name), sequence, mask, self.state)
+
+
+@register_temporal("lstm")
+class LSTM(Recurrent):
+    """LSTM whose last hidden state is classified; 200 units in the paper (section 3.1).
+
+    `state` selects the hidden state after the last time step, or the mean over all. `bidirectional` adds a backward
+    pass and doubles `out_features`. torch.compile breaks its graph at recurrent layers, so do not compile with
+    `fullgraph`.
+    """
+
+    kind, name, gates = nn.LSTM, "lstm", 4
+
+
+@register_temporal("gru")
+class GRU(Recurrent):
+    """GRU (Cho et al. 2014, arXiv 1406.1078): like the LSTM without a cell state, with three quarters of its weights.
+
+    `state` selects the state after the last time step, or the mean over all. `bidirectional` adds a backward pass and
+    doubles `out_features`. torch.compile breaks its graph at recurrent layers, so do not compile with `fullgraph`.
+    """
+
+    kind, name, gates = nn.GRU, "gru", 3
 
 
 def initialise(rnn: nn.RNNBase, gates: int) -> None:
@@ -25,11 +79,9 @@ def initialise(rnn: nn.RNNBase, gates: int) -> None:
         init = nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_
         for gate in parameter.chunk(gates):
             init(gate)
-
-
-def out_features(rnn: nn.RNNBase) -> int:
-    """Return the number of features of a state."""
-    return rnn.hidden_size * (2 if rnn.bidirectional else 1)
+    for name, bias in rnn.named_parameters() if isinstance(rnn, nn.LSTM) else ():
+        if name.startswith("bias_ih"):
+            nn.init.ones_(bias.chunk(gates)[1])  # the forget gate starts open (Jozefowicz et al. 2015)
 
 
 def summarise(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None, state: State) -> Tensor:
