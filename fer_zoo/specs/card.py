@@ -56,6 +56,15 @@ class Metrics(Spec):
         return value
 
 
+class Calibration(Spec):
+    """How the probabilities were fitted to the validation set, and the expected calibration error of each part."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    """The logits were divided by it."""
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+
 class WeightsCard(Spec):
     """The card of one weights file: provenance, terms of the training data (all of `TERMS`), and metrics.
 
@@ -68,6 +77,7 @@ class WeightsCard(Spec):
         beside: names and sha256 of the other files of the folder, except the card.
         datasets: training and validation data.
         tested_on: test data.
+        calibration: None if the probabilities were not fitted to a validation set.
     """
 
     name: str
@@ -89,3 +99,4 @@ class WeightsCard(Spec):
     beside: Mapping[str, str] = {}
     datasets: tuple[str, ...] = ()
     tested_on: tuple[str, ...] = ()
+    calibration: Calibration | None = None

@@ -15,7 +15,8 @@ from fer_zoo.data.clips import DATABASE, ClipSet
 from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel
-from fer_zoo.specs import InputSpec, Metrics, Recipe
+from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe
+from fer_zoo.training.calibration import calibrate
 from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.run_folder import writing
@@ -46,10 +47,10 @@ def evaluate_clips(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> 
     return figures(as_predictions(cropped, predict_cropped(model, cropped, batch_size=batch_size))).card()
 
 
-def evaluate_run(run: Run, clips: Mapping[str, ClipSet]) -> dict[str, Metrics]:
-    """Write the predictions of the last and the best weights; return the card's metrics, of the best weights.
+def evaluate_run(run: Run, clips: Mapping[str, ClipSet]) -> tuple[dict[str, Metrics], Calibration]:
+    """Write the predictions of the last and the best weights; return metrics and calibration of the best weights.
 
-    `run.average` then holds the best weights; before the end of the first epoch these are the last ones.
+    `run.average` then holds the best weights, calibrated; before the end of the first epoch these are the last ones.
 
     Raises:
         TrainingError: the predictions cannot be written.
@@ -62,8 +63,9 @@ def evaluate_run(run: Run, clips: Mapping[str, ClipSet]) -> dict[str, Metrics]:
     if not is_best:
         run.load_best()
         predicted = {part: _predict(run, own) for part, own in parts.items()}
+    calibration, predicted = calibrate(run.average, predicted)
     _write(run, predicted, "best")
-    return {name: own.card() for part, whole in predicted.items() for name, own in _on_card(part, whole)}
+    return {name: own.card() for part, whole in predicted.items() for name, own in _on_card(part, whole)}, calibration
 
 
 def validation_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> ClipSet:

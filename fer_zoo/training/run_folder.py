@@ -28,7 +28,7 @@ from fer_zoo.errors import TrainingError
 from fer_zoo.files import clear_leftovers, locked, write_text
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
-from fer_zoo.specs import Metrics, Recipe
+from fer_zoo.specs import Calibration, Metrics, Recipe
 from fer_zoo.training.provenance import commits_of, hardware_of, surroundings
 
 if TYPE_CHECKING:
@@ -139,7 +139,14 @@ def write_log(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 
 
 def write_weights(
-    out: Path, model: FERModel, recipe: Recipe, metrics: Mapping[str, Metrics], *, tag: str, hours: float
+    out: Path,
+    model: FERModel,
+    recipe: Recipe,
+    metrics: Mapping[str, Metrics],
+    calibration: Calibration,
+    *,
+    tag: str,
+    hours: float,
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
     run = _read_run(out)
@@ -149,6 +156,7 @@ def write_weights(
         **provenance(trained_on(recipe)),
         "protocol": recipe.protocol,
         "metrics": metrics,
+        "calibration": calibration,
         "commit": commits_of(run),
         "hardware": hardware_of(run),
         "hours": round(hours, 3),

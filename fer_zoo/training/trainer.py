@@ -182,10 +182,10 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
     """Evaluate the best and the last weights on the validation and test sets; write the best as a weights folder."""
     began, out, progress = time.monotonic(), run.stage.folder, run.progress
     with kernels(deterministic=run.recipe.train.deterministic):
-        metrics = evaluate_run(run, clips)
+        metrics, calibration = evaluate_run(run, clips)
     hours = pretrain_hours + progress.seconds / 3600
     if run.accelerator.is_main_process:
-        run_folder.write_weights(out, run.average, run.recipe, metrics, tag=tag, hours=hours)
+        run_folder.write_weights(out, run.average, run.recipe, metrics, calibration, tag=tag, hours=hours)
         seconds = {
             "pretraining": pretrain_hours * 3600,
             "training": progress.seconds - progress.validation_seconds,
