@@ -52,7 +52,10 @@ def photo_family(ict: HeadFamily, portraits: Sequence[Portrait], per_photo: int 
 
     def of_subject(subject: int) -> HeadFamily:
         portrait = portraits[int(order[subject // per_photo % len(order)])]
-        known = {"sex": portrait.sex, "age": None if portrait.age is None else (portrait.age - _ADULT) / (_OLD - _ADULT)}
+        known = {
+            "sex": portrait.sex,
+            "age": None if portrait.age is None else (portrait.age - _ADULT) / (_OLD - _ADULT),
+        }
         return replace(
             family,
             draw_shape=partial(_draw_shape, ict, portrait.photograph),

@@ -31,7 +31,7 @@ _SKIN, _BALANCE = np.array([0.78, 0.54, 0.41]), 0.75
 class Photograph:
     """What is known of the subject of a photograph.
 
-    albedo: (h, w, 3) uint8 with gamma 2.2, on the cylinder of ``texture``. identity: (k,) weights of the family's modes.
+    albedo: (h, w, 3) uint8 with gamma 2.2, on the cylinder of ``texture``. identity: (k,) weights of the modes.
     hair, iris: (3,) in linear light. error: RMS distance of landmarks from the fitted head, in distances between eyes.
     """
 
@@ -67,15 +67,13 @@ def fit_photograph(family: HeadFamily, image: NDArray[np.uint8], landmarks: NDAr
     colour, facing, seen = _unwrapped(head, picture, at, depth, normals)
     albedo, skin, gain = _without_shading(colour, facing, seen)
     hair = _hair_colour(albedo, seen & ~skin)
-    whole = _completed(head, albedo, np.where(skin, ramp(0.25, 0.5, facing[..., 2]), 0.0))
+    whole = _completed(head, albedo, np.where(skin, ramp(0.3, 0.55, facing[..., 2]), 0.0))
     half = whole.reshape(HEIGHT, _FINE, WIDTH, _FINE, 3).mean((1, 3))
     encoded = np.rint(255 * np.clip(half, 0, 1) ** (1 / 2.2)).astype(np.uint8)
     return Photograph(encoded, identity, hair, _iris(picture, marks) * gain, error)
 
 
-def _fitted(
-    family: HeadFamily, marks: Floats, known: NDArray[np.bool_]
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _fitted(family: HeadFamily, marks: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats]:
     """Return identity weights (k,), head rotation (3, 3), and pixel position (n, 2) and depth (n,) of all vertices."""
     from scipy.optimize import least_squares
 
@@ -148,15 +146,22 @@ def _without_shading(
     x, y, z = np.moveaxis(facing, -1, 0)
     basis = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], -1)
     weights = np.linalg.lstsq(basis[plain], grey[plain], rcond=None)[0]
-    light = np.clip(np.einsum("hwk,k->hw", basis, weights) / level, 0.45, 1.25)
+    # Smoothed, because the normals of lids and lips are those of folds that the picture does not show as such.
+    light = _blurred(np.clip(np.einsum("hwk,k->hw", basis, weights) / level, 0.45, 1.25), 5.0 * _FINE)
     usual_colour = np.median(colour[cheek], 0)
     own_tone, tone = usual_colour / level, _SKIN / (_SKIN @ _GREY)
     gain = (_SKIN @ _GREY) / level * (tone / own_tone) ** _BALANCE
     albedo = colour / light[..., None] * gain
     # Elsewhere dark or differently coloured texels are hair, clothes or background; within the face they are its own.
     own = (angle < np.where(up < 6.95, 0.8, 0.62)) & (up > 6.25) & (up < 7.62)
-    like = (albedo @ _GREY > 0.5 * (_SKIN @ _GREY)) & (np.abs(chroma - usual).max(-1) < 0.3)
-    return albedo, seen & (own | like), gain
+    own &= _warm(albedo) | (angle < 0.45) | (up > 7.3)
+    like = (albedo @ _GREY > 0.62 * (_SKIN @ _GREY)) & (np.abs(chroma - usual).max(-1) < 0.3)
+    return albedo, seen & (own | like) & (angle < 1.0), gain
+
+
+def _warm(colour: Floats) -> NDArray[np.bool_]:
+    """Return where a colour (h, w, 3) is as red as skin and hair are, unlike the eyes and most backgrounds."""
+    return np.asarray(colour[..., 0] > 1.3 * colour[..., 2])
 
 
 def _hair_colour(albedo: Floats, other: NDArray[np.bool_]) -> Floats:
@@ -181,39 +186,45 @@ def _iris(picture: Floats, marks: Floats) -> Floats:
 
 def _completed(head: Head, albedo: Floats, share: Floats) -> Floats:
     """Fill what the photograph does not show: from the other side of the face, then from the skin nearby."""
-    from scipy.ndimage import gaussian_filter
-
-    share = share * (1 - _holes(head))
-    blurred = gaussian_filter(share, 3.0)
-    share = np.where(share > 0, np.clip(2 * blurred - 1, 0, 1) * share, 0)  # soft edges, inside what is seen
+    dark = albedo @ _GREY < 0.6 * (_SKIN @ _GREY)
+    jaw = 6.08 + 0.6 * np.maximum(np.abs(_fine(ANGLE)) - 0.2, 0)
+    share = share * ramp(0, 0.1, _fine(HEIGHT_Y) - jaw) * (_blurred(share, 3.0 * _FINE) > 0.75)
+    share = _blurred(share, 1.5 * _FINE) * share  # soft edges, inside what is seen
+    # Colours of the open eye and of lashes must not get on the lids, nor the line between the lips on the lips.
+    share *= 1 - np.maximum(_openings(head, 3), _openings(head, 8) * (dark | ~_warm(albedo)))
     other, mirrored = share[:, ::-1] * (1 - share), albedo[:, ::-1]
     total = share + other
     colour = (share[..., None] * albedo + other[..., None] * mirrored) / np.maximum(total, 1e-6)[..., None]
     smooth = np.zeros_like(albedo)
     have = np.zeros_like(total)
     for sigma in (3.0, 8.0, 24.0):
-        near = gaussian_filter(total, sigma)
-        mean = np.stack([gaussian_filter(total * colour[..., k], sigma) for k in range(3)], -1)
-        new = (1 - have) * np.clip(near * 4, 0, 1)
+        near, mean = _blurred(total, sigma), _blurred(total[..., None] * colour, sigma)
+        new = (1 - have) * np.clip(near * 8, 0, 1)
         smooth += new[..., None] * mean / np.maximum(near, 1e-6)[..., None]
         have += new
     smooth += (1 - have)[..., None] * np.median(colour[total > 0.9], 0)
-    grain = np.random.default_rng(0).normal(0, 0.04, total.shape)
-    smooth *= np.exp(gaussian_filter(grain, 1.0) * 2)[..., None]
+    smooth *= np.exp(np.random.default_rng(0).normal(0, 0.04, total.shape))[..., None]
     return np.asarray(total[..., None] * colour + (1 - total[..., None]) * smooth)
 
 
-def _holes(head: Head) -> Floats:
-    """Return 1 in the openings of eyes and mouth, whose colours must not get on lids and lips, with soft edges."""
+def _blurred(field: Floats, deviation: float) -> Floats:
+    """Blur a field (h, w, ...) by two boxes, whose cost does not grow with the deviation (in texels)."""
+    from scipy.ndimage import uniform_filter
+
+    box = [max(1, round(deviation * 6**0.5))] * 2 + [1] * (field.ndim - 2)
+    return np.asarray(uniform_filter(uniform_filter(field, box), box))
+
+
+def _openings(head: Head, margin: int) -> Floats:
+    """Return 1 in the openings of eyes and mouth and a margin of texels around them, with soft edges."""
     from PIL import Image, ImageDraw
 
     u, v = texture_coordinates(head.paint[head.landmark_vertices])
-    size = WIDTH * _FINE
-    points = np.column_stack([u, v]) * size - 0.5
-    drawing = Image.new("L", (size, size))
+    points = np.column_stack([u * WIDTH, v * HEIGHT]) * _FINE - 0.5
+    drawing = Image.new("L", (WIDTH * _FINE, HEIGHT * _FINE))
     pen = ImageDraw.Draw(drawing)
-    for rows in (slice(36, 42), slice(42, 48), slice(60, 68)):
+    for rows, width in ((slice(36, 42), margin), (slice(42, 48), margin), (slice(60, 68), 2)):
         outline = [(float(x), float(y)) for x, y in points[rows]]
         pen.polygon(outline, fill=255)
-        pen.line([*outline, outline[0]], fill=255, width=4 * _FINE)
+        pen.line([*outline, outline[0]], fill=255, width=2 * width)
     return np.asarray(drawing, np.float64) / 255
