@@ -135,7 +135,7 @@ def test_a_bad_folder_is_explained(
 
 
 def test_splits_keep_each_photograph_in_one_part(folder: Path, pack: Path, tmp_path: Path) -> None:
-    dataset = ComponentSpec(name="synthphoto", options={"photos": str(folder), "head": str(pack), "per_photo": 2})
+    dataset = ComponentSpec(name="synthphoto", photos=str(folder), head=str(pack), per_photo=2)
     spec = RenderSpec(labels=LABELS, subjects=(0, 6), frames=2, canvas=32)
     store = prepare(dataset, None, tmp_path / "store", spec)
     assert store.clips == 12
@@ -151,7 +151,7 @@ def test_splits_keep_each_photograph_in_one_part(folder: Path, pack: Path, tmp_p
 def test_ranges_that_separate_a_photograph_are_refused(folder: Path, pack: Path, tmp_path: Path) -> None:
     options = {"photos": str(folder), "head": str(pack), "per_photo": 2}
     recipe = load_recipe("quickstart")
-    data = recipe.data.model_copy(update={"dataset": ComponentSpec(name="synthphoto", options=options), "canvas": 32})
+    data = recipe.data.model_copy(update={"dataset": ComponentSpec(name="synthphoto", **options), "canvas": 32})
     model = recipe.model.model_copy(update={"labels": LABELS})
     recipe = recipe.model_copy(update={"data": data, "model": model})
 
