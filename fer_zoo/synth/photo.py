@@ -82,8 +82,9 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
     dark = _DARKEST * traits.skin_tone
     paint *= np.exp(-dark * _MELANIN) * np.exp(rng.normal(0, 0.08)) * (1 + rng.normal(0, 0.03, 3))
     light = traits.skin_tone < 0.4
-    hair = photograph.hair * rng.uniform(0.7, 1.2) if light and rng.random() < 0.7 else hair_colour(traits, rng)
-    iris = photograph.iris if light and rng.random() < 0.7 else IRISES[rng.integers(6 if light else 2)]
+    hair = photograph.hair * rng.uniform(0.6, 1.0) if light and rng.random() < 0.7 else hair_colour(traits, rng)
+    # Photographed irises have reflections, which are rendered.
+    iris = 0.75 * photograph.iris if light and rng.random() < 0.7 else IRISES[rng.integers(6 if light else 2)]
     lash_line(paint, traits, rng)
     clothes(paint, rng)
     return Skin(
