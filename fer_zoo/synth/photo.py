@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 _ADULT, _OLD = 18.0, 80.0  # years at which the trait ``age`` is 0 and 1
 _MELANIN = np.array([2.45, 3.1, 3.6])  # transmission at full strength is exp(-number)
 _DARKEST = 0.72
+_WARM = np.array([1.0, 0.85, 0.7])  # hair is never bluer, though it reflects the studio
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
     dark = _DARKEST * traits.skin_tone
     paint *= np.exp(-dark * _MELANIN) * np.exp(rng.normal(0, 0.08)) * (1 + rng.normal(0, 0.03, 3))
     light = traits.skin_tone < 0.4
-    hair = photograph.hair * rng.uniform(0.6, 1.0) if light and rng.random() < 0.7 else hair_colour(traits, rng)
+    own = np.minimum(photograph.hair, photograph.hair[0] * _WARM)
+    hair = own * rng.uniform(0.6, 1.0) if light and rng.random() < 0.7 else hair_colour(traits, rng)
     # Photographed irises have reflections, which are rendered.
     iris = 0.75 * photograph.iris if light and rng.random() < 0.7 else IRISES[rng.integers(6 if light else 2)]
     lash_line(paint, traits, rng)

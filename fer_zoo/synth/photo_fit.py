@@ -155,7 +155,9 @@ def _without_shading(
     # Elsewhere dark or differently coloured texels are hair, clothes or background; within the face they are its own.
     own = (angle < np.where(up < 6.95, 0.8, 0.62)) & (up > 6.25) & (up < 7.62)
     own &= _warm(albedo) | (angle < 0.45) | (up > 7.3)
-    like = (albedo @ _GREY > 0.62 * (_SKIN @ _GREY)) & (np.abs(chroma - usual).max(-1) < 0.3)
+    # Above the brows closer, because light hair is nearly of the colour of skin.
+    near = np.abs(chroma - usual).max(-1) < np.where(up > 7.6, 0.17, 0.3)
+    like = near & (albedo @ _GREY > 0.62 * (_SKIN @ _GREY))
     return albedo, seen & (own | like) & (angle < 1.0), gain
 
 
