@@ -29,7 +29,7 @@ class HeadFamily:
     lid_limits: Mapping[str, float]  # largest sums of weights around the eyes
     stream: tuple[int, ...]
     variety: float = 0.0  # 0..1, variation beyond the head's own targets
-    modes: NDArray[np.float32] | None = None  # (k, n, 3) identity shapes, for fitting
+    modes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))  # (k, n, 3) identities
     by_subject: Callable[[int], HeadFamily] | None = None  # where subjects differ in more than drawn numbers
     traits: Mapping[str, float] = field(default_factory=dict)  # known traits, which are not drawn
     groups: Mapping[str, str] = field(default_factory=dict)  # groups of the subject besides those of the traits

@@ -49,7 +49,7 @@ def photo_family(ict: HeadFamily, portraits: Sequence[Portrait], per_photo: int 
         raise OptionError(f"per_photo={per_photo}.", "an integer >= 1", "set per_photo to at least 1")
     order = np.random.default_rng(0).permutation(len(portraits))
     # The lips are photographed: nothing is painted over them.
-    family = replace(ict, head=replace(ict.head, lip=np.zeros_like(ict.head.lip)), stream=(2,), modes=None)
+    family = replace(ict, head=replace(ict.head, lip=np.zeros_like(ict.head.lip)), stream=(2,))
 
     def of_subject(subject: int) -> HeadFamily:
         portrait = portraits[int(order[subject // per_photo % len(order)])]
