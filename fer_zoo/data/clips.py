@@ -21,6 +21,8 @@ Index = npt.NDArray[np.int64]
 NO_SUBJECT = -1
 # The grouping of clips of several databases; no reader may have one of this name.
 DATABASE = "database"
+# The grouping of rendered subjects that have the skin of one photograph: splits keep each of its groups in one part.
+PHOTO = "photo"
 
 
 class FrameStore(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_zoo.data.clips import DATABASE, ClipRequest, ClipSet
+from fer_zoo.data.clips import DATABASE, PHOTO, ClipRequest, ClipSet
 from fer_zoo.data.split_files import read_split
 from fer_zoo.data.splits import PARTS, LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
@@ -68,11 +68,13 @@ def load(
 
     Raises:
         UnknownNameError, OptionError: the dataset or one of its options does not exist.
-        RecipeError: the recipe does not say which fold, or a label has no clip to train on.
+        RecipeError: the recipe does not say which fold, a label has no clip to train on, or ranges of subjects separate
+            subjects with the skin of one photograph.
         InputError: there is no store, it does not fit the recipe, or the split cannot be made of its clips.
     """
     opened = open_stores(recipe, stores) if opened is None else opened
     parts = _from_stores(recipe, opened) if opened else _on_demand(recipe, cache or cache_root(), workers)
+    _check_photographs(parts)
     names = np.array(recipe.model.labels)
     absent = sorted(set(names) - set(names[parts["train"].labels]))
     if absent:
@@ -209,9 +211,26 @@ def _dealt(recipe: Recipe, stores: Mapping[str, Store]) -> Split:
 
 
 def labelled(store: Store, labels: Sequence[str]) -> list[LabelledClip]:
-    """What splits need to know of a store's clips of these labels."""
+    """What splits need to know of a store's clips of these labels; the subjects of one photograph count as one."""
     kept = (clip for clip in store.facts if clip.label in labels)
-    return [LabelledClip(clip.key, clip.subject, clip.label, clip.split, clip.video) for clip in kept]
+    return [
+        LabelledClip(clip.key, clip.groups.get(PHOTO, clip.subject), clip.label, clip.split, clip.video)
+        for clip in kept
+    ]
+
+
+def _check_photographs(parts: Mapping[str, ClipSet]) -> None:
+    """Refuse parts that share a photograph: only ranges of subjects can make such, since other splits are of groups."""
+    owner: dict[str, str] = {}
+    for part, clips in parts.items():
+        for photo in sorted(set(clips.groups.get(PHOTO, ())) - {""}):
+            if owner.setdefault(photo, part) != part:
+                raise RecipeError(
+                    f"Subjects with the skin of photograph {photo!r} are in {owner[photo]} and in {part}.",
+                    "all subjects of a photograph in one part",
+                    "let the ranges of split begin and end at multiples of the dataset's per_photo, and use each "
+                    "photograph once; or split by folds",
+                )
 
 
 def _of_range(whole: ClipSet, part: str, subjects: tuple[int, int], known: int, store: Store) -> ClipSet:

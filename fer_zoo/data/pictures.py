@@ -80,7 +80,7 @@ def _marks(path: Path, changed: int) -> Marks:
 def _of_sequence(source: Source, root: Path, fps: float) -> Iterator[VideoFrame]:
     start, shape = source.frames[0] if source.frames else 0, None
     for number, file in islice(enumerate(source.files), start, None):
-        image = _image(root / file)
+        image = read_picture(root / file)
         shape = shape or image.shape
         if image.shape != shape:
             size, before = (f"{width} x {height}" for height, width, _ in (image.shape, shape))
@@ -92,7 +92,8 @@ def _of_sequence(source: Source, root: Path, fps: float) -> Iterator[VideoFrame]
         yield VideoFrame(number, number / fps, image)
 
 
-def _image(path: Path) -> UInt8:
+def read_picture(path: Path) -> UInt8:
+    """Read a picture of any mode upright as RGB (H, W, 3); raises VideoError."""
     try:
         with Image.open(path) as stored:
             image = ImageOps.exif_transpose(stored)

@@ -25,7 +25,7 @@ _PER_PART = 10  # subjects
 class StillsSpec(Spec):
     """Stills of one database of rendered heads, kept in grey."""
 
-    database: Literal["synthmh", "synthict"]
+    database: Literal["synthmh", "synthict", "synthphoto"]
     subjects: Annotated[int, Field(ge=1)]
     takes: Annotated[int, Field(ge=1)] = 15
     """Stills per subject."""
@@ -54,7 +54,7 @@ def prepare_stills(
     """Render what `folder` does not hold yet, and return all stills of `specs`.
 
     Args:
-        head: the ICT-FaceKit pack or checkout, for `synthict`.
+        head: the ICT-FaceKit pack or checkout, for `synthict` and `synthphoto`.
 
     Returns:
         images uint8 (N, S, S) grey, landmarks float32 (N, 68, 2), visible bool (N, 68), pose float32 (N, 3).
@@ -102,6 +102,8 @@ def _render(part: _Part) -> None:
 def _family(part: _Part) -> HeadFamily:
     if part.spec.database == "synthmh":
         return varied(makehuman(), part.spec.variety)
-    from fer_zoo.data.synthetic import ict_pack
+    from fer_zoo.data.synthetic import ict_pack, photo_folder, photo_heads
 
+    if part.spec.database == "synthphoto":
+        return photo_heads(part.head or ict_pack(), photo_folder(), variety=part.spec.variety)
     return varied(ict_family(part.head or ict_pack()), part.spec.variety)

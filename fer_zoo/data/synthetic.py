@@ -1,4 +1,4 @@
-"""The datasets `synthmh` and `synthict`: rendered heads of two kinds, each drawn from numbers alone."""
+"""The datasets of rendered heads: `synthmh` and `synthict`, drawn from numbers alone, and `synthphoto`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fer_zoo.synth.family import HeadFamily
 
 ICT_VARIABLE = "FER_ZOO_ICT_FACEKIT"
+PHOTOS_VARIABLE = "FER_ZOO_PHOTOGRAPHS"
 
 
 def cache_root() -> Path:
@@ -78,6 +79,100 @@ def synthict(request: ClipRequest, *, head: str = "", variety: float = 0.0, rend
         InputError: there is no head data, or the cache folder cannot be used.
     """
     return rendered_clips(request, "synthict", functools.partial(_ict, ict_pack(head), variety), render_seed)
+
+
+@register_dataset(
+    "synthphoto",
+    synthetic=True,
+    licence="CC BY 4.0 (photographs), MIT (head)",
+    terms="Credit: skin from photographs in L. DeBruine and B. Jones (2017), Young Adult White Faces with Manipulated "
+    "Versions, figshare 4220517, https://doi.org/10.6084/m9.figshare.4220517, licensed under CC BY 4.0 "
+    "(https://creativecommons.org/licenses/by/4.0/), changed: fitted, recoloured and rendered on other shapes with "
+    "expressions. Heads: ICT-FaceKit, 2020 USC Institute for Creative Technologies. Never try to identify the people. "
+    "Other photographs have their own terms.",
+    may_use="anybody who gives the credit",
+    share_weights="yes: with the credit to the photographs, in the card",
+    terms_source="LICENSE.md of figshare 4220517 version 1, and LICENSE of github.com/ICT-VGL/ICT-FaceKit at da5f95a, "
+    "read 2026-11-29",
+    training_data="synthphoto: rendered ICT-FaceKit light heads (MIT) with skin taken from 40 neutral portraits "
+    "(DeBruine and Jones 2017, figshare 4220517, CC BY 4.0). The people are white and 17 to 35 years old; "
+    "darker tones are computed.",
+)
+def synthphoto(
+    request: ClipRequest,
+    *,
+    photos: str = "",
+    head: str = "",
+    per_photo: int = 25,
+    landmarker: str = "dlib",
+    variety: float = 0.0,
+    render_seed: int = 0,
+) -> ClipSet:
+    """Rendered expressions with photographed skin; the group `photo` names the photograph of a subject.
+
+    Args:
+        photos: folder of frontal neutral portraits; default the environment's FER_ZOO_PHOTOGRAPHS. Where it lies is no
+            part of what the clips are.
+        head: as for `synthict`.
+        per_photo: subjects in a row with the skin of the same photograph, on different shapes and in different tones.
+        landmarker: finds the landmarks of photographs without hand-set ones.
+        variety: 0 to 1, as for `synthict`.
+        render_seed: another number draws other shapes and tones.
+
+    Raises:
+        OptionError: the variety is not in 0..1, or per_photo is less than 1.
+        UnknownNameError: a label that the generator has no expression for, or a landmarker that does not exist.
+        MissingExtraError: the landmarker is not installed.
+        InputError, VideoError: there is no head data or no photographs, a picture is damaged or has no face, or the
+            cache folder cannot be used.
+    """
+    source = functools.partial(photo_heads, ict_pack(head), photo_folder(photos), per_photo, landmarker, variety)
+    return rendered_clips(request, "synthphoto", source, render_seed)
+
+
+def photo_heads(
+    pack: Path, folder: Path, per_photo: int = 25, landmarker: str = "dlib", variety: float = 0.0
+) -> HeadFamily:
+    """Return the family of `synthphoto`, fitted to the photographs of a folder at the first use.
+
+    Raises:
+        see `synthphoto`.
+    """
+    from fer_zoo.synth.variety import varied
+
+    try:
+        state = tuple(sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in folder.iterdir()))
+    except OSError:
+        state = ()  # `read_portraits` says what is wrong
+    return varied(_photo_family(pack, folder, per_photo, landmarker, state), variety)
+
+
+@functools.lru_cache(maxsize=2)
+def _photo_family(pack: Path, folder: Path, per_photo: int, landmarker: str, _state: tuple[object, ...]) -> HeadFamily:
+    from fer_zoo.data.photographs import read_portraits
+    from fer_zoo.synth.ict import ict_family
+    from fer_zoo.synth.photo import photo_family
+
+    ict = ict_family(pack)
+    digest = hashlib.sha256(pack.read_bytes()).hexdigest()
+    return photo_family(ict, read_portraits(folder, ict, digest, landmarker, cache_root()), per_photo)
+
+
+def photo_folder(photos: str = "") -> Path:
+    """Return the folder of photographs that is named, or that of the environment.
+
+    Raises:
+        InputError: nothing is named.
+    """
+    named = photos or os.environ.get(PHOTOS_VARIABLE, "")
+    if not named:
+        raise InputError(
+            "synthphoto takes the skin of its subjects from photographs, which are not part of this package.",
+            "a folder of frontal, neutral portraits",
+            "download one, e.g. figshare 4220517 (CC BY 4.0), and name it in the environment variable "
+            f"{PHOTOS_VARIABLE}, or in the recipe as data.dataset.photos",
+        )
+    return Path(named).expanduser().absolute()
 
 
 def _makehuman(variety: float) -> HeadFamily:

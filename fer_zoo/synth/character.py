@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -49,7 +49,7 @@ class Character:
 @lru_cache(maxsize=8)
 def build_character(seed: int, subject: int, family: HeadFamily | None = None) -> Character:
     """Build a subject, determined by the arguments alone; the default family is ``makehuman()``."""
-    family = family or makehuman()
+    family = (family or makehuman()).of_subject(subject)
     head = family.head
     rng, traits = _first_draws(seed, subject, family)
     shape = _centred(head, head.base + family.draw_shape(traits, rng))
@@ -93,18 +93,20 @@ def build_character(seed: int, subject: int, family: HeadFamily | None = None) -
 
 def subject_groups(seed: int, subject: int, family: HeadFamily) -> dict[str, str]:
     """Return the sex, age and skin groups of a subject, for metrics per group."""
+    family = family.of_subject(subject)
     _, traits = _first_draws(seed, subject, family)
     thirds = {"age": ("young", "middle", "old"), "skin": ("light", "medium", "dark")}
     drawn = {"age": traits.age, "skin": traits.skin_tone}
     return {
         "sex": "female" if traits.sex < 0.5 else "male",
         **{name: words[min(int(3 * drawn[name]), 2)] for name, words in thirds.items()},
+        **family.groups,
     }
 
 
 def _first_draws(seed: int, subject: int, family: HeadFamily) -> tuple[np.random.Generator, Traits]:
     rng = np.random.default_rng(np.random.SeedSequence([seed, subject, 1, *family.stream]))
-    return rng, draw_traits(rng)
+    return rng, replace(draw_traits(rng), **family.traits)
 
 
 def _centred(head: Head, shape: Floats) -> Floats:

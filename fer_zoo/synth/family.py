@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -29,6 +29,14 @@ class HeadFamily:
     lid_limits: Mapping[str, float]  # largest sums of weights around the eyes
     stream: tuple[int, ...]
     variety: float = 0.0  # 0..1, variation beyond the head's own targets
+    modes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))  # (k, n, 3) identities
+    by_subject: Callable[[int], HeadFamily] | None = None  # where subjects differ in more than drawn numbers
+    traits: Mapping[str, float] = field(default_factory=dict)  # known traits, which are not drawn
+    groups: Mapping[str, str] = field(default_factory=dict)  # groups of the subject besides those of the traits
+
+    def of_subject(self, subject: int) -> HeadFamily:
+        """Return the family from which one subject is drawn."""
+        return self if self.by_subject is None else replace(self.by_subject(subject), variety=self.variety)
 
 
 # Heights for `levelled`: the mean over 300 rendered neutral subjects.

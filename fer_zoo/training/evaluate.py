@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from fer_zoo.data.augment import with_detector_noise
-from fer_zoo.data.clips import DATABASE, ClipSet
+from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet
 from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel
@@ -109,7 +109,8 @@ def as_predictions(clips: ClipSet, probabilities: npt.NDArray[np.floating]) -> P
         videos=np.array(clips.videos) if clips.videos else keys,
         truth=clips.labels,
         probabilities=probabilities.astype(np.float64),
-        groups={name: np.array(groups) for name, groups in clips.groups.items()},
+        # Photographs are for splits only: metrics of each of them would be of too few clips.
+        groups={name: np.array(groups) for name, groups in clips.groups.items() if name != PHOTO},
     )
 
 
