@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from fer_zoo.registry import register_dataset
 if TYPE_CHECKING:
     from fer_zoo.synth.family import HeadFamily
 
+# As in fer_zoo.synth.family, which loads numba.
+Style = Literal["posed", "natural"]
 ICT_VARIABLE = "FER_ZOO_ICT_FACEKIT"
 
 
@@ -37,19 +39,24 @@ def cache_root() -> Path:
     terms_source="fer_zoo/synth/data/LICENSE.md in this package, read 2026-11-22",
     training_data="synthmh: rendered MakeHuman heads (CC0 1.0). No picture of a person was used.",
 )
-def synthmh(request: ClipRequest, *, variety: float = 0.0, render_seed: int = 0) -> ClipSet:
+def synthmh(
+    request: ClipRequest, *, variety: float = 0.0, style: Style = "posed", without: str = "", render_seed: int = 0
+) -> ClipSet:
     """Rendered MakeHuman heads: exact landmarks, unlimited subjects; renders what the cache does not hold yet.
 
     Args:
-        variety: 0 to 1, how far people's features, and their way of moving them, go beyond the head's own targets.
+        variety: 0 to 1, how far features of subjects, and how they move them, go beyond the head's own targets.
+        style: `posed` are textbook expressions; `natural` are variants at any strength, with speech and other
+            movements, on varied resting faces.
+        without: movements that `natural` leaves out, e.g. `speech,gaze`.
         render_seed: another number draws other people.
 
     Raises:
-        OptionError: the variety is not in 0..1.
+        OptionError: the variety is not in 0..1, or an unknown style or movement.
         UnknownNameError: a label that the generator has no expression for.
         InputError: the cache folder cannot be used.
     """
-    return rendered_clips(request, "synthmh", functools.partial(_makehuman, variety), render_seed)
+    return rendered_clips(request, "synthmh", functools.partial(_makehuman, variety, style, without), render_seed)
 
 
 @register_dataset(
@@ -63,35 +70,49 @@ def synthmh(request: ClipRequest, *, variety: float = 0.0, render_seed: int = 0)
     training_data="synthict: rendered ICT-FaceKit light heads (MIT), whose shapes were learnt from scans of people. "
     "No picture of a person was used.",
 )
-def synthict(request: ClipRequest, *, head: str = "", variety: float = 0.0, render_seed: int = 0) -> ClipSet:
+def synthict(
+    request: ClipRequest,
+    *,
+    head: str = "",
+    variety: float = 0.0,
+    style: Style = "posed",
+    without: str = "",
+    render_seed: int = 0,
+) -> ClipSet:
     """Rendered ICT-FaceKit heads: other shapes, expressions and skin than `synthmh`; exact landmarks.
 
     Args:
         head: checkout of ICT-FaceKit, or an .npz packed from it; default the environment's FER_ZOO_ICT_FACEKIT. Where
             it lies is no part of what the clips are.
-        variety: 0 to 1, how far people's features, and their way of moving them, go beyond the head's own targets.
+        variety: 0 to 1, how far features of subjects, and how they move them, go beyond the head's own targets.
+        style: `posed` are textbook expressions; `natural` are variants at any strength, with speech and other
+            movements, on varied resting faces.
+        without: movements that `natural` leaves out, e.g. `speech,gaze`.
         render_seed: another number draws other people.
 
     Raises:
-        OptionError: the variety is not in 0..1.
+        OptionError: the variety is not in 0..1, or an unknown style or movement.
         UnknownNameError: a label that the generator has no expression for.
         InputError: there is no head data, or the cache folder cannot be used.
     """
-    return rendered_clips(request, "synthict", functools.partial(_ict, ict_pack(head), variety), render_seed)
+    return rendered_clips(
+        request, "synthict", functools.partial(_ict, ict_pack(head), variety, style, without), render_seed
+    )
 
 
-def _makehuman(variety: float) -> HeadFamily:
-    from fer_zoo.synth.family import makehuman
+def _makehuman(variety: float, style: Style, without: str) -> HeadFamily:
+    from fer_zoo.synth.family import makehuman, styled
     from fer_zoo.synth.variety import varied
 
-    return varied(makehuman(), variety)
+    return styled(varied(makehuman(), variety), style, without)
 
 
-def _ict(pack: Path, variety: float) -> HeadFamily:
+def _ict(pack: Path, variety: float, style: Style, without: str) -> HeadFamily:
+    from fer_zoo.synth.family import styled
     from fer_zoo.synth.ict import ict_family
     from fer_zoo.synth.variety import varied
 
-    return varied(ict_family(pack), variety)
+    return styled(varied(ict_family(pack), variety), style, without)
 
 
 def ict_pack(head: str = "") -> Path:

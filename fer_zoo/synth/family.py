@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_zoo.errors import OptionError
 from fer_zoo.synth.brows import levelled
 from fer_zoo.synth.expression import LID_LIMITS
 from fer_zoo.synth.head import Head, Traits, load_head, shape_weights
+from fer_zoo.synth.movement import MOVEMENTS
 from fer_zoo.synth.prototypes import MAKEHUMAN, Prototypes
 from fer_zoo.synth.skin import Skin, draw_skin
 
 Floats = NDArray[np.float64]
+Style = Literal["posed", "natural"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,29 @@ class HeadFamily:
     lid_limits: Mapping[str, float]  # largest sums of weights around the eyes
     stream: tuple[int, ...]
     variety: float = 0.0  # 0..1, variation beyond the head's own targets
+    unit_set: str = "synthmh"  # the entry of data/expressions.yaml for the head's units
+    style: Style = "posed"
+    without: frozenset[str] = frozenset()  # movements that the style "natural" leaves out
+
+
+@lru_cache(maxsize=8)
+def styled(family: HeadFamily, style: str, without: str = "") -> HeadFamily:
+    """Return the family with a style of expressions and resting faces.
+
+    Args:
+        style: "posed" (textbook expressions, strong) or "natural" (variants at any strength, movements, resting faces).
+        without: movements that "natural" leaves out, e.g. "speech,gaze"; names of ``movement.MOVEMENTS``.
+
+    Raises:
+        OptionError: an unknown style or movement.
+    """
+    if style not in get_args(Style):
+        raise OptionError(f"style={style!r}.", " or ".join(get_args(Style)), 'use "posed", the default, or "natural"')
+    names = frozenset(name.strip() for name in without.split(",") if name.strip())
+    if names - set(MOVEMENTS) or (names and style == "posed"):
+        given = f"without={without!r} with style={style!r}."
+        raise OptionError(given, 'with "natural", any of ' + ", ".join(MOVEMENTS), "correct the names, or omit without")
+    return replace(family, style=style, without=names) if style != "posed" else family
 
 
 # Heights for `levelled`: the mean over 300 rendered neutral subjects.

@@ -1,0 +1,153 @@
+"""The style "natural": variants of expressions by FACS, at any strength, on varied resting faces.
+
+What is drawn is in ``data/expressions.yaml``; the style "posed" is in ``prototypes`` and ``expression``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.synth import expression as ex
+from fer_zoo.synth.expression_table import Units, table
+from fer_zoo.synth.head import Traits
+from fer_zoo.synth.movement import GAZE, HEAD, draw_movements
+from fer_zoo.synth.prototypes import sides
+from fer_zoo.synth.skin import Skin, wrinkle_maps
+
+Floats = NDArray[np.float64]
+
+_LOWEST, _HIGHEST = 0.7, 1.15
+_DROPPED = 0.12
+_EXTRA = (0.55, 0.3, 0.15)  # probabilities of 0, 1, 2 units that do not belong
+_FAINTEST = 0.25
+_LEAST_MEAN = 0.2
+_REST_FADE = 0.5  # share of the resting face that a full expression replaces
+_MOUTH_FADE = 0.5
+
+
+def scales(unit_set: str) -> Units:
+    """Return the weight of each unit of a head that corresponds to 1 in the table; 1 for units without an entry."""
+    return dict(table()["heads"][unit_set])
+
+
+def draw_apex(label: str, scale: Units, rng: np.random.Generator) -> dict[str, float]:
+    """Draw the unit weights of an expression at full strength.
+
+    A variant of the label, its action units 0.7 to 1.15 times as strong as in the table, one of the weaker ones dropped
+    or others added now and then, up to two units that do not belong, and sides that differ. ``scale`` as of ``scales``.
+    """
+    entry = table()["labels"][label]
+    shares = np.array([variant["share"] for variant in entry["variants"]], float)
+    chosen = entry["variants"][int(rng.choice(len(shares), p=shares / shares.sum()))]["units"]
+    strengths = {unit: strength * rng.uniform(_LOWEST, _HIGHEST) for unit, strength in chosen.items()}
+    weaker = [unit for unit, strength in chosen.items() if strength < max(chosen.values())]
+    if weaker and rng.random() < _DROPPED:
+        del strengths[weaker[int(rng.integers(len(weaker)))]]
+    for unit, probability in entry["often"].items():
+        if rng.random() < probability and unit not in strengths:
+            strengths[unit] = rng.uniform(0.3, 0.9)
+    weights: dict[str, float] = {}
+    for action, strength in strengths.items():
+        for unit, weight in table()["action_units"][action].items():
+            weights[unit] = max(weights.get(unit, 0.0), weight * strength)
+    if label != "neutral":
+        for unit in rng.choice(list(table()["loose"]), int(rng.choice(3, p=_EXTRA)), replace=False):
+            weights[str(unit)] = weights.get(str(unit), 0.0) + rng.uniform(0, table()["loose"][unit])
+    return _sided(weights, scale, 0.35 if rng.random() < 0.1 else 0.08, rng)
+
+
+def _sided(weights: Units, scale: Units, spread: float, rng: np.random.Generator) -> dict[str, float]:
+    """Return the target weights of a head: scaled, and stronger on one side by ``spread`` on average."""
+    lopsided = rng.normal(0, spread)
+    return {
+        side: float(weight * scale.get(unit, 1.0) * np.clip(1 + sign * lopsided + rng.normal(0, 0.04), 0.3, 1.5))
+        for unit, weight in weights.items()
+        for sign, side in zip((1, -1), sides(unit), strict=False)
+    }
+
+
+def draw_intensity(label: str, n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
+    """Draw the strength (n,) from faint to full; mean at least 0.2 unless neutral."""
+    strength = _FAINTEST + (1 - _FAINTEST) * rng.beta(1.5, 1.0)
+    for _ in range(64):
+        curve = strength * ex.draw_intensity(label, n_frames, fps, rng)
+        if label == "neutral" or curve.mean() >= _LEAST_MEAN:
+            return curve
+    return np.full(n_frames, strength)
+
+
+def draw_rest(scale: Units, rng: np.random.Generator) -> ex.Rest:
+    """Draw a resting face: corners of the mouth, brows, lids and lips anywhere between what people have."""
+    weights: dict[str, float] = {}
+    for above, below, spread, most, least in table()["rest"]:
+        amount = float(np.clip(rng.normal(0, spread), -least, most))
+        for unit, weight in (above if amount > 0 else below).items():
+            weights[unit] = weights.get(unit, 0.0) + abs(amount) * weight
+    return ex.Rest(_sided(weights, scale, 0.15, rng))
+
+
+def add_folds(skin: Skin, traits: Traits, rng: np.random.Generator) -> Skin:
+    """Return the skin with folds that stay when nothing is expressed, deeper with age."""
+    paint, maps = skin.albedo.astype(np.float64), wrinkle_maps()
+    for name, (probability, most) in table()["folds"].items():
+        depth = (0.25 + 0.75 * traits.age) * most * rng.uniform(0.2, 1.0)
+        if rng.random() < probability:
+            paint *= 1 - (depth * maps[name])[..., None] * np.array([0.8, 1, 1])
+    return replace(skin, albedo=paint.astype(np.float32))
+
+
+def draw_tracks(
+    parts: Sequence[tuple[str, Floats]],
+    rest: ex.Rest,
+    scale: Units,
+    fps: float,
+    rng: np.random.Generator,
+    *,
+    without: frozenset[str] = frozenset(),
+    still: bool = False,
+    lid_limits: Mapping[str, float] = ex.LID_LIMITS,
+) -> tuple[dict[str, Floats], Floats]:
+    """Draw all unit weights (n,) over time, and rotations of the head (n, 3) in degrees.
+
+    Args:
+        parts: labels with their strengths (n,), which do not overlap.
+        without: movements to leave out.
+        still: no movement at all, blinks included.
+    """
+    n = len(parts[0][1])
+    intensity = np.sum([curve for _, curve in parts], axis=0)
+    tracks: dict[str, Floats] = {f"unit/eyeBlink{side}": np.zeros(n) for side in ("Left", "Right")}
+    turns = np.zeros((n, 3))
+
+    def add(name: str, track: Floats) -> None:
+        tracks[name] = tracks.get(name, np.zeros(n)) + track
+
+    for name, weight in rest.units.items():
+        add(name, weight * (1 - _REST_FADE * intensity))
+    for label, curve in parts:
+        for name, weight in draw_apex(label, scale, rng).items():
+            add(name, weight * curve ** rng.uniform(0.8, 1.3))  # parts of a face do not move in sync
+    if not still:
+        labels = {label for label, _ in parts}
+        moving = draw_movements("neutral" if labels != {parts[0][0]} else parts[0][0], n, fps, rng, without)
+        free = {name: np.zeros(n) for name in (*HEAD, *GAZE)}
+        for name, track in ((name, track) for movement in moving for name, track in movement.items()):
+            if name in free:
+                free[name] += track
+                continue
+            fade = 1 - _MOUTH_FADE * intensity if name.startswith(("mouth", "jaw")) else 1.0
+            for side in sides(name):
+                add(side, scale.get(name, 1.0) * track * fade)
+        turns = np.stack([free[name] for name in HEAD], 1)
+        across, up = (free[name] + 0.06 * ex.wander(n, fps, rng) + rng.normal(0, 0.12) for name in GAZE)
+        for name, track in ex.looks(across, up).items():
+            add(name, track)
+        closed = ex.blinks(n, fps, rng)
+        for side in ("Left", "Right"):
+            tracks[f"unit/eyeBlink{side}"] = np.maximum(tracks[f"unit/eyeBlink{side}"], closed)
+    ex.settle_lids(tracks, lid_limits)
+    return tracks, turns
