@@ -51,7 +51,7 @@ def speech(time: Floats, units: Units, rng: np.random.Generator) -> Tracks:
             moments.append(start + delay / rate)
             shapes.append([strength * shape.get(name, 0.0) for name in names])
     drawn = np.array(shapes)
-    drawn[1:-1] = 0.76 * drawn[1:-1] + 0.12 * (drawn[:-2] + drawn[2:])
+    drawn[1:-1] = 0.88 * drawn[1:-1] + 0.06 * (drawn[:-2] + drawn[2:])
     at = np.clip(np.searchsorted(moments, time) - 1, 0, len(moments) - 2)
     left, right = np.array(moments)[at], np.array(moments)[at + 1]
     share = ex.smoothstep(0, 1, (time - left) / (right - left))[:, None]

@@ -25,7 +25,7 @@ _DROPPED = 0.12
 _EXTRA = (0.55, 0.3, 0.15)  # probabilities of 0, 1, 2 units that do not belong
 _FAINTEST = 0.25
 _LEAST_MEAN = 0.2
-_REST_FADE = 0.5  # share of the resting face that a full expression replaces
+_REST_FADE = 0.7  # share of the resting face that a full expression replaces
 _MOUTH_FADE = 0.5
 
 
