@@ -29,16 +29,20 @@ _REST_FADE = 0.7  # share of the resting face that a full expression replaces
 _MOUTH_FADE = 0.5
 
 
-def scales(unit_set: str) -> Units:
-    """Return the weight of each unit of a head that corresponds to 1 in the table; 1 for units without an entry."""
-    return dict(table()["heads"][unit_set])
+HeadUnits = Mapping[str, Units]  # the head's own units for weight 1 of a unit of the table
 
 
-def draw_apex(label: str, scale: Units, rng: np.random.Generator) -> dict[str, float]:
+def head_units(unit_set: str) -> HeadUnits:
+    """Return the units of a head that weight 1 of a unit in the table stands for, for those that differ."""
+    entry = table()["heads"][unit_set]
+    return {unit: own if isinstance(own, Mapping) else {unit: own} for unit, own in entry.items()}
+
+
+def draw_apex(label: str, head: HeadUnits, rng: np.random.Generator) -> dict[str, float]:
     """Draw the unit weights of an expression at full strength.
 
     A variant of the label, its action units 0.7 to 1.15 times as strong as in the table, one of the weaker ones dropped
-    or others added now and then, up to two units that do not belong, and sides that differ. ``scale`` as of ``scales``.
+    or others added now and then, up to two units that do not belong, and sides that differ.
     """
     entry = table()["labels"][label]
     shares = np.array([variant["share"] for variant in entry["variants"]], float)
@@ -57,17 +61,20 @@ def draw_apex(label: str, scale: Units, rng: np.random.Generator) -> dict[str, f
     if label != "neutral":
         for unit in rng.choice(list(table()["loose"]), int(rng.choice(3, p=_EXTRA)), replace=False):
             weights[str(unit)] = weights.get(str(unit), 0.0) + rng.uniform(0, table()["loose"][unit])
-    return _sided(weights, scale, 0.35 if rng.random() < 0.1 else 0.08, rng)
+    return _sided(weights, head, 0.35 if rng.random() < 0.1 else 0.08, rng)
 
 
-def _sided(weights: Units, scale: Units, spread: float, rng: np.random.Generator) -> dict[str, float]:
-    """Return the target weights of a head: scaled, and stronger on one side by ``spread`` on average."""
-    lopsided = rng.normal(0, spread)
-    return {
-        side: float(weight * scale.get(unit, 1.0) * np.clip(1 + sign * lopsided + rng.normal(0, 0.04), 0.3, 1.5))
-        for unit, weight in weights.items()
-        for sign, side in zip((1, -1), sides(unit), strict=False)
-    }
+def _sided(weights: Units, head: HeadUnits, spread: float, rng: np.random.Generator) -> dict[str, float]:
+    """Return the target weights of a head, stronger on one side by ``spread`` on average."""
+    lopsided, placed = rng.normal(0, spread), dict[str, float]()
+    for unit, weight in weights.items():
+        uneven = np.clip(1 + np.array([1, -1]) * lopsided + rng.normal(0, 0.04, 2), 0.3, 1.5)
+        if unit == "eyeBlink":  # both eyes close; the sides of other units differ
+            uneven[:] = 1.0
+        for own, share in head.get(unit, {unit: 1.0}).items():
+            for side, factor in zip(sides(own), uneven, strict=False):
+                placed[side] = placed.get(side, 0.0) + float(weight * share * factor)
+    return placed
 
 
 def draw_intensity(label: str, n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
@@ -80,14 +87,14 @@ def draw_intensity(label: str, n_frames: int, fps: float, rng: np.random.Generat
     return np.full(n_frames, strength)
 
 
-def draw_rest(scale: Units, rng: np.random.Generator) -> ex.Rest:
+def draw_rest(unit_set: str, rng: np.random.Generator) -> ex.Rest:
     """Draw a resting face: corners of the mouth, brows, lids and lips anywhere between what people have."""
-    weights: dict[str, float] = {}
+    weights: dict[str, float] = dict(table()["rest_base"][unit_set])
     for above, below, spread, most, least in table()["rest"]:
         amount = float(np.clip(rng.normal(0, spread), -least, most))
         for unit, weight in (above if amount > 0 else below).items():
             weights[unit] = weights.get(unit, 0.0) + abs(amount) * weight
-    return ex.Rest(_sided(weights, scale, 0.15, rng))
+    return ex.Rest(_sided(weights, head_units(unit_set), 0.15, rng))
 
 
 def add_folds(skin: Skin, traits: Traits, rng: np.random.Generator) -> Skin:
@@ -103,7 +110,7 @@ def add_folds(skin: Skin, traits: Traits, rng: np.random.Generator) -> Skin:
 def draw_tracks(
     parts: Sequence[tuple[str, Floats]],
     rest: ex.Rest,
-    scale: Units,
+    head: HeadUnits,
     fps: float,
     rng: np.random.Generator,
     *,
@@ -129,7 +136,7 @@ def draw_tracks(
     for name, weight in rest.units.items():
         add(name, weight * (1 - _REST_FADE * intensity))
     for label, curve in parts:
-        for name, weight in draw_apex(label, scale, rng).items():
+        for name, weight in draw_apex(label, head, rng).items():
             add(name, weight * curve ** rng.uniform(0.8, 1.3))  # parts of a face do not move in sync
     if not still:
         labels = {label for label, _ in parts}
@@ -140,8 +147,9 @@ def draw_tracks(
                 free[name] += track
                 continue
             fade = 1 - _MOUTH_FADE * intensity if name.startswith(("mouth", "jaw")) else 1.0
-            for side in sides(name):
-                add(side, scale.get(name, 1.0) * track * fade)
+            for own, share in head.get(name, {name: 1.0}).items():
+                for side in sides(own):
+                    add(side, share * track * fade)
         turns = np.stack([free[name] for name in HEAD], 1)
         across, up = (free[name] + 0.06 * ex.wander(n, fps, rng) + rng.normal(0, 0.12) for name in GAZE)
         for name, track in ex.looks(across, up).items():

@@ -11,7 +11,7 @@ from fer_zoo.synth.expression import Rest
 from fer_zoo.synth.expression_table import table
 from fer_zoo.synth.head import load_head
 from fer_zoo.synth.movement import GAZE, HEAD, MOVEMENTS, draw_movements, speech
-from fer_zoo.synth.natural import draw_tracks, scales
+from fer_zoo.synth.natural import draw_tracks, head_units
 from fer_zoo.synth.prototypes import sides
 
 FPS = 25.0
@@ -20,13 +20,13 @@ ALL = frozenset(MOVEMENTS)
 
 def talking_face(seed: int, frames: int = 200) -> np.ndarray:
     """Landmarks (n, 68, 3) of a neutral face that talks and blinks."""
-    head, scale = load_head(), scales("synthmh")
+    head, own = load_head(), head_units("synthmh")
     rows, rest = head.landmark_vertices, np.tile(head.base[head.landmark_vertices], (frames, 1, 1))
     said = speech(np.arange(frames) / FPS, {}, np.random.default_rng(seed))
     for name, track in said.items():
-        for target in sides(name) if name not in HEAD else ():
-            moved = head.offsets({target: 1.0})[rows]
-            rest = rest + (scale.get(name, 1.0) * track)[:, None, None] * moved
+        for unit, share in own.get(name, {name: 1.0}).items() if name not in HEAD else ():
+            moved = sum(head.offsets({side: share})[rows] for side in sides(unit))
+            rest = rest + track[:, None, None] * moved
     return rest
 
 

@@ -17,11 +17,11 @@ from fer_zoo.synth.family import HeadFamily, makehuman, styled
 from fer_zoo.synth.head import Head, Traits, load_head
 from fer_zoo.synth.ict import ict_family
 from fer_zoo.synth.movement import GAZE, HEAD, MOVEMENTS
-from fer_zoo.synth.natural import add_folds, draw_apex, draw_intensity, draw_rest, draw_tracks, scales
+from fer_zoo.synth.natural import add_folds, draw_apex, draw_intensity, draw_rest, draw_tracks, head_units
 from fer_zoo.synth.prototypes import sides
 
 EXPRESSIONS = [label for label in LABELS if label != "neutral"]
-SCALE = scales("synthmh")
+HEAD_UNITS = head_units("synthmh")
 # Landmarks of a clip and its brightness, from before there were styles.
 GOLDEN = [[19.466, 19.571], [16.917, 27.828], [26.180, 27.153]]
 GOLDEN_BRIGHTNESS = 71.17
@@ -43,8 +43,9 @@ def tables_units() -> set[str]:
     parts = table()
     groups = [*parts["action_units"].values(), *parts["lips"], *parts["consonants"], *parts["vowels"], parts["loose"]]
     groups += [entry.get("units", {}) for entry in parts["movements"].values()]
+    groups += parts["rest_base"].values()
     groups += [units for row in parts["rest"] for units in row[:2]]
-    groups += parts["heads"].values()
+    groups += [own for unit_set in parts["heads"] for own in (head_units(unit_set), *head_units(unit_set).values())]
     return {name for group in groups for name in group} - {*HEAD, *GAZE}
 
 
@@ -61,6 +62,7 @@ def test_the_table_is_consistent() -> None:
     for one in EXPRESSIONS:
         assert not any(combinations[one] & combinations[other] for other in EXPRESSIONS if other != one)
     assert list(parts["movements"]) == list(MOVEMENTS)
+    assert set(parts["heads"]) == set(parts["rest_base"]) == {"synthmh", "synthict"}
     for entry in parts["movements"].values():
         assert 0 <= entry["neutral"] <= 1
         assert 0 <= entry["others"] <= 1
@@ -79,7 +81,7 @@ def test_every_unit_of_the_table_exists_in_every_head(kind: str, tmp_path: Path)
 @pytest.mark.parametrize("label", EXPRESSIONS)
 def test_an_apex_varies_in_its_units_its_strength_and_its_sides(label: str) -> None:
     rng = np.random.default_rng(0)
-    drawn = [draw_apex(label, SCALE, rng) for _ in range(200)]
+    drawn = [draw_apex(label, HEAD_UNITS, rng) for _ in range(200)]
     assert len({tuple(sorted(apex)) for apex in drawn}) > 40
     assert all(weight > 0 for apex in drawn for weight in apex.values())
     left, right = (
@@ -93,7 +95,7 @@ def test_an_apex_varies_in_its_units_its_strength_and_its_sides(label: str) -> N
 
 def test_what_makes_a_label_is_never_dropped() -> None:
     rng = np.random.default_rng(1)
-    assert draw_apex("neutral", SCALE, rng) == {}
+    assert draw_apex("neutral", HEAD_UNITS, rng) == {}
     for label, units in {
         "happiness": ["mouthSmile"],
         "anger": ["browDown"],
@@ -123,7 +125,7 @@ def test_the_intensity_is_the_strength_of_the_face(label: str) -> None:
     strengths, displacements = [], []
     for _ in range(30):
         curve = np.linspace(0, rng.uniform(0.3, 1), 6)
-        tracks, _ = draw_tracks([(label, curve)], rest, SCALE, 25.0, rng, still=True)
+        tracks, _ = draw_tracks([(label, curve)], rest, HEAD_UNITS, 25.0, rng, still=True)
         faces = [landmarks(tracks, t) for t in range(6)]
         moved = np.array([np.linalg.norm(face - faces[0], axis=1).mean() for face in faces])
         assert moved[0] == 0
@@ -144,7 +146,7 @@ def test_resting_faces_differ_more_than_posed_ones() -> None:
 
     rng = np.random.default_rng(4)
     posed = np.array([features(ex.draw_rest(rng)) for _ in range(150)])
-    ours = np.array([features(draw_rest(SCALE, rng)) for _ in range(150)])
+    ours = np.array([features(draw_rest("synthmh", rng)) for _ in range(150)])
     assert (ours.std(0) > 1.25 * posed.std(0)).all()
     level = np.median(posed[:, 0])
     assert (ours[:, 0] < level).mean() > 0.3  # corners down, and up
