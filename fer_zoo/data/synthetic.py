@@ -100,14 +100,14 @@ def synthict(
     )
 
 
-def _makehuman(variety: float, style: Style, without: str) -> HeadFamily:
+def _makehuman(variety: float, style: Style = "posed", without: str = "") -> HeadFamily:
     from fer_zoo.synth.family import makehuman, styled
     from fer_zoo.synth.variety import varied
 
     return styled(varied(makehuman(), variety), style, without)
 
 
-def _ict(pack: Path, variety: float, style: Style, without: str) -> HeadFamily:
+def _ict(pack: Path, variety: float, style: Style = "posed", without: str = "") -> HeadFamily:
     from fer_zoo.synth.family import styled
     from fer_zoo.synth.ict import ict_family
     from fer_zoo.synth.variety import varied

@@ -128,34 +128,47 @@ def draw_tracks(
     n = len(parts[0][1])
     intensity = np.sum([curve for _, curve in parts], axis=0)
     tracks: dict[str, Floats] = {f"unit/eyeBlink{side}": np.zeros(n) for side in ("Left", "Right")}
-    turns = np.zeros((n, 3))
-
-    def add(name: str, track: Floats) -> None:
-        tracks[name] = tracks.get(name, np.zeros(n)) + track
-
     for name, weight in rest.units.items():
-        add(name, weight * (1 - _REST_FADE * intensity))
+        _add(tracks, name, weight * (1 - _REST_FADE * intensity))
     for label, curve in parts:
         for name, weight in draw_apex(label, head, rng).items():
-            add(name, weight * curve ** rng.uniform(0.8, 1.3))  # parts of a face do not move in sync
+            _add(tracks, name, weight * curve ** rng.uniform(0.8, 1.3))  # parts of a face do not move in sync
+    turns = np.zeros((n, 3))
     if not still:
-        labels = {label for label, _ in parts}
-        moving = draw_movements("neutral" if labels != {parts[0][0]} else parts[0][0], n, fps, rng, without)
-        free = {name: np.zeros(n) for name in (*HEAD, *GAZE)}
-        for name, track in ((name, track) for movement in moving for name, track in movement.items()):
-            if name in free:
-                free[name] += track
-                continue
-            fade = 1 - _MOUTH_FADE * intensity if name.startswith(("mouth", "jaw")) else 1.0
-            for own, share in head.get(name, {name: 1.0}).items():
-                for side in sides(own):
-                    add(side, share * track * fade)
-        turns = np.stack([free[name] for name in HEAD], 1)
-        across, up = (free[name] + 0.06 * ex.wander(n, fps, rng) + rng.normal(0, 0.12) for name in GAZE)
-        for name, track in ex.looks(across, up).items():
-            add(name, track)
-        closed = ex.blinks(n, fps, rng)
-        for side in ("Left", "Right"):
-            tracks[f"unit/eyeBlink{side}"] = np.maximum(tracks[f"unit/eyeBlink{side}"], closed)
+        only = parts[0][0] if len(parts) == 1 else "neutral"
+        moving = draw_movements(only, n, fps, rng, without)
+        turns = _move(tracks, moving, intensity, head, fps, rng)
     ex.settle_lids(tracks, lid_limits)
     return tracks, turns
+
+
+def _add(tracks: dict[str, Floats], name: str, track: Floats) -> None:
+    tracks[name] = tracks[name] + track if name in tracks else track
+
+
+def _move(
+    tracks: dict[str, Floats],
+    moving: Sequence[Mapping[str, Floats]],
+    intensity: Floats,
+    head: HeadUnits,
+    fps: float,
+    rng: np.random.Generator,
+) -> Floats:
+    """Add movements, blinks and small motion of the eyes, in place; return the rotations (n, 3) of the head."""
+    n = len(intensity)
+    free = {name: np.zeros(n) for name in (*HEAD, *GAZE)}
+    for name, track in ((name, track) for movement in moving for name, track in movement.items()):
+        if name in free:
+            free[name] += track
+            continue
+        fade = 1 - _MOUTH_FADE * intensity if name.startswith(("mouth", "jaw")) else 1.0
+        for own, share in head.get(name, {name: 1.0}).items():
+            for side in sides(own):
+                _add(tracks, side, share * track * fade)
+    across, up = (free[name] + 0.06 * ex.wander(n, fps, rng) + rng.normal(0, 0.12) for name in GAZE)
+    for name, track in ex.looks(across, up).items():
+        _add(tracks, name, track)
+    closed = ex.blinks(n, fps, rng)
+    for side in ("Left", "Right"):
+        tracks[f"unit/eyeBlink{side}"] = np.maximum(tracks[f"unit/eyeBlink{side}"], closed)
+    return np.stack([free[name] for name in HEAD], 1)
