@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="frontal, clean, full strength")
     parser.add_argument("--points", action="store_true", help="draw the 68 points")
     parser.add_argument("--ict", help="draw heads of ICT-FaceKit: its checkout or an .npz packed from it")
-    parser.add_argument("--style", default="posed", help="posed or natural")
+    parser.add_argument("--style", default="posed", choices=("posed", "natural"))
     options = parser.parse_args()
     make = clip_sheet if options.clips else label_sheet
     family = styled(ict_family(ict_pack(options.ict)) if options.ict else makehuman(), options.style)

@@ -39,7 +39,7 @@ class HeadFamily:
 
 
 @lru_cache(maxsize=8)
-def styled(family: HeadFamily, style: str, without: str = "") -> HeadFamily:
+def styled(family: HeadFamily, style: Style, without: str = "") -> HeadFamily:
     """Return the family with a style of expressions and resting faces.
 
     Args:
