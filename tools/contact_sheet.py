@@ -5,6 +5,7 @@
     python tools/contact_sheet.py points.png --plain --points           # exact 68 points drawn on clean renders
     python tools/contact_sheet.py ict.png --ict ICT-FaceKit             # heads of ICT-FaceKit: a checkout or an .npz
     python tools/contact_sheet.py photo.png --ict ICT-FaceKit --photos FOLDER --subjects 0,25   # with photographed skin
+    python tools/contact_sheet.py natural.png --style natural           # expressions as people make them
 
 The file name's ending chooses the format (.png, .jpg).
 """
@@ -20,7 +21,7 @@ from PIL import Image, ImageDraw
 
 from fer_zoo.data.synthetic import ict_pack, photo_folder, photo_heads
 from fer_zoo.synth import LABELS, SynthClip, render_clip
-from fer_zoo.synth.family import HeadFamily, makehuman
+from fer_zoo.synth.family import HeadFamily, makehuman, styled
 from fer_zoo.synth.ict import ict_family
 
 Picture = NDArray[np.uint8]
@@ -83,11 +84,13 @@ def main() -> None:
     parser.add_argument("--points", action="store_true", help="draw the 68 points")
     parser.add_argument("--ict", help="draw heads of ICT-FaceKit: its checkout or an .npz packed from it")
     parser.add_argument("--photos", default="", help="folder of portraits whose skin the heads of --ict get")
+    parser.add_argument("--style", default="posed", choices=("posed", "natural"))
     options = parser.parse_args()
     make = clip_sheet if options.clips else label_sheet
     family = ict_family(ict_pack(options.ict)) if options.ict else makehuman()
     if options.photos:
         family = photo_heads(ict_pack(options.ict or ""), photo_folder(options.photos))
+    family = styled(family, options.style)
     people = subjects_from(options.subjects)
     sheet = make(family, people, options.take, options.size, options.plain, options.points)
     Image.fromarray(sheet).save(options.out, quality=82)

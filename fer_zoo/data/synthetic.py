@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from fer_zoo.registry import register_dataset
 if TYPE_CHECKING:
     from fer_zoo.synth.family import HeadFamily
 
+# As in fer_zoo.synth.family, which loads numba.
+Style = Literal["posed", "natural"]
 ICT_VARIABLE = "FER_ZOO_ICT_FACEKIT"
 PHOTOS_VARIABLE = "FER_ZOO_PHOTOGRAPHS"
 
@@ -38,19 +40,24 @@ def cache_root() -> Path:
     terms_source="fer_zoo/synth/data/LICENSE.md in this package, read 2026-11-22",
     training_data="synthmh: rendered MakeHuman heads (CC0 1.0). No picture of a person was used.",
 )
-def synthmh(request: ClipRequest, *, variety: float = 0.0, render_seed: int = 0) -> ClipSet:
+def synthmh(
+    request: ClipRequest, *, variety: float = 0.0, style: Style = "posed", without: str = "", render_seed: int = 0
+) -> ClipSet:
     """Rendered MakeHuman heads: exact landmarks, unlimited subjects; renders what the cache does not hold yet.
 
     Args:
-        variety: 0 to 1, how far people's features, and their way of moving them, go beyond the head's own targets.
+        variety: 0 to 1, how far features of subjects, and how they move them, go beyond the head's own targets.
+        style: `posed` are textbook expressions; `natural` are variants at any strength, with speech and other
+            movements, on varied resting faces.
+        without: movements that `natural` leaves out, e.g. `speech,gaze`.
         render_seed: another number draws other people.
 
     Raises:
-        OptionError: the variety is not in 0..1.
+        OptionError: the variety is not in 0..1, or an unknown style or movement.
         UnknownNameError: a label that the generator has no expression for.
         InputError: the cache folder cannot be used.
     """
-    return rendered_clips(request, "synthmh", functools.partial(_makehuman, variety), render_seed)
+    return rendered_clips(request, "synthmh", functools.partial(_makehuman, variety, style, without), render_seed)
 
 
 @register_dataset(
@@ -64,21 +71,34 @@ def synthmh(request: ClipRequest, *, variety: float = 0.0, render_seed: int = 0)
     training_data="synthict: rendered ICT-FaceKit light heads (MIT), whose shapes were learnt from scans of people. "
     "No picture of a person was used.",
 )
-def synthict(request: ClipRequest, *, head: str = "", variety: float = 0.0, render_seed: int = 0) -> ClipSet:
+def synthict(
+    request: ClipRequest,
+    *,
+    head: str = "",
+    variety: float = 0.0,
+    style: Style = "posed",
+    without: str = "",
+    render_seed: int = 0,
+) -> ClipSet:
     """Rendered ICT-FaceKit heads: other shapes, expressions and skin than `synthmh`; exact landmarks.
 
     Args:
         head: checkout of ICT-FaceKit, or an .npz packed from it; default the environment's FER_ZOO_ICT_FACEKIT. Where
             it lies is no part of what the clips are.
-        variety: 0 to 1, how far people's features, and their way of moving them, go beyond the head's own targets.
+        variety: 0 to 1, how far features of subjects, and how they move them, go beyond the head's own targets.
+        style: `posed` are textbook expressions; `natural` are variants at any strength, with speech and other
+            movements, on varied resting faces.
+        without: movements that `natural` leaves out, e.g. `speech,gaze`.
         render_seed: another number draws other people.
 
     Raises:
-        OptionError: the variety is not in 0..1.
+        OptionError: the variety is not in 0..1, or an unknown style or movement.
         UnknownNameError: a label that the generator has no expression for.
         InputError: there is no head data, or the cache folder cannot be used.
     """
-    return rendered_clips(request, "synthict", functools.partial(_ict, ict_pack(head), variety), render_seed)
+    return rendered_clips(
+        request, "synthict", functools.partial(_ict, ict_pack(head), variety, style, without), render_seed
+    )
 
 
 @register_dataset(
@@ -106,6 +126,8 @@ def synthphoto(
     per_photo: int = 25,
     landmarker: str = "dlib",
     variety: float = 0.0,
+    style: Style = "posed",
+    without: str = "",
     render_seed: int = 0,
 ) -> ClipSet:
     """Rendered expressions with photographed skin; the group `photo` names the photograph of a subject.
@@ -116,35 +138,42 @@ def synthphoto(
         head: as for `synthict`.
         per_photo: subjects in a row with the skin of the same photograph, on different shapes and in different tones.
         landmarker: finds the landmarks of photographs without hand-set ones.
-        variety: 0 to 1, as for `synthict`.
+        variety, style, without: as for `synthict`.
         render_seed: another number draws other shapes and tones.
 
     Raises:
-        OptionError: the variety is not in 0..1, or per_photo is less than 1.
+        OptionError: the variety is not in 0..1, per_photo is less than 1, or an unknown style or movement.
         UnknownNameError: a label that the generator has no expression for, or a landmarker that does not exist.
         MissingExtraError: the landmarker is not installed.
         InputError, VideoError: there is no head data or no photographs, a picture is damaged or has no face, or the
             cache folder cannot be used.
     """
-    source = functools.partial(photo_heads, ict_pack(head), photo_folder(photos), per_photo, landmarker, variety)
-    return rendered_clips(request, "synthphoto", source, render_seed)
+    named = (ict_pack(head), photo_folder(photos), per_photo, landmarker, variety, style, without)
+    return rendered_clips(request, "synthphoto", functools.partial(photo_heads, *named), render_seed)
 
 
 def photo_heads(
-    pack: Path, folder: Path, per_photo: int = 25, landmarker: str = "dlib", variety: float = 0.0
+    pack: Path,
+    folder: Path,
+    per_photo: int = 25,
+    landmarker: str = "dlib",
+    variety: float = 0.0,
+    style: Style = "posed",
+    without: str = "",
 ) -> HeadFamily:
     """Return the family of `synthphoto`, fitted to the photographs of a folder at the first use.
 
     Raises:
         see `synthphoto`.
     """
+    from fer_zoo.synth.family import styled
     from fer_zoo.synth.variety import varied
 
     try:
         state = tuple(sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in folder.iterdir()))
     except OSError:
         state = ()  # `read_portraits` says what is wrong
-    return varied(_photo_family(pack, folder, per_photo, landmarker, state), variety)
+    return styled(varied(_photo_family(pack, folder, per_photo, landmarker, state), variety), style, without)
 
 
 @functools.lru_cache(maxsize=2)
@@ -175,18 +204,19 @@ def photo_folder(photos: str = "") -> Path:
     return Path(named).expanduser().absolute()
 
 
-def _makehuman(variety: float) -> HeadFamily:
-    from fer_zoo.synth.family import makehuman
+def _makehuman(variety: float, style: Style = "posed", without: str = "") -> HeadFamily:
+    from fer_zoo.synth.family import makehuman, styled
     from fer_zoo.synth.variety import varied
 
-    return varied(makehuman(), variety)
+    return styled(varied(makehuman(), variety), style, without)
 
 
-def _ict(pack: Path, variety: float) -> HeadFamily:
+def _ict(pack: Path, variety: float, style: Style = "posed", without: str = "") -> HeadFamily:
+    from fer_zoo.synth.family import styled
     from fer_zoo.synth.ict import ict_family
     from fer_zoo.synth.variety import varied
 
-    return varied(ict_family(pack), variety)
+    return styled(varied(ict_family(pack), variety), style, without)
 
 
 def ict_pack(head: str = "") -> Path:

@@ -12,6 +12,8 @@ from fer_zoo.synth.expression import Rest, draw_rest
 from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.hair import Extra, draw_glasses, draw_hair, draw_style
 from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, Head, Traits, draw_traits
+from fer_zoo.synth.natural import add_folds
+from fer_zoo.synth.natural import draw_rest as draw_natural_rest
 from fer_zoo.synth.skin import Skin
 from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, cloud, ramp, texture_coordinates
 from fer_zoo.synth.variety import own_features, own_units
@@ -59,6 +61,9 @@ def build_character(seed: int, subject: int, family: HeadFamily | None = None) -
         shape = own_features(head, shape, family.variety, own)
         head = own_units(head, family.variety, own)
     skin, rest, style = family.draw_skin(traits, rng), draw_rest(rng), draw_style(traits, rng)
+    if family.style == "natural":  # a separate stream here too
+        own = np.random.default_rng(np.random.SeedSequence([seed, subject, 6, *family.stream]))
+        rest, skin = draw_natural_rest(family.unit_set, own), add_folds(skin, traits, own)
     hair = draw_hair(head, shape, style, traits, rng)
     glasses = draw_glasses(head, shape, rng) if rng.random() < 0.12 else None
     if hair is not None:

@@ -13,8 +13,9 @@ from fer_zoo.errors import OptionError
 from fer_zoo.synth import expression as ex
 from fer_zoo.synth.character import Character, build_character
 from fer_zoo.synth.family import HeadFamily
+from fer_zoo.synth.motion import Motion, clip_motion, video_motion
 from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
-from fer_zoo.synth.prototypes import LABELS, draw_apex
+from fer_zoo.synth.prototypes import LABELS
 from fer_zoo.synth.raster import Backend, kernels, vertex_normals
 from fer_zoo.synth.scene import PIVOT, Camera, draw_light, key_shadow, look, rotation, shade
 
@@ -80,12 +81,9 @@ def render_clip(
     stream = [seed, subject, LABELS.index(label), take, 2, *character.family.stream]
     rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
-    intensity = np.full(frames, float(label != "neutral")) if plain else ex.draw_intensity(label, frames, fps, plan_rng)
-    talk = 0.0 if plain else _draw_talk(label, plan_rng)
-    apex, limits = draw_apex(label, plan_rng, character.family.prototypes), character.family.lid_limits
-    tracks = ex.unit_tracks(apex, intensity, character.rest, fps, plan_rng, talk, still=plain, lid_limits=limits)
-    pictures, points = _film(character, tracks, frames, size, fps, view_rng, plain, backend)
-    return SynthClip(pictures, points, intensity.astype(np.float32), label, subject, _attributes(character))
+    motion = clip_motion(character, label, frames, fps, plan_rng, plain)
+    pictures, points = _film(character, motion, size, fps, view_rng, plain, backend)
+    return SynthClip(pictures, points, motion.intensity.astype(np.float32), label, subject, _attributes(character))
 
 
 def render_video(
@@ -113,21 +111,11 @@ def render_video(
     stream = [seed, subject, *(LABELS.index(x) for x in labels), take, 3, *character.family.stream]
     rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
-    time = (np.arange(frames) + 0.5) / frames
-    swell = ex.smoothstep(0.1, 0.35, time) * (1 - ex.smoothstep(0.68, 0.92, time))
-    total = frames * len(labels)
-    intensity = np.concatenate([swell if x != "neutral" else 0 * swell for x in labels])
-    talk, limits = _draw_talk("neutral", plan_rng), character.family.lid_limits
-    tracks = ex.unit_tracks({}, intensity, character.rest, fps, plan_rng, talk, lid_limits=limits)
-    for k, label in enumerate(labels):
-        for name, weight in draw_apex(label, plan_rng, character.family.prototypes).items():
-            part = np.zeros(total)
-            part[k * frames : (k + 1) * frames] = weight * swell
-            tracks[name] = tracks.get(name, np.zeros(total)) + part
-    ex.settle_lids(tracks, limits)
-    pictures, points = _film(character, tracks, total, size, fps, view_rng, plain, backend)
-    shown = tuple(labels[k // frames] if intensity[k] >= 0.25 else "neutral" for k in range(total))
-    return SynthVideo(pictures, points, intensity.astype(np.float32), shown, subject, _attributes(character))
+    motion = video_motion(character, labels, frames, fps, plan_rng)
+    pictures, points = _film(character, motion, size, fps, view_rng, plain, backend)
+    intensity = motion.intensity.astype(np.float32)
+    shown = tuple(labels[k // frames] if intensity[k] >= 0.25 else "neutral" for k in range(len(intensity)))
+    return SynthVideo(pictures, points, intensity, shown, subject, _attributes(character))
 
 
 def _check(subject: int, labels: Sequence[str], take: int, frames: int, size: int, fps: float, seed: int) -> None:
@@ -143,13 +131,6 @@ def _check(subject: int, labels: Sequence[str], take: int, frames: int, size: in
     for name, number in (("subject", subject), ("take", take), ("seed", seed)):
         if number < 0:
             raise OptionError(f"{name}={number}.", "an integer >= 0", "use a non-negative integer")
-
-
-def _draw_talk(label: str, rng: np.random.Generator) -> float:
-    """Draw the strength of speech: 40 % of the neutral clips talk, and 15 % of the others, less strongly."""
-    talks = rng.random() < (0.4 if label == "neutral" else 0.15)
-    strength = rng.uniform(0.4, 1.0) if label == "neutral" else rng.uniform(0.2, 0.6)
-    return float(strength) if talks else 0.0
 
 
 def _attributes(character: Character) -> dict[str, Any]:
@@ -192,8 +173,7 @@ def _frame_camera(
 
 def _film(
     character: Character,
-    tracks: dict[str, Floats],
-    n_frames: int,
+    motion: Motion,
     size: int,
     fps: float,
     rng: np.random.Generator,
@@ -202,12 +182,14 @@ def _film(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Render frames (T, S, S, 3) and landmarks (T, 68, 2) of the motion."""
     kernels(backend)
+    n_frames = len(motion.intensity)
     turns, shifts = _poses(n_frames, fps, rng, plain)
+    turns = turns + np.radians(motion.turns)
     recorder, light = draw_recorder(rng, size, plain), draw_light(rng)
     side = render_side(recorder)
     background = draw_background(rng, side)
     distance = 14.0 if plain else float(np.exp(rng.uniform(np.log(6.0), np.log(22.0))))
-    units = [{name: float(track[t]) for name, track in tracks.items()} for t in range(n_frames)]
+    units = [{name: float(track[t]) for name, track in motion.tracks.items()} for t in range(n_frames)]
     bent = [character.shape + character.head.offsets(weights) for weights in units]
     spins = [rotation(*turn) for turn in turns]
     posed = [

@@ -152,12 +152,15 @@ def _gaze(tracks: dict[str, Floats], n: int, fps: float, rng: np.random.Generato
     upward = np.clip(rng.normal(0, 0.12) + 0.06 * wander(n, fps, rng), -0.35, 0.35)
     if rng.random() < 0.25:  # a saccade
         across = across + rng.normal(0, 0.25) * (np.arange(n) >= rng.integers(0, n + 1))
-    looks = {"OutLeft": across, "InRight": across, "InLeft": -across, "OutRight": -across}
-    looks |= {"UpLeft": upward, "UpRight": upward, "DownLeft": -upward, "DownRight": -upward}
-    for name, track in looks.items():
-        key = f"unit/eyeLook{name}"
-        positive = np.clip(track, 0, None)
-        tracks[key] = tracks[key] + positive if key in tracks else positive
+    for name, track in looks(across, upward).items():
+        tracks[name] = tracks[name] + track if name in tracks else track
+
+
+def looks(across: Floats, upward: Floats) -> dict[str, Floats]:
+    """Return the gaze units for looks (n,) to the subject's left (positive) or right, and up or down; 1 is far."""
+    signed = {"OutLeft": across, "InRight": across, "InLeft": -across, "OutRight": -across}
+    signed |= {"UpLeft": upward, "UpRight": upward, "DownLeft": -upward, "DownRight": -upward}
+    return {f"unit/eyeLook{name}": np.clip(track, 0, None) for name, track in signed.items()}
 
 
 def settle_lids(tracks: dict[str, Floats], limits: Mapping[str, float]) -> None:

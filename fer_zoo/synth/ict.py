@@ -80,7 +80,8 @@ def _family(pack: Path, _modified: int, _size: int) -> HeadFamily:
     except KeyError as error:
         raise _no_pack(pack, f"the shape {error} is missing") from error
     level = levelled(head.base, head.landmark_vertices, _BROWS)
-    return HeadFamily(head, partial(_draw_shape, modes, level), draw_skin, ICT, _LID_LIMITS, stream=(1,), modes=modes)
+    shapes = partial(_draw_shape, modes, level)
+    return HeadFamily(head, shapes, draw_skin, ICT, _LID_LIMITS, (1,), modes=modes, unit_set="synthict")
 
 
 def _no_pack(pack: Path, why: str) -> InputError:

@@ -19,10 +19,11 @@ import fer_zoo.synth
 import fer_zoo.synth.ict_pack
 from fer_zoo.data import render_cache, synthetic
 from fer_zoo.data.clips import ClipRequest
-from fer_zoo.errors import InputError, UnknownNameError
+from fer_zoo.errors import InputError, OptionError, UnknownNameError
 from fer_zoo.files import locked
 from fer_zoo.registry import DATASETS
 from fer_zoo.synth import render_clip
+from fer_zoo.synth.family import makehuman, styled
 
 LABELS = ("happiness", "neutral")
 
@@ -130,6 +131,16 @@ def test_whatever_changes_the_clips_changes_the_folder(rendered: Path, tmp_path:
         synthetic.synthmh(request(tmp_path, **small, **changes))
     synthetic.synthmh(request(tmp_path, **small), render_seed=1)
     assert len({folder.name, *(other.name for other in folders(tmp_path))}) == 6
+
+
+def test_a_style_is_an_option_with_its_own_clips(rendered: Path, tmp_path: Path) -> None:
+    small = request(tmp_path, subjects=(3, 4), takes=1)
+    natural = synthetic.synthmh(small, style="natural")
+    drawn = render_clip(3, LABELS[0], frames=2, size=32, family=styled(makehuman(), "natural"))
+    np.testing.assert_array_equal(natural.read(np.array([0]))[0], drawn.frames)
+    assert folders(tmp_path)[0].name != folders(rendered)[0].name
+    with pytest.raises(OptionError, match="chewing"):
+        synthetic.synthmh(small, style="natural", without="yawning")
 
 
 def test_a_generator_that_draws_otherwise_gets_another_folder(
