@@ -19,6 +19,7 @@ from fer_zoo.synth.photo import Portrait
 from fer_zoo.synth.photo_fit import Photograph, fit_photograph
 
 Landmarks = NDArray[np.floating]
+Detect = Callable[[NDArray[np.uint8]], Landmarks | None]
 
 # Raise when photographs are fitted differently.
 _VERSION = 1
@@ -59,7 +60,7 @@ def read_portraits(
         source = landmarker.encode() if marks is None else marks.tobytes()
         key = hashlib.sha256(b"".join([path.read_bytes(), source, head_digest.encode(), b"%d" % _VERSION])).hexdigest()
         kept = cache_folder / "photographs" / f"{key[:24]}.npz"
-        fitted = _kept(kept) or _fitted(path, family, detect if marks is None else lambda _, marks=marks: marks, kept)
+        fitted = _kept(kept) or _fitted(path, family, detect, marks, kept)
         portraits.append(Portrait(path.stem, fitted, *known.get(path.stem, (None, None))))
     return tuple(portraits)
 
@@ -75,9 +76,9 @@ def _listed(folder: Path) -> list[Path]:
         ) from error
 
 
-def _fitted(path: Path, family: HeadFamily, locate: Callable[..., Landmarks], kept: Path) -> Photograph:
+def _fitted(path: Path, family: HeadFamily, detect: Detect, marks: Landmarks | None, kept: Path) -> Photograph:
     image = read_picture(path)
-    marks = locate(image)
+    marks = detect(image) if marks is None else marks
     if marks is None:
         raise InputError(
             f"No face was found in {path}.",
@@ -86,7 +87,7 @@ def _fitted(path: Path, family: HeadFamily, locate: Callable[..., Landmarks], ke
         )
     fitted = fit_photograph(family, image, marks)
     try:
-        write_atomically(kept, lambda stream: np.savez_compressed(stream, **fitted.__dict__))  # type: ignore[arg-type]
+        write_atomically(kept, lambda stream: np.savez_compressed(stream, **fitted.__dict__))
     except OSError as error:
         raise InputError(
             f"The fitted photograph cannot be written to {kept}: {error}.",

@@ -46,7 +46,7 @@ class HogSearch:
         longer = max(image.shape[:2])
         for scale in dict.fromkeys(min(side / longer, 2.0) for side in self._scales):
             whole = Patch.cut(image, Box(-0.5, -0.5, image.shape[1] - 0.5, image.shape[0] - 0.5), scale)
-            if found := self._search(whole, self._threshold):
+            if found := self.search(whole):
                 return found
         return []
 
@@ -54,10 +54,11 @@ class HogSearch:
         """Find boxes and scores around the expected one, resized so that the face is about 100 pixels wide."""
         region = square(expected.centre, _SEARCH_REGION * expected.side)
         patch = Patch.cut(image, region, _SEARCH_FACE / expected.side)
-        return self._search(patch, self._threshold - _FOLLOW_EASE)
+        return self.search(patch, self._threshold - _FOLLOW_EASE)
 
-    def _search(self, patch: Patch, threshold: float) -> list[tuple[Box, float]]:
-        rectangles, scores, _ = self._detector.run(patch.pixels, 0, threshold)
+    def search(self, patch: Patch, threshold: float | None = None) -> list[tuple[Box, float]]:
+        """Find boxes and scores in a patch, at its own scale; by default with the threshold of `everywhere`."""
+        rectangles, scores, _ = self._detector.run(patch.pixels, 0, self._threshold if threshold is None else threshold)
         # dlib's right and bottom are the last pixels inside the box.
         boxes = (Box(r.left() - 0.5, r.top() - 0.5, r.right() + 0.5, r.bottom() + 0.5) for r in rectangles)
         return [(patch.to_image(box), float(score)) for box, score in zip(boxes, scores, strict=True)]

@@ -37,7 +37,6 @@ def load_network(folder: Path) -> LandmarkNet:
     Raises:
         WeightsError: a file is missing, or its content is not what landmarks.json seals, or does not fit the network.
     """
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -50,7 +49,7 @@ def load_network(folder: Path) -> LandmarkNet:
         net.load_state_dict(load(content))
     except (OSError, DocumentError, SafetensorError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
-    return net.eval().to(memory_format=torch.channels_last)
+    return net.fused()
 
 
 def write_network(folder: Path, net: LandmarkNet, facts: dict[str, Any]) -> dict[str, Any]:

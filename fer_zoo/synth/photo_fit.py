@@ -120,9 +120,9 @@ def _unwrapped(
     total = np.zeros((size * size, 7))
     total[found.pixel, :3] = sample(picture, (values[:, 0] + 0.5) / width, (values[:, 1] + 0.5) / height)
     total[found.pixel, 3:] = values[:, 2:]
-    total = total.reshape(size, size, 7)
-    length = np.linalg.norm(total[..., 3:6], axis=-1, keepdims=True)
-    return total[..., :3], total[..., 3:6] / (length + 1e-9), total[..., 6] > 0.7
+    texture = total.reshape(size, size, 7)
+    length = np.linalg.norm(texture[..., 3:6], axis=-1, keepdims=True)
+    return texture[..., :3], texture[..., 3:6] / (length + 1e-9), texture[..., 6] > 0.7
 
 
 def _fine(field: Floats) -> Floats:

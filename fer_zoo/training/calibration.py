@@ -57,8 +57,8 @@ def calibrate(model: FERModel, predicted: Mapping[str, Predictions]) -> tuple[Ca
     temperature = fit_temperature(predicted["validation"])
     assert isinstance(model.classifier, nn.Linear), "only networks with a classifier are trained"
     with torch.no_grad():
-        model.classifier.weight /= temperature
-        model.classifier.bias /= temperature
+        model.classifier.weight.div_(temperature)
+        model.classifier.bias.div_(temperature)
     scaled = {
         part: replace(own, probabilities=at_temperature(own.probabilities, temperature))
         for part, own in predicted.items()
