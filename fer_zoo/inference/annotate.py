@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_zoo.inference.palette import RGB, label_colours
-from fer_zoo.inference.timeline import Row, Timeline
+from fer_zoo.inference.rows import UNCERTAIN, Row, TimelineData
 from fer_zoo.landmarks.base import Box, UInt8
 from fer_zoo.video.reader import open_video
 from fer_zoo.video.writer import write_video
@@ -20,7 +20,7 @@ _LARGEST, _SMALLEST_HEIGHT = 1280, 360
 _GROUND, _INK, _FAINT, _TROUGH = (24, 27, 32), (238, 240, 243), (140, 146, 156), (48, 53, 61)
 
 
-def annotate_video(timeline: Timeline, path: str | Path, progress: Callable[[int], None] | None = None) -> None:
+def annotate_video(timeline: TimelineData, path: str | Path, progress: Callable[[int], None] | None = None) -> None:
     """Write the annotated video; frame times are kept, audio is dropped.
 
     Args:
@@ -46,9 +46,9 @@ def annotate_video(timeline: Timeline, path: str | Path, progress: Callable[[int
 class _Painter:
     """Draws the frames of one video; `scale` is the size of a drawn frame relative to the video."""
 
-    def __init__(self, timeline: Timeline, scale: float) -> None:
+    def __init__(self, timeline: TimelineData, scale: float) -> None:
         self._labels, self._scale = timeline.labels, scale
-        self._colours = label_colours(timeline.labels)
+        self._colours = label_colours((*timeline.labels, UNCERTAIN))
         height = timeline.height * scale
         # Two lines of text and one row per label must fit into the height of the frame.
         self._line = int(np.clip(height / (len(self._labels) + 4), 14, 44))

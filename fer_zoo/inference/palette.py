@@ -17,6 +17,7 @@ _KNOWN: dict[str, RGB] = {
     "sadness": (48, 104, 196),
     "surprise": (40, 184, 186),
     "contempt": (150, 98, 62),
+    "uncertain": (205, 208, 214),
 }
 
 

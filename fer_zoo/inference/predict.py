@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fer_zoo.devices import find_device
 from fer_zoo.errors import MissingExtraError, NoFaceError, OptionError, VideoError, WeightsError
+from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker, create_landmarker
@@ -92,7 +93,10 @@ def predict_video(
     rows = _Rows(track, averaged[plan.nearest], model.labels)
     notes = _notes(video, track, plan, model, finder)
     name = _weights_name(model)
-    return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
+    return Timeline(
+        video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes,
+        faces=track.faces, synthetic=model.card is not None and model.card.synthetic,
+    )  # fmt: skip
 
 
 def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: InputSpec) -> Ints:
@@ -237,8 +241,8 @@ class _Rows(Sequence[Row]):
 
 
 def _notes(video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
-    notes = []
     spec = model.input_spec
+    notes = [SYNTHETIC] if model.card is not None and model.card.synthetic else []
     if video.damage:
         notes.append(f"{video.damage} The timeline covers what could be decoded.")
     notes += video.notes
