@@ -1,6 +1,6 @@
 """From video to expression timeline."""
 
-from fer_zoo.inference.predict import predict_video
+from fer_zoo.inference.predict import predict_faces, predict_video
 from fer_zoo.inference.timeline import Row, Span, Summary, Timeline
 
-__all__ = ["Row", "Span", "Summary", "Timeline", "predict_video"]
+__all__ = ["Row", "Span", "Summary", "Timeline", "predict_faces", "predict_video"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
 
@@ -54,6 +55,12 @@ def table(timeline: TimelineData, landmarks: bool = False, pose: bool = False) -
     return names, (_values(row, timeline, landmarks, pose) for row in timeline.rows)
 
 
+def tables(timelines: Sequence[TimelineData], **columns: bool) -> tuple[list[str], Iterator[list[Any]]]:
+    """Return the table of several faces of one video, one after the other."""
+    found = [table(timeline, **columns) for timeline in timelines]
+    return found[0][0], itertools.chain.from_iterable(rows for _, rows in found)
+
+
 def _values(row: Row, timeline: TimelineData, landmarks: bool, pose: bool) -> list[Any]:
     values: list[Any] = [] if timeline.track is None else [timeline.track]
     values += [row.frame, row.time_s, row.face, *(row.box or [None] * 4), row.label]
@@ -68,9 +75,9 @@ def _finite(numbers: Floats | np.ndarray[Any, np.dtype[np.float64]]) -> list[flo
     return [float(number) if np.isfinite(number) else None for number in numbers]
 
 
-def write_csv(timeline: TimelineData, path: str | Path, **columns: bool) -> None:
+def write_csv(timelines: Sequence[TimelineData], path: str | Path, **columns: bool) -> None:
     """Write the table as CSV; probabilities and times with four decimals, positions and angles with one."""
-    names, rows = table(timeline, **columns)
+    names, rows = tables(timelines, **columns)
     digits = [None if name in _KINDS else 4 if name == "time_s" or name.startswith("p_") else 1 for name in names]
     with output_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -84,17 +91,23 @@ def _cell(value: Any, digits: int | None) -> str:
     return to_cell(str(value)) if digits is None else f"{value:.{digits}f}"
 
 
-def write_json(timeline: TimelineData, path: str | Path, **columns: bool) -> None:
-    """Write facts, notes, summary, spans and rows as one JSON object."""
+def write_json(timelines: Sequence[TimelineData], path: str | Path, **columns: bool) -> None:
+    """Write facts, notes, summary, spans and rows as one JSON object; of several faces as a list `faces` of those."""
+    faces = [_facts(timeline, **columns) for timeline in timelines]
+    made = faces[0] if timelines[0].track is None else {"faces": faces}
+    _write(path, json.dumps(made, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def _facts(timeline: TimelineData, **columns: bool) -> dict[str, Any]:
     names, rows = table(timeline, **columns)
     facts = {
-        "video": shown(timeline.video), "width": timeline.width, "height": timeline.height,
+        "video": shown(timeline.video), "track": timeline.track, "width": timeline.width, "height": timeline.height,
         "rate": float(timeline.rate), "labels": timeline.labels, "model": timeline.model,
         "landmarker": timeline.landmarker, "trained_on_synthetic_faces": timeline.synthetic, "notes": timeline.notes,
-        "summary": _without_nan(timeline.summary().to_dict()), "spans": [vars(span) for span in timeline.spans()],
+        "summary": timeline.summary().to_dict(), "spans": [vars(span) for span in timeline.spans()],
         "rows": [dict(zip(names, row, strict=True)) for row in rows],
     }  # fmt: skip
-    _write(path, json.dumps(facts, ensure_ascii=False, indent=1, allow_nan=False))
+    return {name: _without_nan(value) for name, value in facts.items()}
 
 
 def _without_nan(value: Any) -> Any:
@@ -103,11 +116,13 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def write_srt(timeline: TimelineData, path: str | Path) -> None:
+def write_srt(timelines: Sequence[TimelineData], path: str | Path) -> None:
     """Write one subtitle per labelled span; the first also says what the weights were trained on."""
+    spans = [(span, timeline) for timeline in timelines for span in _named(timeline)]
     cues = []
-    for number, span in enumerate(_named(timeline), 1):
-        text = shown(str(span.label)) + (f"\n({SYNTHETIC})" if timeline.synthetic and number == 1 else "")
+    for number, (span, timeline) in enumerate(sorted(spans, key=lambda pair: pair[0].start_s), 1):
+        face = "" if timeline.track is None else f"face {timeline.track}: "
+        text = f"{face}{shown(str(span.label))}" + (f"\n({SYNTHETIC})" if timeline.synthetic and number == 1 else "")
         cues.append(f"{number}\n{_clock(span.start_s)} --> {_clock(span.end_s)}\n{text}\n")
     _write(path, "\n".join(cues))
 
@@ -121,38 +136,43 @@ def _clock(seconds: float) -> str:
     return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02},{whole % 1000:03}"
 
 
-def write_eaf(timeline: TimelineData, path: str | Path) -> None:
-    """Write the labelled spans as one tier of an ELAN annotation file (EAF 3.0)."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    attributes = {"AUTHOR": "fer_zoo", "DATE": now, "FORMAT": "3.0", "VERSION": "3.0"}
-    document = ElementTree.Element("ANNOTATION_DOCUMENT", attributes)
-    header = ElementTree.SubElement(document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
-    if timeline.video.is_file():
-        media = {"MEDIA_URL": timeline.video.resolve().as_uri(), "MIME_TYPE": "video/mp4"}
-        ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", media)
-    facts = {"model": timeline.model, "landmarker": timeline.landmarker}
-    for name, text in {**facts, **{f"note {i}": note for i, note in enumerate(timeline.notes, 1)}}.items():
-        ElementTree.SubElement(header, "PROPERTY", {"NAME": f"fer_zoo {name}"}).text = shown(text)
-    order = ElementTree.SubElement(document, "TIME_ORDER")
-    name = "expression" if timeline.track is None else f"expression {timeline.track}"
-    tier = ElementTree.SubElement(document, "TIER", {"LINGUISTIC_TYPE_REF": "expression", "TIER_ID": name})
-    for number, span in enumerate(_named(timeline), 1):
-        slots = {f"ts{2 * number - 1}": span.start_s, f"ts{2 * number}": span.end_s}
-        for slot, seconds in slots.items():
-            ElementTree.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(round(seconds * 1000))})
-        start, end = slots
-        place = {"ANNOTATION_ID": f"a{number}", "TIME_SLOT_REF1": start, "TIME_SLOT_REF2": end}
-        annotation = ElementTree.SubElement(ElementTree.SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", place)
-        ElementTree.SubElement(annotation, "ANNOTATION_VALUE").text = shown(str(span.label))
+def write_eaf(timelines: Sequence[TimelineData], path: str | Path) -> None:
+    """Write the labelled spans as an ELAN annotation file (EAF 3.0), with a tier for each face."""
+    first, now = timelines[0], datetime.now(UTC).isoformat(timespec="seconds")
+    document = Element("ANNOTATION_DOCUMENT", {"AUTHOR": "fer_zoo", "DATE": now, "FORMAT": "3.0", "VERSION": "3.0"})
+    header = SubElement(document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    if first.video.is_file():
+        media = {"MEDIA_URL": first.video.resolve().as_uri(), "MIME_TYPE": "video/mp4"}
+        SubElement(header, "MEDIA_DESCRIPTOR", media)
+    notes = dict.fromkeys(note for timeline in timelines for note in timeline.notes)
+    facts = {"model": first.model, "landmarker": first.landmarker}
+    for name, text in {**facts, **{f"note {i}": note for i, note in enumerate(notes, 1)}}.items():
+        SubElement(header, "PROPERTY", {"NAME": f"fer_zoo {name}"}).text = shown(text)
+    order = SubElement(document, "TIME_ORDER")
+    numbers = itertools.count(1)
+    for timeline in timelines:
+        name = "expression" if timeline.track is None else f"expression {timeline.track}"
+        tier = SubElement(document, "TIER", {"LINGUISTIC_TYPE_REF": "expression", "TIER_ID": name})
+        for span in _named(timeline):
+            _annotate(tier, order, span, next(numbers))
     kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "expression", "TIME_ALIGNABLE": "true"}
-    ElementTree.SubElement(document, "LINGUISTIC_TYPE", kind)
-    ElementTree.indent(document)
-    _write(path, ElementTree.tostring(document, "unicode", xml_declaration=True) + "\n")
+    SubElement(document, "LINGUISTIC_TYPE", kind)
+    indent(document)
+    _write(path, tostring(document, "unicode", xml_declaration=True) + "\n")
 
 
-def columns_of(timeline: TimelineData, **columns: bool) -> dict[str, list[Any]]:
+def _annotate(tier: Element, order: Element, span: Span, number: int) -> None:
+    start, end = f"ts{2 * number - 1}", f"ts{2 * number}"
+    for slot, seconds in ((start, span.start_s), (end, span.end_s)):
+        SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(round(seconds * 1000))})
+    place = {"ANNOTATION_ID": f"a{number}", "TIME_SLOT_REF1": start, "TIME_SLOT_REF2": end}
+    annotation = SubElement(SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", place)
+    SubElement(annotation, "ANNOTATION_VALUE").text = shown(str(span.label))
+
+
+def columns_of(timelines: Sequence[TimelineData], **columns: bool) -> dict[str, list[Any]]:
     """Return the table by column."""
-    names, rows = table(timeline, **columns)
+    names, rows = tables(timelines, **columns)
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
@@ -161,12 +181,12 @@ def to_pandas(timeline: TimelineData, **columns: bool) -> Any:
     _need("pandas")
     import pandas
 
-    frame = pandas.DataFrame(columns_of(timeline, **columns))
+    frame = pandas.DataFrame(columns_of([timeline], **columns))
     frame.attrs = {"model": timeline.model, "notes": list(timeline.notes)}
     return frame
 
 
-def write_parquet(timeline: TimelineData, path: str | Path, **columns: bool) -> None:
+def write_parquet(timelines: Sequence[TimelineData], path: str | Path, **columns: bool) -> None:
     """Write the table as Parquet; model and notes are in the file's metadata."""
     _need("pyarrow")
     import pyarrow
@@ -176,9 +196,9 @@ def write_parquet(timeline: TimelineData, path: str | Path, **columns: bool) -> 
     # Stated, since a column of missing values alone would have no type.
     columns_by_name = {
         name: pyarrow.array(values, types[_KINDS.get(name, float)])
-        for name, values in columns_of(timeline, **columns).items()
+        for name, values in columns_of(timelines, **columns).items()
     }
-    facts = {"model": shown(timeline.model), "notes": json.dumps(timeline.notes)}
+    facts = {"model": shown(timelines[0].model), "notes": json.dumps(timelines[0].notes)}
     made = pyarrow.table(columns_by_name).replace_schema_metadata(facts)
     with output_file(path) as temporary:
         parquet.write_table(made, temporary)
@@ -197,6 +217,6 @@ def _write(path: str | Path, text: str) -> None:
 # By the ending of the file. Spans have no columns, so the two formats of spans take none.
 WRITERS: dict[str, Callable[..., None]] = {
     "csv": write_csv, "json": write_json, "parquet": write_parquet,
-    "srt": lambda timeline, path, **_: write_srt(timeline, path),
-    "eaf": lambda timeline, path, **_: write_eaf(timeline, path),
+    "srt": lambda timelines, path, **_: write_srt(timelines, path),
+    "eaf": lambda timelines, path, **_: write_eaf(timelines, path),
 }  # fmt: skip

@@ -203,7 +203,7 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: 
 
 
 def _thumbnails(timeline: TimelineData, indices: Sequence[int]) -> list[tuple[Row, UInt8 | None]]:
-    video = open_video(timeline.video)
+    video = timeline.source or open_video(timeline.video)
     found = []
     with closing(video.frames()) as frames:
         for frame in frames:

@@ -89,7 +89,7 @@ class Timeline(TimelineData):
         Raises:
             VideoError: the file cannot be written.
         """
-        formats.write_csv(self, path, landmarks=landmarks, pose=pose)
+        formats.write_csv([self], path, landmarks=landmarks, pose=pose)
 
     def to_json(self, path: str | Path, *, landmarks: bool = False, pose: bool = False) -> None:
         """Write facts, notes, summary, spans and rows (columns as `to_csv`) as one JSON object; null where missing.
@@ -97,7 +97,7 @@ class Timeline(TimelineData):
         Raises:
             VideoError: the file cannot be written.
         """
-        formats.write_json(self, path, landmarks=landmarks, pose=pose)
+        formats.write_json([self], path, landmarks=landmarks, pose=pose)
 
     def to_parquet(self, path: str | Path, *, landmarks: bool = False, pose: bool = False) -> None:
         """Write the columns of `to_csv` as Parquet, with model and notes in the metadata.
@@ -105,7 +105,7 @@ class Timeline(TimelineData):
         Raises:
             VideoError: the file cannot be written. MissingExtraError: pyarrow is not installed (extra `tables`).
         """
-        formats.write_parquet(self, path, landmarks=landmarks, pose=pose)
+        formats.write_parquet([self], path, landmarks=landmarks, pose=pose)
 
     def to_srt(self, path: str | Path) -> None:
         """Write one subtitle per labelled span.
@@ -113,7 +113,7 @@ class Timeline(TimelineData):
         Raises:
             VideoError: the file cannot be written.
         """
-        formats.write_srt(self, path)
+        formats.write_srt([self], path)
 
     def to_eaf(self, path: str | Path) -> None:
         """Write the labelled spans as an ELAN annotation file (EAF 3.0).
@@ -121,7 +121,7 @@ class Timeline(TimelineData):
         Raises:
             VideoError: the file cannot be written.
         """
-        formats.write_eaf(self, path)
+        formats.write_eaf([self], path)
 
     def to_pandas(self, *, landmarks: bool = False, pose: bool = False) -> Any:
         """Return the columns of `to_csv` as a pandas.DataFrame; missing values are NaN or None.

@@ -47,6 +47,7 @@ class FaceTrack:
         faces: how many different faces were followed in all.
         scores: the landmarker's score of each frame's face, float32 (N,), NaN without a face.
         shape_changes: frames from which on the picture has another shape.
+        number: of the face, from 1, in the order in which faces appear.
     """
 
     times: NDArray[np.float64]
@@ -56,6 +57,7 @@ class FaceTrack:
     faces: int
     scores: Floats
     shape_changes: tuple[int, ...] = ()
+    number: int = 1
 
     def __len__(self) -> int:
         return len(self.states)
@@ -88,14 +90,26 @@ def track_face(
     return tracker.track(max(tracker.faces, key=key, default=_TrackedFace()), 1 / scale, max_gap_s)
 
 
-def track_faces(frames: Iterable[VideoFrame], landmarker: Landmarker) -> list[FaceTrack]:
+def track_faces(
+    frames: Iterable[VideoFrame],
+    landmarker: Landmarker,
+    *,
+    scale: float = 1.0,
+    most: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[FaceTrack]:
     """Follow every face, as `track_face` does the main one; the track with the largest sum of sides first.
 
     Two tracks may be of one subject, who left and came back while others were there.
+
+    Args:
+        scale: as in `track_face`.
+        most: return at most this many tracks.
+        progress: called with the number of frames done.
     """
-    tracker = _followed(frames, landmarker, None)
+    tracker = _followed(frames, landmarker, progress)
     ordered = sorted(tracker.faces, key=_TrackedFace.total_side, reverse=True)
-    return [tracker.track(face, 1.0, MAX_GAP_S) for face in ordered]
+    return [tracker.track(face, 1 / scale, MAX_GAP_S) for face in ordered[:most]]
 
 
 def _followed(frames: Iterable[VideoFrame], landmarker: Landmarker, progress: Callable[[int], None] | None) -> _Tracker:
@@ -212,9 +226,9 @@ class _Tracker:
             face = unscaled.scaled(scale)
             boxes[index], states[index], landmarks[index], scores[index] = face.box, state, face.landmarks, face.score
         changes = tuple(self._shape_changes)
-        return FaceTrack(
-            np.array(self._times), tuple(states), tuple(boxes), landmarks, len(self.faces), scores, changes
-        )
+        number = next((number for number, face in enumerate(self.faces, 1) if face is tracked), 1)
+        times = np.array(self._times)
+        return FaceTrack(times, tuple(states), tuple(boxes), landmarks, len(self.faces), scores, changes, number)
 
     def _search(self, frame: VideoFrame) -> None:
         self._last_search = frame.index

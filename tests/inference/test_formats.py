@@ -21,7 +21,7 @@ HONEST = replace(timeline(), synthetic=True, notes=(SYNTHETIC,), track=2)
 
 def test_json(tmp_path: Path) -> None:
     HONEST.to_json(tmp_path / "t.json", pose=True, landmarks=True)
-    facts = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    (facts,) = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))["faces"]
     assert facts["trained_on_synthetic_faces"] is True
     assert facts["notes"] == [SYNTHETIC]
     assert [span["end_s"] for span in facts["spans"]] == [0.08, 0.16, 0.2]
@@ -43,7 +43,7 @@ def test_csv_columns(tmp_path: Path) -> None:
 def test_subtitles(tmp_path: Path) -> None:
     replace(HONEST, rows=labelled("aaa--b").rows, rate=labelled("a").rate).to_srt(tmp_path / "t.srt")
     assert (tmp_path / "t.srt").read_text() == (
-        f"1\n00:00:00,000 --> 00:00:00,300\na\n({SYNTHETIC})\n\n2\n00:00:00,500 --> 00:00:00,600\nb\n"
+        f"1\n00:00:00,000 --> 00:00:00,300\nface 2: a\n({SYNTHETIC})\n\n2\n00:00:00,500 --> 00:00:00,600\nface 2: b\n"
     )
 
 
@@ -118,6 +118,6 @@ def test_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", sorted(set(WRITERS) - {"parquet"}))
 def test_every_format_is_written_whole_or_not_at_all(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="cannot be written"):
-        WRITERS[suffix](timeline(), tmp_path / "nowhere" / f"t.{suffix}")
-    WRITERS[suffix](timeline(), tmp_path / f"t.{suffix}", landmarks=True, pose=True)
+        WRITERS[suffix]([timeline()], tmp_path / "nowhere" / f"t.{suffix}")
+    WRITERS[suffix]([timeline()], tmp_path / f"t.{suffix}", landmarks=True, pose=True)
     assert [file.name for file in tmp_path.iterdir()] == [f"t.{suffix}"]
