@@ -83,7 +83,7 @@ def _figure(timeline: TimelineData) -> Any:
         ha="right",
     )
     if timeline.synthetic:
-        figure.text(_LEFT, 0.012, SYNTHETIC, size=9, color="#b03a2e")
+        figure.text(0.985, 0.012, SYNTHETIC, size=9, color="#b03a2e", ha="right")
     return figure
 
 

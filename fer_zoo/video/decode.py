@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -58,7 +58,7 @@ class Decoding:
         # 0 means unknown, and extreme values are mistakes.
         return float(aspect) if aspect and 0.2 < aspect < 5 else 1.0
 
-    def frames(self) -> Iterator[Any]:
+    def frames(self) -> Generator[Any, None, None]:
         """Frames in order of showing; what cannot be decoded is left out and noted in `problems`."""
         self.running = self._decoded()
         return self.running

@@ -289,8 +289,8 @@ def _connect(
     live = form is not None or url.partition("://")[0].lower() in _ALWAYS_LIVE or container.duration is None
     try:
         decoding = Decoding(container, choose_streams(container, path)[0])
-        decoding.running = decoding.frames()
-        first = next(decoding.running, None)
+        raws = decoding.frames()
+        first = next(raws, None)
         if first is None:
             why = decoding.problems[0] if decoding.problems else "it sends no picture"
             raise VideoError(problem[0].format(why), *problem[1:])

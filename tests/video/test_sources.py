@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from video_files import draw, encode
+from video_files import draw, encode, small_disk
 
 from fer_zoo.errors import FerZooError, InputError, VideoError
 from fer_zoo.video.sources import find_sources, open_source
@@ -149,3 +150,15 @@ def test_folders_and_patterns_give_their_videos(tmp_path: Path, monkeypatch: pyt
             find_sources([wrong])
     with pytest.raises(VideoError, match="is a folder of videos"):
         open_source("v")
+
+
+def test_a_full_disk_while_recording_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = encode(tmp_path / "a.ts", IMAGES * 3)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with served(path.read_bytes()) as url:
+        for source in (url, iter(IMAGES)):
+            stream = open_source(source, fps=25)
+            with small_disk(500), pytest.raises(VideoError, match=r"(written|kept)[\s\S]*What to do: "):
+                stream.recorded()
+    assert list((tmp_path / "temporary").iterdir()) == []
