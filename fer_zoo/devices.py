@@ -8,11 +8,14 @@ from fer_zoo.errors import OptionError
 
 
 def find_device(name: torch.device | str) -> torch.device:
-    """Return a device after a first computation on it.
+    """Return a device after a first computation on it; "auto" is the first of cuda, mps and cpu that there is.
 
     Raises:
         OptionError: there is no such device, or this machine or this PyTorch cannot compute on it.
     """
+    if name == "auto":
+        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        name = next(kind for kind, there in kinds.items() if there)
     try:
         device = torch.device(name)
         (torch.zeros(1, device=device) + 1).item()  # also fails on "meta", whose results cannot be read
@@ -22,7 +25,7 @@ def find_device(name: torch.device | str) -> torch.device:
         known = available()
         raise OptionError(
             f"Device {str(name)!r} cannot be used: {reason}",
-            f"{', '.join(known)} (the devices of this machine)",
+            f"{', '.join(known)} or auto (the devices of this machine)",
             f"write {known[-1]}, or leave the device out",
         ) from error
     return device

@@ -98,3 +98,12 @@ def engine(text: str) -> str:
     if text not in ("processes", "ray"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither processes nor ray")
     return text
+
+
+def faces(text: str) -> str | int:
+    """Parse which faces: all, largest, or how many."""
+    if text in ("all", "largest"):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither all, largest nor an integer >= 1")
+    return int(text)

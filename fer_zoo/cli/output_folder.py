@@ -55,10 +55,19 @@ def _claim(video: Path, out: Path | None, locks: ExitStack) -> tuple[Path, Path 
             clear_leftovers(folder)
             if other is not None:
                 (folder / VIDEO).unlink(missing_ok=True)
+                for old in itertools.chain(folder.glob("timeline.*"), folder.glob("timeline_[0-9]*.png")):
+                    old.unlink()
         except OSError as error:
             raise _unwritable(folder, str(error.strerror)) from error
         return folder, other
     raise AssertionError  # pragma: no cover  (the numbers do not end)
+
+
+def has_results(folder: Path, video: Path, names: list[str]) -> bool:
+    """Return whether a folder holds results of exactly this video, all of the named files, made after the video."""
+    if not all((folder / name).is_file() for name in names) or source_of(folder / PICTURE) != shown(video.resolve()):
+        return False
+    return all((folder / name).stat().st_mtime >= video.stat().st_mtime for name in names)
 
 
 def default_folder(video: Path, number: int = 1) -> Path:

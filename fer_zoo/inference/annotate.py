@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.ImageFont import FreeTypeFont as FreeType
 
-from fer_zoo.inference.palette import RGB, label_colours
-from fer_zoo.inference.timeline import Row, Timeline
+from fer_zoo.inference.palette import RGB, label_colours, track_colours
+from fer_zoo.inference.rows import UNCERTAIN, Row, TimelineData
 from fer_zoo.landmarks.base import Box, UInt8
-from fer_zoo.video.reader import open_video
+from fer_zoo.video.reader import Video, open_video
 from fer_zoo.video.writer import write_video
 
 # Large videos are reduced, and small ones enlarged so that label names are readable.
@@ -20,69 +22,130 @@ _LARGEST, _SMALLEST_HEIGHT = 1280, 360
 _GROUND, _INK, _FAINT, _TROUGH = (24, 27, 32), (238, 240, 243), (140, 146, 156), (48, 53, 61)
 
 
-def annotate_video(timeline: Timeline, path: str | Path, progress: Callable[[int], None] | None = None) -> None:
-    """Write the annotated video; frame times are kept, audio is dropped.
+def annotate_video(
+    timeline: TimelineData | Sequence[TimelineData],
+    path: str | Path,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Write the annotated video, with the times of its frames and its sound.
 
     Args:
+        timeline: of one face; or of several faces of one video, whose boxes then have a colour for each face.
         path: .mp4, .mkv or .mov.
         progress: called with the number of frames written.
 
     Raises:
         VideoError: the video cannot be read, or the new one cannot be written.
     """
-    video = open_video(timeline.video, max_side=_LARGEST)
-    enlarge = max(1.0, min(4.0, _SMALLEST_HEIGHT / video.image_size[1]))
-    painter = _Painter(timeline, video.scale * enlarge)
-    with write_video(path, timeline.rate) as writer, closing(video.frames()) as frames:
+    timelines = [timeline] if isinstance(timeline, TimelineData) else list(timeline)
+    first = timelines[0]
+    video = _opened(first)
+    scale = video.image_size[0] / first.width
+    side = max(video.image_size)
+    enlarge = min(_LARGEST / side, max(1.0, min(4.0, _SMALLEST_HEIGHT / video.image_size[1])))
+    enlarge = enlarge if abs(enlarge - 1) > 0.01 else 1.0
+    painter = _Painter(timelines, scale * enlarge)
+    sound = (video.path, video.stream) if _is_file(video) and not video.counted else None
+    with write_video(path, first.rate, sound=sound) as writer, closing(video.frames()) as frames:
         for frame in frames:
-            if frame.index >= len(timeline):
+            if frame.index >= len(first):
                 break  # a damaged file may return more frames the second time
-            row = timeline.rows[frame.index]
-            writer.add(painter.paint(frame.image, row, enlarge), row.time_s)
+            rows = [each.rows[frame.index] for each in timelines]
+            writer.add(painter.paint(frame.image, rows, enlarge), rows[0].time_s)
             if progress is not None:
                 progress(frame.index + 1)
+
+
+def _opened(timeline: TimelineData) -> Video:
+    """Return the frames at the size in which they are drawn, if they come from a file."""
+    source = timeline.source
+    if source is None or (_is_file(source) and not source.counted):
+        return open_video(timeline.video, max_side=_LARGEST)
+    return cast(Video, source)
+
+
+def _is_file(video: Video) -> bool:
+    return type(video) is Video and video.file is None
 
 
 class _Painter:
     """Draws the frames of one video; `scale` is the size of a drawn frame relative to the video."""
 
-    def __init__(self, timeline: Timeline, scale: float) -> None:
+    def __init__(self, timelines: Sequence[TimelineData], scale: float) -> None:
+        timeline = timelines[0]
         self._labels, self._scale = timeline.labels, scale
-        self._colours = label_colours(timeline.labels)
+        self._synthetic = timeline.synthetic
+        self._colours = label_colours((*timeline.labels, UNCERTAIN))
+        self._tracks = None if timeline.track is None else track_colours([each.track or 0 for each in timelines])
         height = timeline.height * scale
         # Two lines of text and one row per label must fit into the height of the frame.
-        self._line = int(np.clip(height / (len(self._labels) + 4), 14, 44))
+        self._line = int(np.clip(height / (max(len(self._labels), len(timelines)) + 4), 14, 44))
         self._font = ImageFont.load_default(size=self._line * 0.52)
         self._bold = ImageFont.load_default(size=self._line * 0.72)
-        longest = max(self._font.getlength(label) for label in self._labels)
+        names = (f"{each.track or ''} {label}" for each in timelines for label in (*self._labels, UNCERTAIN))
+        longest = max(map(self._font.getlength, self._labels if self._tracks is None else names))
         self._name_width = round(longest + self._line * 0.5)
         self._strip = round(self._name_width + self._line * 6.5) // 2 * 2
 
-    def paint(self, image: UInt8, row: Row, enlarge: float) -> UInt8:
+    def paint(self, image: UInt8, rows: Sequence[Row], enlarge: float) -> UInt8:
         picture = Image.fromarray(image)
-        if enlarge > 1:
+        if enlarge != 1:
             size = round(image.shape[1] * enlarge), round(image.shape[0] * enlarge)
             picture = picture.resize(size, Image.Resampling.BICUBIC)
+        for row in rows:
+            if row.box is not None and row.landmarks is not None:
+                self._draw_face(picture, row.box.scaled(self._scale), row)
+        # Faces are drawn on the frame only, so that one at its edge does not cover the strip.
         canvas = Image.new("RGB", (picture.width + self._strip, picture.height), _GROUND)
         canvas.paste(picture, (0, 0))
-        if row.box is not None and row.landmarks is not None:
-            # Drawn on the frame only, so that a face at its edge does not cover the strip.
-            self._draw_face(picture, row.box.scaled(self._scale), row)
-            canvas.paste(picture, (0, 0))
-        self._draw_strip(ImageDraw.Draw(canvas), picture.width, picture.height, row)
+        draw = ImageDraw.Draw(canvas)
+        if self._tracks is None:
+            self._draw_strip(draw, picture.width, picture.height, rows[0])
+        else:
+            self._draw_faces(draw, picture.width, picture.height, rows)
+        if self._synthetic:
+            place = (picture.width + self._line * 0.3, picture.height - self._line * 0.4)
+            small = self._font.font_variant(size=self._line * 0.36) if isinstance(self._font, FreeType) else self._font
+            draw.text(place, "weights trained on synthetic faces", fill=_FAINT, font=small, anchor="lm")
         return np.asarray(canvas, np.uint8)
+
+    def _colour(self, row: Row) -> RGB:
+        if self._tracks is not None:
+            return self._tracks[row.track]
+        return self._colours[row.label] if row.label else _FAINT
 
     def _draw_face(self, picture: Image.Image, box: Box, row: Row) -> None:
         assert row.landmarks is not None
         draw = ImageDraw.Draw(picture)
-        colour = self._colours[row.label] if row.label else _FAINT
+        colour = self._colour(row)
         thick = max(2, picture.height // 180)
         draw.rectangle(tuple(box), outline=colour, width=thick)
         radius = max(1.0, min(box.side / 110, 3.5))
         for x, y in (row.landmarks + 0.5) * self._scale - 0.5:
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(255, 255, 255), outline=(20, 20, 20))
-        if row.label:
-            self._tag(draw, box, row.label, colour)
+        text = row.label if self._tracks is None else f"{row.track} {row.label or ''}"
+        if text:
+            self._tag(draw, box, text, colour)
+
+    def _draw_faces(self, draw: ImageDraw.ImageDraw, left: int, height: int, rows: Sequence[Row]) -> None:
+        """Draw a line for each face: number, label, and a bar of the label's probability."""
+        line, pad = self._line, self._line * 0.45
+        top = max(line * 0.3, (height - line * (len(rows) + 1)) / 2)
+        for index, row in enumerate(rows):
+            middle = top + line * (index + 0.5)
+            colour = self._colour(row) if row.face != "none" else _FAINT
+            text = f"{row.track} {row.label or ('-' if row.face == 'none' else '?')}"
+            draw.text((left + pad, middle), text, fill=colour, font=self._font, anchor="lm")
+            start, half = left + pad + self._name_width, line * 0.28
+            full = self._strip - pad * 2 - self._name_width - line * 1.3
+            draw.rectangle((start, middle - half, start + full, middle + half), fill=_TROUGH)
+            if row.probabilities:
+                share = max(row.probabilities)
+                draw.rectangle((start, middle - half, start + share * full, middle + half), fill=colour)
+                end = left + self._strip - pad
+                draw.text((end, middle), f"{share:.0%}", fill=_INK, font=self._font, anchor="rm")
+        place = (left + pad, top + line * (len(rows) + 0.5))
+        draw.text(place, f"{rows[0].time_s:.2f} s", fill=_FAINT, font=self._font, anchor="lm")
 
     def _tag(self, draw: ImageDraw.ImageDraw, box: Box, text: str, colour: RGB) -> None:
         """Draw the label above the box, or inside it if there is no space above."""

@@ -17,6 +17,7 @@ _KNOWN: dict[str, RGB] = {
     "sadness": (48, 104, 196),
     "surprise": (40, 184, 186),
     "contempt": (150, 98, 62),
+    "uncertain": (205, 208, 214),
 }
 
 
@@ -28,3 +29,8 @@ def label_colours(labels: Sequence[str]) -> dict[str, RGB]:
         red, green, blue = colorsys.hsv_to_rgb(index / max(1, len(others)), 0.65, 0.85 - 0.2 * (index % 2))
         spread[label] = (round(255 * red), round(255 * green), round(255 * blue))
     return {label: _KNOWN.get(label) or spread[label] for label in labels}
+
+
+def track_colours(tracks: Sequence[int]) -> dict[int, RGB]:
+    """Return a colour (0 to 255) per number of a face."""
+    return dict(zip(tracks, label_colours([f"face {track}" for track in tracks]).values(), strict=True))

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from fer_zoo.inference.palette import label_colours
-from fer_zoo.inference.timeline import Row, Timeline
+from fer_zoo.inference.rows import SYNTHETIC, UNCERTAIN, Row, TimelineData
 from fer_zoo.landmarks.base import UInt8
 from fer_zoo.paths import shown
 from fer_zoo.specs import CropSpec
@@ -27,7 +27,7 @@ _LEFT, _RIGHT = 0.06, 0.845
 _INK, _FAINT = "#22262c", "#b9bec7"
 
 
-def plot_timeline(timeline: Timeline, path: str | Path) -> None:
+def plot_timeline(timeline: TimelineData, path: str | Path) -> None:
     """Plot the timeline to an image file, in the format of its suffix; reads the video again for the thumbnails.
 
     Raises:
@@ -38,31 +38,52 @@ def plot_timeline(timeline: Timeline, path: str | Path) -> None:
     png = Path(path).suffix.lower() == ".png"
     with (
         output_file(path) as temporary,
-        # A $ in a name or label is not math; characters missing in the font are drawn as boxes.
+        # Characters missing in the font are drawn as boxes.
         matplotlib.rc_context({"text.parse_math": False}),
         warnings.catch_warnings(action="ignore", category=UserWarning),
     ):
-        figure = _figure(timeline)
+        figure = draw_timeline(timeline)
         figure.savefig(temporary, metadata={"Source": shown(timeline.video.resolve())} if png else None)
 
 
-def _figure(timeline: Timeline) -> Any:
+def draw_timeline(timeline: TimelineData) -> Any:
+    """Return the plot as a matplotlib Figure.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}):  # a $ in a name or label is not math
+        return _figure(timeline)
+
+
+def _figure(timeline: TimelineData) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     # Without pyplot, which keeps a global list of figures and may need a display.
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
-    colours = {label: f"#{bytes(colour).hex()}" for label, colour in label_colours(timeline.labels).items()}
+    colours = {
+        label: f"#{bytes(colour).hex()}" for label, colour in label_colours((*timeline.labels, UNCERTAIN)).items()
+    }
     curves = figure.add_axes((_LEFT, 0.2, _RIGHT - _LEFT, 0.5))
     strip = figure.add_axes((_LEFT, 0.085, _RIGHT - _LEFT, 0.045), sharex=curves)
     _draw_curves(curves, timeline, colours)
     _draw_strip(strip, timeline, colours)
     _draw_thumbnails(figure, curves, timeline, colours)
-    figure.text(_LEFT, 0.955, shown(timeline.video.name), size=13, weight="bold", color=_INK)
+    figure.text(_LEFT, 0.955, _title(timeline), size=13, weight="bold", color=_INK)
     figure.text(
-        _RIGHT, 0.955, f"{timeline.model}  ·  landmarks: {timeline.landmarker}", size=9, color="#666c76", ha="right"
+        _RIGHT,
+        0.955,
+        f"{shown(timeline.model)}  ·  landmarks: {timeline.landmarker}",
+        size=9,
+        color="#666c76",
+        ha="right",
     )
+    if timeline.synthetic:
+        figure.text(0.985, 0.012, SYNTHETIC, size=9, color="#b03a2e", ha="right")
     return figure
 
 
@@ -76,7 +97,12 @@ def source_of(path: str | Path) -> str | None:
     return source if isinstance(source, str) else None
 
 
-def _draw_curves(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+def _title(timeline: TimelineData) -> str:
+    name = shown(timeline.video.name)
+    return name if timeline.track is None else f"{name}, face {timeline.track}"
+
+
+def _draw_curves(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
     times, shares = timeline.times, timeline.probabilities
     step = float(1 / timeline.rate)
     axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
@@ -101,7 +127,7 @@ def _draw_curves(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None
             axes.text((start + end) / 2, 0.5, reason, color="#8a909a", ha="center", va="center", size=10)
 
 
-def _unlabelled(timeline: Timeline) -> Iterator[tuple[str, float, float]]:
+def _unlabelled(timeline: TimelineData) -> Iterator[tuple[str, float, float]]:
     """Yield runs of frames without a label: the reason, and the times of the first and last frame in seconds."""
     for (label, has_face), group in itertools.groupby(timeline.rows, key=lambda row: (row.label, row.face != "none")):
         if label is None:
@@ -110,7 +136,7 @@ def _unlabelled(timeline: Timeline) -> Iterator[tuple[str, float, float]]:
             yield "face too\nbriefly seen" if has_face else "no face", rows[0].time_s, rows[-1].time_s
 
 
-def _draw_names(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+def _draw_names(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
     """Draw the label names to the right of the curves, with their share of the labelled frames."""
     named = [row.label for row in timeline.rows if row.label is not None]
     count = len(timeline.labels)
@@ -124,10 +150,10 @@ def _draw_names(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
         axes.text(1.035, y, text, size=10.5, weight=weight, va="center", color=_INK, transform=axes.transAxes)
 
 
-def _draw_strip(axes: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+def _draw_strip(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
     step = float(1 / timeline.rate)
     for span in timeline.spans():
-        width = span.end_s - span.start_s + step
+        width = span.end_s - span.start_s
         colour = "white" if span.label is None else colours[span.label]
         hatch = "////" if span.label is None else None
         axes.barh(0, width, left=span.start_s - step / 2, height=1, color=colour, hatch=hatch, edgecolor=_FAINT, lw=0)
@@ -146,7 +172,7 @@ def _tidy(axes: Any) -> None:
     axes.tick_params(colors=_INK)
 
 
-def _draw_thumbnails(figure: Any, curves: Any, timeline: Timeline, colours: dict[str, str]) -> None:
+def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
     from matplotlib.lines import Line2D
 
     count = min(len(timeline), _THUMBNAILS)
@@ -176,8 +202,8 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: Timeline, colours: dict
         figure.add_artist(line)
 
 
-def _thumbnails(timeline: Timeline, indices: Sequence[int]) -> list[tuple[Row, UInt8 | None]]:
-    video = open_video(timeline.video)
+def _thumbnails(timeline: TimelineData, indices: Sequence[int]) -> list[tuple[Row, UInt8 | None]]:
+    video = timeline.source or open_video(timeline.video)
     found = []
     with closing(video.frames()) as frames:
         for frame in frames:

@@ -9,27 +9,32 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, overload
+from typing import Any, Literal, NamedTuple, Protocol, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_zoo.devices import find_device
-from fer_zoo.errors import MissingExtraError, NoFaceError, OptionError, VideoError, WeightsError
+from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
+from fer_zoo.inference.loading import check_options, computing, find_landmarker, find_model, weights_name
+from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
-from fer_zoo.landmarks import Landmarker, create_landmarker
+from fer_zoo.landmarks import Landmarker
 from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.model import FERModel
 from fer_zoo.specs import ComponentSpec, InputSpec
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
-from fer_zoo.video.reader import Video, open_video
-from fer_zoo.video.track import FaceTrack, track_face
+from fer_zoo.video.reader import Video
+from fer_zoo.video.sources import open_source
+from fer_zoo.video.track import FaceTrack, track_face, track_faces
 
 # A window in which fewer frames than this share have a face says little about it.
 MIN_FACES = 0.5
+_ACCEPTED = "a video in which one face is seen from the front, 60 pixels wide or more"
+_DO = "try another video, or another landmarker"
 
 
 class ProgressCallback(Protocol):
@@ -39,13 +44,15 @@ class ProgressCallback(Protocol):
 
 
 def predict_video(
-    model: FERModel,
-    path: str | Path,
+    model: FERModel | str | Path,
+    source: Any,
     *,
     landmarker: Landmarker | ComponentSpec | str | None = None,
     hop: int = 2,
     batch_size: int = 8,
-    device: torch.device | str | None = None,
+    device: torch.device | str | None = "auto",
+    precision: str = "float32",
+    threads: int | None = None,
     fps: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> Timeline:
@@ -55,44 +62,119 @@ def predict_video(
     averaged over all windows that hold a frame.
 
     Args:
-        path: any file FFmpeg can read.
+        model: a model, the name of a model with weights, or a weights folder.
+        source: a file that FFmpeg can read, or another source that `fer_zoo.video.sources.open_source` takes: a folder
+            of frames, an array uint8 (T, H, W, 3), an iterator of frames, a webcam's number, a URL.
         landmarker: another detector than the one the weights name.
         hop: sampled frames from one window to the next; 1 is smoothest, more is faster.
         batch_size: windows that go through the network together.
-        device: where to run; the model is moved there. By default where it is.
-        fps: frames per second of the video, where its own times are wrong or missing.
+        device: where to run; the model is moved there. "auto": cuda, mps or cpu; None: where it is.
+        precision: "float32", or "bf16" for bfloat16 autocast.
+        threads: CPU threads of the network; by default PyTorch's.
+        fps: frames per second of the source, where its own times are wrong or missing.
 
     Raises:
-        VideoError: the file cannot be read. NoFaceError: no face, or never long enough for one window.
-        MissingExtraError: the detector is not installed. OptionError: hop, batch_size, device or fps is not
-        valid, or the model has no classifier.
+        VideoError: the source cannot be read. NoFaceError: no face, or never long enough for one window.
+        MissingExtraError: the detector is not installed. InputError: a model or source of another type.
+        OptionError: hop, batch_size, device, precision, threads or fps is not valid, or the model has no classifier.
         WeightsError: the network gives NaN or infinity.
     """
+    options = _Options(landmarker, hop, batch_size, device, precision, threads, fps, progress)
+    return _predict(model, source, None, options)[0]
+
+
+def predict_faces(
+    model: FERModel | str | Path,
+    source: Any,
+    faces: int | Literal["all"] = "all",
+    *,
+    landmarker: Landmarker | ComponentSpec | str | None = None,
+    hop: int = 2,
+    batch_size: int = 8,
+    device: torch.device | str | None = "auto",
+    precision: str = "float32",
+    threads: int | None = None,
+    fps: float | None = None,
+    progress: ProgressCallback | None = None,
+) -> list[Timeline]:
+    """Predict the expressions of several faces: a timeline for each, by their number (`Timeline.track`).
+
+    A face has the same number in all its frames; faces are numbered in the order in which they appear.
+
+    Args:
+        faces: "all", or how many: those with the largest sum of sides over all frames.
+        model, source, landmarker, hop, batch_size, device, precision, threads, fps, progress: as `predict_video`.
+
+    Raises:
+        As `predict_video`; NoFaceError only if no face is seen long enough.
+    """
+    if faces != "all" and (isinstance(faces, bool) or not isinstance(faces, int) or faces < 1):
+        raise OptionError(f"faces={faces!r}.", 'an integer >= 1, or "all"', "use predict_video for the main face")
+    options = _Options(landmarker, hop, batch_size, device, precision, threads, fps, progress)
+    return _predict(model, source, faces, options)
+
+
+class _Options(NamedTuple):
+    landmarker: Landmarker | ComponentSpec | str | None
+    hop: int
+    batch_size: int
+    device: torch.device | str | None
+    precision: str
+    threads: int | None
+    fps: float | None
+    progress: ProgressCallback | None
+
+
+def _predict(
+    given: FERModel | str | Path, source: Any, faces: int | Literal["all"] | None, options: _Options
+) -> list[Timeline]:
+    """Return the timeline of the main face (`faces` is None) or of several."""
+    check_options(options.batch_size, options.precision, options.threads)
+    video = open_source(source, fps=options.fps)  # before the network is loaded: the likeliest mistake
+    model = find_model(given)
+    check_hop(options.hop, model.input_spec.frames)
+    video = video.recorded()  # the two passes need a source that can be read twice
+    with computing(model, options.device, options.precision, options.threads):
+        finder = find_landmarker(model, options.landmarker)
+        progress = options.progress
+        report = None if progress is None else lambda done: progress("find face", done, video.frame_count)
+        if faces is None:
+            track = track_face(video.frames(), finder, scale=video.scale, progress=report)
+            return [_timeline(video, track, model, finder, options, several=False)]
+        most = None if faces == "all" else faces
+        tracks = track_faces(video.frames(), finder, scale=video.scale, most=most, progress=report)
+        found, last = [], NoFaceError(f"No face was found in {video.path}.", _ACCEPTED, _DO)
+        for track in sorted(tracks, key=lambda track: track.number):
+            try:
+                found.append(_timeline(video, track, model, finder, options, several=True))
+            except NoFaceError as error:  # this one is too briefly seen
+                last = error
+        if not found:
+            raise last
+        brief = len(tracks) - len(found)
+        return [replace(timeline, notes=(*timeline.notes, *_brief(brief))) for timeline in found]
+
+
+def _brief(count: int) -> tuple[str, ...]:
+    return (f"{count} more face(s) were seen too briefly for a label.",) if count else ()
+
+
+def _timeline(
+    video: Video, track: FaceTrack, model: FERModel, finder: Landmarker, options: _Options, *, several: bool
+) -> Timeline:
     spec = model.input_spec
-    if not model.labels:
-        raise OptionError(
-            "The model has no classifier (num_classes=0), so it predicts no label.",
-            "a model with labels",
-            "call model.reset_classifier(labels=[...]) and train it, or load the weights with their own labels",
-        )
-    check_hop(hop, spec.frames)
-    if batch_size < 1:
-        raise OptionError(f"batch_size={batch_size}.", "1 or more", "leave it out")
-    video = open_video(path, fps=fps)
-    if device is not None:
-        model.to(find_device(device))
-    finder = _landmarker(model, landmarker)
-    report = None if progress is None else lambda done: progress("find face", done, video.frame_count)
-    track = track_face(video.frames(), finder, scale=video.scale, progress=report)
-    plan = plan_windows(track.times, spec.fps, spec.frames, hop, track.shape_changes)
-    used = _with_faces(path, plan, track, spec)
+    plan = plan_windows(track.times, spec.fps, spec.frames, options.hop, track.shape_changes)
+    used = _with_faces(video.path, plan, track, spec)
     clips = _clips(video, track, plan.frames[used], model)
-    shares = _run(model, clips, len(used), batch_size, progress)
+    shares = _run(model, clips, len(used), options.batch_size, options.progress)
     averaged = _average(shares, used, len(plan.frames))
     rows = _Rows(track, averaged[plan.nearest], model.labels)
-    notes = _notes(video, track, plan, model, finder)
-    name = _weights_name(model)
-    return Timeline(video.path, video.width, video.height, video.rate, model.labels, rows, name, finder.version, notes)
+    notes = _notes(video, track, plan, model, finder, several)
+    return Timeline(
+        video.path, video.width, video.height, video.rate, model.labels, rows, weights_name(model), finder.version,
+        notes, track=track.number if several else None, faces=track.faces,
+        synthetic=model.card is not None and model.card.synthetic, source=video,
+    )  # fmt: skip
 
 
 def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: InputSpec) -> Ints:
@@ -104,8 +186,8 @@ def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: Inpu
     if not track.found.any():
         raise NoFaceError(
             f"No face was found in the {len(track)} frames of {path}.",
-            "a video in which one face is seen from the front, 60 pixels wide or more",
-            "try another video, or another landmarker",
+            _ACCEPTED,
+            _DO,
         )
     used: Ints = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
     if not len(used):
@@ -116,27 +198,6 @@ def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: Inpu
             "try another video",
         )
     return used
-
-
-def _weights_name(model: FERModel) -> str:
-    """Return the name of the weights, and what is not theirs."""
-    if model.card is not None:
-        return model.card.name
-    if model.started_from:
-        return f"{model.started_from} ({'untrained' if model.classifier_is_untrained else 'changed'} classifier)"
-    return f"{model.spec.name} (untrained)"
-
-
-def _landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
-    """Return the landmarker that was asked for, else the one of the weights, else, if that is not installed, fz68."""
-    if isinstance(given, Landmarker):
-        return given
-    try:
-        return create_landmarker(given or model.input_spec.landmarks.detector)
-    except MissingExtraError:
-        if given:
-            raise
-        return create_landmarker("fz68")
 
 
 def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iterator[tuple[UInt8, Floats]]:
@@ -186,7 +247,7 @@ def _run(
                         "a network whose outputs are finite",
                         "load other weights, or train it again with a lower learning rate",
                     )
-                out.append(logits.double().softmax(dim=1).cpu().numpy())
+                out.append(logits.cpu().double().softmax(dim=1).numpy())
                 done += len(batch)
                 if progress is not None:
                     progress("network", done, total)
@@ -233,12 +294,15 @@ class _Rows(Sequence[Row]):
             landmarks=self._track.landmarks[frame] if box is not None else None,
             label=self._labels[int(share.argmax())] if known else None,
             probabilities=tuple(float(p) for p in share) if known else None,
+            track=self._track.number,
         )
 
 
-def _notes(video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, finder: Landmarker) -> tuple[str, ...]:
-    notes = []
+def _notes(
+    video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, finder: Landmarker, several: bool
+) -> tuple[str, ...]:
     spec = model.input_spec
+    notes = [SYNTHETIC] if model.card is not None and model.card.synthetic else []
     if video.damage:
         notes.append(f"{video.damage} The timeline covers what could be decoded.")
     notes += video.notes
@@ -252,7 +316,7 @@ def _notes(video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, fi
             f"Gaps of more than {spec.frames / spec.fps:g} s between two frames: {len(plan.gaps_s)}, the longest "
             f"{max(plan.gaps_s):.1f} s. The parts between them were looked at one by one."
         )
-    if track.faces > 1:
+    if track.faces > 1 and not several:
         notes.append(f"{track.faces} faces were seen; the timeline is of the one that is largest for longest.")
     missing = int((~track.found).sum())
     if missing:

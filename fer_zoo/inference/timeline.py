@@ -1,114 +1,132 @@
-"""The result of predicting on a video: one row per frame."""
+"""The result of predicting on a video: one row per frame, to look at, to index, to draw and to write."""
 
 from __future__ import annotations
 
-import csv
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+import base64
+import html
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
+from typing import Any, Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fer_zoo.csv_cells import to_cell
-from fer_zoo.landmarks.base import Box, Floats
-from fer_zoo.video.track import State
-from fer_zoo.video.writer import output_file
+from fer_zoo.errors import VideoError
+from fer_zoo.inference import formats
+from fer_zoo.inference.plot import draw_timeline
+from fer_zoo.inference.rows import Row, Span, Summary, TimelineData
 
-
-@dataclass(frozen=True)
-class Row:
-    """One frame of the video.
-
-    Attributes:
-        frame: number of the frame, from 0.
-        time_s: seconds since the first frame.
-        face: "tracked", "interpolated" (over a gap of at most 0.2 s) or "none".
-        box: face box in pixels of the displayed video; None without a face.
-        landmarks: float32 (68, 2) in the same pixels; None without a face.
-        label: the predicted label; None without a face, or if too few neighbouring frames have one.
-        probabilities: one per label, summing to 1; None if `label` is None.
-    """
-
-    frame: int
-    time_s: float
-    face: State
-    box: Box | None
-    landmarks: Floats | None
-    label: str | None
-    probabilities: tuple[float, ...] | None
+__all__ = ["Row", "Span", "Summary", "Timeline"]
 
 
-@dataclass(frozen=True)
-class Span:
-    """Consecutive frames with one label (None: no label), including both ends, with their times in seconds."""
+@dataclass(frozen=True, repr=False)
+class Timeline(TimelineData):
+    """The expression of one face of a video over time.
 
-    label: str | None
-    first: int
-    last: int
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The expression of the main face of a video over time.
+    `timeline[40]` is the row of frame 40, `timeline[1.5]` the row shown at 1.5 s; slices of either give a Timeline.
 
     Attributes:
-        video: the file; width, height in displayed pixels; rate in frames per second.
+        video: the file, or the name of another source; width, height in displayed pixels; rate in frames per second.
         labels: in the order of the probabilities.
         model, landmarker: names and versions.
         notes: warnings about the result (a damaged file, more than one face, a very short video, ...).
+        track: number of the face, from 1, where several were asked for.
+        faces: different faces seen in the video.
+        synthetic: the card of the weights says that they were trained on synthetic faces.
+        source: where the frames can be read again for pictures; None: the file `video`.
     """
 
-    video: Path
-    width: int
-    height: int
-    rate: Fraction
-    labels: tuple[str, ...]
-    rows: Sequence[Row]
-    model: str
-    landmarker: str
-    notes: tuple[str, ...] = ()
+    def __repr__(self) -> str:
+        return f"Timeline of {formats.describe(self, most=12)}"
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    def _repr_html_(self) -> str:
+        text = f"<pre>{html.escape(repr(self))}</pre>"
+        try:
+            figure = self.plot()
+        except VideoError:  # the file was moved: the text is still true
+            return text
+        png = BytesIO()
+        figure.savefig(png, format="png", dpi=80)
+        return f'{text}<img src="data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}" alt="timeline">'
 
-    @property
-    def times(self) -> NDArray[np.float64]:
-        """Seconds since the first frame, (N,)."""
-        return np.array([row.time_s for row in self.rows])
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
 
-    @property
-    def probabilities(self) -> NDArray[np.float64]:
-        """Probabilities (N, labels); rows of NaN where there are none."""
-        empty = (float("nan"),) * len(self.labels)
-        return np.array([row.probabilities or empty for row in self.rows]).reshape(len(self.rows), len(self.labels))
+    @overload
+    def __getitem__(self, index: float) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: float | slice) -> Row | Self:
+        if not isinstance(index, slice):
+            return self.at(index) if isinstance(index, float) else self.rows[operator.index(index)]
+        bounds = (index.start, index.stop)
+        if any(isinstance(bound, float) for bound in bounds):
+            first, end = (None if bound is None else int(np.searchsorted(self.times, bound)) for bound in bounds)
+            index = slice(first, end, index.step)
+        return replace(self, rows=tuple(self.rows[index]))
 
-    def spans(self) -> Iterator[Span]:
-        """Yield the runs of consecutive frames with the same label."""
-        for label, group in itertools.groupby(self.rows, key=lambda row: row.label):
-            rows = list(group)
-            yield Span(label, rows[0].frame, rows[-1].frame, rows[0].time_s, rows[-1].time_s)
+    def plot(self) -> Any:
+        """Return the plot as a matplotlib.figure.Figure; reads the video again for the thumbnails.
 
-    def to_csv(self, path: str | Path) -> None:
+        Raises:
+            VideoError: the video cannot be read.
+        """
+        return draw_timeline(self)
+
+    def to_csv(self, path: str | Path, *, landmarks: bool = False, pose: bool = False) -> None:
         """Write one row per frame: frame, time_s, face, x0, y0, x1, y1, label, and p_<label> for each label.
 
         Missing values (box, label, probabilities of a frame without a face) are empty fields. Labels that start like a
-        formula (= + - @) are prefixed with an apostrophe, so that spreadsheets show them as text.
+        formula (= + - @) are prefixed with an apostrophe, so that spreadsheets show them as text. A column
+        `training_faces` is added if the weights were trained on synthetic faces, a column `track` if there are several.
+
+        Args:
+            landmarks: add x_0, y_0, ..., x_67, y_67 in pixels of the video.
+            pose: add yaw, pitch, roll in degrees.
 
         Raises:
             VideoError: the file cannot be written.
         """
-        header = ["frame", "time_s", "face", "x0", "y0", "x1", "y1", "label", *(f"p_{label}" for label in self.labels)]
-        with output_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(self._fields(row) for row in self.rows)
+        formats.write_csv([self], path, landmarks=landmarks, pose=pose)
 
-    def _fields(self, row: Row) -> list[str]:
-        box = [f"{edge:.1f}" for edge in row.box] if row.box else [""] * 4
-        shares = [f"{p:.4f}" for p in row.probabilities] if row.probabilities else [""] * len(self.labels)
-        return [str(row.frame), f"{row.time_s:.4f}", row.face, *box, to_cell(row.label or ""), *shares]
+    def to_json(self, path: str | Path, *, landmarks: bool = False, pose: bool = False) -> None:
+        """Write facts, notes, summary, spans and rows (columns as `to_csv`) as one JSON object; null where missing.
+
+        Raises:
+            VideoError: the file cannot be written.
+        """
+        formats.write_json([self], path, landmarks=landmarks, pose=pose)
+
+    def to_parquet(self, path: str | Path, *, landmarks: bool = False, pose: bool = False) -> None:
+        """Write the columns of `to_csv` as Parquet, with model and notes in the metadata.
+
+        Raises:
+            VideoError: the file cannot be written. MissingExtraError: pyarrow is not installed (extra `tables`).
+        """
+        formats.write_parquet([self], path, landmarks=landmarks, pose=pose)
+
+    def to_srt(self, path: str | Path) -> None:
+        """Write one subtitle per labelled span.
+
+        Raises:
+            VideoError: the file cannot be written.
+        """
+        formats.write_srt([self], path)
+
+    def to_eaf(self, path: str | Path) -> None:
+        """Write the labelled spans as an ELAN annotation file (EAF 3.0).
+
+        Raises:
+            VideoError: the file cannot be written.
+        """
+        formats.write_eaf([self], path)
+
+    def to_pandas(self, *, landmarks: bool = False, pose: bool = False) -> Any:
+        """Return the columns of `to_csv` as a pandas.DataFrame; missing values are NaN or None.
+
+        Raises:
+            MissingExtraError: pandas is not installed (extra `tables`).
+        """
+        return formats.to_pandas(self, landmarks=landmarks, pose=pose)

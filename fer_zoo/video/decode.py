@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ class Decoding:
     Attributes:
         container, stream: PyAV's.
         aspect: width of a pixel / its height, of the frame that `frames` gave last.
+        running: what `frames` gave.
         problems: what the demuxer and the decoder reported, so far as the frames were read.
     """
 
@@ -30,7 +31,7 @@ class Decoding:
         self.problems: list[str] = []
         self._first_aspect = self.stream.codec_context and self.stream.codec_context.sample_aspect_ratio
         self.aspect = self._aspect() if self.stream.codec_context else 1.0
-        self._running: Generator[Any, None, None] | None = None
+        self.running: Generator[Any, None, None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -38,9 +39,9 @@ class Decoding:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._running is not None:
-            self._running.close()
-        self._running = self.stream = None
+        if self.running is not None:
+            self.running.close()
+        self.running = self.stream = None
         self.container.close()
 
     @property
@@ -57,10 +58,10 @@ class Decoding:
         # 0 means unknown, and extreme values are mistakes.
         return float(aspect) if aspect and 0.2 < aspect < 5 else 1.0
 
-    def frames(self) -> Iterator[Any]:
+    def frames(self) -> Generator[Any, None, None]:
         """Frames in order of showing; what cannot be decoded is left out and noted in `problems`."""
-        self._running = self._decoded()
-        return self._running
+        self.running = self._decoded()
+        return self.running
 
     def _decoded(self) -> Generator[Any, None, None]:
         from av.error import FFmpegError

@@ -51,6 +51,9 @@ class Video:
         counted: times are frame numbers / `rate`; the file's time stamps are not used.
         damage: what was wrong with the file, so far as `frames()` has read it; None when all went well.
         notes: what was done to frames that a reader of the results should know, so far as `frames()` has read it.
+        live: frames come in real time and may not end; once: `frames()` can be called only once.
+        file: what is decoded, if it is not `path`: a recording. held: what is to live as long as this object;
+            recording_notes: what went wrong while it was recorded.
     """
 
     path: Path
@@ -63,6 +66,11 @@ class Video:
     counted: bool = False
     damage: str | None = None
     notes: tuple[str, ...] = ()
+    live: bool = False
+    once: bool = False
+    file: Path | None = None
+    held: Any = None
+    recording_notes: tuple[str, ...] = ()
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -80,15 +88,27 @@ class Video:
             VideoError: the file is gone, or no frame of it can be decoded.
         """
         if marks and marks.frames and start:
-            with Decoding(_open_container(self.path), self.stream) as decoding:
+            with Decoding(_open_container(self.file or self.path), self.stream) as decoding:
                 number, raws = marks.leap(start, decoding)
                 if number and not decoding.problems:
                     again = yield from self._walk(decoding, raws, number, start, marks)
                     if again is None:
                         return
                     start = again
-        with Decoding(_open_container(self.path), self.stream) as decoding:
+        with Decoding(_open_container(self.file or self.path), self.stream) as decoding:
             yield from self._walk(decoding, decoding.frames(), 0, start, marks)
+
+    def missing_bytes(self) -> int:
+        """Return how many bytes are missing at the end of the file; 0 if that is not known."""
+        return missing_bytes(self.file or self.path)
+
+    def recorded(self, seconds: float | None = None) -> Video:
+        """Return a source that can be read again: this one, or a recording of at most `seconds`.
+
+        Raises:
+            VideoError: the recording cannot be written.
+        """
+        return self
 
     def _walk(
         self, decoding: Decoding, raws: Iterator[Any], number: int, start: int, marks: Marks | None
@@ -112,10 +132,10 @@ class Video:
                     marks.add(number, raw, time)
                 if number >= start:
                     image, reshaped = screen.image(raw, decoding.aspect, time)
-                    self.notes = tuple(screen.notes)
+                    self.notes = (*self.recording_notes, *screen.notes)
                     yield VideoFrame(number, time, image, reshaped)
                 number += 1
-        self.damage = _damage(decoding.problems, missing_bytes(self.path), number)
+        self.damage = _damage(decoding.problems, self.missing_bytes(), number)
         if not number:
             raise _no_frame(self.path)
         return None
@@ -132,8 +152,7 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE, fps: float | None = N
         VideoError: no such file, empty, not a video, no picture in it, or not one frame that can be decoded.
         OptionError: `fps` is not a rate.
     """
-    if fps is not None and not 0 < fps <= _MAX_RATE:
-        raise OptionError(f"fps={fps}.", f"a number above 0, at most {_MAX_RATE}", "leave it out to use the file's own")
+    check_rate(fps)
     path = find_path(path)
     _check_file(path)
     with _open_container(path) as container:
@@ -146,7 +165,7 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE, fps: float | None = N
             if raw is None:
                 continue
             width, height = shown_size(raw, decoding.aspect, orientation(raw))
-            scale, rate = min(1.0, max_side / max(width, height)), Fraction(fps or _rate(decoding))
+            scale, rate = min(1.0, max_side / max(width, height)), Fraction(fps or stream_rate(decoding))
             count = decoding.stream.frames or None
             video = Video(path, width, height, scale, rate, count, index, counted=fps is not None)
             # A thumbnail of one frame is not always marked as one: of several streams, take one that moves.
@@ -158,7 +177,18 @@ def open_video(path: str | Path, max_side: int = MAX_SIDE, fps: float | None = N
     return still
 
 
-def _rate(decoding: Decoding) -> Fraction:
+def check_rate(fps: float | None) -> None:
+    """Check frames per second that a caller gives.
+
+    Raises:
+        OptionError: it is not a rate.
+    """
+    if fps is not None and not 0 < fps <= _MAX_RATE:
+        raise OptionError(f"fps={fps}.", f"a number above 0, at most {_MAX_RATE}", "leave it out to use the file's own")
+
+
+def stream_rate(decoding: Decoding) -> Fraction:
+    """Return the average frames per second that a stream states; 25 if it states none."""
     # The average rate of a format without time stamps is always 25; the guess then takes the stream's own rate.
     stream = decoding.stream
     rates = stream.average_rate, stream.guessed_rate

@@ -47,6 +47,7 @@ class FaceTrack:
         faces: how many different faces were followed in all.
         scores: the landmarker's score of each frame's face, float32 (N,), NaN without a face.
         shape_changes: frames from which on the picture has another shape.
+        number: of the face, from 1, in the order in which faces appear.
     """
 
     times: NDArray[np.float64]
@@ -56,6 +57,7 @@ class FaceTrack:
     faces: int
     scores: Floats
     shape_changes: tuple[int, ...] = ()
+    number: int = 1
 
     def __len__(self) -> int:
         return len(self.states)
@@ -84,22 +86,34 @@ def track_face(
         progress: called with the number of frames done.
     """
     tracker = _followed(frames, landmarker, progress)
-    key = _TrackedFace.total_side if which == "largest" else tracker.centrality
-    return tracker.track(max(tracker.faces, key=key, default=_TrackedFace()), 1 / scale, max_gap_s)
+    key = TrackedFace.total_side if which == "largest" else tracker.centrality
+    return tracker.track(max(tracker.faces, key=key, default=TrackedFace()), 1 / scale, max_gap_s)
 
 
-def track_faces(frames: Iterable[VideoFrame], landmarker: Landmarker) -> list[FaceTrack]:
+def track_faces(
+    frames: Iterable[VideoFrame],
+    landmarker: Landmarker,
+    *,
+    scale: float = 1.0,
+    most: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[FaceTrack]:
     """Follow every face, as `track_face` does the main one; the track with the largest sum of sides first.
 
     Two tracks may be of one subject, who left and came back while others were there.
+
+    Args:
+        scale: as in `track_face`.
+        most: return at most this many tracks.
+        progress: called with the number of frames done.
     """
-    tracker = _followed(frames, landmarker, None)
-    ordered = sorted(tracker.faces, key=_TrackedFace.total_side, reverse=True)
-    return [tracker.track(face, 1.0, MAX_GAP_S) for face in ordered]
+    tracker = _followed(frames, landmarker, progress)
+    ordered = sorted(tracker.faces, key=TrackedFace.total_side, reverse=True)
+    return [tracker.track(face, 1 / scale, MAX_GAP_S) for face in ordered[:most]]
 
 
-def _followed(frames: Iterable[VideoFrame], landmarker: Landmarker, progress: Callable[[int], None] | None) -> _Tracker:
-    tracker = _Tracker(landmarker)
+def _followed(frames: Iterable[VideoFrame], landmarker: Landmarker, progress: Callable[[int], None] | None) -> Tracker:
+    tracker = Tracker(landmarker)
     for frame in frames:
         tracker.add(frame)
         if progress is not None:
@@ -108,16 +122,17 @@ def _followed(frames: Iterable[VideoFrame], landmarker: Landmarker, progress: Ca
     return tracker
 
 
-class _TrackedFace:
+class TrackedFace:
     """One face by frame number, in arrays, since a long video has hundreds of thousands of frames."""
 
     def __init__(self) -> None:
         self.last_index, self.present = -1, True
         self._places: dict[int, int] = {}
         self._boxes, self._landmarks = array("d"), array("f")
+        self._forgotten, self._forgotten_sides = 0, 0.0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places) + self._forgotten
 
     def __contains__(self, index: int) -> bool:
         return index in self._places
@@ -129,6 +144,7 @@ class _TrackedFace:
         return Face(Box(*box), score, landmarks)
 
     def add(self, index: int, face: Face) -> None:
+        """Remember where the face is in a frame."""
         self._places[index] = len(self._boxes) // 5
         self._boxes.extend((*face.box, face.score))
         self._landmarks.extend(np.asarray(face.landmarks, np.float32).ravel())
@@ -140,28 +156,46 @@ class _TrackedFace:
         del self._places[self.last_index]
         self.last_index, self.present = max(self._places), False
 
+    def forget(self, before: int) -> None:
+        """Drop the frames before this one, except the newest, where the face may be found again."""
+        kept = [(index, self[index]) for index in self._places if index >= before or index == self.last_index]
+        if len(kept) == len(self._places):
+            return
+        total, present = self.total_side(), self.present
+        self._forgotten += len(self._places) - len(kept)
+        self._places, self._boxes, self._landmarks = {}, array("d"), array("f")
+        for index, face in kept:
+            self.add(index, face)
+        self.present = present
+        self._forgotten_sides = total - sum(box.side for box in self.boxes())
+
     def frames(self) -> list[int]:
+        """Return the known frames in which the face is, in order."""
         return sorted(self._places)
 
     def boxes(self) -> Iterator[Box]:
+        """Return the boxes of the known frames."""
         return (Box(*self._boxes[5 * place : 5 * place + 4]) for place in self._places.values())
 
     def total_side(self) -> float:
-        return sum(box.side for box in self.boxes())
+        """Return the sum of sides over all frames, forgotten ones too."""
+        return self._forgotten_sides + sum(box.side for box in self.boxes())
 
     @property
     def last(self) -> Face:
+        """The face in its newest frame."""
         return self[self.last_index]
 
 
-class _Tracker:
+class Tracker:
     """The state of tracking one video: `add` every frame in order, then `search_last_frame`."""
 
     def __init__(self, landmarker: Landmarker) -> None:
-        self.faces: list[_TrackedFace] = []
+        self.faces: list[TrackedFace] = []
         self._landmarker = landmarker
         self._size = (1, 1)
         self._times = array("d")
+        self._first = 0  # the frame of the first of these times
         self._shape_changes: list[int] = []
         self._last_search = -(10**9)
         # Frames since the last search: a face that is found by a search is followed back through them.
@@ -196,25 +230,43 @@ class _Tracker:
         if not present and self._recent and self._recent[-1].index > self._last_search:
             self._search(self._recent.pop())
 
-    def centrality(self, face: _TrackedFace) -> float:
+    def forget(self, before: int) -> None:
+        """Drop what is known of the frames before this one, so that a stream can be followed in constant memory."""
+        del self._times[: max(0, before - self._first)]
+        self._first = max(self._first, before)
+        for face in self.faces:
+            face.forget(before)
+
+    def largest(self) -> TrackedFace:
+        """Return the face with the largest sum of sides so far; an empty one if there is none."""
+        return max(self.faces, key=TrackedFace.total_side, default=TrackedFace())
+
+    def _time(self, index: int) -> float:
+        # Of a forgotten frame the oldest known time: it is longer ago than matters.
+        return self._times[max(0, index - self._first)]
+
+    def centrality(self, face: TrackedFace) -> float:
         """Sum over a face's frames of how near to the middle it is: 1 there, 0 half a diagonal away."""
         middle, reach = (self._size[0] / 2, self._size[1] / 2), math.hypot(*self._size) / 2
         return sum(1 - math.dist(box.centre, middle) / reach for box in face.boxes())
 
-    def track(self, tracked: _TrackedFace, scale: float, max_gap_s: float) -> FaceTrack:
-        """One face's track with short gaps bridged, in `scale` times the pixels of the images."""
-        count = len(self._times)
+    def track(self, tracked: TrackedFace, scale: float, max_gap_s: float) -> FaceTrack:
+        """One face's track over the known frames, short gaps bridged, in `scale` times the pixels of the images."""
+        count, first = len(self._times), self._first
         boxes, states = list[Box | None]([None] * count), list[State](["none"] * count)
         landmarks, scores = np.full((count, 68, 2), np.nan, np.float32), np.full(count, np.nan, np.float32)
-        found: Iterator[tuple[int, Face, State]] = ((index, tracked[index], "tracked") for index in tracked.frames())
-        bridged = _bridged(tracked, self._times, self._shape_changes, max_gap_s)
+        found: Iterator[tuple[int, Face, State]] = (
+            (index, tracked[index], "tracked") for index in tracked.frames() if index >= first
+        )
+        bridged = _bridged(tracked, first, self._times, self._shape_changes, max_gap_s)
         for index, unscaled, state in itertools.chain(found, bridged):
             face = unscaled.scaled(scale)
-            boxes[index], states[index], landmarks[index], scores[index] = face.box, state, face.landmarks, face.score
-        changes = tuple(self._shape_changes)
-        return FaceTrack(
-            np.array(self._times), tuple(states), tuple(boxes), landmarks, len(self.faces), scores, changes
-        )
+            at = index - first
+            boxes[at], states[at], landmarks[at], scores[at] = face.box, state, face.landmarks, face.score
+        changes = tuple(change - first for change in self._shape_changes if change > first or not first)
+        number = next((number for number, face in enumerate(self.faces, 1) if face is tracked), 1)
+        times = np.array(self._times)
+        return FaceTrack(times, tuple(states), tuple(boxes), landmarks, len(self.faces), scores, changes, number)
 
     def _search(self, frame: VideoFrame) -> None:
         self._last_search = frame.index
@@ -225,23 +277,23 @@ class _Tracker:
             tracked.add(frame.index, face)
             self._follow_back(tracked, face)
 
-    def _matching(self, face: Face, frame: VideoFrame) -> _TrackedFace:
+    def _matching(self, face: Face, frame: VideoFrame) -> TrackedFace:
         """The absent face nearest to `face`, if near enough for the time that has passed; else a new one."""
         candidates = []
         for known in self.faces:
             if known.present:
                 continue
-            gap = frame.time_s - self._times[known.last_index]
+            gap = frame.time_s - self._time(known.last_index)
             distance = _distance(face, known.last)
             moved = bool(self._shape_changes) and known.last_index < self._shape_changes[-1]
             if moved or gap > _FORGET_S or distance <= _REACH + _REACH_PER_S * gap:
                 candidates.append((distance, known))
         if candidates:
             return min(candidates, key=lambda pair: pair[0])[1]
-        self.faces.append(_TrackedFace())
+        self.faces.append(TrackedFace())
         return self.faces[-1]
 
-    def _follow_back(self, tracked: _TrackedFace, face: Face) -> None:
+    def _follow_back(self, tracked: TrackedFace, face: Face) -> None:
         for frame in reversed(self._recent):
             others = [known[frame.index] for known in self.faces if frame.index in known]
             earlier = self._landmarker.follow(frame.image, face)
@@ -270,18 +322,22 @@ def _distance(one: Face, other: Face) -> float:
 
 
 def _bridged(
-    faces: _TrackedFace, times: Sequence[float], changes: Sequence[int], max_gap_s: float
+    faces: TrackedFace, first: int, times: Sequence[float], changes: Sequence[int], max_gap_s: float
 ) -> Iterator[tuple[int, Face, State]]:
-    """Faces of the frames between two that have one, at most `max_gap_s` seconds without; on straight lines."""
-    for start, end in itertools.pairwise(faces.frames()):
+    """Faces of the frames between two that have one, at most `max_gap_s` seconds without; on straight lines.
+
+    `times` begin with frame `first`.
+    """
+    known = [index for index in faces.frames() if index >= first]
+    for start, end in itertools.pairwise(known):
         # Without a face from the frame after `start` to the one before `end`.
-        if end - start < 2 or times[end - 1] - times[start] > max_gap_s + 1e-9:
+        if end - start < 2 or times[end - 1 - first] - times[start - first] > max_gap_s + 1e-9:
             continue
         if any(start < change <= end for change in changes):
             continue
         before, after = faces[start], faces[end]
         for index in range(start + 1, end):
-            share = (times[index] - times[start]) / (times[end] - times[start])
+            share = (times[index - first] - times[start - first]) / (times[end - first] - times[start - first])
             box = Box(*(float((1 - share) * a + share * b) for a, b in zip(before.box, after.box, strict=True)))
             points = np.asarray((1 - share) * before.landmarks + share * after.landmarks, np.float32)
             yield index, Face(box, min(before.score, after.score), points), "interpolated"

@@ -14,6 +14,7 @@ from fer_zoo.errors import FerZooError, InputError, VideoError
 from fer_zoo.files import atomic_file
 from fer_zoo.landmarks.base import UInt8
 from fer_zoo.paths import ffmpeg_url
+from fer_zoo.video.sound import Sound, open_sound
 
 # H.264 first; builds of FFmpeg without it still have its own MPEG-4 encoder.
 _CODECS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -21,6 +22,7 @@ _CODECS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libopenh264", {}),
     ("mpeg4", {"qmin": "2", "qmax": "6"}),
 )
+_LOSSLESS: tuple[str, dict[str, str]] = ("ffv1", {})
 # Ticks a second: a multiple of the usual rates (also 30000/1001), and under MPEG-4's limit of 65535.
 _CLOCK = 60_000
 
@@ -48,8 +50,9 @@ def output_file(path: str | Path) -> Iterator[Path]:
 class VideoWriter:
     """Encoder of one file; got from `write_video`."""
 
-    def __init__(self, container: Any, rate: Fraction) -> None:
-        self._container, self._rate = container, rate
+    def __init__(self, container: Any, rate: Fraction, *, lossless: bool = False, sound: Sound | None = None) -> None:
+        self._sound = sound
+        self._container, self._rate, self._lossless = container, rate, lossless
         self._stream: Any = None
         self._size = (0, 0)
         self._last_tick = -1
@@ -69,9 +72,9 @@ class VideoWriter:
             raise InputError(
                 f"An image of type {image.dtype} and shape {image.shape}.", "uint8 (H, W, 3)", "convert it to RGB"
             )
-        height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+        height, width = image.shape[:2] if self._lossless else (side // 2 * 2 for side in image.shape[:2])
         if self._stream is None:
-            self._stream = _add_stream(self._container, self._rate, width, height)
+            self._stream = _add_stream(self._container, self._rate, width, height, self._lossless)
             self._size = (width, height)
         if (width, height) != self._size:
             raise InputError(
@@ -83,6 +86,8 @@ class VideoWriter:
         seconds = self.frames / self._rate if time_s is None else time_s
         self._last_tick = max(round(seconds * _CLOCK), self._last_tick + 1)
         frame.pts, frame.time_base = self._last_tick, Fraction(1, _CLOCK)
+        if self._sound is not None:
+            self._sound.write(float(seconds + 1 / self._rate))
         self._container.mux(self._stream.encode(frame))
         self.frames += 1
 
@@ -95,19 +100,25 @@ class VideoWriter:
         if self._stream is None:
             raise InputError("A video without frames.", "one frame or more", "add images before the block ends")
         self._container.mux(self._stream.encode(None))
+        if self._sound is not None:
+            self._sound.finish()
 
     def close(self) -> None:
         """Let go of the encoder, whose threads end with the last reference to it; see `Decoding`."""
-        self._container = self._stream = None
+        self._container = self._stream = self._sound = None
 
 
 @contextmanager
-def write_video(path: str | Path, rate: Fraction | float) -> Iterator[VideoWriter]:
+def write_video(
+    path: str | Path, rate: Fraction | float, *, lossless: bool = False, sound: tuple[Path, int] | None = None
+) -> Iterator[VideoWriter]:
     """Open a video file to add images to; it appears under its name only when the block ends without an error.
 
     Args:
         path: the suffix chooses the container (.mp4, .mkv, .mov).
         rate: frames per second; images added with their own time keep that time.
+        lossless: the pixels read back are those written, to the bit; the file is large and needs the suffix .mkv.
+        sound: a video whose sound is copied, up to the time of the last image, and the index of its video stream.
 
     Raises:
         VideoError: the file cannot be written, or no encoder is there.
@@ -119,8 +130,11 @@ def write_video(path: str | Path, rate: Fraction | float) -> Iterator[VideoWrite
         try:
             # faststart: the index stands in front, so that a browser can begin before it has everything.
             options = {"movflags": "+faststart"} if temporary.suffix.lower() in (".mp4", ".mov") else {}
-            with _container(temporary, options) as container:
-                writer = VideoWriter(container, rate)
+            with (
+                _container(temporary, options) as container,
+                open_sound(container, *(sound or (None, 0))) as audio,
+            ):
+                writer = VideoWriter(container, rate, lossless=lossless, sound=audio)
                 try:
                     yield writer
                     writer.finish()
@@ -144,17 +158,18 @@ def _container(path: Path, options: dict[str, str]) -> Any:
         raise VideoError(given, "a name that ends in .mp4, .mkv or .mov", "choose another name") from error
 
 
-def _add_stream(container: Any, rate: Fraction, width: int, height: int) -> Any:
+def _add_stream(container: Any, rate: Fraction, width: int, height: int, lossless: bool) -> Any:
     import av
 
-    known = [(name, options) for name, options in _CODECS if name in av.codecs_available]
+    codecs = (_LOSSLESS,) if lossless else _CODECS
+    known = [(name, options) for name, options in codecs if name in av.codecs_available]
     if not known:
         raise VideoError(
-            "This build of PyAV has no video encoder.", "one of " + ", ".join(name for name, _ in _CODECS),
+            "This build of PyAV has no video encoder.", "one of " + ", ".join(name for name, _ in codecs),
             "reinstall PyAV from its wheel: pip install --force-reinstall av",
         )  # fmt: skip
     name, options = known[0]
     stream = container.add_stream(name, rate=rate, options=options)
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.width, stream.height, stream.pix_fmt = width, height, "bgr0" if lossless else "yuv420p"
     stream.codec_context.time_base = Fraction(1, _CLOCK)
     return stream

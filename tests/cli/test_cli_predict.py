@@ -78,9 +78,10 @@ def test_where_nothing_can_be_done_nothing_is_left(tmp_path: Path, capsys: pytes
         encode(tmp_path / "noface.mp4", [draw([])] * 6): (cli.EXIT_NO_FACE, "No face was found"),
         audio_only(tmp_path / "sound.m4a"): (cli.EXIT_VIDEO, "sound but no picture"),
         song_with_cover(tmp_path / "song.mp3"): (cli.EXIT_VIDEO, "sound but no picture"),
-        tmp_path: (cli.EXIT_VIDEO, "is a folder, not a file"),
+        tmp_path / "folder": (cli.EXIT_VIDEO, "holds no videos and no images"),
         tmp_path / "missing.mp4": (cli.EXIT_VIDEO, "There is no file"),
     }
+    (tmp_path / "folder").mkdir()
     (tmp_path / "empty.mp4").touch()
     files[tmp_path / "empty.mp4"] = (cli.EXIT_VIDEO, "empty")
     (tmp_path / "text.mp4").write_text("no video" * 1000)
@@ -290,3 +291,102 @@ def test_a_dash_at_the_start_of_a_name(
     assert "What to do: write options before `--`" in error
     assert cli.main(["predict", "-x.mp4"]) == cli.EXIT_ERROR
     assert "What to do: write ./-x.mp4; " in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_a_folder_is_resumed_and_its_failures_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    face_video(tmp_path / "in" / "a.mp4")
+    face_video(tmp_path / "in" / "deep" / "a.mkv")
+    (tmp_path / "in" / "bad.mp4").write_text("no video" * 100)
+    command = ["predict", "in", "--no-video", "--out", "out"]
+    assert cli.main(command) == cli.EXIT_VIDEO
+    captured = capsys.readouterr()
+    assert "2 predicted, 0 done before, 1 failed" in captured.out
+    assert "1 of 3 sources failed" in captured.err
+    assert "in/bad.mp4" in captured.err.split("sources failed")[1]
+    folders = ["a_expressions", "a_expressions_2"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == folders
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
+    (tmp_path / "in" / "bad.mp4").unlink()
+    (tmp_path / "out" / "a_expressions_2" / "timeline.csv").unlink()  # as if it had been interrupted there
+    assert cli.main(command) == 0
+    assert "1 predicted, 1 done before, 0 failed" in capsys.readouterr().out
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
+    assert [path.parent.name for path in before if before[path] == after[path]] == ["a_expressions"] * 2
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["a.mp4", "deep"]
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_a_folder_in_which_every_video_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "ab":
+        encode(tmp_path / f"{name}.mp4", [draw([])] * 4)
+    out = tmp_path / "out"
+    assert cli.main(["predict", str(tmp_path), "--out", str(out)]) == cli.EXIT_NO_FACE
+    assert "2 of 2 sources failed" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_an_interrupt_in_a_folder_leaves_finished_results_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fer_zoo import inference
+
+    predict_video, calls = inference.predict_video, []
+
+    def interrupted(*arguments: Any, **options: Any) -> inference.Timeline:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return predict_video(*arguments, **options)
+
+    monkeypatch.setattr(inference, "predict_video", interrupted)
+    videos = [str(face_video(tmp_path / f"{name}.mp4")) for name in "ab"]
+    command = ["predict", *videos, "--no-video", "--out", str(tmp_path / "out")]
+    assert cli.main(command) == cli.EXIT_INTERRUPTED
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_expressions"]
+    assert cli.main(command) == 0
+    assert "1 predicted, 1 done before" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_all_faces_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [draw([("red", 40 + i, 60, 40), ("green", 120, 60, 36)]) for i in range(12)]
+    path, out = encode(tmp_path / "a.mp4", images), tmp_path / "out"
+    formats = [word for name in ("csv", "json", "srt", "eaf") for word in ("--format", name)]
+    command = ["predict", str(path), "--out", str(out), "--faces", "all", "--pose", *formats]
+    assert cli.main(command) == 0
+    names = {file.name for file in out.iterdir()}
+    assert names == {
+        "annotated.mp4", "timeline.csv", "timeline.json", "timeline.srt", "timeline.eaf", "timeline.png",
+        "timeline_2.png",
+    }  # fmt: skip
+    with (out / "timeline.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["track"], row["frame"]) for row in rows] == [(t, str(i)) for t in "12" for i in range(12)]
+    assert all(float(row["x0"]) < 70 for row in rows if row["track"] == "1")
+    assert "a.mp4, face 2: 12 frames" in capsys.readouterr().out
+    assert cli.main([*command[:4], "--faces", "1", "--no-video", "--per", "second", "--threshold", "1"]) == 0
+    assert (out / "timeline.csv").read_text().splitlines()[1].split(",")[8] == "uncertain"
+    assert not (out / "timeline_2.png").exists()
+
+
+@pytest.mark.usefixtures("squares_model")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--faces", "0"], ["--faces", "both"], ["--format", "xls"], ["--precision", "int4"], ["--threshold", "2"],
+        ["--threads", "0"], ["--smooth", "-1"],
+    ],
+)  # fmt: skip
+def test_options_that_are_not_valid(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = str(face_video(tmp_path / "a.mp4"))
+    assert cli.main(["predict", video, "--out", str(tmp_path / "out"), *options]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert "Accepted: " in error
+    assert "What to do: " in error
+    assert not (tmp_path / "out").exists()

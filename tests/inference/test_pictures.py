@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib import rc_context
 from PIL import Image
 from toy_model import brightness_model
-from video_files import Squares, draw, encode, small_disk
+from video_files import Squares, draw, encode, small_disk, sounding
 
 from fer_zoo.errors import VideoError
-from fer_zoo.inference import Timeline, predict_video
+from fer_zoo.inference import Timeline, predict_faces, predict_video
 from fer_zoo.inference.annotate import annotate_video
-from fer_zoo.inference.palette import label_colours
+from fer_zoo.inference.palette import label_colours, track_colours
 from fer_zoo.inference.plot import plot_timeline
 from fer_zoo.specs import SEVEN_LABELS
 from fer_zoo.video.reader import open_video
@@ -147,3 +148,49 @@ def test_colours_are_distinct_for_known_and_unknown_labels() -> None:
         gaps = [max(abs(a - b) for a, b in zip(p, q, strict=True)) for p in colours for q in colours if p is not q]
         assert min(gaps) > 15
     assert label_colours(("happiness",)) == {"happiness": label_colours(SEVEN_LABELS)["happiness"]}
+
+
+def test_the_annotated_video_keeps_its_sound_up_to_its_last_frame(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "a.mp4", [draw([("red", 60, 60, 40)])] * 25, seconds=3.0)
+    annotate_video(predict_video(brightness_model(), path, landmarker=Squares()), tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as out:
+        (audio,) = out.streams.audio
+        frames = list(out.decode(audio))
+    seconds = sum(frame.samples for frame in frames) / audio.rate
+    assert seconds == pytest.approx(1.0, abs=0.08)
+    assert audio.rate == 44_100
+
+
+def test_each_face_has_its_colour_and_its_sizes_do_not_matter(tmp_path: Path) -> None:
+    images = [draw([("red", 40 + i, 60, 40), ("green", 120, 60, 36)]) for i in range(12)]
+    path = encode(tmp_path / "a.mp4", images)
+    timelines = predict_faces(brightness_model(), path, landmarker=Squares())
+    assert [timeline.track for timeline in timelines] == [1, 2]
+    assert {row.track for row in timelines[1]} == {2}
+    assert [len(predict_faces(brightness_model(), path, faces, landmarker=Squares())) for faces in (1, 9)] == [1, 2]
+    annotate_video(timelines, tmp_path / "out.mp4")
+    frame = list(open_video(tmp_path / "out.mp4").frames())[6].image
+    for timeline, colour in zip(timelines, track_colours([1, 2]).values(), strict=True):
+        box = timeline.rows[6].box
+        assert box is not None
+        top = round(3 * (box.y0 + 0.5))
+        rows = frame[top - 2 : top + 3, round(3 * box.x0) + 8 : round(3 * box.x1) - 8]
+        assert max(share_of(row, colour, 80) for row in rows) > 0.6
+
+
+def test_pictures_of_frames_from_memory(tmp_path: Path) -> None:
+    images = [draw([("red", 60, 60, 40)])] * 6
+    from_array = predict_video(brightness_model(), np.stack(images), landmarker=Squares(), fps=25)
+    from_iterator = predict_video(brightness_model(), iter(images), landmarker=Squares(), fps=25)
+    assert [row.label for row in from_array] == [row.label for row in from_iterator]
+    for timeline in (from_array, from_iterator):
+        plot_timeline(timeline, tmp_path / "t.png")
+        annotate_video(timeline, tmp_path / "t.mp4")
+        assert len(list(open_video(tmp_path / "t.mp4").frames())) == 6
+        assert "data:image/png" in timeline._repr_html_()
+
+
+def test_the_plot_says_that_the_weights_saw_synthetic_faces(timeline: Timeline, tmp_path: Path) -> None:
+    with rc_context({"svg.fonttype": "none"}):
+        plot_timeline(replace(timeline, synthetic=True), tmp_path / "t.svg")
+    assert "trained on synthetic faces only" in (tmp_path / "t.svg").read_text()

@@ -214,6 +214,11 @@ def test_what_is_refused_before_any_work(tmp_path: Path) -> None:
         predict_video(model, path, landmarker=Squares(), hop=9)
     with pytest.raises(OptionError, match="batch_size"):
         predict_video(model, path, landmarker=Squares(), batch_size=0)
+    for wrong in ({"precision": "int4"}, {"threads": 0}, {"batch_size": True}):
+        with pytest.raises(OptionError, match="Accepted"):
+            predict_video(model, path, landmarker=Squares(), **wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="The model is of type int"):
+        predict_video(3, path)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="Device 'nonsense'"):
         predict_video(model, path, landmarker=Squares(), device="nonsense")
     with pytest.raises(InputError, match="given"):
@@ -289,3 +294,11 @@ def test_without_the_weights_own_landmarker_the_packages_is_used(
     assert "Landmarks are from 'fz68'; the weights name 'dlib'." in timeline.notes
     with pytest.raises(MissingExtraError, match="extra 'dlib'"):
         predict_video(model, path, landmarker="dlib")
+
+
+def test_the_shipped_model_by_name_says_that_it_saw_synthetic_faces(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 12)
+    timeline = predict_video("incres3d_tiny_lstm_lm_in", path, landmarker=Squares(), precision="bf16", threads=1)
+    assert timeline.synthetic
+    assert "synthetic faces only" in repr(timeline)
+    np.testing.assert_allclose(np.nansum(timeline.probabilities, axis=1), 1)

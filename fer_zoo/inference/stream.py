@@ -1,0 +1,139 @@
+"""Rows of a source as they become known, in one pass and constant memory: for webcams, streams and long videos."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+
+from fer_zoo.errors import OptionError
+from fer_zoo.inference.loading import check_options, computing, find_landmarker, find_model
+from fer_zoo.inference.predict import MIN_FACES, _average, _clips, _Rows, _run
+from fer_zoo.inference.rows import Row
+from fer_zoo.inference.windows import check_hop, plan_windows
+from fer_zoo.landmarks import Landmarker
+from fer_zoo.model import FERModel
+from fer_zoo.specs import ComponentSpec
+from fer_zoo.video.reader import Video, VideoFrame
+from fer_zoo.video.sources import open_source
+from fer_zoo.video.track import MAX_GAP_S, TrackedFace, Tracker
+
+
+def predict_stream(
+    model: FERModel | str | Path,
+    source: Any,
+    *,
+    faces: Literal["largest", "all"] = "largest",
+    latency_s: float = 1.0,
+    landmarker: Landmarker | ComponentSpec | str | None = None,
+    hop: int = 2,
+    batch_size: int = 8,
+    device: torch.device | str | None = "auto",
+    precision: str = "float32",
+    threads: int | None = None,
+    fps: float | None = None,
+) -> Iterator[Row]:
+    """Yield the rows of a video or live source, in order of time, as they become known.
+
+    Rows are computed about every `latency_s` seconds, from the frames since then and those around them that share a
+    window. So probabilities can differ a little from `predict_video`, whose windows start with the video.
+
+    Args:
+        faces: "largest": one row per frame, of the face with the largest sum of sides so far; "all": one for each
+            face in the frame (`Row.track`), or one without a face.
+        latency_s: seconds of the source between computations; shorter costs more.
+        model, source, landmarker, hop, batch_size, device, precision, threads, fps: as `predict_video`.
+
+    Raises:
+        As `predict_video`, but frames without a face are no error. What can be checked is checked at once.
+    """
+    check_options(batch_size, precision, threads)
+    if faces not in ("largest", "all"):
+        raise OptionError(f"faces={faces!r}.", '"largest" or "all"', "use predict_faces for a number of faces")
+    if not 0 < latency_s < float("inf"):
+        raise OptionError(f"latency_s={latency_s}.", "a number above 0", "leave it out")
+    video = open_source(source, fps=fps)
+    network = find_model(model)
+    check_hop(hop, network.input_spec.frames)
+    finder = find_landmarker(network, landmarker)
+    with computing(network, device, "float32", None):
+        pass  # moved before the first frame is read, so that a device that does not work is an error here
+    stream = _Stream(network, finder, video, faces == "all", hop, batch_size, precision, threads)
+    return stream.rows(latency_s)
+
+
+@dataclass
+class _Held:
+    """The frames of a moment, numbered from 0, as a source that can be read again."""
+
+    path: Path
+    scale: float
+    held: Sequence[VideoFrame]
+
+    def frames(self) -> Iterator[VideoFrame]:
+        yield from (VideoFrame(i, frame.time_s, frame.image) for i, frame in enumerate(self.held))
+
+
+class _Stream:
+    def __init__(
+        self, model: FERModel, finder: Landmarker, video: Video, every: bool, hop: int, batch_size: int,
+        precision: str, threads: int | None,
+    ) -> None:  # fmt: skip
+        self._model, self._video, self._every, self._hop, self._batch = model, video, every, hop, batch_size
+        self._precision, self._threads, self._look_back = precision, threads, finder.detect_every
+        self._tracker = Tracker(finder)
+
+    def rows(self, latency_s: float) -> Iterator[Row]:
+        """Yield rows; frames are held for `latency_s`, and as long as a window or a gap can still reach them."""
+        spec = self._model.input_spec
+        margin = spec.frames / spec.fps + MAX_GAP_S
+        held, done, start = deque[VideoFrame](), 0, 0.0
+        for frame in self._video.frames():
+            self._tracker.add(frame)
+            held.append(frame)
+            if frame.time_s - start < latency_s + margin:
+                continue
+            # Faces are followed back, and gaps bridged, from later frames.
+            safe = [f for f in held if f.time_s <= frame.time_s - margin and f.index <= frame.index - self._look_back]
+            end = safe[-1].index + 1 if safe else done
+            if end <= done:
+                continue
+            yield from self._predicted(held, done, end)
+            done, start = end, held[end - held[0].index].time_s
+            while held[0].time_s < start - margin:
+                held.popleft()
+            self._tracker.forget(held[0].index)
+        if held:
+            self._tracker.search_last_frame()
+            yield from self._predicted(held, done, held[-1].index + 1)
+
+    def _predicted(self, held: Sequence[VideoFrame], first: int, end: int) -> list[Row]:
+        base = held[0].index
+        faces = self._tracker.faces if self._every else [self._tracker.largest()]
+        with computing(self._model, None, self._precision, self._threads):
+            tables = [self._of_face(face, _Held(self._video.path, self._video.scale, list(held))) for face in faces]
+        rows: list[Row] = []
+        for frame in held:
+            if not first <= frame.index < end:
+                continue
+            here = [table[frame.index - base] for table in tables]
+            seen = [row for row in here if row.face != "none"] if self._every else here
+            rows += seen or [Row(frame.index, frame.time_s, "none", None, None, None, None)]
+        return rows
+
+    def _of_face(self, face: TrackedFace, held: _Held) -> list[Row]:
+        spec, base = self._model.input_spec, held.held[0].index
+        track = self._tracker.track(face, 1 / held.scale, MAX_GAP_S)
+        plan = plan_windows(track.times - track.times[0], spec.fps, spec.frames, self._hop, track.shape_changes)
+        used = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
+        averaged = np.full((len(plan.frames), len(self._model.labels)), np.nan)
+        if len(used):
+            clips = _clips(cast(Video, held), track, plan.frames[used], self._model)
+            averaged = _average(_run(self._model, clips, len(used), self._batch, None), used, len(plan.frames))
+        rows = _Rows(track, averaged[plan.nearest], self._model.labels)
+        return [replace(row, frame=row.frame + base) for row in rows]

@@ -1,0 +1,89 @@
+"""Rows of a stream as they become known: the labels of `predict_video`, early, and in constant memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_model import brightness_model
+from video_files import Squares, draw, encode
+
+from fer_zoo.errors import InputError, OptionError
+from fer_zoo.inference import predict_faces, predict_stream, predict_video
+
+
+def world(count: int) -> list[np.ndarray]:
+    """One face throughout, a second one that is away for a second, and a second without any face."""
+    images = []
+    for i in range(count):
+        squares = [] if 75 <= i < 100 else [("red", 40 + i % 20, 60, 44)]
+        squares += [("green", 120, 60, 30)] if not 50 <= i < 100 else []
+        images.append(draw(squares))
+    return images
+
+
+def test_a_stream_gives_the_labels_of_the_video(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", world(150), options={"crf": "8"}, pix_fmt="yuv444p")
+    whole = predict_video(brightness_model(), path, landmarker=Squares(), hop=1)
+    rows = list(predict_stream(brightness_model(), path, landmarker=Squares(), hop=1, latency_s=0.5))
+    assert [row.frame for row in rows] == list(range(150))
+    assert [(row.face, row.time_s, row.label) for row in rows] == [(row.face, row.time_s, row.label) for row in whole]
+    for row, expected in zip(rows, whole, strict=True):
+        if row.probabilities is not None:
+            np.testing.assert_allclose(row.probabilities, expected.probabilities, atol=0.05)
+            assert row.box == pytest.approx(expected.box)
+
+
+def test_all_faces_of_a_stream(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", world(150), options={"crf": "8"}, pix_fmt="yuv444p")
+    rows = list(predict_stream(brightness_model(), path, faces="all", landmarker=Squares(), hop=1))
+    expected = predict_faces(brightness_model(), path, landmarker=Squares(), hop=1)
+    for timeline in expected:
+        mine = [row for row in rows if row.track == timeline.track and row.face != "none"]
+        assert [row.frame for row in mine] == [row.frame for row in timeline if row.face != "none"]
+    assert sum(row.face == "none" for row in rows) == sum(
+        all(row.face == "none" for row in at) for at in zip(*expected, strict=True)
+    )
+
+
+def test_rows_come_while_the_source_runs() -> None:
+    given = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal given
+        while True:
+            given += 1
+            yield draw([("red", 60, 60, 40)])
+
+    rows = list(islice(predict_stream(brightness_model(), endless(), landmarker=Squares(), fps=25), 100))
+    assert [row.frame for row in rows] == list(range(100))
+    assert given < 100 + 25 * 3
+
+
+def test_memory_is_constant() -> None:
+    image = draw([("red", 60, 60, 40)])
+    model = brightness_model(needs_landmarks=False)  # the toy keeps landmarks
+    rows = predict_stream(model, (image for _ in range(1500)), landmarker=Squares(), fps=25, hop=4)
+    sizes = []
+    tracemalloc.start()
+    try:
+        for index, _ in enumerate(rows):
+            if index % 100 == 99:
+                sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    # 1500 frames of landmarks alone are 800 kB.
+    assert max(sizes[10:]) - max(sizes[2:10]) < 50_000
+
+
+def test_what_is_refused_at_once(tmp_path: Path) -> None:
+    image = [draw([("red", 60, 60, 40)])]
+    for wrong in ({"faces": "both"}, {"latency_s": 0}, {"hop": 9}, {"batch_size": 0}, {"device": "nonsense"}):
+        with pytest.raises(OptionError, match="Accepted"):
+            predict_stream(brightness_model(), image, landmarker=Squares(), **wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="cannot be read as video"):
+        predict_stream(brightness_model(), 1.5, landmarker=Squares())
