@@ -130,8 +130,8 @@ def _predict(
 ) -> list[Timeline]:
     """Return the timeline of the main face (`faces` is None) or of several."""
     check_options(options.batch_size, options.precision, options.threads)
-    video = open_source(source, fps=options.fps)  # before the network is loaded: the likeliest mistake
     model = find_model(given)
+    video = open_source(source, fps=options.fps)
     check_hop(options.hop, model.input_spec.frames)
     video = video.recorded()  # the two passes need a source that can be read twice
     with computing(model, options.device, options.precision, options.threads):
