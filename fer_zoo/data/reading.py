@@ -14,13 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from fer_zoo.data.cut import Cut, CutSpec, cut_windows, find_windows
-from fer_zoo.data.shards import Notes, StorePlan, per_shard
+from fer_zoo.data.shards import Notes, StorePlan, per_shard, shared_landmarker
 from fer_zoo.data.sources import Database, Source
 from fer_zoo.data.store import ClipFacts, Failure, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
-from fer_zoo.landmarks import create_landmarker
-from fer_zoo.landmarks.base import Landmarker
 from fer_zoo.paths import shown
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec, CropSpec
@@ -63,7 +61,7 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
     facts = StoreFacts(
         reader=dataset,
         detector=spec.detector,
-        detector_version=_landmarker(spec.detector.model_dump_json()).version,
+        detector_version=shared_landmarker(spec.detector).version,
         crop=spec.stored_crop,
         size=spec.canvas,
         frames=spec.frames,
@@ -104,7 +102,7 @@ def _clips(sources: Sequence[tuple[int, Source]], root: Path, spec: CutSpec, not
 
     A source that gives no clip, or has other problems, is noted and stops nothing.
     """
-    landmarker = _landmarker(spec.detector.model_dump_json())
+    landmarker = shared_landmarker(spec.detector)
     for take, source in sources:
         count, fault = 0, None
         try:
@@ -154,11 +152,6 @@ def _check(sources: Sequence[Source], root: Path) -> None:
             "labelled videos or sequences",
             "`fer-zoo data check` says what is there and what is expected",
         )
-
-
-@functools.lru_cache(maxsize=1)
-def _landmarker(spec: str) -> Landmarker:
-    return create_landmarker(ComponentSpec(**json.loads(spec)))
 
 
 def _sizes(source: Source, root: Path) -> list[int | None]:

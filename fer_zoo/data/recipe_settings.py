@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.rendering import RenderSpec
-from fer_zoo.data.store.fits import EXACT, Kind, differences, upright_margin
+from fer_zoo.data.store.fits import Kind, differences, upright_margin
 from fer_zoo.errors import OptionError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import ComponentSpec, Recipe, Spec
+from fer_zoo.specs import Recipe, Spec
 
 S = TypeVar("S", bound=Spec)
 
@@ -95,14 +95,11 @@ def _clip(recipe: Recipe) -> dict[str, Any]:
 
 
 def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str, Any]) -> None:
-    if isinstance(spec, RenderSpec):
-        crop, detector = spec.crop, ComponentSpec(name=EXACT)
-    else:
-        crop, detector = spec.stored_crop, spec.detector
+    crop = spec.crop if isinstance(spec, RenderSpec) else spec.stored_crop
     required = recipe.model.input
     if recipe.data.any_fps:
         required = required.model_copy(update={"fps": spec.fps})
-    made = Kind(crop, spec.canvas, spec.frames, spec.fps, detector)
+    made = Kind(crop, spec.canvas, spec.frames, spec.fps, spec.detector)
     problems = differences(made, required, required.landmarks.detector)
     if not problems:
         return

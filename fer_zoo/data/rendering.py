@@ -1,4 +1,4 @@
-"""Preparing a dataset that makes its clips itself: its subjects, assigned to shards, with exact landmarks."""
+"""Preparing a dataset that makes its clips itself: its subjects, assigned to shards."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fer_zoo.data.clips import ClipRequest, ClipSet
-from fer_zoo.data.shards import MOST_PER_SHARD, Notes, StorePlan, per_shard
-from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest
+from fer_zoo.data.shards import MOST_PER_SHARD, Notes, StorePlan, per_shard, shared_landmarker
+from fer_zoo.data.store import ClipFacts, Failure, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError
+from fer_zoo.landmarks.base import Box, Face, Landmarker
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec, CropSpec
 from fer_zoo.specs.base import AboveZero, Positive, Spec
@@ -49,6 +50,8 @@ class RenderSpec(Spec):
     """Side in pixels of the frames."""
     crop: CropSpec = CropSpec(scale=1.6, shift_up=0.0)
     """What the frames show, as a crop around the face; checked against the landmarks of every clip."""
+    detector: ComponentSpec = ComponentSpec(name=EXACT)
+    """`exact` landmarks, or a landmarker that follows the rendered faces: with its own errors, as in use."""
 
     @model_validator(mode="after")
     def _some_clips(self) -> RenderSpec:
@@ -63,7 +66,7 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
     """Plan the store of a dataset that makes its clips; makes the first subject's, to know its version.
 
     Raises:
-        UnknownNameError, OptionError: no such dataset or option.
+        UnknownNameError, OptionError, MissingExtraError: no such dataset, detector or option.
         InputError: it cannot make such clips.
     """
     first, end = spec.subjects
@@ -87,11 +90,11 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
 
 
 def rendered_facts(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding, **other: Any) -> StoreFacts:
-    """Return the facts of a store of rendered clips, whose landmarks are exact; `other` facts are given."""
+    """Return the facts of a store of rendered clips; `other` facts are given."""
     return StoreFacts(
         reader=dataset,
-        detector=ComponentSpec(name=EXACT),
-        detector_version="1",
+        detector=spec.detector,
+        detector_version="1" if spec.detector.name == EXACT else shared_landmarker(spec.detector).version,
         crop=spec.crop,
         size=spec.canvas,
         frames=spec.frames,
@@ -110,7 +113,27 @@ def _clips(dataset: ComponentSpec, spec: RenderSpec, subjects: tuple[int, int], 
             clip = stored_clip(made, row, spec.fps)
         _check_shows(clip.landmarks, spec, clip.facts.key)
         notes.frames += len(clip.frames)
+        if spec.detector.name != EXACT:
+            clip = followed(clip, shared_landmarker(spec.detector))
+        if np.isnan(clip.landmarks).all():
+            notes.failures.append(Failure(clip.facts.key, f"{spec.detector.name} finds no face in it"))
+            continue
         yield clip
+
+
+def followed(clip: StoredClip, landmarker: Landmarker) -> StoredClip:
+    """Return a rendered clip with the landmarks that a landmarker finds, NaN in frames where it loses the face.
+
+    It follows the face from frame to frame, and starts at the exact place: the frames show little round the face, in
+    which a search finds less than in a video.
+    """
+    landmarks, scores = np.full_like(clip.landmarks, np.nan), np.zeros_like(clip.scores)
+    last = None
+    for number, (frame, exact) in enumerate(zip(clip.frames, clip.landmarks, strict=True)):
+        last = landmarker.follow(frame, last or Face(Box.of_points(exact), 1.0, exact))
+        if last is not None:
+            landmarks[number], scores[number] = last.landmarks, last.score
+    return clip._replace(landmarks=landmarks, scores=scores)
 
 
 def stored_clip(made: ClipSet, row: int, fps: float) -> StoredClip:

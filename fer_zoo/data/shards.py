@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +14,23 @@ from fer_zoo.data.store import Failure, StoredClip, StoreFacts, write_shard
 from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError
 from fer_zoo.files import write_atomically
+from fer_zoo.landmarks import Landmarker, create_landmarker
+from fer_zoo.specs import ComponentSpec
 from fer_zoo.stopwatch import measured, stage
 
 # Most jobs (sources, or clips to render) per shard, and fewest shards if there are enough jobs: then many workers have
 # something to do, a kill loses little, and a reader keeps all shards mapped.
 MOST_PER_SHARD, FEWEST_SHARDS = 64, 64
+
+
+def shared_landmarker(spec: ComponentSpec) -> Landmarker:
+    """Return the landmarker of a spec; loaded once per process and kept for the next shard."""
+    return _landmarker(spec.model_dump_json())
+
+
+@functools.lru_cache(maxsize=1)
+def _landmarker(spec: str) -> Landmarker:
+    return create_landmarker(ComponentSpec(**json.loads(spec)))
 
 
 def per_shard(jobs: int) -> int:

@@ -47,7 +47,9 @@ def dots() -> Iterator[None]:
         "dots", synthetic=True, licence="CC0-1.0", terms="None.", training_data="Noise.", may_use="anybody",
         share_weights="yes", terms_source="this file, written 2026-11-22",
     )  # fmt: skip
-    def dots(request: ClipRequest, *, side: float = 0.58, version: int = 1, exact: bool = True) -> ClipSet:
+    def dots(
+        request: ClipRequest, *, side: float = 0.58, version: int = 1, exact: bool = True, light: int = 1
+    ) -> ClipSet:
         print("a dataset that talks")
         REQUESTS.append(request)
         every = [
@@ -58,7 +60,7 @@ def dots() -> Iterator[None]:
         ]
         clips = [drawn(s, request.labels[n], t, request, side) for s, n, t in every]
         subjects, labels, takes = zip(*every, strict=True)
-        frames = np.stack([frames for frames, _ in clips]) + np.uint8(version)
+        frames = np.stack([frames for frames, _ in clips]) * np.uint8(light) + np.uint8(version)
         points = np.stack([points for _, points in clips]).astype(np.float32)
         made = ClipSet.from_arrays(frames, points, labels, subjects, request.labels, takes)
         return replace(made, exact=exact)
@@ -205,6 +207,34 @@ def test_the_rendered_heads_are_those_made_on_demand(synthmh: Store, tmp_path: P
         assert np.array_equal(clip.landmarks, made.landmarks[row])
         assert clip.facts.groups == {name: groups[row] for name, groups in made.groups.items()}
     assert set(made.groups) == {"age", "sex", "skin"}
+
+
+def test_rendered_faces_with_the_landmarks_of_a_landmarker(synthmh: Store, tmp_path: Path) -> None:
+    spec = RenderSpec(labels=("fear", "neutral"), subjects=(0, 2), detector=ComponentSpec(name="fz68"))
+    header = prepare(ComponentSpec(name="synthmh"), None, tmp_path / "store", spec)
+    store = open_store(tmp_path / "store")
+    assert header.detector.name == "fz68"
+    assert header.detector_version.startswith("fz68 ")
+    assert not store.as_clip_set(("fear", "neutral")).exact
+    exact = {clip.facts.key: clip for clip in map(synthmh.clip, range(len(synthmh)))}
+    for clip in map(store.clip, range(len(store))):
+        true = exact[clip.facts.key]
+        assert np.array_equal(clip.frames, true.frames)
+        eyes = np.linalg.norm(true.landmarks[:, 36:42].mean(1) - true.landmarks[:, 42:48].mean(1), axis=-1).mean()
+        error = np.linalg.norm(clip.landmarks - true.landmarks, axis=-1).mean() / eyes
+        assert 0.005 < error < 0.1
+        assert clip.scores.min() > 0.5
+    expected = load_recipe("quickstart").model.input
+    assert store.check_fits(expected, ComponentSpec(name="fz68")) == []
+    assert [text.split(":")[0] for text in store.check_fits(expected, ComponentSpec(name="dlib"))] == ["detector"]
+
+
+def test_a_clip_without_a_found_face_is_left_out_and_listed(tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"subjects": (3, 4), "takes": 1, "detector": ComponentSpec(name="fz68")})
+    header = prepare(ComponentSpec(name="dots", light=0), None, tmp_path / "store", spec)
+    assert header.clips == 0
+    assert header.failures == 2
+    assert "fz68 finds no face" in (tmp_path / "store" / "failures.csv").read_text()
 
 
 FEW = RenderSpec(labels=("fear",), subjects=(0, 3), takes=40, frames=1, canvas=32)  # a shard for each subject
