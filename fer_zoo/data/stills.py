@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fer_zoo.data.pool import spread
+from fer_zoo.errors import InputError
 from fer_zoo.files import write_atomically
 from fer_zoo.specs.base import Spec
 from fer_zoo.synth.family import HeadFamily, makehuman
@@ -36,6 +37,17 @@ class StillsSpec(Spec):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+class StoreSpec(Spec):
+    """Frames of a clip store with exact landmarks: people as a video shows them, milder than stills."""
+
+    store: Annotated[str, Field(min_length=1)]
+    """Folder of the store."""
+    every: Annotated[int, Field(ge=1)] = 3
+    """Use one frame of so many."""
+    size: Annotated[int, Field(ge=32, le=512)] = 128
+    """Frames are resized to this side in pixels, that of the stills beside them."""
+
+
 class _Part(NamedTuple):
     spec: StillsSpec
     head: Path | None
@@ -44,7 +56,7 @@ class _Part(NamedTuple):
 
 
 def prepare_stills(
-    specs: Sequence[StillsSpec],
+    specs: Sequence[StillsSpec | StoreSpec],
     folder: Path,
     *,
     head: Path | None = None,
@@ -61,12 +73,44 @@ def prepare_stills(
     """
     from safetensors.numpy import load_file
 
-    parts = [_part(spec, head, folder, first) for spec in specs for first in range(*_ends(spec), _PER_PART)]
+    rendered = [spec for spec in specs if isinstance(spec, StillsSpec)]
+    parts = [_part(spec, head, folder, first) for spec in rendered for first in range(*_ends(spec), _PER_PART)]
     missing = [part for part in parts if not part.path.is_file()]
     for done, _ in enumerate(spread(_render, missing, workers), start=1):
         report(done, len(missing))
     loaded = [load_file(part.path) for part in parts]
+    loaded += [_frames(spec) for spec in specs if isinstance(spec, StoreSpec)]
     return {name: np.concatenate([part[name] for part in loaded]) for name in loaded[0]}
+
+
+def _frames(spec: StoreSpec) -> dict[str, NDArray[Any]]:
+    """Return frames of a store as stills; no landmark counts as hidden, since heads turn little in clips."""
+    from PIL import Image
+
+    from fer_zoo.data.store import open_store
+    from fer_zoo.data.store.fits import EXACT
+
+    store = open_store(spec.store)
+    if store.header.detector.name != EXACT:
+        raise InputError(
+            f"The landmarks of the store {spec.store} are those of {store.header.detector.name}.",
+            "a store of rendered faces, whose landmarks are exact",
+            "prepare it without --set detector",
+        )
+    images, landmarks, scale = [], [], spec.size / store.header.size
+    for row in range(len(store)):
+        clip = store.clip(row)
+        for number in range(row % spec.every, len(clip.frames), spec.every):
+            frame = Image.fromarray(clip.frames[number]).convert("L")
+            images.append(np.asarray(frame.resize((spec.size, spec.size), Image.Resampling.BILINEAR)))
+            landmarks.append((clip.landmarks[number] + 0.5) * scale - 0.5)
+    count = len(images)
+    return {
+        "images": np.stack(images),
+        "landmarks": np.stack(landmarks).astype(np.float32),
+        "visible": np.ones((count, 68), bool),
+        "pose": np.full((count, 3), np.nan, np.float32),
+    }
 
 
 def _ends(spec: StillsSpec) -> tuple[int, int]:

@@ -32,7 +32,12 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def load_network(folder: Path) -> LandmarkNet:
-    """Load a landmark network, strictly and without pickle, ready to run on the CPU.
+    """Load a landmark network as `read_network`, ready to run on the CPU: its batch norms are folded."""
+    return read_network(folder).fused()
+
+
+def read_network(folder: Path) -> LandmarkNet:
+    """Load a landmark network, strictly and without pickle.
 
     Raises:
         WeightsError: a file is missing, or its content is not what landmarks.json seals, or does not fit the network.
@@ -49,7 +54,7 @@ def load_network(folder: Path) -> LandmarkNet:
         net.load_state_dict(load(content))
     except (OSError, DocumentError, SafetensorError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
-    return net.fused()
+    return net
 
 
 def write_network(folder: Path, net: LandmarkNet, facts: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fer_zoo.data.stills import StillsSpec, prepare_stills
+from fer_zoo.data.stills import StillsSpec, StoreSpec, prepare_stills
 from fer_zoo.documents import DocumentError, parse_yaml, read_text
 from fer_zoo.errors import RecipeError, TrainingError
 from fer_zoo.landmarks.network import LandmarkNet, Placed
-from fer_zoo.landmarks.stored import write_network
+from fer_zoo.landmarks.stored import read_network, write_network
 from fer_zoo.specs.base import Spec
 from fer_zoo.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from fer_zoo.training.landmark_crops import Arrays, draw_batch, squares
@@ -34,9 +34,11 @@ _FACE = 0.3  # weight of the loss of "is a face"
 class LandmarkRecipe(Spec):
     """What a landmark network is trained and tested on, and how: AdamW, a one-cycle rate, averaged weights."""
 
-    train: tuple[StillsSpec, ...]
+    train: tuple[StillsSpec | StoreSpec, ...]
     test: tuple[StillsSpec, ...]
     """Held-out subjects."""
+    init: str | None = None
+    """Folder of a trained landmark network to start from; default: random weights."""
     steps: Annotated[int, Field(ge=1)] = 20_000
     batch: Annotated[int, Field(ge=2)] = 64
     lr: Annotated[float, Field(gt=0)] = 2e-3
@@ -80,10 +82,11 @@ def train_landmarks(
 
     Raises:
         TrainingError: the checkpoint is damaged, or of another recipe.
-        InputError: there is no head data for `synthict`.
+        InputError: there is no head data for `synthict`, or a store is missing or its landmarks are not exact.
+        WeightsError: the weights to start from are missing or damaged.
     """
 
-    def rendered(specs: tuple[StillsSpec, ...]) -> Arrays:
+    def rendered(specs: Sequence[StillsSpec | StoreSpec]) -> Arrays:
         return prepare_stills(
             specs, stills, head=head, workers=workers, report=lambda done, of: report(f"stills: {done} of {of} parts")
         )
@@ -100,7 +103,7 @@ def fit(stills: Arrays, out: Path, recipe: LandmarkRecipe, report: Callable[[str
         TrainingError: the checkpoint is damaged, or of another recipe.
     """
     torch.manual_seed(recipe.seed)
-    net = LandmarkNet().to(memory_format=torch.channels_last)
+    net = (read_network(Path(recipe.init)) if recipe.init else LandmarkNet()).to(memory_format=torch.channels_last)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(net.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     state, checkpoint = TrainingState(recipe=recipe.model_dump(mode="json"), data={}), out / "last.safetensors"

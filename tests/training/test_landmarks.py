@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from fer_zoo.data.stills import StillsSpec, prepare_stills
-from fer_zoo.errors import RecipeError, TrainingError
+from fer_zoo.data.prepare import RenderSpec, prepare
+from fer_zoo.data.stills import StillsSpec, StoreSpec, prepare_stills
+from fer_zoo.data.store import open_store
+from fer_zoo.errors import InputError, RecipeError, TrainingError, WeightsError
 from fer_zoo.landmarks.network import SIDE, LandmarkNet
-from fer_zoo.landmarks.stored import load_network
+from fer_zoo.landmarks.stored import load_network, read_network
+from fer_zoo.specs import ComponentSpec
 from fer_zoo.training.landmark_crops import Arrays, cut_squares, draw_batch, squares
 from fer_zoo.training.landmarks import RECIPE, LandmarkRecipe, errors, fit, read_recipe, train_landmarks
 
@@ -69,6 +72,45 @@ def test_a_mirrored_square_is_the_mirrored_crop() -> None:
     plain = cut_squares(image, square, np.array([False]), "zeros")
     mirrored = cut_squares(image, square, np.array([True]), "zeros")
     torch.testing.assert_close(plain.flip(-1), mirrored, atol=1e-4, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "store"
+    prepare(ComponentSpec(name="synthmh"), None, path, RenderSpec(labels=("fear",), subjects=(0, 2), frames=4))
+    return path
+
+
+def test_frames_of_a_store_are_stills(store: Path, tmp_path: Path) -> None:
+    found = prepare_stills([SPEC, StoreSpec(store=str(store), every=3)], tmp_path / "no")
+    assert len(found["images"]) == SPEC.subjects * SPEC.takes + 2 + 1  # frames 0 and 3 of one clip, 1 of the other
+    clip = open_store(store).clip(0)
+    image, landmarks = found["images"][-3], found["landmarks"][-3]
+    assert image.shape == (128, 128)
+    # A landmark lies on the same part of the picture: the picture cut round it agrees, at either size.
+    column, row = np.rint(landmarks[30]).astype(int)
+    x, y = np.rint(clip.landmarks[0, 30]).astype(int)
+    grey = clip.frames[0] @ np.array([0.299, 0.587, 0.114])
+    assert (
+        abs(float(image[row - 4 : row + 5, column - 4 : column + 5].mean()) - grey[y - 3 : y + 4, x - 3 : x + 4].mean())
+        < 8
+    )
+    assert found["visible"][-3].all()
+
+
+def test_a_store_of_detected_landmarks_is_refused(tmp_path: Path) -> None:
+    spec = RenderSpec(labels=("fear",), subjects=(0, 1), frames=2, detector=ComponentSpec(name="fz68"))
+    prepare(ComponentSpec(name="synthmh"), None, tmp_path / "store", spec)
+    with pytest.raises(InputError, match="fz68"):
+        prepare_stills([StoreSpec(store=str(tmp_path / "store"))], tmp_path)
+
+
+def test_training_starts_from_weights(stills: Arrays, tmp_path: Path) -> None:
+    started = fit(stills, tmp_path, recipe(1, init=str(RECIPE.parent), lr=1e-9), lambda line: None)
+    for name, value in read_network(RECIPE.parent).named_parameters():
+        torch.testing.assert_close(started.get_parameter(name), value, atol=1e-6, rtol=0)
+    with pytest.raises(WeightsError):
+        fit(stills, tmp_path / "other", recipe(1, init=str(tmp_path / "no")), lambda line: None)
 
 
 @pytest.mark.slow
