@@ -106,4 +106,7 @@ def _cards(spec: ModelSpec) -> dict[str, WeightsCard]:
     # Cards of weights on the Hub are not fetched.
     there = bundled()
     found = {name: read_folder(there[name]) for name in list_weights(spec.name) if name in there}
-    return {name: folder.card for name, folder in found.items() if folder.spec == spec}
+    # The landmarker is no part of the network: newer weights of a model can come with another.
+    network = {"input": {"landmarks": {"detector"}}}
+    wanted = spec.model_dump(exclude=network)
+    return {name: folder.card for name, folder in found.items() if folder.spec.model_dump(exclude=network) == wanted}

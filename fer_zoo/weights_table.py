@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -52,18 +53,22 @@ def write_table(table: Mapping[str, Published], path: Path) -> None:
 
 
 def find_name(model: str, tag: str | None = None) -> str:
-    """Return `<model>.<tag>` of a model's weights; without a tag, of the only ones in the package, else on the Hub.
+    """Return `<model>.<tag>` of a model's weights; without a tag, the newest in the package, else the ones on the Hub.
+
+    Tags are a word and a number, e.g. `synth7`: the highest number is the newest.
 
     Raises:
-        WeightsError: the model has no weights, none with that tag, or several and no tag was given.
+        WeightsError: the model has no weights, none with that tag, or several only on the Hub and no tag was given.
     """
     inside, table = bundled(), published()
     tags = [name.rpartition(".")[2] for name in (*inside, *table) if name.rpartition(".")[0] == model]
     own = [name for name in inside if name.rpartition(".")[0] == model]
     if tag in tags:
         return f"{model}.{tag}"
-    if tag is None and len(found := own or sorted({f"{model}.{each}" for each in tags})) == 1:
-        return found[0]
+    if tag is None and own:
+        return max(own, key=_version)
+    if tag is None and len(found := {f"{model}.{each}" for each in tags}) == 1:
+        return found.pop()
     available = ", ".join(sorted({*inside, *table})) or "none yet"
     if tags:
         given = f"{model!r} has weights {', '.join(dict.fromkeys(tags))}"
@@ -74,6 +79,10 @@ def find_name(model: str, tag: str | None = None) -> str:
         f"names with weights: {available}",
         "create it with pretrained=False and train it (`fer-zoo train RECIPE`), or choose a name that has weights",
     )
+
+
+def _version(name: str) -> int:
+    return int(re.search(r"\d*$", name).group() or 0)  # type: ignore[union-attr]
 
 
 def find(model: str, tag: str | None = None) -> Path:

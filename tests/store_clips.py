@@ -39,7 +39,7 @@ def clip(number: int, frames: int = 3, size: int = 8, **changes: Any) -> StoredC
 def facts(**changes: Any) -> StoreFacts:
     made = {
         "reader": ComponentSpec(name="noise"),
-        "detector": ComponentSpec(name="dlib"),
+        "detector": ComponentSpec(name="fz68"),
         "detector_version": "dlib 20.0",
         "crop": CropSpec(),
         "size": 8,

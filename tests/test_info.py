@@ -50,7 +50,11 @@ def test_nothing_large_is_allocated() -> None:
 
 
 def test_info_by_tag_is_that_of_the_weights() -> None:
-    assert fer_zoo.model_info("incres3d_tiny_lstm_lm.synth7") == fer_zoo.model_info("incres3d_tiny_lstm_lm")
+    of_weights = fer_zoo.model_info("incres3d_tiny_lstm_lm.synth7")
+    assert of_weights.input.landmarks.detector.name == "dlib", "that of the weights"
+    of_network = fer_zoo.model_info("incres3d_tiny_lstm_lm", landmarks={"detector": "dlib"})
+    assert of_weights == of_network
+    assert of_weights.cards == fer_zoo.model_info("incres3d_tiny_lstm_lm").cards
 
 
 def test_weights_of_a_network_with_other_options_are_not_listed() -> None:

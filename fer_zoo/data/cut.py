@@ -44,7 +44,7 @@ class CutSpec(Spec):
     """How the face is cut out."""
     margin: Annotated[float, Field(ge=1, le=3, strict=True)] = 1.3
     """The stored frames show this many times the crop's side, so that training can turn, shift and scale the crop."""
-    detector: ComponentSpec = ComponentSpec(name="dlib")
+    detector: ComponentSpec = ComponentSpec(name="fz68")
     """The landmarker, a registered component."""
     face: Literal["largest", "central", "all"] = "largest"
     """Which face is the one, where there are several; or clips of every face that is seen for the length of a clip."""

@@ -49,7 +49,7 @@ class CropSpec(Spec):
 class LandmarkSpec(Spec):
     """The landmarks that a model was trained on."""
 
-    detector: ComponentSpec = ComponentSpec(name="dlib")
+    detector: ComponentSpec = ComponentSpec(name="fz68")
     """A registered landmark detector."""
     points: Literal[68] = 68
     """Number of landmarks (iBUG 68); every detector gives 68."""

@@ -172,7 +172,7 @@ def test_settings_by_dotted_key() -> None:
     spec = settings_for("folder", None, {"crop.scale": 1.5, "detector.upsample": 1, "frames": 4})
     assert isinstance(spec, CutSpec)
     assert (spec.crop.scale, spec.crop.shift_up, spec.frames) == (1.5, CutSpec().crop.shift_up, 4)
-    assert spec.detector.model_dump() == {"name": "dlib", "upsample": 1}
+    assert spec.detector.model_dump() == {"name": "fz68", "upsample": 1}
     other = settings_for("folder", None, {"detector.upsample": 1, "detector.name": "face_alignment"})
     assert isinstance(other, CutSpec)
     assert other.detector.model_dump() == {"name": "face_alignment"}

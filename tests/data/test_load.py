@@ -58,7 +58,7 @@ def recipe(**changes: Any) -> Recipe:
             "temporal": {"name": "mean"},
             "fusion": {"name": "none"},
             "labels": ("fear", "anger", "happiness"),
-            "input": {"frames": 4, "size": 30, "landmarks": {"detector": "dlib"}},
+            "input": {"frames": 4, "size": 30, "landmarks": {"detector": "fz68"}},
         },
         "data": {"dataset": "ckplus"},
         "split": {"folds": 5, "fold": 2},

@@ -152,7 +152,7 @@ def test_store_json_tells_what_made_it(tmp_path: Path) -> None:
     assert header["format"] == 1
     assert header["labels"] == {"anger": 4, "fear": 4, "happiness": 4}
     assert (header["clips"], header["subjects"], header["failures"]) == (12, 4, 2)
-    assert header["detector"] == {"name": "dlib"}
+    assert header["detector"] == {"name": "fz68"}
     assert header["preparation"] == {"face": "largest"}
     assert header["sources_sha256"] == digest(["b", "a"]) != digest(["a", "c"])
     assert store.failures() == [Failure("a.avi", 'said "no"\nthen stopped'), Failure("z.avi", "no face, in 3 frames")]

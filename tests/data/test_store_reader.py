@@ -161,7 +161,7 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
             {},
             [
                 "frames: ",
-                "detector: the store's landmarks are from face_alignment (model=2dfan4), the recipe's from dlib",
+                "detector: the store's landmarks are from face_alignment (model=2dfan4), the recipe's from fz68",
             ],
         ),
     ],

@@ -145,7 +145,7 @@ def test_real_faces_are_shown_only_on_request(tmp_path: Path) -> None:
     predictions = fold_predictions(1, ["f1p0/fear"])
     ablation = Ablation(tmp_path / "x")
     ablation.finish("a", "fold-1-of-3", spec, predictions_of(predictions))
-    store(tmp_path / "stores" / "mmi", "mmi", "dlib", list(predictions))
+    store(tmp_path / "stores" / "mmi", "mmi", "fz68", list(predictions))
     out, report = write_report([ablation.root], stores=tmp_path / "stores")
     assert not report.settings[0].synthetic
     assert report.settings[0].faces == ()

@@ -20,7 +20,7 @@ LABELS = ("anger", "fear", "happiness")
 
 def database(
     folder: Path, name: str, subjects: Sequence[str | None] = ("S1", "S2", "S3", "S4", "S5", "S6"), *,
-    labels: Sequence[str] = LABELS, detector: str = "dlib", clips: int = 1, groups: Sequence[Mapping[str, str]] = ({},),
+    labels: Sequence[str] = LABELS, detector: str = "fz68", clips: int = 1, groups: Sequence[Mapping[str, str]] = ({},),
     **facts: Any,
 ) -> Store:  # fmt: skip
     """Make the store folder/name: `clips` clips per subject and label, from one video; the label is a colour.

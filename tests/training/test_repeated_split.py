@@ -12,7 +12,7 @@ from fer_zoo.training import train
 
 def test_a_training_is_repeated_on_the_clips_of_another(tmp_path: Path) -> None:
     """By another seed and another form of split, and with the same clips in every part."""
-    toy_store(tmp_path / "ckplus", "ckplus", "dlib")
+    toy_store(tmp_path / "ckplus", "ckplus", "fz68")
     train(of_stores(split={"folds": 3, "fold": 2}), tmp_path / "first", stores=tmp_path, max_steps=1)
     first = json.loads((tmp_path / "first" / "split.json").read_text())
     again = of_stores(split={"file": str(tmp_path / "first" / "split.json")}, seed=99)

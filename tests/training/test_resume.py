@@ -199,7 +199,7 @@ def test_resume_on_other_clips_is_refused(
 
 
 def test_a_re_prepared_store_or_another_split_file_is_refused(tmp_path: Path) -> None:
-    toy_store(tmp_path / "ckplus", "ckplus", "dlib")
+    toy_store(tmp_path / "ckplus", "ckplus", "fz68")
     train(of_stores(), tmp_path / "first", stores=tmp_path, max_steps=1)
     by_file = of_stores(split={"file": str(tmp_path / "first" / "split.json")})
     train(by_file, tmp_path / "run", stores=tmp_path, max_steps=1)
@@ -210,7 +210,7 @@ def test_a_re_prepared_store_or_another_split_file_is_refused(tmp_path: Path) ->
     with pytest.raises(TrainingError, match=r"those of validation, test have changed.* or .*split\.json changed"):
         train(by_file, tmp_path / "run", stores=tmp_path, max_steps=2, resume=True)
     shutil.rmtree(tmp_path / "ckplus")
-    toy_store(tmp_path / "ckplus", "ckplus", "dlib", variant=1)
+    toy_store(tmp_path / "ckplus", "ckplus", "fz68", variant=1)
     with pytest.raises(
         TrainingError, match=r"those of train, validation, test have changed.*was prepared again\."
     ) as caught:

@@ -179,7 +179,7 @@ def test_a_diverging_frames_stage_is_advised_by_its_block(tmp_path: Path) -> Non
 
 def test_training_from_a_store(tmp_path: Path) -> None:
     """It leaves the split beside the checkpoint, its card has the database's terms, and it resumes exactly."""
-    toy_store(tmp_path / "ckplus", "ckplus", "dlib")
+    toy_store(tmp_path / "ckplus", "ckplus", "fz68")
     result = train(of_stores(), tmp_path / "whole", stores=tmp_path)
     (split,) = json.loads((tmp_path / "whole" / "split.json").read_text())["splits"]
     assert [len(split[part]) for part in ("train", "validation", "test")] == [6, 6, 6]

@@ -166,11 +166,12 @@ def test_weights_that_are_not_there_say_which_are() -> None:
         fer_zoo.create_model("incres3d_tiny_lstm_lm.other")
 
 
-def test_several_tags_must_be_chosen_from(zoo: Path) -> None:
-    shutil.copytree(zoo / "incres3d_tiny_lstm_lm.try", zoo / "incres3d_tiny_lstm_lm.two")
-    with pytest.raises(WeightsError, match="say which"):
-        weights.find("incres3d_tiny_lstm_lm")
-    assert weights.find("incres3d_tiny_lstm_lm", "two").name.endswith(".two")
+def test_of_several_tags_the_highest_number_is_found(zoo: Path) -> None:
+    for tag in ("synth9", "synth10"):
+        shutil.copytree(zoo / "incres3d_tiny_lstm_lm.try", zoo / f"incres3d_tiny_lstm_lm.{tag}")
+    assert weights.find("incres3d_tiny_lstm_lm").name.endswith(".synth10")
+    for tag in ("try", "synth9"):
+        assert weights.find("incres3d_tiny_lstm_lm", tag).name.endswith(f".{tag}")
 
 
 def test_without_any_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
