@@ -1,4 +1,4 @@
-"""The device that a user names, if it can compute here; else an error that lists those that can."""
+"""The device that a user names, if it can compute here, and what it computes fast."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def find_device(name: torch.device | str) -> torch.device:
             f"write {known[-1]}, or leave the device out",
         ) from error
     return device
+
+
+def emulates_bf16(device: torch.device) -> bool:
+    """Whether the device only emulates bfloat16: a CPU without AVX-512 takes ten times as long as in float32."""
+    return device.type == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def available() -> list[str]:

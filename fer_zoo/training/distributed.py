@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from fer_zoo.devices import find_device
+from fer_zoo.devices import emulates_bf16, find_device
 from fer_zoo.errors import TrainingError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import TrainSpec
@@ -73,6 +73,8 @@ def leave() -> None:
 def make_accelerator(spec: TrainSpec, state: PartialState) -> Accelerator:
     """Make what wraps a network for this process's device, the other processes and the recipe's precision.
 
+    Warns and computes in fp32 instead of bf16 on a CPU that only emulates it.
+
     Raises:
         TrainingError: the launcher asks for more than data-parallel training, or the precision needs a GPU.
     """
@@ -84,10 +86,14 @@ def make_accelerator(spec: TrainSpec, state: PartialState) -> Accelerator:
         raise TrainingError(
             "Precision fp16 on a CPU.", "fp32 or bf16 on a CPU; fp16 on a GPU", "set train.precision (pretrain, too)"
         )
+    precision = spec.precision
+    if precision == "bf16" and emulates_bf16(state.device):
+        warnings.warn("bf16 is about ten times slower than fp32 on this CPU; training in fp32", stacklevel=2)
+        precision = "fp32"
     # As in `join`; the frames stage may have another precision.
     AcceleratorState._reset_state()
     accelerator = Accelerator(
-        mixed_precision="no" if spec.precision == "fp32" else spec.precision,
+        mixed_precision="no" if precision == "fp32" else precision,
         cpu=state.device.type == "cpu",
         dynamo_backend="inductor" if spec.compile else "no",
         # `share_statistics` does it once per step rather than at every call of the network.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,16 @@ def test_what_the_launcher_says_of_precision_and_accumulation_does_not_count(
 def test_fp16_needs_a_gpu(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="fp16 on a CPU"):
         stepped(tmp_path, precision="fp16")
+
+
+@pytest.mark.parametrize(("capability", "used"), [("AVX2", "no"), ("DEFAULT", "no"), ("AVX512", "bf16")])
+def test_bf16_is_not_emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capability: str, used: str) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run, _ = stepped(tmp_path, precision="bf16")
+    assert run.accelerator.mixed_precision == used
+    assert any("bf16 is about ten times slower" in str(each.message) for each in caught) == (used == "no")
 
 
 def test_average_follows_weights_and_statistics() -> None:
