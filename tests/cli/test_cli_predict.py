@@ -380,7 +380,7 @@ def test_all_faces_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture
     "options",
     [
         ["--faces", "0"], ["--faces", "both"], ["--format", "xls"], ["--precision", "int4"], ["--threshold", "2"],
-        ["--threads", "0"], ["--smooth", "-1"],
+        ["--threads", "0"], ["--smooth", "-1"], ["--baseline", "0"], ["--baseline", "first"], ["--baseline", "auto"],
     ],
 )  # fmt: skip
 def test_options_that_are_not_valid(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
