@@ -44,6 +44,7 @@ MAY_BE_NOT_RUN = {
     "multi-gpu.md": 3,  # several GPUs
     "quickstart.md": 1,  # pip install
     "recipes.md": 1,  # a database that must be signed for
+    "real-faces.md": 1,  # pictures and clips of people
     "report.md": 2,  # the folder of an ablation
     "synthetic-faces.md": 4,  # a download
 }

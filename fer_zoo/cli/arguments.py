@@ -107,3 +107,14 @@ def faces(text: str) -> str | int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is neither all, largest nor an integer >= 1")
     return int(text)
+
+
+def baseline(text: str) -> str | float:
+    """Parse a stretch of a resting face: seconds, or auto."""
+    try:
+        value = 0.0 if text == "auto" else float(text)
+    except ValueError:
+        value = -1.0
+    if text != "auto" and not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of seconds above 0")
+    return "auto" if text == "auto" else value

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_zoo.cli.arguments import faces, positive, share
+from fer_zoo.cli.arguments import baseline, faces, positive, share
 from fer_zoo.errors import FerZooError, MissingExtraError, OptionError, VideoError
 from fer_zoo.paths import find_path, shown
 
@@ -81,6 +81,12 @@ def _add_output(predict: argparse.ArgumentParser) -> None:
         help="csv, json, parquet, srt, eaf; may be repeated; default: csv",
     )
     predict.add_argument("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
+    predict.add_argument(
+        "--baseline",
+        type=baseline,
+        metavar="SECONDS",
+        help="labels relative to the resting face: that of the first seconds, or auto for the most neutral second",
+    )
     predict.add_argument("--smooth", type=share, default=0.0, metavar="SECONDS", help="smooth the probabilities")
     predict.add_argument(
         "--threshold", type=share, default=0.0, metavar="P", help="label frames below this probability `uncertain`"
@@ -181,6 +187,7 @@ def _one(arguments: argparse.Namespace, model: FERModel, source: Any, out: Path 
     from fer_zoo import inference
     from fer_zoo.cli.output_folder import PICTURE, VIDEO, results_folder
     from fer_zoo.inference.annotate import annotate_video
+    from fer_zoo.inference.baseline import check_baseline
     from fer_zoo.inference.formats import WRITERS, describe
     from fer_zoo.inference.plot import plot_timeline
     from fer_zoo.video.sources import open_source
@@ -190,12 +197,16 @@ def _one(arguments: argparse.Namespace, model: FERModel, source: Any, out: Path 
         "batch_size": arguments.batch_size, "threads": arguments.threads, "precision": arguments.precision,
         "fps": arguments.fps,
     }  # fmt: skip
+    if arguments.baseline:
+        check_baseline(arguments.baseline, model.labels)
     with _progress() as progress:
         video = open_source(source, fps=arguments.fps).recorded(arguments.seconds)
         if arguments.faces == "largest":
             raw = [inference.predict_video(model, video, progress=progress, **options)]
         else:
             raw = inference.predict_faces(model, video, arguments.faces, progress=progress, **options)
+        if arguments.baseline:
+            raw = [each.with_baseline(arguments.baseline) for each in raw]
         timelines = [each.refined(arguments.smooth, arguments.threshold, arguments.min_span) for each in raw]
         tables = timelines
         if arguments.per == "second":

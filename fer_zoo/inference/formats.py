@@ -16,6 +16,7 @@ import numpy as np
 
 from fer_zoo.csv_cells import to_cell
 from fer_zoo.errors import MissingExtraError
+from fer_zoo.inference.baseline import NEUTRAL
 from fer_zoo.inference.pose import head_pose
 from fer_zoo.inference.rows import SYNTHETIC, Row, Span, TimelineData
 from fer_zoo.landmarks.base import Floats
@@ -46,6 +47,7 @@ def describe(timeline: TimelineData, most: int = 24, more: str = "timeline.spans
 def table(timeline: TimelineData, landmarks: bool = False, pose: bool = False) -> tuple[list[str], Iterator[list[Any]]]:
     """Return the column names and the rows of the table that every format shares; missing values are None."""
     names = ["frame", "time_s", "face", "x0", "y0", "x1", "y1", "label", *(f"p_{label}" for label in timeline.labels)]
+    names += ["intensity"] if NEUTRAL in timeline.labels else []
     if timeline.track is not None:
         names.insert(0, "track")
     names += ["yaw", "pitch", "roll"] if pose else []
@@ -65,6 +67,7 @@ def _values(row: Row, timeline: TimelineData, landmarks: bool, pose: bool) -> li
     values: list[Any] = [] if timeline.track is None else [timeline.track]
     values += [row.frame, row.time_s, row.face, *(row.box or [None] * 4), row.label]
     values += row.probabilities or [None] * len(timeline.labels)
+    values += [row.intensity] if NEUTRAL in timeline.labels else []
     points = _FACELESS if row.landmarks is None else row.landmarks
     values += _finite(head_pose(points[None])[0]) if pose else []
     values += _finite(points.ravel()) if landmarks else []
@@ -76,9 +79,10 @@ def _finite(numbers: Floats | np.ndarray[Any, np.dtype[np.float64]]) -> list[flo
 
 
 def write_csv(timelines: Sequence[TimelineData], path: str | Path, **columns: bool) -> None:
-    """Write the table as CSV; probabilities and times with four decimals, positions and angles with one."""
+    """Write the table as CSV; probabilities, intensity and times with four decimals, positions and angles with one."""
     names, rows = tables(timelines, **columns)
-    digits = [None if name in _KINDS else 4 if name == "time_s" or name.startswith("p_") else 1 for name in names]
+    fine = ("time_s", "intensity")
+    digits = [None if name in _KINDS else 4 if name in fine or name.startswith("p_") else 1 for name in names]
     with output_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)

@@ -115,6 +115,10 @@ def _draw_curves(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> 
         axes.plot(times, shares[:, index], color=colours[label], lw=2.4 if strong else 1.3, solid_capstyle="round")
         if strong:
             axes.fill_between(times, shares[:, index], color=colours[label], alpha=0.13, lw=0)
+    strength = np.array([np.nan if row.intensity is None else row.intensity for row in timeline.rows])
+    if np.isfinite(strength).any():
+        axes.plot(times, strength, color=_INK, lw=1.1, ls=":")
+        axes.text(1.018, -0.03, "\u2026 intensity", size=9.5, va="center", color=_INK, transform=axes.transAxes)
     axes.set_ylabel("probability", color=_INK)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", ".5", "", "1"])
     axes.grid(axis="y", color="#e6e8ec", lw=0.8)

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
+from fer_zoo.inference.baseline import intensity
 from fer_zoo.inference.loading import check_options, computing, find_landmarker, find_model, weights_name
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
@@ -295,6 +296,7 @@ class _Rows(Sequence[Row]):
             label=self._labels[int(share.argmax())] if known else None,
             probabilities=tuple(float(p) for p in share) if known else None,
             track=self._track.number,
+            intensity=intensity(self._labels, share) if known else None,
         )
 
 

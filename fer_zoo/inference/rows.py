@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
+from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, intensity, relative_to, resting_frames
 from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
 
@@ -33,6 +34,7 @@ class Row:
         label: the predicted label; None without a face, or if too few neighbouring frames have one.
         probabilities: one per label, summing to 1; None if `label` is None.
         track: number of the face, from 1, the same in all its frames.
+        intensity: how strong the expression is, 0 (neutral) to 1; None without probabilities or a label `neutral`.
     """
 
     frame: int
@@ -43,6 +45,7 @@ class Row:
     label: str | None
     probabilities: tuple[float, ...] | None
     track: int = 1
+    intensity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,7 @@ class TimelineData:
             if row.probabilities is not None:
                 best = int(share.argmax())
                 label = self.labels[best] if share[best] >= threshold else UNCERTAIN
-                row = replace(row, label=label, probabilities=tuple(map(float, share)))
+                row = self._with_share(row, share, label)
             rows.append(row)
         result = replace(self, rows=tuple(rows))
         if min_span_s:
@@ -199,6 +202,41 @@ class TimelineData:
                 rows[index] = replace(row, label=span.label)
             result = replace(result, rows=tuple(rows))
         return result
+
+    def with_baseline(self, baseline: Baseline) -> Self:
+        """Return the timeline relative to the subject's own resting face, which becomes neutral.
+
+        The median log-probabilities of the resting face are subtracted from those of every frame. A note says which
+        part was taken; if the face is not seen for longer than that, nothing is changed, and a note says so.
+
+        Args:
+            baseline: seconds from the first frame of this face that has a label; "auto": the most neutral second.
+
+        Raises:
+            OptionError: neither seconds above 0 nor "auto", or the weights have no label `neutral`.
+        """
+        check_baseline(baseline, self.labels)
+        shares, times, neutral = self.probabilities, self.times, self.labels.index(NEUTRAL)
+        rest = resting_frames(shares, times, neutral, baseline)
+        if rest is None:
+            note = f"The face is seen too briefly for a baseline ({baseline}): its labels were not changed."
+            return replace(self, notes=(*self.notes, note))
+        moved = relative_to(shares[rest], shares, neutral)
+        rows = tuple(
+            row if row.probabilities is None else self._with_share(row, share)
+            for row, share in zip(self.rows, moved, strict=True)
+        )
+        part = f"{times[rest[0]]:.2f} - {times[rest[-1]]:.2f} s"
+        return replace(self, rows=rows, notes=(*self.notes, f"Relative to the resting face of {part}."))
+
+    def _with_share(self, row: Row, share: NDArray[np.float64] | None, label: str | None = None) -> Row:
+        """Return the row with other probabilities (labels,), and what follows from them."""
+        if share is None:
+            return replace(row, label=None, probabilities=None, intensity=None)
+        label = label or self.labels[int(share.argmax())]
+        return replace(
+            row, label=label, probabilities=tuple(map(float, share)), intensity=intensity(self.labels, share)
+        )
 
     def per_second(self, seconds: float = 1.0) -> Self:
         """Return one row per second (or per `seconds`): mean probabilities, and box and landmarks of its first face.
@@ -215,13 +253,8 @@ class TimelineData:
             seen = next((row for row in members if row.face != "none"), members[0])
             known = [row.probabilities for row in members if row.probabilities is not None]
             share = np.mean(known, axis=0) if known else None
-            rows.append(
-                replace(
-                    seen, frame=members[0].frame, time_s=second * seconds,
-                    label=None if share is None else self.labels[int(share.argmax())],
-                    probabilities=None if share is None else tuple(map(float, share)),
-                )
-            )  # fmt: skip
+            row = replace(seen, frame=members[0].frame, time_s=second * seconds)
+            rows.append(self._with_share(row, share))
         return replace(self, rows=tuple(rows), rate=1 / Fraction(seconds).limit_denominator(10**6))
 
     def at(self, second: float) -> Row:

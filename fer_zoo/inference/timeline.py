@@ -76,9 +76,10 @@ class Timeline(TimelineData):
         return draw_timeline(self)
 
     def to_csv(self, path: str | Path, *, landmarks: bool = False, pose: bool = False) -> None:
-        """Write one row per frame: frame, time_s, face, x0, y0, x1, y1, label, and p_<label> for each label.
+        """Write one row per frame: frame, time_s, face, x0, y0, x1, y1, label, p_<label> for each label, intensity.
 
-        Missing values (box, label, probabilities of a frame without a face) are empty fields. Labels that start like a
+        Missing values (box, label, probabilities of a frame without a face) are empty fields. `intensity` is there if
+        one of the labels is `neutral`. Labels that start like a
         formula (= + - @) are prefixed with an apostrophe, so that spreadsheets show them as text. A column
         `training_faces` is added if the weights were trained on synthetic faces, a column `track` if there are several.
 

@@ -92,6 +92,7 @@ def render_video(
     take: int = 0,
     *,
     seconds_each: float = 2.0,
+    strength: float = 1.0,
     size: int = 256,
     fps: float = 25.0,
     seed: int = 0,
@@ -101,17 +102,19 @@ def render_video(
 ) -> SynthVideo:
     """Render a video with neutral -> apex -> neutral for each label in turn, with constant camera and light.
 
-    Frames in which the strength of the expression is below 0.25 are labelled ``neutral``.
+    ``strength``, 0 to 1, is that of the apex. Frames in which it is below 0.25 are labelled ``neutral``.
     """
     frames = round(seconds_each * fps)
     _check(subject, labels, take, frames, size, fps, seed)
+    if not 0 <= strength <= 1:
+        raise OptionError(f"strength={strength}.", "a number from 0 to 1", "set it to 1 for a full expression")
     if not labels:
         raise OptionError("No labels were given.", "one or more of " + ", ".join(LABELS), "name at least one")
     character = build_character(seed, subject, family)
     stream = [seed, subject, *(LABELS.index(x) for x in labels), take, 3, *character.family.stream]
     rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
-    motion = video_motion(character, labels, frames, fps, plan_rng)
+    motion = video_motion(character, labels, frames, fps, plan_rng, strength)
     pictures, points = _film(character, motion, size, fps, view_rng, plain, backend)
     intensity = motion.intensity.astype(np.float32)
     shown = tuple(labels[k // frames] if intensity[k] >= 0.25 else "neutral" for k in range(len(intensity)))

