@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_zoo.cli.arguments import faces, positive, share
+from fer_zoo.cli.arguments import add_runtime, faces, positive, share
 from fer_zoo.errors import FerZooError, MissingExtraError, OptionError, VideoError
 from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
     from fer_zoo.inference.predict import ProgressCallback
-    from fer_zoo.model import FERModel
+    from fer_zoo.model import Network
 
 DEFAULT_MODEL = "incres3d_tiny_lstm_lm_in"
 _MOST_SPANS = 24
@@ -42,7 +42,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME",
-        help="MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder; default: %(default)s",
+        help="MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: %(default)s",
     )
     predict.add_argument("--out", metavar="DIR", help="output folder; default: NAME_expressions for NAME.mp4")
     predict.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
@@ -59,6 +59,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     predict.add_argument(
         "--precision", default="float32", metavar="TYPE", help="float32, or bf16 for autocast; default: float32"
     )
+    add_runtime(predict)
     predict.add_argument(
         "--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing"
     )
@@ -106,7 +107,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         source = open_source(found[0], fps=arguments.fps)
         out = Path(arguments.out) if arguments.out else None
         check_folder(out or default_folder(source.path))
-        _one(arguments, _load(arguments.model), source, out, formats)
+        _one(arguments, _load(arguments.model, arguments.runtime), source, out, formats)
         return
     _many(arguments, found, formats)
 
@@ -140,7 +141,7 @@ def _many(arguments: argparse.Namespace, found: Sequence[str | Path], formats: S
         if isinstance(source, Path) and not arguments.again and source.exists() and has_results(out, source, names):
             skipped += 1
             continue
-        model = model or _load(arguments.model)
+        model = model or _load(arguments.model, arguments.runtime)
         print(f"[{number}/{len(found)}] {shown(source)}", file=sys.stderr)
         try:
             _one(arguments, model, source, out, formats)
@@ -176,7 +177,7 @@ def _is_environment(error: FerZooError) -> bool:
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
-def _one(arguments: argparse.Namespace, model: FERModel, source: Any, out: Path | None, formats: Sequence[str]) -> None:
+def _one(arguments: argparse.Namespace, model: Network, source: Any, out: Path | None, formats: Sequence[str]) -> None:
     """Predict on one source, print its timelines and write its files."""
     from fer_zoo import inference
     from fer_zoo.cli.output_folder import PICTURE, VIDEO, results_folder
@@ -226,12 +227,10 @@ def _one(arguments: argparse.Namespace, model: FERModel, source: Any, out: Path 
         print(shown(file))
 
 
-def _load(name: str) -> FERModel:
-    from fer_zoo import create_model, weights
+def _load(name: str, runtime: str | None) -> Network:
+    from fer_zoo.inference.loading import load_network
 
-    if _is_folder(name):
-        return weights.load_weights(Path(name).expanduser())
-    return create_model(name, pretrained=True)
+    return load_network(Path(name).expanduser() if _is_folder(name) else name, runtime)
 
 
 def _is_folder(name: str) -> bool:

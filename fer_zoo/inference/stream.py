@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.loading import check_options, computing, find_landmarker, find_model
+from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network
 from fer_zoo.inference.predict import MIN_FACES, _average, _clips, _Rows, _run
 from fer_zoo.inference.rows import Row
 from fer_zoo.inference.windows import check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
-from fer_zoo.model import FERModel
+from fer_zoo.model import Network
 from fer_zoo.specs import ComponentSpec
 from fer_zoo.video.reader import Video, VideoFrame
 from fer_zoo.video.sources import open_source
@@ -25,7 +25,7 @@ from fer_zoo.video.track import MAX_GAP_S, TrackedFace, Tracker
 
 
 def predict_stream(
-    model: FERModel | str | Path,
+    model: Network | str | Path,
     source: Any,
     *,
     faces: Literal["largest", "all"] = "largest",
@@ -36,6 +36,7 @@ def predict_stream(
     device: torch.device | str | None = "auto",
     precision: str = "float32",
     threads: int | None = None,
+    runtime: str | None = None,
     fps: float | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of a video or live source, in order of time, as they become known.
@@ -47,7 +48,7 @@ def predict_stream(
         faces: "largest": one row per frame, of the face with the largest sum of sides so far; "all": one for each
             face in the frame (`Row.track`), or one without a face.
         latency_s: seconds of the source between computations; shorter costs more.
-        model, source, landmarker, hop, batch_size, device, precision, threads, fps: as `predict_video`.
+        model, source, landmarker, hop, batch_size, device, precision, threads, runtime, fps: as `predict_video`.
 
     Raises:
         As `predict_video`, but frames without a face are no error. What can be checked is checked at once.
@@ -58,7 +59,7 @@ def predict_stream(
     if not 0 < latency_s < float("inf"):
         raise OptionError(f"latency_s={latency_s}.", "a number above 0", "leave it out")
     video = open_source(source, fps=fps)
-    network = find_model(model)
+    network = load_network(model, runtime)
     check_hop(hop, network.input_spec.frames)
     finder = find_landmarker(network, landmarker)
     with computing(network, device, "float32", None):
@@ -81,7 +82,7 @@ class _Held:
 
 class _Stream:
     def __init__(
-        self, model: FERModel, finder: Landmarker, video: Video, every: bool, hop: int, batch_size: int,
+        self, model: Network, finder: Landmarker, video: Video, every: bool, hop: int, batch_size: int,
         precision: str, threads: int | None,
     ) -> None:  # fmt: skip
         self._model, self._video, self._every, self._hop, self._batch = model, video, every, hop, batch_size

@@ -14,7 +14,7 @@ from fer_zoo.data.augment import with_detector_noise
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet
 from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError
-from fer_zoo.model import FERModel
+from fer_zoo.model import FERModel, Network
 from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe
 from fer_zoo.training.calibration import calibrate
 from fer_zoo.training.metrics import Figures, figures, group_figures
@@ -82,7 +82,7 @@ def predict_shared(model: FERModel, clips: ClipSet, accelerator: Accelerator) ->
     return np.asarray(whole.cpu().numpy(), np.float64)
 
 
-def predict_cropped(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> npt.NDArray[np.float32]:
+def predict_cropped(model: Network, clips: ClipSet, *, batch_size: int = 32) -> npt.NDArray[np.float32]:
     """Probabilities (N, classes) of cropped clips; leaves the model in the mode it was in."""
     device = next(model.parameters()).device
     was_training = model.training
