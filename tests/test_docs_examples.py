@@ -39,6 +39,7 @@ MAY_BE_NOT_RUN = {
     "README.md": 1,  # the whole test suite
     "backbones.md": 1,  # a download
     "evaluation.md": 2,  # hours
+    "export.md": 1,  # pip install
     "extend.md": 1,  # the whole test suite
     "index.md": 1,  # the demo
     "multi-gpu.md": 3,  # several GPUs

@@ -6,6 +6,7 @@ A table is between the comments `<!-- generated: NAME ... -->` and `<!-- end of 
 
 from __future__ import annotations
 
+import csv
 import functools
 import json
 import re
@@ -124,6 +125,44 @@ def unknown_terms() -> str:
     return table(["dataset", "unknown"], rows)
 
 
+def exports() -> str:
+    """Return which components can be exported, and why others cannot."""
+    rows = _csv("exports.csv")
+    heads = ["component", "ONNX", "OpenVINO", "torch.export"]
+    names = {kind: ", ".join(f"`{row['component']}`" for row in rows if row["kind"] == kind) for kind in _kinds(rows)}
+    targets = ("onnx", "openvino", "torch-export")
+    lines = []
+    for kind in _kinds(rows):
+        own = [row for row in rows if row["kind"] == kind]
+        if all(row[target] == "yes" for row in own for target in targets):
+            lines.append([f"every {kind}: {names[kind]}", "yes", "yes", "yes"])
+        else:
+            lines += [[f"{kind} `{row['component']}`", *(row[target] for target in targets)] for row in own]
+    return table(heads, lines)
+
+
+def benchmarks() -> str:
+    """Return the measured speeds, with machine and commit."""
+    rows = _csv("speed.csv")
+    heads = ["network", "variant", "batch", "clips/s", "GFLOP/s", "share of matmul", "speed-up", "peak MiB"]
+    keys = ("name", "variant", "batch", "clips_per_s", "gflop_per_s", "matmul_share", "speed_up", "peak_mib")
+    machines = dict.fromkeys(
+        f"{row['machine']}, {row['threads']} thread{'s' * (row['threads'] != '1')}, {row['clock']} time; "
+        f"{row['versions']}; commit `{row['commit'][:12]}`, {row['date']}."
+        for row in rows
+    )
+    return "\n".join(machines) + "\n\n" + table(heads, [[row[key] for key in keys] for row in rows])
+
+
+def _csv(name: str) -> list[dict[str, str]]:
+    with (Path(__file__).parent.parent / "benchmarks" / name).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _kinds(rows: list[dict[str, str]]) -> list[str]:
+    return list(dict.fromkeys(row["kind"] for row in rows))
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "backbone-figures": backbone_figures,
     "backbone-defaults": backbone_defaults,
@@ -132,6 +171,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "fusions": lambda: components(FUSIONS),
     "fusion-sites": fusion_sites,
     "landmarkers": lambda: components(LANDMARKERS),
+    "exports": exports,
+    "benchmarks": benchmarks,
     "terms": terms,
     "terms-unknown": unknown_terms,
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from fer_zoo._version import __version__
 from fer_zoo.cli import (
     arguments,
+    benchmark,
     corpora,
     evaluation,
     export,
@@ -73,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="fer-zoo", description=about, parents=[common])
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for group in (predict, export, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub):
+    groups = (predict, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub)
+    for group in groups:
         group.add(verbs, common)
     return top
 

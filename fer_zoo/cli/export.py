@@ -19,14 +19,22 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--to", metavar="TARGET", help="onnx, openvino or torch-export; default: by the suffix of --out"
     )
     export.add_argument("--out", metavar="FILE", help="file to write; default: NAME.onnx, .xml or .pt2")
+    export.add_argument(
+        "--int8",
+        metavar="STORE",
+        help="int8 convolutions, calibrated and evaluated on this clip store",
+    )
     export.set_defaults(verb=_export, writes_files=True)
 
 
 def _export(arguments: argparse.Namespace) -> None:
     from fer_zoo.exporting import TOLERANCE, export
 
-    result = export(arguments.model, arguments.out, arguments.to)
+    result = export(arguments.model, arguments.out, arguments.to, int8=arguments.int8)
     print(shown(result.path))
-    print(f"largest difference of a logit from PyTorch: {result.difference:.1e} (at most {TOLERANCE:g})")
+    if result.int8 is not None:
+        print(result.int8)
+    else:
+        print(f"largest difference of a logit from PyTorch: {result.difference:.1e} (at most {TOLERANCE:g})")
     if result.bf16 is not None:
         print(f"with --precision bf16 on this machine: {result.bf16:.1e} (not checked)")

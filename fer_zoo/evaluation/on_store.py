@@ -15,29 +15,27 @@ import numpy as np
 import torch
 
 from fer_zoo import weights
-from fer_zoo.data import ClipSet, stores_root, trained_on
+from fer_zoo.data import ClipSet, trained_on
 from fer_zoo.data.augment import with_detector_noise
-from fer_zoo.data.playback import central_frames
 from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.split_files import read_splits
-from fer_zoo.data.store import Store, open_store
+from fer_zoo.data.store import Store
 from fer_zoo.devices import find_device
 from fer_zoo.documents import read_json
 from fer_zoo.errors import InputError, OptionError, WeightsError, writing
 from fer_zoo.evaluation.statistics import estimate
 from fer_zoo.exporting import ExportedNetwork, check_runtime, in_runtime, is_exported, load_exported
+from fer_zoo.factory import find_folder
 from fer_zoo.files import write_text
 from fer_zoo.model import Network
 from fer_zoo.specs import Recipe, SplitSpec
-from fer_zoo.training.evaluate import as_predictions, crop_clips, predict_cropped
+from fer_zoo.training.evaluate import open_matching, predict_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
 FORMAT = 1
 # What a missing split.json, or one of another structure, leads to.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
-# Clips that are in memory at once: 100 to 300 MB.
-_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -124,11 +122,10 @@ def evaluate_on_store(
     """
     check_runtime(runtime)
     exported = load_exported(name, runtime) if is_exported(name) else None
-    folder = _folder(name) if exported is None else None
+    folder = None if exported else find_folder(Path(name) if Path(name).is_dir() else name)
     recipe = _recipe(exported) if folder is None else weights.read_recipe(folder)
     spec = recipe.model if folder is None else weights.read_folder(folder).spec
-    opened = open_store(Path(store) if Path(store).is_dir() else stores_root() / store)
-    _check_fits(opened, recipe)
+    opened = open_matching(store, recipe.model.input, any_fps=recipe.data.any_fps)
     model = _network(folder, exported, runtime, device, recipe)
     clips = opened.as_clip_set(spec.labels)
     evaluated = {clip.key for clip in opened.facts} if split is None else _test_keys(Path(split), opened, clips)
@@ -146,18 +143,12 @@ def evaluate_on_store(
     return StoreResult(
         weights={"name": card.name, "sha256": card.sha256},
         store={"dataset": opened.header.reader.name, "fingerprint": opened.header.fingerprint},
-        predictions=predict(model, clips),
-        noisy=predict(model, with_detector_noise(clips, recipe.seed)) if clips.exact else None,
+        predictions=predict_clips(model, clips),
+        noisy=predict_clips(model, with_detector_noise(clips, recipe.seed)) if clips.exact else None,
         left_out=left_out,
         absent=tuple(label for number, label in enumerate(spec.labels) if number not in clips.labels),
         known=_known(recipe, folder, opened, clips),
     )
-
-
-def _folder(name: str | Path) -> Path:
-    # A tag has no dot; the names of timm's networks may.
-    model_name, dot, tag = str(name).rpartition(".")
-    return Path(name) if Path(name).is_dir() else weights.find(*((model_name, tag) if dot else (str(name), None)))
 
 
 def _recipe(exported: ExportedNetwork | None) -> Recipe:
@@ -179,28 +170,6 @@ def _network(
         return model.to(find_device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
     network = exported or in_runtime(weights.load_weights(cast(Path, folder)), str(runtime), recipe)
     return network.to(find_device(device or "cpu"))
-
-
-def predict(model: Network, clips: ClipSet) -> Predictions:
-    """Predict clips, cut to their middle frames and cropped as the input spec says; some clips at a time."""
-    parts = []
-    for start in range(0, len(clips), _AT_ONCE):
-        some = clips.take(np.arange(start, min(start + _AT_ONCE, len(clips))))
-        cropped = crop_clips(central_frames(some, model.input_spec.frames), model.input_spec)
-        parts.append(predict_cropped(model, cropped))
-    return as_predictions(clips, np.concatenate(parts))
-
-
-def _check_fits(store: Store, recipe: Recipe) -> None:
-    spec = recipe.model.input
-    if recipe.data.any_fps:
-        spec = spec.model_copy(update={"fps": store.header.fps})
-    if problems := store.check_fits(spec, spec.landmarks.detector):
-        raise InputError(
-            f"The store {store.folder} does not match these weights. " + "; ".join(problems) + ".",
-            "a store that was prepared for this network's input",
-            "prepare it with the recipe.yaml in the weights folder: `fer-zoo prepare DATASET --recipe ... --out ...`",
-        )
 
 
 def _test_keys(path: Path, store: Store, clips: ClipSet) -> set[str]:

@@ -15,6 +15,27 @@ from fer_zoo.specs.base import Spec
 KEY = "fer_zoo"
 
 
+class Int8Facts(Spec):
+    """Accuracy of a network with int8 convolutions on clips of a store that did not calibrate it."""
+
+    store: str
+    fingerprint: str
+    calibration_clips: int
+    clips: int
+    war_float32: float
+    uar_float32: float
+    war: float
+    uar: float
+    same_label: float
+    """Share of the clips with the same label as in float32."""
+
+    def __str__(self) -> str:
+        return (
+            f"int8 on {self.clips} clips of {self.store}: WAR {self.war:.3f} ({self.war_float32:.3f} in float32), UAR "
+            f"{self.uar:.3f} ({self.uar_float32:.3f}), the same label for {self.same_label:.1%}"
+        )
+
+
 class ExportFacts(Spec):
     """The record in an exported file; `labels`, `input`, `licence` and `summary` are all that other programs need."""
 
@@ -35,6 +56,8 @@ class ExportFacts(Spec):
     started_from: str | None = None
     untrained: bool = False
     """Whether the classifier has random weights."""
+    int8: Int8Facts | None = None
+    """Set if convolutions are in int8."""
 
     @classmethod
     def of(cls, model: FERModel, recipe: Recipe | None = None) -> ExportFacts:

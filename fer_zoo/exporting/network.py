@@ -12,13 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from fer_zoo.errors import InputError, OptionError, WeightsError
-from fer_zoo.exporting.runtimes import RUNTIMES, Opened, Run, open_in
-from fer_zoo.exporting.write import TARGETS, export
-from fer_zoo.model import FERModel, Network
+from fer_zoo.exporting.runtimes import RUNTIMES, SUFFIXES, Opened, Run, open_in
+from fer_zoo.model import Network
 from fer_zoo.paths import missing, shown
-from fer_zoo.specs import Recipe
-
-_SUFFIXES = tuple(target.suffix for target in TARGETS.values())
 
 
 class ExportedNetwork(Network):
@@ -85,7 +81,7 @@ class ExportedNetwork(Network):
 
 def is_exported(given: object) -> bool:
     """Return whether this is the name of an exported file, by its suffix."""
-    return isinstance(given, str | Path) and Path(given).suffix.lower() in _SUFFIXES
+    return isinstance(given, str | Path) and Path(given).suffix.lower() in SUFFIXES.values()
 
 
 def check_runtime(runtime: str | None) -> None:
@@ -124,18 +120,3 @@ def load_exported(path: str | Path, runtime: str | None = None) -> ExportedNetwo
         )  # fmt: skip
     chosen = runtime or reading[0]
     return ExportedNetwork(chosen, open_in(chosen, path))
-
-
-def in_runtime(model: FERModel, runtime: str, recipe: Recipe | None = None) -> ExportedNetwork:
-    """Return a network exported to a temporary folder, which lives as long as the result, and opened by a runtime.
-
-    Raises:
-        As `export` and `load_exported`.
-    """
-    target = RUNTIMES[runtime].target
-    folder = tempfile.TemporaryDirectory(prefix="fer-zoo-", ignore_cleanup_errors=True)
-    path = Path(folder.name) / f"network{TARGETS[target].suffix}"
-    export(model, path, to=target, recipe=recipe)
-    network = load_exported(path, runtime)
-    network.folder = folder
-    return network

@@ -89,6 +89,8 @@ class _OpenVINO:
         return run
 
 
+# The suffix of each export target's files.
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}
 RUNTIMES = {
     "onnxruntime": Runtime((".onnx",), "onnx", "onnx", _OnnxRuntime),
     "openvino": Runtime((".xml", ".onnx"), "openvino", "openvino", _OpenVINO),

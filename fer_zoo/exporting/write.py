@@ -5,9 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from fer_zoo.errors import ExportError, FerZooError, InputError, MissingExtraError, OptionError, writing
-from fer_zoo.exporting.facts import KEY, ExportFacts
+from fer_zoo.exporting.facts import ExportFacts, Int8Facts
+from fer_zoo.exporting.network import ExportedNetwork, load_exported
 from fer_zoo.exporting.parts import component_error
-from fer_zoo.exporting.runtimes import Arrays, Run, open_in
+from fer_zoo.exporting.runtimes import RUNTIMES, SUFFIXES, Arrays, Run
+from fer_zoo.exporting.targets import FINISH, TARGETS, quiet
 from fer_zoo.factory import find_folder, find_model
 from fer_zoo.model import FERModel
 from fer_zoo.paths import shown
@@ -27,25 +26,24 @@ from fer_zoo.weights.checking import TOLERANCE, check_face
 from fer_zoo.weights.folder import read_recipe
 
 
-class Target(NamedTuple):
-    """A kind of file: its suffix, how it is written, and how it is opened to be checked."""
-
-    suffix: str
-    write: Callable[[nn.Module, tuple[Tensor, ...], ExportFacts, Path], None]
-    check: Callable[[Path], Run]
-    bf16: Callable[[Path], Run] | None = None
-
-
 class ExportResult(NamedTuple):
-    """path: of the file; difference: the largest of a logit from PyTorch's; bf16: the same in bfloat16, if measured."""
+    """path: of the file; difference: the largest of a logit of the check face from PyTorch's; bf16: the same in
+    bfloat16, if measured; int8: the accuracy on a store, if exported in int8.
+    """
 
     path: Path
     difference: float
-    bf16: float | None
+    bf16: float | None = None
+    int8: Int8Facts | None = None
 
 
 def export(
-    model: FERModel | str | Path, path: str | Path | None = None, to: str | None = None, *, recipe: Recipe | None = None
+    model: FERModel | str | Path,
+    path: str | Path | None = None,
+    to: str | None = None,
+    *,
+    int8: str | Path | None = None,
+    recipe: Recipe | None = None,
 ) -> ExportResult:
     """Write a network for another runtime: inputs clip and, if needed, landmarks, output logits, any batch size.
 
@@ -56,15 +54,21 @@ def export(
         model: a model, the name of a model with weights, or a weights folder.
         path: file to write, or to replace; default: the name of the weights in the working folder.
         to: "onnx", "openvino" (an .xml, and a .bin beside it) or "torch-export"; default: by the suffix of `path`.
+        int8: a clip store (its folder, or its name in `stores_root()`): convolutions are in int8, with ranges from some
+            of its clips; the accuracy on the other clips, beside float32's, is in the result and in the file. Instead
+            of `TOLERANCE` this accuracy says how good the file is. For "onnx" and "openvino".
         recipe: how the weights were trained; read from a weights folder by itself. Evaluation on a store needs it.
 
     Raises:
-        OptionError: no such target, a suffix of another one, or the model has no classifier.
+        OptionError: no such target, a suffix of another one, no int8 for it, or the model has no classifier.
+        InputError: no such store, or it does not match the network.
         ExportError: a component cannot be exported (the text names it), the file cannot be written, or it computes
             something else.
         MissingExtraError: the packages of the target are not installed. UnknownNameError, WeightsError: no such model.
     """
     target = _target(path, to)
+    if int8 is not None and target == "torch-export":
+        raise OptionError("int8 for the export target torch-export.", "onnx or openvino", "choose one of these")
     if recipe is None:
         recipe = _recipe_of(model)
     network = find_model(model)
@@ -76,17 +80,34 @@ def export(
         network = copy.deepcopy(network)
     network = network.cpu().float().eval().requires_grad_(False)
     facts = ExportFacts.of(network, recipe)
-    path = Path(path).expanduser() if path else Path(f"{facts.name.replace('/', '-')}{TARGETS[target].suffix}")
+    path = Path(path).expanduser() if path else Path(f"{facts.name.replace('/', '-')}{SUFFIXES[target]}")
     clip, landmarks = check_batch(network)
     inputs = (clip, landmarks) if network.needs_landmarks else (clip,)
     with writing(path, ExportError), tempfile.TemporaryDirectory(prefix=".export.", dir=path.parent) as folder:
         made = Path(folder) / path.name
-        _write(target, network, inputs, facts, made)
-        result = _checked(target, network, inputs, made)._replace(path=path)
+        if int8 is None:
+            _write(target, network, inputs, facts, made)
+            result = _checked(target, network, inputs, made)
+        else:
+            result = _write_int8(target, network, inputs, facts, made, int8)
         # What the file refers to first: a killed process leaves no .xml without its .bin.
         for part in sorted(Path(folder).iterdir(), key=lambda part: part.suffix == path.suffix):
             os.replace(part, path.with_name(part.name))
-    return result
+    return result._replace(path=path)
+
+
+def in_runtime(model: FERModel, runtime: str, recipe: Recipe | None = None) -> ExportedNetwork:
+    """Return a network exported to a temporary folder, which lives as long as the result, and opened by a runtime.
+
+    Raises:
+        As `export` and `load_exported`.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="fer-zoo-", ignore_cleanup_errors=True)
+    target = RUNTIMES[runtime].target
+    made = export(model, Path(folder.name) / f"network{SUFFIXES[target]}", recipe=recipe)
+    network = load_exported(made.path, runtime)
+    network.folder = folder
+    return network
 
 
 def check_batch(network: FERModel) -> tuple[Tensor, Tensor]:
@@ -104,8 +125,8 @@ def check_batch(network: FERModel) -> tuple[Tensor, Tensor]:
 
 
 def _target(path: str | Path | None, to: str | None) -> str:
-    suffixes = {target.suffix: name for name, target in TARGETS.items()}
-    known = ", ".join(f"{name} ({target.suffix})" for name, target in TARGETS.items())
+    suffixes = {suffix: name for name, suffix in SUFFIXES.items()}
+    known = ", ".join(f"{name} ({suffix})" for name, suffix in SUFFIXES.items())
     by_suffix = suffixes.get(Path(path).suffix.lower()) if path else None
     if to is not None and to not in TARGETS:
         raise OptionError(f"The export target {to!r}.", known, "choose one of these")
@@ -125,7 +146,7 @@ def _recipe_of(model: object) -> Recipe | None:
 
 
 def _write(target: str, network: FERModel, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path) -> None:
-    with _quiet():
+    with quiet():
         try:
             TARGETS[target].write(network, inputs, facts, path)
         except (FerZooError, OSError):
@@ -141,99 +162,49 @@ def _write(target: str, network: FERModel, inputs: tuple[Tensor, ...], facts: Ex
             raise component_error(network, inputs, target, attempt, error) from error
 
 
+def _write_int8(
+    target: str, network: FERModel, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path, store: str | Path
+) -> ExportResult:
+    """Write the ONNX file, make its convolutions int8, and turn it into the target's file with its accuracy."""
+    from fer_zoo.exporting.int8 import to_int8  # needs the stores and the evaluation
+
+    with tempfile.TemporaryDirectory() as folder:
+        between = Path(folder) / "network.onnx"
+        _write("onnx", network, inputs, facts, between)
+        runtime = next(name for name, runtime in RUNTIMES.items() if runtime.target == target)
+        found = to_int8(between, network, store, facts.recipe, lambda made: load_exported(made, runtime))
+        facts = facts.model_copy(update={"int8": found, "summary": f"{facts.summary} {found}."})
+        FINISH[target](between, facts, path)
+    expected, arrays = _expected(network, inputs)
+    return ExportResult(path, _difference(TARGETS[target].check(path), arrays, expected), int8=found)
+
+
 def _checked(target: str, network: FERModel, inputs: tuple[Tensor, ...], path: Path) -> ExportResult:
     """Run the file, one clip and all together, and compare its logits with PyTorch's.
 
     Raises:
         ExportError: they differ.
     """
-    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        expected = network(*inputs).numpy()
-    arrays = [tensor.numpy() for tensor in inputs]
+    expected, arrays = _expected(network, inputs)
     difference = _difference(TARGETS[target].check(path), arrays, expected)
-    _refuse(target, network, difference, TOLERANCE * (1 + float(np.abs(expected).max())), "float32")
+    # As for weights: 1e-4 of a logit up to 1, more in proportion where logits are large. NaN is refused too.
+    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise ExportError(
+            f"{network.spec.name} exported to {target} computes something else: a logit of the rendered check face "
+            f"differs by {difference:.3g}.",
+            f"the logits of PyTorch within {TOLERANCE:g}",
+            "export to another target, or update the packages of this one; the file was removed",
+        )
     bf16 = TARGETS[target].bf16
     moved = None if bf16 is None else _difference(bf16(path), arrays, expected)
     return ExportResult(path, difference, moved)
 
 
+def _expected(network: FERModel, inputs: tuple[Tensor, ...]) -> tuple[Any, Arrays]:
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        return network(*inputs).numpy(), [tensor.numpy() for tensor in inputs]
+
+
 def _difference(run: Run, arrays: Arrays, expected: Any) -> float:
     one = run([array[:1] for array in arrays])
     return float(max(np.abs(run(arrays) - expected).max(), np.abs(one - expected[:1]).max()))
-
-
-def _refuse(target: str, network: FERModel, difference: float, tolerance: float, precision: str) -> None:
-    if not difference <= tolerance:  # NaN is refused too
-        raise ExportError(
-            f"{network.spec.name} exported to {target} computes something else in {precision}: a logit of the rendered "
-            f"check face differs by {difference:.3g}.",
-            f"the logits of PyTorch within {tolerance:.1g}",
-            "export to another target, or update the packages of this one; the file was removed",
-        )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporters' warnings about their own code from the user; no gradients, and no fused attention."""
-    import logging
-
-    fast = torch.backends.mha.get_fastpath_enabled()
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        logging.disable(before)
-
-
-def _program(network: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
-    batch = torch.export.Dim("batch", min=1)
-    return torch.export.export(network, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
-
-
-def _write_torch(network: nn.Module, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path) -> None:
-    torch.export.save(_program(network, inputs), path, extra_files={f"{KEY}.json": facts.model_dump_json()})
-
-
-def _run_torch(path: Path) -> Run:
-    module = torch.export.load(path).module()  # just written by this process
-    return lambda arrays: np.asarray(module(*map(torch.from_numpy, arrays)).detach().numpy())
-
-
-def _write_onnx(network: nn.Module, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path) -> None:
-    import onnx  # noqa: F401  (torch's error would name onnxscript alone)
-    import onnxscript  # noqa: F401
-
-    made = torch.onnx.export(
-        _program(network, inputs), dynamo=True, input_names=list(facts.inputs), output_names=["logits"], verbose=False
-    )
-    assert made is not None
-    made.model.metadata_props[KEY] = facts.model_dump_json()
-    made.save(path, external_data=False)
-
-
-def _write_openvino(network: nn.Module, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path) -> None:
-    import openvino
-
-    # By way of ONNX: OpenVINO's own conversion of PyTorch programs does not know all their operations.
-    with tempfile.TemporaryDirectory() as folder:
-        between = Path(folder) / "network.onnx"
-        _write_onnx(network, inputs, facts, between)
-        made = openvino.Core().read_model(between)
-        made.set_rt_info(facts.model_dump_json(), [KEY])
-        openvino.save_model(made, path, compress_to_fp16=False)
-
-
-def _compiled(runtime: str, precision: str = "float32") -> Callable[[Path], Run]:
-    return lambda path: open_in(runtime, path).compile(precision, torch.get_num_threads())
-
-
-TARGETS = {
-    "onnx": Target(".onnx", _write_onnx, _compiled("onnxruntime")),
-    "openvino": Target(".xml", _write_openvino, _compiled("openvino"), _compiled("openvino", "bf16")),
-    "torch-export": Target(".pt2", _write_torch, _run_torch),
-}

@@ -15,7 +15,6 @@ from weights_folders import make_folder
 from fer_zoo.errors import InputError, MissingExtraError, OptionError, WeightsError
 from fer_zoo.exporting import ExportedNetwork, load_exported
 from fer_zoo.inference import predict_faces, predict_stream, predict_video
-from fer_zoo.weights import load_weights
 
 
 def video(folder: Path) -> Path:
