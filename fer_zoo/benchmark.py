@@ -7,13 +7,14 @@ import csv
 import gc
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fer_zoo.devices import find_device
 from fer_zoo.errors import OptionError, UnknownNameError, writing
-from fer_zoo.exporting import in_runtime
+from fer_zoo.exporting import RUNTIMES, export, load_exported
+from fer_zoo.exporting.runtimes import SUFFIXES
 from fer_zoo.factory import find_model
 from fer_zoo.files import write_text
 from fer_zoo.model import FERModel
@@ -39,6 +41,7 @@ VARIANTS = {
 }
 _SIDE = 1024  # of the matrices; larger ones are not faster on CPUs
 _AGAINST = "torchvision:"
+_LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)
@@ -95,17 +98,18 @@ def benchmark(
     """
     chosen = _chosen(variants, device, clock, threads)
     where = find_device(device)
+    networks = [*map(_own, names), *((_torchvision(name), name) for name in against)]
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     found = []
     try:
-        for number, name in enumerate([*names, *against]):
-            other = number >= len(names)
-            network, label = (_torchvision(str(name)), str(name)) if other else _own(name)  # type: ignore[arg-type]
-            own = [variant for variant in chosen if not other or VARIANTS[variant][0] == "torch"]
-            for batch in batches:
-                progress(f"{label}, batch {batch}")
-                found += _measure(label, network, own, batch, rounds, where, clock)
+        for network, label in networks:
+            own = [v for v in chosen if isinstance(network, FERModel) or VARIANTS[v][0] == "torch"]
+            with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                opened = {variant: _opened(network, variant, Path(folder), where) for variant in own}
+                for batch in batches:
+                    progress(f"{label}, batch {batch}")
+                    found += _measure(label, network, opened, batch, rounds, where, clock)
     finally:
         torch.set_num_threads(before)
     return found
@@ -183,7 +187,7 @@ def _torchvision(name: str) -> nn.Module:
 def _inputs(network: nn.Module, batch: int) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
     if not isinstance(network, FERModel):
-        return (torch.randn(batch, *network.example.shape[1:], generator=generator),)  # type: ignore[operator, union-attr]
+        return (torch.randn(batch, *network.get_buffer("example").shape[1:], generator=generator),)
     spec = network.input_spec
     clip = torch.randn(batch, 3, spec.frames, spec.size, spec.size, generator=generator)
     landmarks = torch.rand(batch, spec.frames, spec.landmarks.points, 2, generator=generator) * spec.size
@@ -193,24 +197,14 @@ def _inputs(network: nn.Module, batch: int) -> tuple[Tensor, ...]:
 class _Case:
     """A variant of a network, opened, that computes one batch when called."""
 
-    def __init__(self, network: nn.Module, variant: str, inputs: Sequence[Tensor], device: torch.device) -> None:
-        runtime, self.precision = VARIANTS[variant]
-        self.device, self.best = device, float("inf")
-        self.inputs = [tensor.to(device) for tensor in inputs]
-        self.peak = _peak_of(self._first(network, variant, runtime), device)
+    def __init__(self, open_network: Callable[[], nn.Module], precision: str, inputs: Sequence[Tensor]) -> None:
+        self.precision, self.inputs, self.device, self.best = precision, inputs, inputs[0].device, float("inf")
 
-    def _first(self, network: nn.Module, variant: str, runtime: str) -> Callable[[], None]:
-        def run() -> None:
-            if runtime != "torch":
-                assert isinstance(network, FERModel)
-                self.network: nn.Module = in_runtime(network, runtime)
-            else:
-                self.network = copy.deepcopy(network).to(self.device)
-                if "channels_last" in variant:
-                    _channels_last(self.network)
+        def first() -> None:
+            self.network = open_network()
             self()
 
-        return run
+        self.peak = _peak_of(first, self.device)
 
     @torch.inference_mode()
     def __call__(self) -> None:
@@ -218,25 +212,41 @@ class _Case:
             self.network(*self.inputs)
 
 
-def _channels_last(network: nn.Module) -> None:
-    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
-    for parameter in network.parameters():
-        if parameter.ndim in layouts:
-            parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.ndim])
+def _opened(network: nn.Module, variant: str, folder: Path, device: torch.device) -> Callable[[], nn.Module]:
+    """Return a function that opens a network for a variant; exports, which take longer, are made here, once."""
+    runtime = VARIANTS[variant][0]
+    if runtime != "torch":
+        assert isinstance(network, FERModel)
+        path = folder / f"network{SUFFIXES[RUNTIMES[runtime].target]}"
+        if not path.exists():
+            export(network, path)
+        return lambda: load_exported(path, runtime)
+
+    def copied() -> nn.Module:
+        own = copy.deepcopy(network).to(device)
+        if "channels_last" in variant:
+            for parameter in own.parameters():
+                if parameter.ndim in _LAYOUTS:
+                    parameter.data = parameter.data.contiguous(memory_format=_LAYOUTS[parameter.ndim])
+        return own
+
+    return copied
 
 
 def _measure(
-    label: str, network: nn.Module, variants: Sequence[str], batch: int, rounds: int, device: torch.device, clock: str
-) -> list[Measurement]:
-    inputs = _inputs(network, batch)
+    label: str, network: nn.Module, opened: Mapping[str, Callable[[], nn.Module]], batch: int, rounds: int,
+    device: torch.device, clock: str,
+) -> list[Measurement]:  # fmt: skip
+    inputs = [tensor.to(device) for tensor in _inputs(network, batch)]
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(*(tensor[:1] for tensor in inputs))
+        network(*(tensor[:1].cpu() for tensor in inputs))
     gflop = counter.get_total_flops() / 1e9
-    cases = {variant: _Case(network, variant, inputs, device) for variant in variants}
-    products = {precision: _Product(precision, device) for precision in {VARIANTS[v][1] for v in variants}}
+    cases = {variant: _Case(each, VARIANTS[variant][1], inputs) for variant, each in opened.items()}
+    products = {case.precision: _Product(case.precision, device) for case in cases.values()}
     for _ in range(rounds):
         for each in (*products.values(), *cases.values()):
             each.best = min(each.best, _seconds(each, device, clock))
+    first = next(iter(cases.values()))
     found = []
     for variant, case in cases.items():
         rate = batch * gflop / case.best
@@ -244,7 +254,7 @@ def _measure(
             Measurement(
                 name=label, variant=variant, batch=batch, clips_per_s=batch / case.best, gflop=gflop, gflop_per_s=rate,
                 matmul_share=rate / (2 * _SIDE**3 / 1e9 / products[case.precision].best),
-                speed_up=cases[variants[0]].best / case.best, peak_mib=case.peak, threads=torch.get_num_threads(),
+                speed_up=first.best / case.best, peak_mib=case.peak, threads=torch.get_num_threads(),
                 clock=clock, device=device.type, machine=_machine(device), versions=_versions(),
                 commit=checkout_commit(), date=datetime.now(UTC).date().isoformat(),
             )

@@ -126,19 +126,15 @@ def unknown_terms() -> str:
 
 
 def exports() -> str:
-    """Return which components can be exported, and why others cannot."""
-    rows = _csv("exports.csv")
-    heads = ["component", "ONNX", "OpenVINO", "torch.export"]
-    names = {kind: ", ".join(f"`{row['component']}`" for row in rows if row["kind"] == kind) for kind in _kinds(rows)}
-    targets = ("onnx", "openvino", "torch-export")
-    lines = []
-    for kind in _kinds(rows):
+    """Return which components can be exported, and why others cannot; one row for those of a kind that all can."""
+    rows, lines = _csv("exports.csv"), []
+    for kind in dict.fromkeys(row["kind"] for row in rows):
         own = [row for row in rows if row["kind"] == kind]
-        if all(row[target] == "yes" for row in own for target in targets):
-            lines.append([f"every {kind}: {names[kind]}", "yes", "yes", "yes"])
-        else:
-            lines += [[f"{kind} `{row['component']}`", *(row[target] for target in targets)] for row in own]
-    return table(heads, lines)
+        good = [f"`{row['component']}`" for row in own if row["onnx"] == row["openvino"] == "yes"]
+        bad = [row for row in own if f"`{row['component']}`" not in good]
+        lines += [[kind, ", ".join(good), "yes", "yes"]] if good else []
+        lines += [[kind, f"`{row['component']}`", row["onnx"], row["openvino"]] for row in bad]
+    return table(["kind", "component", "ONNX, torch.export", "OpenVINO"], lines)
 
 
 def benchmarks() -> str:
@@ -157,10 +153,6 @@ def benchmarks() -> str:
 def _csv(name: str) -> list[dict[str, str]]:
     with (Path(__file__).parent.parent / "benchmarks" / name).open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
-
-
-def _kinds(rows: list[dict[str, str]]) -> list[str]:
-    return list(dict.fromkeys(row["kind"] for row in rows))
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
