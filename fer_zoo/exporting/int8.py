@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.data.playback import central_frames
+from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, MissingExtraError
 from fer_zoo.exporting.facts import Int8Facts
 from fer_zoo.exporting.runtimes import Arrays
@@ -24,16 +25,19 @@ _MOST_CALIBRATION = 64
 _BATCH = 8
 
 
-def to_int8(
-    path: Path, network: FERModel, store: str | Path, recipe: Recipe | None, opened: Callable[[Path], Network]
-) -> Int8Facts:
-    """Replace an ONNX file by one with int8 convolutions, and return its accuracy beside PyTorch's in float32.
+class Int8Clips(NamedTuple):
+    """Clips of a store: `calibration` gives the ranges of the activations, `others` the metrics."""
 
-    A third of the store's clips, 64 at most, gives the ranges of the activations; the metrics are of the others.
+    store: Store
+    calibration: ClipSet
+    others: ClipSet
+
+
+def int8_clips(store: str | Path, network: FERModel, recipe: Recipe | None) -> Int8Clips:
+    """Return the clips of a store that a network knows the labels of: a third, 64 at most, for calibration.
 
     Raises:
         InputError: there is no such store, it does not match the network, or has fewer than three clips of its labels.
-        MissingExtraError: onnxruntime is not installed.
     """
     found = open_matching(store, network.input_spec, any_fps=recipe is not None and recipe.data.any_fps)
     clips = found.as_clip_set(network.labels)
@@ -46,15 +50,23 @@ def to_int8(
     # Evenly over the store, which is in the order of subjects or labels.
     step = max(3, -(-len(clips) // _MOST_CALIBRATION))
     rows = np.arange(len(clips))
-    calibration, others = clips.take(rows[::step]), clips.take(rows[rows % step > 0])
-    _quantise(path, network, calibration)
-    before, after = (predict_clips(each, others) for each in (network, opened(path)))
+    return Int8Clips(found, clips.take(rows[::step]), clips.take(rows[rows % step > 0]))
+
+
+def to_int8(path: Path, network: FERModel, clips: Int8Clips, opened: Callable[[Path], Network]) -> Int8Facts:
+    """Replace an ONNX file by one with int8 convolutions, and return its accuracy beside PyTorch's in float32.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+    """
+    _quantise(path, network, clips.calibration)
+    before, after = (predict_clips(each, clips.others) for each in (network, opened(path)))
     float32, int8 = figures(before), figures(after)
     return Int8Facts(
-        store=found.header.reader.name,
-        fingerprint=found.header.fingerprint,
-        calibration_clips=len(calibration),
-        clips=len(others),
+        store=clips.store.header.reader.name,
+        fingerprint=clips.store.header.fingerprint,
+        calibration_clips=len(clips.calibration),
+        clips=len(clips.others),
         war_float32=float32.war,
         uar_float32=float32.uar,
         war=int8.war,

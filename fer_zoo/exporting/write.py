@@ -166,13 +166,14 @@ def _write_int8(
     target: str, network: FERModel, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path, store: str | Path
 ) -> ExportResult:
     """Write the ONNX file, make its convolutions int8, and turn it into the target's file with its accuracy."""
-    from fer_zoo.exporting.int8 import to_int8  # needs the stores and the evaluation
+    from fer_zoo.exporting.int8 import int8_clips, to_int8  # needs the stores and the evaluation
 
+    clips = int8_clips(store, network, facts.recipe)
     with tempfile.TemporaryDirectory() as folder:
         between = Path(folder) / "network.onnx"
         _write("onnx", network, inputs, facts, between)
         runtime = next(name for name, runtime in RUNTIMES.items() if runtime.target == target)
-        found = to_int8(between, network, store, facts.recipe, lambda made: load_exported(made, runtime))
+        found = to_int8(between, network, clips, lambda made: load_exported(made, runtime))
         facts = facts.model_copy(update={"int8": found, "summary": f"{facts.summary} {found}."})
         FINISH[target](between, facts, path)
     expected, arrays = _expected(network, inputs)
