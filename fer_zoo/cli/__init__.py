@@ -16,6 +16,7 @@ from fer_zoo.cli import (
     export,
     hub,
     landmarks,
+    live,
     predict,
     prepare,
     recipes,
@@ -74,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="fer-zoo", description=about, parents=[common])
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    groups = (predict, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub)
+    groups = (
+        predict, live, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub,
+    )  # fmt: skip
     for group in groups:
         group.add(verbs, common)
     return top

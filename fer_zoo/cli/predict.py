@@ -38,31 +38,9 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="videos or images, folders, patterns, a webcam's number, or a URL (rtsp, http, udp)",
     )
-    predict.add_argument(
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="NAME",
-        help="MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: %(default)s",
-    )
+    add_network(predict)
     predict.add_argument("--out", metavar="DIR", help="output folder; default: NAME_expressions for NAME.mp4")
-    predict.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
-    predict.add_argument(
-        "--hop",
-        type=positive,
-        default=2,
-        metavar="N",
-        help="step between windows, in sampled frames; default: %(default)s",
-    )
-    predict.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
     predict.add_argument("--batch-size", type=positive, default=8, metavar="N", help="windows at once; default: 8")
-    predict.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the network")
-    predict.add_argument(
-        "--precision", default="float32", metavar="TYPE", help="float32, or bf16 for autocast; default: float32"
-    )
-    add_runtime(predict)
-    predict.add_argument(
-        "--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing"
-    )
     predict.add_argument(
         "--seconds", type=share, metavar="N", help="stop reading a webcam or stream after this many seconds"
     )
@@ -70,10 +48,48 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     predict.set_defaults(verb=_predict, writes_files=True)
 
 
-def _add_output(predict: argparse.ArgumentParser) -> None:
-    predict.add_argument(
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Add the options of how a source is predicted on, which `live` has too."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help="MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: %(default)s",
+    )
+    parser.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
+    parser.add_argument(
+        "--hop",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="step between windows, in sampled frames; default: %(default)s",
+    )
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the network")
+    parser.add_argument(
+        "--precision", default="float32", metavar="TYPE", help="float32, or bf16 for autocast; default: float32"
+    )
+    add_runtime(parser)
+    parser.add_argument(
+        "--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing"
+    )
+
+
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what rows there are and what is in them, which `live` has too."""
+    parser.add_argument(
         "--faces", type=faces, default="largest", metavar="WHICH", help="all, largest, or how many; default: largest"
     )
+    parser.add_argument("--smooth", type=share, default=0.0, metavar="SECONDS", help="smooth the probabilities")
+    parser.add_argument(
+        "--threshold", type=share, default=0.0, metavar="P", help="label frames below this probability `uncertain`"
+    )
+    parser.add_argument("--landmarks", action="store_true", help="add the 68 landmarks to the table")
+    parser.add_argument("--pose", action="store_true", help="add yaw, pitch and roll in degrees to the table")
+
+
+def _add_output(predict: argparse.ArgumentParser) -> None:
+    add_rows(predict)
     predict.add_argument("--no-video", dest="with_video", action="store_false", help="do not write annotated.mp4")
     predict.add_argument(
         "--format",
@@ -82,13 +98,7 @@ def _add_output(predict: argparse.ArgumentParser) -> None:
         help="csv, json, parquet, srt, eaf; may be repeated; default: csv",
     )
     predict.add_argument("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
-    predict.add_argument("--smooth", type=share, default=0.0, metavar="SECONDS", help="smooth the probabilities")
-    predict.add_argument(
-        "--threshold", type=share, default=0.0, metavar="P", help="label frames below this probability `uncertain`"
-    )
     predict.add_argument("--min-span", type=share, default=0.0, metavar="SECONDS", help="join shorter spans")
-    predict.add_argument("--landmarks", action="store_true", help="add the 68 landmarks to the table")
-    predict.add_argument("--pose", action="store_true", help="add yaw, pitch and roll in degrees to the table")
     predict.add_argument("--again", action="store_true", help="predict videos of a folder again that are done")
 
 
@@ -123,9 +133,18 @@ def _formats(arguments: argparse.Namespace) -> list[str]:
             raise OptionError(f"--format {name}", ", ".join(WRITERS), "choose one of these")
     if "parquet" in formats and find_spec("pyarrow") is None:
         raise MissingExtraError.for_extra("pyarrow", "tables")
-    if arguments.threshold > 1:
-        raise OptionError(f"--threshold {arguments.threshold:g}", "0 to 1", "choose a probability")
+    check_threshold(arguments.threshold)
     return formats
+
+
+def check_threshold(threshold: float) -> None:
+    """Check a probability.
+
+    Raises:
+        OptionError: it is above 1.
+    """
+    if threshold > 1:
+        raise OptionError(f"--threshold {threshold:g}", "0 to 1", "choose a probability")
 
 
 def _many(arguments: argparse.Namespace, found: Sequence[str | Path], formats: Sequence[str]) -> None:

@@ -327,7 +327,12 @@ def _notes(
     missing = int((~track.found).sum())
     if missing:
         notes.append(f"{missing} of {len(track)} frames show no face.")
-    trained = spec.landmarks.detector.name
+    return (*notes, *model_notes(model, finder))
+
+
+def model_notes(model: Network, finder: Landmarker) -> list[str]:
+    """Return what a reader of the results should know of the weights and the landmarks."""
+    notes, trained = [], model.input_spec.landmarks.detector.name
     if finder.name != trained:
         notes.append(f"Landmarks are from {finder.name!r}; the weights name {trained!r}.")
     if model.card is None and model.started_from:
@@ -335,4 +340,4 @@ def _notes(
             notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")
     elif model.card is None:
         notes.append("The network is untrained: its labels mean nothing.")
-    return tuple(notes)
+    return notes
