@@ -209,31 +209,34 @@ class _Statistics:
     """How fast a run was."""
 
     def __init__(self) -> None:
-        self._begun_s = time.monotonic()
+        self._begun_s: float | None = None  # when the first frame came
         self._moments, self._latencies = 0, deque[float](maxlen=_LATENCIES)
 
     def add(self, moment: Moment) -> float:
         """Count a moment; return the seconds since its frame was captured."""
-        captured_s = moment.frame.captured_s
-        self._latencies.append(0.0 if captured_s is None else time.monotonic() - captured_s)
+        captured_s = moment.frame.captured_s or time.monotonic()
+        self._begun_s = self._begun_s or captured_s
+        self._latencies.append(time.monotonic() - captured_s)
         self._moments += 1
         return self._latencies[-1]
 
+    def _seconds(self) -> float:
+        return max(1e-3, time.monotonic() - (self._begun_s or 0.0))
+
     def state(self, video: LiveVideo, latency_s: float) -> str:
         """Return one line about the run so far."""
-        rate = self._moments / max(1e-3, time.monotonic() - self._begun_s)
+        rate = self._moments / self._seconds()
         return f"{rate:.1f} results/s, {video.dropped} of {video.received} frames dropped, {1000 * latency_s:.0f} ms"
 
     def text(self, video: LiveVideo) -> str:
         """Return the numbers of the whole run."""
         import numpy as np
 
-        seconds = time.monotonic() - self._begun_s
-        used = video.received - video.dropped
-        rates = f"{used / max(1e-3, seconds):.1f} frames/s of {video.received / max(1e-3, seconds):.1f}"
-        first = f"{seconds:.1f} s: {rates}, {video.dropped} dropped; {self._moments} results"
         if not self._latencies:
-            return first
+            return f"no results; {video.received} frames were received."
+        seconds = self._seconds()
+        rates = f"{(video.received - video.dropped) / seconds:.1f} frames/s of {video.received / seconds:.1f}"
+        first = f"{seconds:.1f} s: {rates}, {video.dropped} dropped; {self._moments} results"
         cuts = np.percentile(np.array(self._latencies), (50, 95, 99)) * 1000
         named = ", ".join(f"p{share} {cut:.0f} ms" for share, cut in zip((50, 95, 99), cuts, strict=True))
         return f"{first}\nlatency from a frame to its row: {named}"

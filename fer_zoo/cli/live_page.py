@@ -52,12 +52,17 @@ class LivePage:
             def log_message(self, *_: Any) -> None:
                 """Keep requests off the terminal."""
 
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: Any) -> None:
+                """Ignore viewers who leave."""
+
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+            self._server = Server(("127.0.0.1", port), Handler)
         except (OSError, OverflowError) as error:
             given = f"--port {port} cannot be used: {getattr(error, 'strerror', None) or error}."
             raise OptionError(given, "a free port, 1024 to 65535", "choose another, or leave it out") from error
-        self._server.daemon_threads = True
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
@@ -101,21 +106,18 @@ class LivePage:
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
         request.send_header("Cache-Control", "no-store")
         request.end_headers()
+        request.wfile.write(b"--picture\r\n")
         shown = 0
-        try:
-            request.wfile.write(b"--picture\r\n")
-            while not self._closed:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closed or self._number > shown)  # noqa: B023
-                    draw, shown = self._draw, self._number
-                if draw is None:
-                    return
-                data = _jpeg(draw())
-                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-                # A browser shows a picture once it reads what ends it.
-                request.wfile.write(head + data + b"\r\n--picture\r\n")
-        except OSError:  # the viewer left
-            request.close_connection = True
+        while not self._closed:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._number > shown)  # noqa: B023
+                draw, shown = self._draw, self._number
+            if draw is None:
+                return
+            data = _jpeg(draw())
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+            # A browser shows a picture once it reads what ends it.
+            request.wfile.write(head + data + b"\r\n--picture\r\n")
 
 
 def _send(request: BaseHTTPRequestHandler, kind: str, data: bytes) -> None:

@@ -50,6 +50,8 @@ def check_row_file(path: Path) -> None:
 class RowFile:
     """A new file of rows; lines reach the file as they are added, and a line that does not fit is left out whole.
 
+    A file without rows is removed at the end.
+
     Args:
         path: .jsonl or .csv, as `check_row_file` accepts it.
         names: of the columns.
@@ -59,7 +61,7 @@ class RowFile:
     """
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
-        self._path, self._names, self._size = path, names, 0
+        self._path, self._names, self._size, self._rows = path, names, 0, 0
         self._line = json_line if path.suffix.lower() == ".jsonl" else csv_line
         try:
             # Without a buffer, so that lines are written whole or not at all when the process is killed.
@@ -76,10 +78,14 @@ class RowFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._file.close()
+        if not self._rows:
+            self._path.unlink(missing_ok=True)
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """Write rows, each with a value for each column."""
-        self._write("".join(self._line(self._names, row) for row in rows))
+        lines = [self._line(self._names, row) for row in rows]
+        self._write("".join(lines))
+        self._rows += len(lines)
 
     def _write(self, text: str) -> None:
         data = text.encode("utf-8", "backslashreplace")

@@ -115,7 +115,7 @@ class _Stream:
         self._most = {"largest": 1, "all": None}.get(faces, faces) if isinstance(faces, str) else faces
         self._every = faces != "largest"
         self._precision, self._threads, self._look_back = precision, threads, finder.detect_every
-        self._tracker = Tracker(finder)
+        self._finder, self._tracker = finder, Tracker(finder)
 
     def moments(self, latency_s: float) -> Iterator[Moment]:
         """Yield all frames; they are held for `latency_s`, and as long as a window or a gap can still reach them."""
@@ -147,6 +147,7 @@ class _Stream:
         # Half a tick of tolerance, as the frames of a source do not come on the ticks.
         window_s, step_s = (spec.frames - 0.5) / spec.fps, (self._hop - 0.5) / spec.fps
         held, last_s = deque[VideoFrame](), -math.inf
+        self._warm_up()
         for number, frame in enumerate(self._video.frames()):
             # Frames of the source may be missing; tracks count those that are seen.
             held.append(replace(frame, index=number))
@@ -159,6 +160,14 @@ class _Stream:
             self._tracker.forget(held[0].index)
             (moment,) = self._predicted(held, number, number + 1, newest=True)
             yield Moment(frame, tuple(replace(row, frame=frame.index) for row in moment.rows))
+
+    def _warm_up(self) -> None:
+        """Compute once before the first frame: the first time takes much longer, and a live source does not wait."""
+        spec = self._model.input_spec
+        clip = np.zeros((spec.frames, spec.size, spec.size, 3), np.uint8)
+        self._finder.detect(np.zeros((*self._video.image_size[::-1], 3), np.uint8))
+        with computing(self._model, None, self._precision, self._threads):
+            _run(self._model, iter([(clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1, 1, None)
 
     def _predicted(
         self, held: Sequence[VideoFrame], first: int, end: int, *, newest: bool = False

@@ -156,7 +156,7 @@ class LiveVideo(Video):
                         raise
                     why = error.given
                 self.damage = source.damage
-                source = self._connected_again(why) if self.connect else None
+                source = self._connected_again(why) if self.connect and not self._stop.is_set() else None
         except Exception as error:  # it is raised where the frames are read
             self._error = error
         finally:

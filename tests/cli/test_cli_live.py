@@ -26,6 +26,7 @@ from video_files import Squares, draw, encode, rendered_face, small_disk
 from fer_zoo import cli
 from fer_zoo.cli.live_page import LivePage
 from fer_zoo.errors import OptionError
+from fer_zoo.inference.lines import RowFile
 from fer_zoo.registry import LANDMARKERS
 
 
@@ -172,6 +173,13 @@ def test_a_full_disk_leaves_complete_lines(tmp_path: Path, capsys: pytest.Captur
     data = out.read_bytes()
     assert data.endswith(b"}\n")
     assert [json.loads(line)["frame"] for line in data.splitlines()]
+
+
+def test_a_run_without_rows_leaves_no_file(tmp_path: Path) -> None:
+    out = tmp_path / "rows.csv"
+    with RowFile(out, ["frame"]):
+        assert out.read_text() == "frame\n"
+    assert not out.exists()
 
 
 @pytest.mark.slow

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,9 +141,11 @@ def test_a_stream_that_stalls_is_reported_and_given_up(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("quick")
 def test_a_stream_that_stalls_ends_in_time(tmp_path: Path) -> None:
     with sending([stream(tmp_path)], stall=True) as sender:
-        video, begun = open_live(sender.url, seconds=0.5), time.monotonic()
+        reports: list[str] = []
+        video, begun = open_live(sender.url, seconds=0.5, report=reports.append), time.monotonic()
         assert list(video.frames())
         assert time.monotonic() - begun < 3
+    assert not any("broke off" in report for report in reports)
 
 
 @pytest.mark.usefixtures("quick")
@@ -162,6 +166,49 @@ def test_a_stream_that_breaks_off_is_connected_again(tmp_path: Path) -> None:
     assert texts.count("connected again") == 1
     assert "Trying again in 0.1 s" in texts
     assert "Trying again in 0.2 s" in texts
+
+
+def broadcast(url: str, until: threading.Event) -> None:
+    """Send frames in real time with PyAV, in a format that can be joined at any time."""
+    import av
+
+    with av.open(url, "w", format="mpegts") as out:
+        channel: Any = out.add_stream("libx264", rate=25, options=PROMPT)
+        channel.height, channel.width, channel.pix_fmt = 120, 160, "yuv420p"
+        for image in itertools.cycle(IMAGES):
+            out.mux(channel.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            if until.wait(0.04):
+                return
+
+
+@pytest.mark.slow
+def test_a_broadcast_over_udp_that_pauses() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"udp://127.0.0.1:{free.getsockname()[1]}"
+    reports, times = list[str](), list[float]()
+
+    def send_and_pause() -> None:
+        for seconds in (6, 6):
+            silent = threading.Event()
+            threading.Timer(seconds, silent.set).start()
+            broadcast(url, silent)
+            time.sleep(3)
+
+    sender = threading.Thread(target=send_and_pause, daemon=True)
+    sender.start()
+    video = open_live(url, seconds=14, report=reports.append)
+    begun = time.monotonic()
+    for frame in video.frames():
+        assert frame.captured_s is not None
+        assert time.monotonic() - frame.captured_s < 1
+        times.append(time.monotonic() - begun)
+    sender.join(20)
+    pause = int(np.argmax(np.diff(times)))
+    assert 2 < times[pause + 1] - times[pause] < 8
+    assert min(pause, len(times) - pause) > 20, "frames came before and after the pause"
+    assert "has given no frame for 2 s" in reports[0]
+    assert "gives frames again" in reports[-1]
 
 
 def test_without_connecting_again_the_stream_just_ends(tmp_path: Path) -> None:
