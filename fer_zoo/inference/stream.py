@@ -112,7 +112,7 @@ class _Stream:
         precision: str, threads: int | None,
     ) -> None:  # fmt: skip
         self._model, self._video, self._hop, self._batch = model, video, hop, batch_size
-        self._most = {"largest": 1, "all": None}.get(faces, faces) if isinstance(faces, str) else faces
+        self._most = 1 if faces == "largest" else None if faces == "all" else int(faces)
         self._every = faces != "largest"
         self._precision, self._threads, self._look_back = precision, threads, finder.detect_every
         self._finder, self._tracker = finder, Tracker(finder)
