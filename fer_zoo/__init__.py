@@ -11,6 +11,7 @@ from fer_zoo._version import __version__
 
 if TYPE_CHECKING:
     from fer_zoo.errors import FerZooError
+    from fer_zoo.exporting import export
     from fer_zoo.factory import create_model
     from fer_zoo.info import model_info
     from fer_zoo.listing import list_components, list_models, list_weights
@@ -31,6 +32,7 @@ _MODULES = {
     "FERModel": "model",
     "FerZooError": "errors",
     "create_model": "factory",
+    "export": "exporting",
     "list_components": "listing",
     "list_models": "listing",
     "list_weights": "listing",
@@ -51,6 +53,7 @@ __all__ = [
     "FerZooError",
     "__version__",
     "create_model",
+    "export",
     "list_components",
     "list_models",
     "list_weights",

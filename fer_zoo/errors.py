@@ -97,6 +97,10 @@ class HubError(FerZooError, OSError):
     """A download from or upload to the Hub that failed: not found, no permission, no connection, or wrong content."""
 
 
+class ExportError(FerZooError, RuntimeError):
+    """A network that cannot be exported, or a file that cannot be written or would compute something else."""
+
+
 class VideoError(FerZooError, OSError):
     """A file that cannot be read or written as video."""
 

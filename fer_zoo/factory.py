@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_zoo.compose import build, model_spec
-from fer_zoo.errors import OptionError
+from fer_zoo.errors import InputError, OptionError
 from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
 from fer_zoo.model import FERModel
 from fer_zoo.names import parse_name, split_tag
@@ -69,7 +69,7 @@ def create_model(
         if backbone_weights:
             load_backbone_weights(model)
     else:
-        model = _load(architecture, None if weights is True else weights)
+        model = load_weights(_folder(architecture, None if weights is True else weights))
     if embeddings:
         model.reset_classifier(num_classes=0)
     elif labels is not None and labels != model.labels:
@@ -111,16 +111,51 @@ def _requested(name: str | None, pretrained: bool | str) -> tuple[str, bool | st
     return architecture, tag or pretrained
 
 
-def _load(name: str, tag: str | None) -> FERModel:
-    """Load trained weights, wherever they are: find their folder, then load it strictly."""
+def find_model(model: FERModel | str | Path) -> FERModel:
+    """Return a model with labels, from itself, a name with weights, or a weights folder.
+
+    Raises:
+        InputError: another type. UnknownNameError, WeightsError, HubError: no such weights.
+        OptionError: the model has no classifier.
+    """
+    if isinstance(model, str | Path):
+        model = load_weights(find_folder(model))
+    if not (hasattr(model, "input_spec") and hasattr(model, "labels")):
+        raise InputError(
+            f"The model is of type {type(model).__name__}.",
+            "a FERModel, the name of a model with weights, or a weights folder",
+            'pass e.g. "incres3d_tiny_lstm_lm_in"; fer_zoo.list_models() lists the names',
+        )
+    if not model.labels:
+        raise OptionError(
+            "The model has no classifier (num_classes=0), so it predicts no label.",
+            "a model with labels",
+            "call model.reset_classifier(labels=[...]) and train it, or load the weights with their own labels",
+        )
+    return model
+
+
+def find_folder(given: str | Path) -> Path:
+    """Return the folder of weights from a name, with or without a tag, an address, or the folder itself.
+
+    Raises:
+        UnknownNameError, WeightsError, HubError: no such weights.
+    """
+    if isinstance(given, Path) or (Path(given) / "config.json").is_file():
+        return Path(given).expanduser()
+    name, tag = _requested(given, True)
+    return _folder(name, None if isinstance(tag, bool) else tag)
+
+
+def _folder(name: str, tag: str | None) -> Path:
     if name.startswith(HUB):
         from fer_zoo.hub.pulling import pull
 
-        return load_weights(pull(name))
+        return pull(name)
     if name.startswith(FOLDER):
-        return load_weights(parse_folder(name))
+        return parse_folder(name)
     parse_name(name)
-    return load_weights(find(name, tag))
+    return find(name, tag)
 
 
 def _of_recipe(recipe: str | Path, *, pretrained: bool | str, changed: bool) -> FERModel:

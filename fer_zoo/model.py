@@ -15,15 +15,98 @@ from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Te
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-class FERModel(nn.Module):
+class Network(nn.Module):
+    """What predicts from clips: a `FERModel`, or one exported to a file. It has labels, an input spec and a card.
+
+    Attributes:
+        card: terms and metrics of the weights; None unless exactly these weights were loaded.
+        started_from: name of the weights that were loaded before the classifier was replaced; None if it was not.
+    """
+
+    def __init__(self, spec: ModelSpec, card: WeightsCard | None = None) -> None:
+        super().__init__()
+        self.spec = spec
+        self.card = card
+        self.started_from: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits; empty where the network returns embeddings."""
+        return self.spec.labels
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """Required input: frames, size, frame rate, crop, normalisation, landmarks."""
+        return self.spec.input
+
+    @property
+    def needs_landmarks(self) -> bool:
+        """Whether `forward` needs landmarks."""
+        raise NotImplementedError
+
+    @property
+    def classifier_is_untrained(self) -> bool:
+        """Whether the classifier has random weights."""
+        raise NotImplementedError
+
+    if TYPE_CHECKING:  # nn.Module's takes and returns Any
+
+        def __call__(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+            """Call `forward`."""
+
+    @property
+    def _reference(self) -> Tensor:
+        """A parameter that has the device and number type of the network."""
+        return next(self.parameters())
+
+    def _points(self, landmarks: Tensor | None, lengths: Tensor | None, beside: Tensor) -> Tensor:
+        """Check the landmarks, and set those of padded frames to NaN."""
+        expected = (beside.shape[0], self.input_spec.frames, self.input_spec.landmarks.points, 2)
+        if not isinstance(landmarks, Tensor) or tuple(landmarks.shape) != expected:
+            given = "no landmarks" if landmarks is None else f"landmarks {_described(landmarks)}"
+            raise InputError(
+                f"{self.spec.name} was given {given}.",
+                f"{expected}: batch, frame, landmark, (x, y) in clip pixels; NaN where no face was found",
+                "pass `model(clip, landmarks)`, or use a model without landmark fusion",
+            )
+        if landmarks.dtype not in (torch.float32, torch.float64) or landmarks.device != beside.device:
+            raise InputError(
+                f"{self.spec.name} was given landmarks of {landmarks.dtype} on {landmarks.device}.",
+                f"float32 (half precision would move landmarks by pixels) on {beside.device}, like the clip",
+                f'pass landmarks.float().to("{beside.device}")',
+            )
+        if lengths is None:
+            return landmarks
+        real = torch.arange(expected[1], device=landmarks.device) < lengths.to(landmarks.device)[:, None]
+        return landmarks.masked_fill(~real[..., None, None], torch.nan)
+
+    def _check_clip(self, clip: Tensor) -> None:
+        expected = (3, self.input_spec.frames, self.input_spec.size, self.input_spec.size)
+        if not isinstance(clip, Tensor) or clip.ndim != 5 or tuple(clip.shape[1:]) != expected:
+            raise InputError(
+                f"A clip {_described(clip)} was given.",
+                f"(batch, {', '.join(map(str, expected))}): batch, channel, frame, height, width",
+                "crop and resize as in `model.input_spec`, or create the model with other `frames` and `size`",
+            )
+        weight = self._reference
+        fits = clip.device == weight.device
+        if fits and clip.dtype != weight.dtype:
+            fits = clip.is_floating_point() and torch.is_autocast_enabled(clip.device.type)
+        if not fits:
+            raise InputError(
+                f"A clip of {clip.dtype} on {clip.device} was given.",
+                f"{weight.dtype} on {weight.device}, like the weights, normalised as in `model.input_spec`",
+                "use `fer_zoo.video.crop.normalise` for uint8 frames, and `.to(...)` for the clip or the model",
+            )
+
+
+class FERModel(Network):
     """A network for facial expressions in clips, built from registered parts, with its labels and input spec.
 
     `model(clip (B, 3, T, H, W), landmarks (B, T, 68, 2) in clip pixels) -> logits (B, len(labels))`.
 
     Attributes:
-        card: terms and metrics of the weights; None unless exactly these weights were loaded.
         num_features: size E of the embedding that the classifier reads.
-        started_from: name of the weights that were loaded before the classifier was replaced; None if it was not.
     """
 
     def __init__(
@@ -39,9 +122,7 @@ class FERModel(nn.Module):
         cells: int = 1,
         card: WeightsCard | None = None,
     ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.card = card
+        super().__init__(spec, card)
         self.site = site
         self.backbone = backbone
         self.fusion = fusion
@@ -58,14 +139,8 @@ class FERModel(nn.Module):
         self.temporal = temporal
         self.num_features = embedding or cast(Temporal, temporal).out_features
         self.classifier: nn.Module = nn.Linear(self.num_features, len(spec.labels)) if spec.labels else nn.Identity()
-        self.started_from: str | None = None
         self._drawn: Tensor | None = None
         self._frozen: frozenset[str] = frozenset()
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the logits; empty where the network returns embeddings."""
-        return self.spec.labels
 
     @property
     def classifier_is_untrained(self) -> bool:
@@ -76,19 +151,9 @@ class FERModel(nn.Module):
         return torch.equal(weight, self._drawn.to(weight))
 
     @property
-    def input_spec(self) -> InputSpec:
-        """Required input: frames, size, frame rate, crop, normalisation, landmarks."""
-        return self.spec.input
-
-    @property
     def needs_landmarks(self) -> bool:
         """Whether `forward` needs landmarks."""
         return self.site != "none"
-
-    if TYPE_CHECKING:  # nn.Module's takes and returns Any
-
-        def __call__(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-            """Call `forward`."""
 
     def forward(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Return logits (B, classes) of clips (B, 3, T, H, W) and their landmarks (B, T, 68, 2) in clip pixels.
@@ -250,46 +315,6 @@ class FERModel(nn.Module):
         centres = torch.tensor(cast(Backbone, self.backbone).output.centres(steps), device=lengths.device)
         centres[0] = 0
         return centres < lengths[:, None]
-
-    def _points(self, landmarks: Tensor | None, lengths: Tensor | None, beside: Tensor) -> Tensor:
-        """Check the landmarks, and set those of padded frames to NaN."""
-        expected = (beside.shape[0], self.input_spec.frames, self.input_spec.landmarks.points, 2)
-        if not isinstance(landmarks, Tensor) or tuple(landmarks.shape) != expected:
-            given = "no landmarks" if landmarks is None else f"landmarks {_described(landmarks)}"
-            raise InputError(
-                f"{self.spec.name} was given {given}.",
-                f"{expected}: batch, frame, landmark, (x, y) in clip pixels; NaN where no face was found",
-                "pass `model(clip, landmarks)`, or use a model without landmark fusion",
-            )
-        if landmarks.dtype not in (torch.float32, torch.float64) or landmarks.device != beside.device:
-            raise InputError(
-                f"{self.spec.name} was given landmarks of {landmarks.dtype} on {landmarks.device}.",
-                f"float32 (half precision would move landmarks by pixels) on {beside.device}, like the clip",
-                f'pass landmarks.float().to("{beside.device}")',
-            )
-        if lengths is None:
-            return landmarks
-        real = torch.arange(expected[1], device=landmarks.device) < lengths.to(landmarks.device)[:, None]
-        return landmarks.masked_fill(~real[..., None, None], torch.nan)
-
-    def _check_clip(self, clip: Tensor) -> None:
-        expected = (3, self.input_spec.frames, self.input_spec.size, self.input_spec.size)
-        if not isinstance(clip, Tensor) or clip.ndim != 5 or tuple(clip.shape[1:]) != expected:
-            raise InputError(
-                f"A clip {_described(clip)} was given.",
-                f"(batch, {', '.join(map(str, expected))}): batch, channel, frame, height, width",
-                "crop and resize as in `model.input_spec`, or create the model with other `frames` and `size`",
-            )
-        weight = self._reference
-        fits = clip.device == weight.device
-        if fits and clip.dtype != weight.dtype:
-            fits = clip.is_floating_point() and torch.is_autocast_enabled(clip.device.type)
-        if not fits:
-            raise InputError(
-                f"A clip of {clip.dtype} on {clip.device} was given.",
-                f"{weight.dtype} on {weight.device}, like the weights, normalised as in `model.input_spec`",
-                "use `fer_zoo.video.crop.normalise` for uint8 frames, and `.to(...)` for the clip or the model",
-            )
 
     def _check_features(self, features: Tensor) -> None:
         if not isinstance(features, Tensor) or features.ndim != 5 or features.shape[1] != self._channels:

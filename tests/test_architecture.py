@@ -55,9 +55,8 @@ ARROWS = {
         "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
-        *BASE, "compose", "data", "devices", "factory", "files", "inference", "landmarks", "model", "recipe_documents",
-        "recipes",
-        "stopwatch", "training", "video", "weights",
+        *BASE, "compose", "data", "devices", "exporting", "factory", "files", "inference", "landmarks", "model",
+        "recipe_documents", "recipes", "stopwatch", "training", "video", "weights",
     },
 }  # fmt: skip
 HEAVY = {
@@ -92,6 +91,8 @@ def test_every_module_has_an_import_rule() -> None:
         "__init__",
         "__main__",
         "compose",
+        "benchmark",
+        "exporting",
         "factory",
         "hub",
         "info",

@@ -39,8 +39,10 @@ MAY_BE_NOT_RUN = {
     "README.md": 1,  # the whole test suite
     "backbones.md": 1,  # a download
     "evaluation.md": 2,  # hours
+    "export.md": 1,  # pip install
     "extend.md": 1,  # the whole test suite
     "index.md": 1,  # the demo
+    "live.md": 2,  # a webcam
     "multi-gpu.md": 3,  # several GPUs
     "quickstart.md": 1,  # pip install
     "recipes.md": 1,  # a database that must be signed for

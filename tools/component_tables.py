@@ -6,6 +6,7 @@ A table is between the comments `<!-- generated: NAME ... -->` and `<!-- end of 
 
 from __future__ import annotations
 
+import csv
 import functools
 import json
 import re
@@ -124,6 +125,36 @@ def unknown_terms() -> str:
     return table(["dataset", "unknown"], rows)
 
 
+def exports() -> str:
+    """Return which components can be exported, and why others cannot; one row for those of a kind that all can."""
+    rows, lines = _csv("exports.csv"), []
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        own = [row for row in rows if row["kind"] == kind]
+        good = [f"`{row['component']}`" for row in own if row["onnx"] == row["openvino"] == "yes"]
+        bad = [row for row in own if f"`{row['component']}`" not in good]
+        lines += [[kind, ", ".join(good), "yes", "yes"]] if good else []
+        lines += [[kind, f"`{row['component']}`", row["onnx"], row["openvino"]] for row in bad]
+    return table(["kind", "component", "ONNX, torch.export", "OpenVINO"], lines)
+
+
+def benchmarks() -> str:
+    """Return the measured speeds, with machine and commit."""
+    rows = _csv("speed.csv")
+    heads = ["network", "variant", "batch", "clips/s", "GFLOP/s", "share of matmul", "speed-up", "peak MiB"]
+    keys = ("name", "variant", "batch", "clips_per_s", "gflop_per_s", "matmul_share", "speed_up", "peak_mib")
+    machines = dict.fromkeys(
+        f"{row['machine']}, {row['threads']} thread{'s' * (row['threads'] != '1')}, {row['clock']} time; "
+        f"{row['versions']}; commit `{row['commit'][:12]}`, {row['date']}."
+        for row in rows
+    )
+    return "\n".join(machines) + "\n\n" + table(heads, [[row[key] for key in keys] for row in rows])
+
+
+def _csv(name: str) -> list[dict[str, str]]:
+    with (Path(__file__).parent.parent / "benchmarks" / name).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "backbone-figures": backbone_figures,
     "backbone-defaults": backbone_defaults,
@@ -132,6 +163,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "fusions": lambda: components(FUSIONS),
     "fusion-sites": fusion_sites,
     "landmarkers": lambda: components(LANDMARKERS),
+    "exports": exports,
+    "benchmarks": benchmarks,
     "terms": terms,
     "terms-unknown": unknown_terms,
 }

@@ -8,7 +8,22 @@ import traceback
 from collections.abc import Iterator, Sequence
 
 from fer_zoo._version import __version__
-from fer_zoo.cli import arguments, corpora, evaluation, hub, landmarks, predict, prepare, recipes, report, train, zoo
+from fer_zoo.cli import (
+    arguments,
+    benchmark,
+    corpora,
+    evaluation,
+    export,
+    hub,
+    landmarks,
+    live,
+    predict,
+    prepare,
+    recipes,
+    report,
+    train,
+    zoo,
+)
 from fer_zoo.cli.streams import SafeStream, safe_streams
 from fer_zoo.cli.text import error_text
 from fer_zoo.cli.usage import Parser
@@ -60,7 +75,10 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="fer-zoo", description=about, parents=[common])
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for group in (predict, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub):
+    groups = (
+        predict, live, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub,
+    )  # fmt: skip
+    for group in groups:
         group.add(verbs, common)
     return top
 

@@ -49,6 +49,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    """Add --runtime."""
+    parser.add_argument(
+        "--runtime", metavar="NAME", help="torch, onnxruntime or openvino; default: torch, or that of an exported file"
+    )
+
+
 def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
     """Return the values of KEY=VALUE texts, each read as YAML.
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.cli.arguments import at_least_zero, engine, positive, share
+from fer_zoo.cli.arguments import add_runtime, at_least_zero, engine, positive, share
 from fer_zoo.errors import OptionError, TrainingError
 
 if TYPE_CHECKING:
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the commands `evaluate` and `ablate`."""
     evaluate = verbs.add_parser("evaluate", parents=[common], help="evaluate trained weights on a clip store")
-    evaluate.add_argument("weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), or MODEL.TAG")
+    evaluate.add_argument(
+        "weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), MODEL.TAG, or an exported file"
+    )
     evaluate.add_argument("--store", required=True, metavar="DIR", help="clip store, or its name in the stores folder")
     evaluate.add_argument("--split", metavar="FILE", help="split.json of a training run: evaluate only its test set")
     evaluate.add_argument("--out", metavar="DIR", help="folder for predictions.csv and figures.json")
+    add_runtime(evaluate)
     evaluate.set_defaults(verb=_evaluate)
     ablate = verbs.add_parser(
         "ablate", parents=[common], help="compare recipes: train them over folds, databases and seeds"
@@ -63,7 +66,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     if arguments.out:
         check_out(Path(arguments.out))
-    result = evaluate_on_store(arguments.weights, arguments.store, split=arguments.split, device=arguments.device)
+    result = evaluate_on_store(
+        arguments.weights, arguments.store, split=arguments.split, device=arguments.device, runtime=arguments.runtime
+    )
     if arguments.out:
         result.write(Path(arguments.out))
     _show(result)

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_zoo.cli.arguments import baseline, faces, positive, share
+from fer_zoo.cli.arguments import add_runtime, baseline, faces, positive, share
 from fer_zoo.errors import FerZooError, MissingExtraError, OptionError, VideoError
 from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
     from fer_zoo.inference.predict import ProgressCallback
-    from fer_zoo.model import FERModel
+    from fer_zoo.model import Network
 
 DEFAULT_MODEL = "incres3d_tiny_lstm_lm_in"
 _MOST_SPANS = 24
@@ -38,30 +38,9 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="videos or images, folders, patterns, a webcam's number, or a URL (rtsp, http, udp)",
     )
-    predict.add_argument(
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="NAME",
-        help="MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder; default: %(default)s",
-    )
+    add_network(predict)
     predict.add_argument("--out", metavar="DIR", help="output folder; default: NAME_expressions for NAME.mp4")
-    predict.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
-    predict.add_argument(
-        "--hop",
-        type=positive,
-        default=2,
-        metavar="N",
-        help="step between windows, in sampled frames; default: %(default)s",
-    )
-    predict.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
     predict.add_argument("--batch-size", type=positive, default=8, metavar="N", help="windows at once; default: 8")
-    predict.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the network")
-    predict.add_argument(
-        "--precision", default="float32", metavar="TYPE", help="float32, or bf16 for autocast; default: float32"
-    )
-    predict.add_argument(
-        "--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing"
-    )
     predict.add_argument(
         "--seconds", type=share, metavar="N", help="stop reading a webcam or stream after this many seconds"
     )
@@ -69,10 +48,48 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     predict.set_defaults(verb=_predict, writes_files=True)
 
 
-def _add_output(predict: argparse.ArgumentParser) -> None:
-    predict.add_argument(
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Add the options of how a source is predicted on, which `live` has too."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help="MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: %(default)s",
+    )
+    parser.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
+    parser.add_argument(
+        "--hop",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="step between windows, in sampled frames; default: %(default)s",
+    )
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the network")
+    parser.add_argument(
+        "--precision", default="float32", metavar="TYPE", help="float32, or bf16 for autocast; default: float32"
+    )
+    add_runtime(parser)
+    parser.add_argument(
+        "--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing"
+    )
+
+
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what rows there are and what is in them, which `live` has too."""
+    parser.add_argument(
         "--faces", type=faces, default="largest", metavar="WHICH", help="all, largest, or how many; default: largest"
     )
+    parser.add_argument("--smooth", type=share, default=0.0, metavar="SECONDS", help="smooth the probabilities")
+    parser.add_argument(
+        "--threshold", type=share, default=0.0, metavar="P", help="label frames below this probability `uncertain`"
+    )
+    parser.add_argument("--landmarks", action="store_true", help="add the 68 landmarks to the table")
+    parser.add_argument("--pose", action="store_true", help="add yaw, pitch and roll in degrees to the table")
+
+
+def _add_output(predict: argparse.ArgumentParser) -> None:
+    add_rows(predict)
     predict.add_argument("--no-video", dest="with_video", action="store_false", help="do not write annotated.mp4")
     predict.add_argument(
         "--format",
@@ -87,13 +104,7 @@ def _add_output(predict: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="labels relative to the resting face: that of the first seconds, or auto for the most neutral second",
     )
-    predict.add_argument("--smooth", type=share, default=0.0, metavar="SECONDS", help="smooth the probabilities")
-    predict.add_argument(
-        "--threshold", type=share, default=0.0, metavar="P", help="label frames below this probability `uncertain`"
-    )
     predict.add_argument("--min-span", type=share, default=0.0, metavar="SECONDS", help="join shorter spans")
-    predict.add_argument("--landmarks", action="store_true", help="add the 68 landmarks to the table")
-    predict.add_argument("--pose", action="store_true", help="add yaw, pitch and roll in degrees to the table")
     predict.add_argument("--again", action="store_true", help="predict videos of a folder again that are done")
 
 
@@ -112,7 +123,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         source = open_source(found[0], fps=arguments.fps)
         out = Path(arguments.out) if arguments.out else None
         check_folder(out or default_folder(source.path))
-        _one(arguments, _load(arguments.model), source, out, formats)
+        _one(arguments, _load(arguments.model, arguments.runtime), source, out, formats)
         return
     _many(arguments, found, formats)
 
@@ -128,9 +139,18 @@ def _formats(arguments: argparse.Namespace) -> list[str]:
             raise OptionError(f"--format {name}", ", ".join(WRITERS), "choose one of these")
     if "parquet" in formats and find_spec("pyarrow") is None:
         raise MissingExtraError.for_extra("pyarrow", "tables")
-    if arguments.threshold > 1:
-        raise OptionError(f"--threshold {arguments.threshold:g}", "0 to 1", "choose a probability")
+    check_threshold(arguments.threshold)
     return formats
+
+
+def check_threshold(threshold: float) -> None:
+    """Check a probability.
+
+    Raises:
+        OptionError: it is above 1.
+    """
+    if threshold > 1:
+        raise OptionError(f"--threshold {threshold:g}", "0 to 1", "choose a probability")
 
 
 def _many(arguments: argparse.Namespace, found: Sequence[str | Path], formats: Sequence[str]) -> None:
@@ -146,7 +166,7 @@ def _many(arguments: argparse.Namespace, found: Sequence[str | Path], formats: S
         if isinstance(source, Path) and not arguments.again and source.exists() and has_results(out, source, names):
             skipped += 1
             continue
-        model = model or _load(arguments.model)
+        model = model or _load(arguments.model, arguments.runtime)
         print(f"[{number}/{len(found)}] {shown(source)}", file=sys.stderr)
         try:
             _one(arguments, model, source, out, formats)
@@ -182,7 +202,7 @@ def _is_environment(error: FerZooError) -> bool:
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
-def _one(arguments: argparse.Namespace, model: FERModel, source: Any, out: Path | None, formats: Sequence[str]) -> None:
+def _one(arguments: argparse.Namespace, model: Network, source: Any, out: Path | None, formats: Sequence[str]) -> None:
     """Predict on one source, print its timelines and write its files."""
     from fer_zoo import inference
     from fer_zoo.cli.output_folder import PICTURE, VIDEO, results_folder
@@ -237,12 +257,10 @@ def _one(arguments: argparse.Namespace, model: FERModel, source: Any, out: Path 
         print(shown(file))
 
 
-def _load(name: str) -> FERModel:
-    from fer_zoo import create_model, weights
+def _load(name: str, runtime: str | None) -> Network:
+    from fer_zoo.inference.loading import load_network
 
-    if _is_folder(name):
-        return weights.load_weights(Path(name).expanduser())
-    return create_model(name, pretrained=True)
+    return load_network(Path(name).expanduser() if _is_folder(name) else name, runtime)
 
 
 def _is_folder(name: str) -> bool:

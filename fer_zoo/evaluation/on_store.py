@@ -9,34 +9,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from fer_zoo import weights
-from fer_zoo.data import ClipSet, stores_root, trained_on
+from fer_zoo.data import ClipSet, trained_on
 from fer_zoo.data.augment import with_detector_noise
-from fer_zoo.data.playback import central_frames
 from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.split_files import read_splits
-from fer_zoo.data.store import Store, open_store
+from fer_zoo.data.store import Store
 from fer_zoo.devices import find_device
 from fer_zoo.documents import read_json
-from fer_zoo.errors import InputError, OptionError, writing
+from fer_zoo.errors import InputError, OptionError, WeightsError, writing
 from fer_zoo.evaluation.statistics import estimate
+from fer_zoo.exporting import ExportedNetwork, check_runtime, in_runtime, is_exported, load_exported
+from fer_zoo.factory import find_folder
 from fer_zoo.files import write_text
-from fer_zoo.model import FERModel
+from fer_zoo.model import Network
 from fer_zoo.specs import Recipe, SplitSpec
-from fer_zoo.training.evaluate import as_predictions, crop_clips, predict_cropped
+from fer_zoo.training.evaluate import open_matching, predict_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
 FORMAT = 1
 # What a missing split.json, or one of another structure, leads to.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
-# Clips that are in memory at once: 100 to 300 MB.
-_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -99,29 +98,35 @@ def _writable(out: Path) -> Iterator[None]:
 
 
 def evaluate_on_store(
-    name: str | Path, store: str | Path, *, split: str | Path | None = None, device: str | None = None
+    name: str | Path,
+    store: str | Path,
+    *,
+    split: str | Path | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
 ) -> StoreResult:
     """Evaluate trained weights on every clip of a store whose label they have, or on the test set of a split.
 
     Args:
-        name: a weights folder, or `model.tag` of weights that come with the package.
+        name: a weights folder, `model.tag` of weights that come with the package, or a file of `fer_zoo.export`.
         store: folder of the store, or its name in `stores_root()`.
         split: a split of this store as a training run writes it (split.json); only its test set is evaluated.
         device: "cpu", "cuda", ...; default "cuda" if available.
+        runtime: "torch", "onnxruntime" or "openvino"; the last two compute on the CPU.
 
     Raises:
         WeightsError: no such weights, or damaged ones.
         InputError: no store, one that does not match the network, no clip with its labels, or a split of other clips.
-        OptionError: no such device.
+        OptionError: no such device or runtime.
+        ExportError, MissingExtraError: the network cannot be run by the runtime.
     """
-    # A tag has no dot; the names of timm's networks may.
-    model_name, dot, tag = str(name).rpartition(".")
-    folder = Path(name) if Path(name).is_dir() else weights.find(*((model_name, tag) if dot else (str(name), None)))
-    spec, recipe = weights.read_folder(folder).spec, weights.read_recipe(folder)
-    opened = open_store(Path(store) if Path(store).is_dir() else stores_root() / store)
-    _check_fits(opened, recipe)
-    model = weights.load_weights(folder)
-    model.to(find_device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    check_runtime(runtime)
+    exported = load_exported(name, runtime) if is_exported(name) else None
+    folder = None if exported else find_folder(Path(name) if Path(name).is_dir() else name)
+    recipe = _recipe(exported) if folder is None else weights.read_recipe(folder)
+    spec = recipe.model if folder is None else weights.read_folder(folder).spec
+    opened = open_matching(store, recipe.model.input, any_fps=recipe.data.any_fps)
+    model = _network(folder, exported, runtime, device, recipe)
     clips = opened.as_clip_set(spec.labels)
     evaluated = {clip.key for clip in opened.facts} if split is None else _test_keys(Path(split), opened, clips)
     others = [clip.label for clip in opened.facts if clip.key in evaluated and clip.label not in spec.labels]
@@ -138,34 +143,33 @@ def evaluate_on_store(
     return StoreResult(
         weights={"name": card.name, "sha256": card.sha256},
         store={"dataset": opened.header.reader.name, "fingerprint": opened.header.fingerprint},
-        predictions=predict(model, clips),
-        noisy=predict(model, with_detector_noise(clips, recipe.seed)) if clips.exact else None,
+        predictions=predict_clips(model, clips),
+        noisy=predict_clips(model, with_detector_noise(clips, recipe.seed)) if clips.exact else None,
         left_out=left_out,
         absent=tuple(label for number, label in enumerate(spec.labels) if number not in clips.labels),
         known=_known(recipe, folder, opened, clips),
     )
 
 
-def predict(model: FERModel, clips: ClipSet) -> Predictions:
-    """Predict clips, cut to their middle frames and cropped as the input spec says; some clips at a time."""
-    parts = []
-    for start in range(0, len(clips), _AT_ONCE):
-        some = clips.take(np.arange(start, min(start + _AT_ONCE, len(clips))))
-        cropped = crop_clips(central_frames(some, model.input_spec.frames), model.input_spec)
-        parts.append(predict_cropped(model, cropped))
-    return as_predictions(clips, np.concatenate(parts))
-
-
-def _check_fits(store: Store, recipe: Recipe) -> None:
-    spec = recipe.model.input
-    if recipe.data.any_fps:
-        spec = spec.model_copy(update={"fps": store.header.fps})
-    if problems := store.check_fits(spec, spec.landmarks.detector):
-        raise InputError(
-            f"The store {store.folder} does not match these weights. " + "; ".join(problems) + ".",
-            "a store that was prepared for this network's input",
-            "prepare it with the recipe.yaml in the weights folder: `fer-zoo prepare DATASET --recipe ... --out ...`",
+def _recipe(exported: ExportedNetwork | None) -> Recipe:
+    """Return the recipe in an exported file, which says what the network was trained on."""
+    if exported is None or exported.facts.recipe is None or exported.card is None:
+        raise WeightsError(
+            "The exported file does not say how its weights were trained.",
+            "a file exported from the name of a model with weights, or from a weights folder",
+            "export it again: `fer-zoo export NAME --to onnx`",
         )
+    return exported.facts.recipe
+
+
+def _network(
+    folder: Path | None, exported: ExportedNetwork | None, runtime: str | None, device: str | None, recipe: Recipe
+) -> Network:
+    if folder is not None and runtime in (None, "torch"):
+        model = weights.load_weights(folder)
+        return model.to(find_device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    network = exported or in_runtime(weights.load_weights(cast(Path, folder)), str(runtime), recipe)
+    return network.to(find_device(device or "cpu"))
 
 
 def _test_keys(path: Path, store: Store, clips: ClipSet) -> set[str]:
@@ -185,7 +189,7 @@ def _test_keys(path: Path, store: Store, clips: ClipSet) -> set[str]:
     return set(splits[0].test)
 
 
-def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:
+def _known(recipe: Recipe, folder: Path | None, store: Store, clips: ClipSet) -> str:
     """What the network saw of the store's database: how many of these subjects, if that is known."""
     name = store.header.reader.name
     if name not in trained_on(recipe):
@@ -202,12 +206,14 @@ def _known(recipe: Recipe, folder: Path, store: Store, clips: ClipSet) -> str:
     return f"{start}, also on {of}: the metrics are too high."
 
 
-def _seen(recipe: Recipe, folder: Path, store: Store) -> set[str] | None:
+def _seen(recipe: Recipe, folder: Path | None, store: Store) -> set[str] | None:
     """Keys of the clips of all subjects of the training and validation sets; None if unknown."""
     name = store.header.reader.name
     if isinstance(recipe.split, SplitSpec) and makes_clips(name) and name not in recipe.data.stores:
         numbers = {number for part in (recipe.split.train, recipe.split.validation) for number in range(*part)}
         return {clip.key for clip in store.facts if clip.subject is not None and int(clip.subject) in numbers}
+    if folder is None:  # an exported file, which may be anywhere
+        return None
     try:
         (parts,) = read_json(folder.parent / "split.json")["splits"]
         keys = {key.removeprefix(f"{name}:") for key in (*parts["train"], *parts["validation"])}

@@ -40,18 +40,14 @@ def annotate_video(
     timelines = [timeline] if isinstance(timeline, TimelineData) else list(timeline)
     first = timelines[0]
     video = _opened(first)
-    scale = video.image_size[0] / first.width
-    side = max(video.image_size)
-    enlarge = min(_LARGEST / side, max(1.0, min(4.0, _SMALLEST_HEIGHT / video.image_size[1])))
-    enlarge = enlarge if abs(enlarge - 1) > 0.01 else 1.0
-    painter = _Painter(timelines, scale * enlarge)
+    painter = Painter(timelines, video.image_size)
     sound = (video.path, video.stream) if _is_file(video) and not video.counted else None
     with write_video(path, first.rate, sound=sound) as writer, closing(video.frames()) as frames:
         for frame in frames:
             if frame.index >= len(first):
                 break  # a damaged file may return more frames the second time
             rows = [each.rows[frame.index] for each in timelines]
-            writer.add(painter.paint(frame.image, rows, enlarge), rows[0].time_s)
+            writer.add(painter.paint(frame.image, rows), rows[0].time_s)
             if progress is not None:
                 progress(frame.index + 1)
 
@@ -68,16 +64,18 @@ def _is_file(video: Video) -> bool:
     return type(video) is Video and video.file is None
 
 
-class _Painter:
-    """Draws the frames of one video; `scale` is the size of a drawn frame relative to the video."""
+class Painter:
+    """Draws the frames of one video, whose images have this width and height; of `timelines` the rows are not used."""
 
-    def __init__(self, timelines: Sequence[TimelineData], scale: float) -> None:
+    def __init__(self, timelines: Sequence[TimelineData], image_size: tuple[int, int]) -> None:
         timeline = timelines[0]
-        self._labels, self._scale = timeline.labels, scale
+        enlarge = min(_LARGEST / max(image_size), max(1.0, min(4.0, _SMALLEST_HEIGHT / image_size[1])))
+        self._enlarge = enlarge if abs(enlarge - 1) > 0.01 else 1.0
+        self._labels, self._scale = timeline.labels, image_size[0] / timeline.width * self._enlarge
         self._synthetic = timeline.synthetic
         self._colours = label_colours((*timeline.labels, UNCERTAIN))
         self._tracks = None if timeline.track is None else track_colours([each.track or 0 for each in timelines])
-        height = timeline.height * scale
+        height = timeline.height * self._scale
         # Two lines of text and one row per label must fit into the height of the frame.
         self._line = int(np.clip(height / (max(len(self._labels), len(timelines)) + 4), 14, 44))
         self._font = ImageFont.load_default(size=self._line * 0.52)
@@ -87,10 +85,11 @@ class _Painter:
         self._name_width = round(longest + self._line * 0.5)
         self._strip = round(self._name_width + self._line * 6.5) // 2 * 2
 
-    def paint(self, image: UInt8, rows: Sequence[Row], enlarge: float) -> UInt8:
+    def paint(self, image: UInt8, rows: Sequence[Row]) -> UInt8:
+        """Return the image, uint8 (H, W, 3), with the faces of these rows and their labels."""
         picture = Image.fromarray(image)
-        if enlarge != 1:
-            size = round(image.shape[1] * enlarge), round(image.shape[0] * enlarge)
+        if self._enlarge != 1:
+            size = round(image.shape[1] * self._enlarge), round(image.shape[0] * self._enlarge)
             picture = picture.resize(size, Image.Resampling.BICUBIC)
         for row in rows:
             if row.box is not None and row.landmarks is not None:

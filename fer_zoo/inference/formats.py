@@ -81,15 +81,20 @@ def _finite(numbers: Floats | np.ndarray[Any, np.dtype[np.float64]]) -> list[flo
 def write_csv(timelines: Sequence[TimelineData], path: str | Path, **columns: bool) -> None:
     """Write the table as CSV; probabilities, intensity and times with four decimals, positions and angles with one."""
     names, rows = tables(timelines, **columns)
-    fine = ("time_s", "intensity")
-    digits = [None if name in _KINDS else 4 if name in fine or name.startswith("p_") else 1 for name in names]
+    digits = list(map(decimals, names))
     with output_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_cell(value, digit) for value, digit in zip(row, digits, strict=True)] for row in rows)
+        writer.writerows([cell(value, digit) for value, digit in zip(row, digits, strict=True)] for row in rows)
 
 
-def _cell(value: Any, digits: int | None) -> str:
+def decimals(name: str) -> int | None:
+    """Return how many decimals the numbers of a column have in text; None where they have none."""
+    return None if name in _KINDS else 4 if name == "intensity" or name.endswith("_s") or name.startswith("p_") else 1
+
+
+def cell(value: Any, digits: int | None) -> str:
+    """Return a value as the text of a CSV cell."""
     if value is None:
         return ""
     return to_cell(str(value)) if digits is None else f"{value:.{digits}f}"

@@ -5,47 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from fer_zoo.devices import find_device
-from fer_zoo.errors import InputError, MissingExtraError, OptionError
-from fer_zoo.factory import create_model
+from fer_zoo.errors import MissingExtraError, OptionError
+from fer_zoo.exporting import ExportedNetwork, check_runtime, in_runtime, is_exported, load_exported
+from fer_zoo.factory import find_model
 from fer_zoo.landmarks import Landmarker, create_landmarker
-from fer_zoo.model import FERModel
+from fer_zoo.model import FERModel, Network
 from fer_zoo.specs import ComponentSpec
-from fer_zoo.weights import load_weights
 
 PRECISIONS = ("float32", "bf16")
 
 
-def find_model(model: FERModel | str | Path) -> FERModel:
-    """Return a model with labels, from itself, a name with weights, or a weights folder.
+def load_network(model: Network | str | Path, runtime: str | None = None) -> Network:
+    """Return what predicts: a model, or, by the name of an exported file or of a runtime, an exported network.
 
     Raises:
-        InputError: another type. UnknownNameError, WeightsError, HubError: no such weights.
-        OptionError: the model has no classifier.
+        As `fer_zoo.factory.find_model`, `fer_zoo.exporting.load_exported` and `fer_zoo.export`.
     """
-    if isinstance(model, Path) or (isinstance(model, str) and (Path(model) / "config.json").is_file()):
-        model = load_weights(Path(model).expanduser())
-    elif isinstance(model, str):
-        model = create_model(model, pretrained=True)
-    if not (hasattr(model, "input_spec") and hasattr(model, "labels")):
-        raise InputError(
-            f"The model is of type {type(model).__name__}.",
-            "a FERModel, the name of a model with weights, or a weights folder",
-            'pass e.g. "incres3d_tiny_lstm_lm_in"; fer_zoo.list_models() lists the names',
-        )
-    if not model.labels:
-        raise OptionError(
-            "The model has no classifier (num_classes=0), so it predicts no label.",
-            "a model with labels",
-            "call model.reset_classifier(labels=[...]) and train it, or load the weights with their own labels",
-        )
-    return model
+    check_runtime(runtime)
+    if isinstance(model, str | Path) and is_exported(model):
+        return load_exported(model, runtime)
+    if isinstance(model, ExportedNetwork):
+        if runtime not in (None, model.runtime):
+            raise OptionError(
+                f"runtime={runtime!r} for a network opened by {model.runtime}.", f"{model.runtime}, or none",
+                "leave it out, or open the file with the other runtime",
+            )  # fmt: skip
+        return model
+    found = find_model(cast(FERModel, model))
+    return found if runtime in (None, "torch") else in_runtime(found, str(runtime))
 
 
-def find_landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
+def find_landmarker(model: Network, given: Landmarker | ComponentSpec | str | None) -> Landmarker:
     """Return the landmarker that was asked for, else the one of the weights, else, if that is not installed, fz68."""
     if isinstance(given, Landmarker):
         return given
@@ -57,7 +52,7 @@ def find_landmarker(model: FERModel, given: Landmarker | ComponentSpec | str | N
         return create_landmarker("fz68")
 
 
-def weights_name(model: FERModel) -> str:
+def weights_name(model: Network) -> str:
     """Return the name of the weights, and what is not theirs."""
     if model.card is not None:
         return model.card.name
@@ -80,10 +75,10 @@ def check_options(batch_size: int, precision: str, threads: int | None) -> None:
 
 
 @contextmanager
-def computing(
-    model: FERModel, device: torch.device | str | None, precision: str, threads: int | None
-) -> Iterator[None]:
+def computing(model: Network, device: torch.device | str | None, precision: str, threads: int | None) -> Iterator[None]:
     """Move the model to the device, and compute in this precision with this many CPU threads inside the block."""
+    if device == "auto" and isinstance(model, ExportedNetwork):
+        device = None  # it stays on the CPU
     if device is not None:
         model.to(find_device(device))
     before = torch.get_num_threads()

@@ -32,5 +32,7 @@ def label_colours(labels: Sequence[str]) -> dict[str, RGB]:
 
 
 def track_colours(tracks: Sequence[int]) -> dict[int, RGB]:
-    """Return a colour (0 to 255) per number of a face."""
-    return dict(zip(tracks, label_colours([f"face {track}" for track in tracks]).values(), strict=True))
+    """Return a colour (0 to 255) per number of a face, whatever the other numbers are."""
+    # Steps of the golden ratio keep neighbouring numbers far apart on the circle of hues.
+    shades = {track: colorsys.hsv_to_rgb(track * 0.618 % 1, 0.65, 0.85 - 0.2 * (track % 2)) for track in tracks}
+    return {track: (round(255 * r), round(255 * g), round(255 * b)) for track, (r, g, b) in shades.items()}

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
 from fer_zoo.inference.baseline import intensity
-from fer_zoo.inference.loading import check_options, computing, find_landmarker, find_model, weights_name
+from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network, weights_name
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.landmarks.base import Floats, UInt8
-from fer_zoo.model import FERModel
+from fer_zoo.model import Network
 from fer_zoo.specs import ComponentSpec, InputSpec
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
 from fer_zoo.video.reader import Video
@@ -45,7 +45,7 @@ class ProgressCallback(Protocol):
 
 
 def predict_video(
-    model: FERModel | str | Path,
+    model: Network | str | Path,
     source: Any,
     *,
     landmarker: Landmarker | ComponentSpec | str | None = None,
@@ -54,6 +54,7 @@ def predict_video(
     device: torch.device | str | None = "auto",
     precision: str = "float32",
     threads: int | None = None,
+    runtime: str | None = None,
     fps: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> Timeline:
@@ -63,7 +64,7 @@ def predict_video(
     averaged over all windows that hold a frame.
 
     Args:
-        model: a model, the name of a model with weights, or a weights folder.
+        model: a model, the name of a model with weights, a weights folder, or a file of `fer_zoo.export`.
         source: a file that FFmpeg can read, or another source that `fer_zoo.video.sources.open_source` takes: a folder
             of frames, an array uint8 (T, H, W, 3), an iterator of frames, a webcam's number, a URL.
         landmarker: another detector than the one the weights name.
@@ -72,20 +73,22 @@ def predict_video(
         device: where to run; the model is moved there. "auto": cuda, mps or cpu; None: where it is.
         precision: "float32", or "bf16" for bfloat16 autocast.
         threads: CPU threads of the network; by default PyTorch's.
+        runtime: "torch", "onnxruntime" or "openvino": exports the model, or opens the exported file, for this runtime.
         fps: frames per second of the source, where its own times are wrong or missing.
 
     Raises:
         VideoError: the source cannot be read. NoFaceError: no face, or never long enough for one window.
-        MissingExtraError: the detector is not installed. InputError: a model or source of another type.
-        OptionError: hop, batch_size, device, precision, threads or fps is not valid, or the model has no classifier.
+        MissingExtraError: the detector or runtime is not installed. InputError: a model or source of another type.
+        OptionError: hop, batch_size, device, precision, threads, runtime or fps is not valid, or the model has no
+            classifier. ExportError: the model cannot be exported for this runtime.
         WeightsError: the network gives NaN or infinity.
     """
-    options = _Options(landmarker, hop, batch_size, device, precision, threads, fps, progress)
+    options = _Options(landmarker, hop, batch_size, device, precision, threads, runtime, fps, progress)
     return _predict(model, source, None, options)[0]
 
 
 def predict_faces(
-    model: FERModel | str | Path,
+    model: Network | str | Path,
     source: Any,
     faces: int | Literal["all"] = "all",
     *,
@@ -95,6 +98,7 @@ def predict_faces(
     device: torch.device | str | None = "auto",
     precision: str = "float32",
     threads: int | None = None,
+    runtime: str | None = None,
     fps: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[Timeline]:
@@ -104,14 +108,15 @@ def predict_faces(
 
     Args:
         faces: "all", or how many: those with the largest sum of sides over all frames.
-        model, source, landmarker, hop, batch_size, device, precision, threads, fps, progress: as `predict_video`.
+        model, source, landmarker, hop, batch_size, device, precision, threads, runtime, fps, progress: as
+            `predict_video`.
 
     Raises:
         As `predict_video`; NoFaceError only if no face is seen long enough.
     """
     if faces != "all" and (isinstance(faces, bool) or not isinstance(faces, int) or faces < 1):
         raise OptionError(f"faces={faces!r}.", 'an integer >= 1, or "all"', "use predict_video for the main face")
-    options = _Options(landmarker, hop, batch_size, device, precision, threads, fps, progress)
+    options = _Options(landmarker, hop, batch_size, device, precision, threads, runtime, fps, progress)
     return _predict(model, source, faces, options)
 
 
@@ -122,16 +127,17 @@ class _Options(NamedTuple):
     device: torch.device | str | None
     precision: str
     threads: int | None
+    runtime: str | None
     fps: float | None
     progress: ProgressCallback | None
 
 
 def _predict(
-    given: FERModel | str | Path, source: Any, faces: int | Literal["all"] | None, options: _Options
+    given: Network | str | Path, source: Any, faces: int | Literal["all"] | None, options: _Options
 ) -> list[Timeline]:
     """Return the timeline of the main face (`faces` is None) or of several."""
     check_options(options.batch_size, options.precision, options.threads)
-    model = find_model(given)
+    model = load_network(given, options.runtime)
     video = open_source(source, fps=options.fps)
     check_hop(options.hop, model.input_spec.frames)
     video = video.recorded()  # the two passes need a source that can be read twice
@@ -161,7 +167,7 @@ def _brief(count: int) -> tuple[str, ...]:
 
 
 def _timeline(
-    video: Video, track: FaceTrack, model: FERModel, finder: Landmarker, options: _Options, *, several: bool
+    video: Video, track: FaceTrack, model: Network, finder: Landmarker, options: _Options, *, several: bool
 ) -> Timeline:
     spec = model.input_spec
     plan = plan_windows(track.times, spec.fps, spec.frames, options.hop, track.shape_changes)
@@ -201,7 +207,7 @@ def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: Inpu
     return used
 
 
-def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iterator[tuple[UInt8, Floats]]:
+def _clips(video: Video, track: FaceTrack, table: Ints, model: Network) -> Iterator[tuple[UInt8, Floats]]:
     """Cut the clip of each window (rows of frame numbers), in order, holding no frame longer than it is needed."""
     spec = model.input_spec
     held: dict[int, UInt8] = {}
@@ -223,7 +229,7 @@ def _clips(video: Video, track: FaceTrack, table: Ints, model: FERModel) -> Iter
 
 
 def _run(
-    model: FERModel,
+    model: Network,
     clips: Iterator[tuple[UInt8, Floats]],
     total: int,
     batch_size: int,
@@ -301,7 +307,7 @@ class _Rows(Sequence[Row]):
 
 
 def _notes(
-    video: Video, track: FaceTrack, plan: WindowPlan, model: FERModel, finder: Landmarker, several: bool
+    video: Video, track: FaceTrack, plan: WindowPlan, model: Network, finder: Landmarker, several: bool
 ) -> tuple[str, ...]:
     spec = model.input_spec
     notes = [SYNTHETIC] if model.card is not None and model.card.synthetic else []
@@ -323,7 +329,12 @@ def _notes(
     missing = int((~track.found).sum())
     if missing:
         notes.append(f"{missing} of {len(track)} frames show no face.")
-    trained = spec.landmarks.detector.name
+    return (*notes, *model_notes(model, finder))
+
+
+def model_notes(model: Network, finder: Landmarker) -> list[str]:
+    """Return what a reader of the results should know of the weights and the landmarks."""
+    notes, trained = [], model.input_spec.landmarks.detector.name
     if finder.name != trained:
         notes.append(f"Landmarks are from {finder.name!r}; the weights name {trained!r}.")
     if model.card is None and model.started_from:
@@ -331,4 +342,4 @@ def _notes(
             notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")
     elif model.card is None:
         notes.append("The network is untrained: its labels mean nothing.")
-    return tuple(notes)
+    return notes

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.loading import check_options, computing, find_landmarker, find_model
+from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network
 from fer_zoo.inference.predict import MIN_FACES, _average, _clips, _Rows, _run
 from fer_zoo.inference.rows import Row
 from fer_zoo.inference.windows import check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
-from fer_zoo.model import FERModel
+from fer_zoo.model import Network
 from fer_zoo.specs import ComponentSpec
+from fer_zoo.video.live import open_live
 from fer_zoo.video.reader import Video, VideoFrame
 from fer_zoo.video.sources import open_source
 from fer_zoo.video.track import MAX_GAP_S, TrackedFace, Tracker
 
 
 def predict_stream(
-    model: FERModel | str | Path,
+    model: Network | str | Path,
     source: Any,
     *,
-    faces: Literal["largest", "all"] = "largest",
+    faces: int | Literal["largest", "all"] = "largest",
     latency_s: float = 1.0,
     landmarker: Landmarker | ComponentSpec | str | None = None,
     hop: int = 2,
@@ -36,35 +38,60 @@ def predict_stream(
     device: torch.device | str | None = "auto",
     precision: str = "float32",
     threads: int | None = None,
+    runtime: str | None = None,
     fps: float | None = None,
-) -> Iterator[Row]:
+) -> RowStream:
     """Yield the rows of a video or live source, in order of time, as they become known.
 
     Rows are computed about every `latency_s` seconds, from the frames since then and those around them that share a
     window. So probabilities can differ a little from `predict_video`, whose windows start with the video.
 
+    With `latency_s=0` a row is computed at once, from the one window that ends with its frame; frames between two
+    windows (`hop`) have no row, and of a webcam or stream only the newest frame is read (`open_live`).
+
     Args:
-        faces: "largest": one row per frame, of the face with the largest sum of sides so far; "all": one for each
-            face in the frame (`Row.track`), or one without a face.
-        latency_s: seconds of the source between computations; shorter costs more.
-        model, source, landmarker, hop, batch_size, device, precision, threads, fps: as `predict_video`.
+        faces: "largest": one row per frame, of the face with the largest sum of sides so far (with `latency_s=0`, of
+            those seen within the window); "all": one for each face in the frame (`Row.track`), or one without a face;
+            a number: at most so many, the largest ones.
+        latency_s: seconds of the source between computations; shorter costs more. 0: each moment by itself.
+        model, source, landmarker, hop, batch_size, device, precision, threads, runtime, fps: as `predict_video`.
 
     Raises:
         As `predict_video`, but frames without a face are no error. What can be checked is checked at once.
     """
     check_options(batch_size, precision, threads)
-    if faces not in ("largest", "all"):
-        raise OptionError(f"faces={faces!r}.", '"largest" or "all"', "use predict_faces for a number of faces")
-    if not 0 < latency_s < float("inf"):
-        raise OptionError(f"latency_s={latency_s}.", "a number above 0", "leave it out")
+    if faces not in ("largest", "all") and (isinstance(faces, bool) or not isinstance(faces, int) or faces < 1):
+        raise OptionError(f"faces={faces!r}.", '"largest", "all", or an integer >= 1', "leave it out")
+    if not 0 <= latency_s < float("inf"):
+        raise OptionError(f"latency_s={latency_s}.", "a number >= 0", "leave it out")
     video = open_source(source, fps=fps)
-    network = find_model(model)
+    if video.live and not latency_s:
+        video = open_live(video)
+    network = load_network(model, runtime)
     check_hop(hop, network.input_spec.frames)
     finder = find_landmarker(network, landmarker)
     with computing(network, device, "float32", None):
         pass  # moved before the first frame is read, so that a device that does not work is an error here
-    stream = _Stream(network, finder, video, faces == "all", hop, batch_size, precision, threads)
-    return stream.rows(latency_s)
+    stream = _Stream(network, finder, video, faces, hop, batch_size, precision, threads)
+    return RowStream(stream.moments(latency_s) if latency_s else stream.newest())
+
+
+class Moment(NamedTuple):
+    """A frame, and the rows of the faces in it."""
+
+    frame: VideoFrame
+    rows: tuple[Row, ...]
+
+
+class RowStream(Iterator[Row]):
+    """Rows one after the other; `moments`, to be used instead of the rows, gives them by frame."""
+
+    def __init__(self, moments: Iterator[Moment]) -> None:
+        self.moments = moments
+        self._rows = (row for moment in moments for row in moment.rows)
+
+    def __next__(self) -> Row:
+        return next(self._rows)
 
 
 @dataclass
@@ -81,15 +108,17 @@ class _Held:
 
 class _Stream:
     def __init__(
-        self, model: FERModel, finder: Landmarker, video: Video, every: bool, hop: int, batch_size: int,
+        self, model: Network, finder: Landmarker, video: Video, faces: int | str, hop: int, batch_size: int,
         precision: str, threads: int | None,
     ) -> None:  # fmt: skip
-        self._model, self._video, self._every, self._hop, self._batch = model, video, every, hop, batch_size
+        self._model, self._video, self._hop, self._batch = model, video, hop, batch_size
+        self._most = 1 if faces == "largest" else None if faces == "all" else int(faces)
+        self._every = faces != "largest"
         self._precision, self._threads, self._look_back = precision, threads, finder.detect_every
-        self._tracker = Tracker(finder)
+        self._finder, self._tracker = finder, Tracker(finder)
 
-    def rows(self, latency_s: float) -> Iterator[Row]:
-        """Yield rows; frames are held for `latency_s`, and as long as a window or a gap can still reach them."""
+    def moments(self, latency_s: float) -> Iterator[Moment]:
+        """Yield all frames; they are held for `latency_s`, and as long as a window or a gap can still reach them."""
         spec = self._model.input_spec
         margin = spec.frames / spec.fps + MAX_GAP_S
         held, done, start = deque[VideoFrame](), 0, 0.0
@@ -112,25 +141,60 @@ class _Stream:
             self._tracker.search_last_frame()
             yield from self._predicted(held, done, held[-1].index + 1)
 
-    def _predicted(self, held: Sequence[VideoFrame], first: int, end: int) -> list[Row]:
-        base = held[0].index
-        faces = self._tracker.faces if self._every else [self._tracker.largest()]
+    def newest(self) -> Iterator[Moment]:
+        """Yield the newest frame every `hop` ticks, with the labels of the window that ends with it."""
+        spec = self._model.input_spec
+        # Half a tick of tolerance, as the frames of a source do not come on the ticks.
+        window_s, step_s = (spec.frames - 0.5) / spec.fps, (self._hop - 0.5) / spec.fps
+        held, last_s = deque[VideoFrame](), -math.inf
+        self._warm_up()
+        for number, frame in enumerate(self._video.frames()):
+            # Frames of the source may be missing; tracks count those that are seen.
+            held.append(replace(frame, index=number))
+            self._tracker.add(held[-1])
+            while frame.time_s - held[0].time_s > window_s:
+                held.popleft()
+            if frame.time_s - last_s < step_s:
+                continue
+            last_s = frame.time_s
+            self._tracker.forget(held[0].index)
+            (moment,) = self._predicted(held, number, number + 1, newest=True)
+            yield Moment(frame, tuple(replace(row, frame=frame.index) for row in moment.rows))
+
+    def _warm_up(self) -> None:
+        """Compute once before the first frame: the first time takes much longer, and a live source does not wait."""
+        spec = self._model.input_spec
+        clip = np.zeros((spec.frames, spec.size, spec.size, 3), np.uint8)
+        self._finder.detect(np.zeros((*self._video.image_size[::-1], 3), np.uint8))
         with computing(self._model, None, self._precision, self._threads):
-            tables = [self._of_face(face, _Held(self._video.path, self._video.scale, list(held))) for face in faces]
-        rows: list[Row] = []
+            _run(self._model, iter([(clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1, 1, None)
+
+    def _predicted(
+        self, held: Sequence[VideoFrame], first: int, end: int, *, newest: bool = False
+    ) -> list[Moment]:  # fmt: skip
+        """Return the frames `first` to `end` (not included), from all windows or from the newest one."""
+        base = held[0].index
+        faces = [face for face in self._tracker.faces if not newest or face.last_index >= base]
+        faces = sorted(faces, key=TrackedFace.total_side, reverse=True)[: self._most]
+        with computing(self._model, None, self._precision, self._threads):
+            source = _Held(self._video.path, self._video.scale, list(held))
+            tables = [self._of_face(face, source, newest) for face in sorted(faces, key=self._tracker.faces.index)]
+        moments = []
         for frame in held:
             if not first <= frame.index < end:
                 continue
             here = [table[frame.index - base] for table in tables]
             seen = [row for row in here if row.face != "none"] if self._every else here
-            rows += seen or [Row(frame.index, frame.time_s, "none", None, None, None, None)]
-        return rows
+            rows = seen or [Row(frame.index, frame.time_s, "none", None, None, None, None)]
+            moments.append(Moment(frame, tuple(rows)))
+        return moments
 
-    def _of_face(self, face: TrackedFace, held: _Held) -> list[Row]:
+    def _of_face(self, face: TrackedFace, held: _Held, newest: bool) -> list[Row]:
         spec, base = self._model.input_spec, held.held[0].index
         track = self._tracker.track(face, 1 / held.scale, MAX_GAP_S)
         plan = plan_windows(track.times - track.times[0], spec.fps, spec.frames, self._hop, track.shape_changes)
-        used = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
+        windows = plan.windows[-1:] if newest else plan.windows
+        used = windows[track.found[plan.frames[windows]].mean(axis=1) >= MIN_FACES]
         averaged = np.full((len(plan.frames), len(self._model.labels)), np.nan)
         if len(used):
             clips = _clips(cast(Video, held), track, plan.frames[used], self._model)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from fer_zoo.data import stores_root
 from fer_zoo.data.augment import with_detector_noise
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet
 from fer_zoo.data.playback import central_frames
+from fer_zoo.data.store import Store, open_store
 from fer_zoo.errors import InputError
-from fer_zoo.model import FERModel
+from fer_zoo.model import FERModel, Network
 from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe
 from fer_zoo.training.calibration import calibrate
 from fer_zoo.training.metrics import Figures, figures, group_figures
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
     from fer_zoo.training.run import Run
 
+# Clips that are in memory at once: 100 to 300 MB.
+_AT_ONCE = 256
 # What the card calls the parts; cards of published weights have these names.
 _ON_CARD = {"test_noisy": "test, points as inexact as a detector's"}
 
@@ -82,7 +87,35 @@ def predict_shared(model: FERModel, clips: ClipSet, accelerator: Accelerator) ->
     return np.asarray(whole.cpu().numpy(), np.float64)
 
 
-def predict_cropped(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> npt.NDArray[np.float32]:
+def open_matching(store: str | Path, spec: InputSpec, *, any_fps: bool = False) -> Store:
+    """Open a clip store, by its folder or its name in `stores_root()`, that a network with this input can use.
+
+    Raises:
+        InputError: there is no such store, or it does not match the input.
+    """
+    opened = open_store(store if Path(store).is_dir() else stores_root() / store)
+    if any_fps:
+        spec = spec.model_copy(update={"fps": opened.header.fps})
+    if problems := opened.check_fits(spec, spec.landmarks.detector):
+        raise InputError(
+            f"The store {opened.folder} does not match these weights. " + "; ".join(problems) + ".",
+            "a store that was prepared for this network's input",
+            "prepare it with the recipe.yaml in the weights folder: `fer-zoo prepare DATASET --recipe ... --out ...`",
+        )
+    return opened
+
+
+def predict_clips(model: Network, clips: ClipSet) -> Predictions:
+    """Predict clips, cut to their middle frames and cropped as the input spec says; some clips at a time."""
+    parts = []
+    for start in range(0, len(clips), _AT_ONCE):
+        some = clips.take(np.arange(start, min(start + _AT_ONCE, len(clips))))
+        cropped = crop_clips(central_frames(some, model.input_spec.frames), model.input_spec)
+        parts.append(predict_cropped(model, cropped))
+    return as_predictions(clips, np.concatenate(parts))
+
+
+def predict_cropped(model: Network, clips: ClipSet, *, batch_size: int = 32) -> npt.NDArray[np.float32]:
     """Probabilities (N, classes) of cropped clips; leaves the model in the mode it was in."""
     device = next(model.parameters()).device
     was_training = model.training

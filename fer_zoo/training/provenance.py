@@ -21,7 +21,7 @@ def surroundings(state: PartialState) -> dict[str, Any]:
     """Versions, commit and hardware of this process, and how many train together."""
     import accelerate
 
-    device = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else _processor()
+    device = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else processor_name()
     many = f"{state.num_processes} x " * (state.num_processes > 1)
     return {
         "fer_zoo": __version__,
@@ -29,7 +29,7 @@ def surroundings(state: PartialState) -> dict[str, Any]:
         "accelerate": accelerate.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
-        "commit": _commit(),
+        "commit": checkout_commit(),
         "hardware": f"{many}{device}, {torch.get_num_threads()} threads",
         "device": state.device.type,
         "processes": state.num_processes,
@@ -55,7 +55,8 @@ def _each(run: Mapping[str, Any], fact: str) -> list[str]:
     return list(dict.fromkeys([run[fact], *(known.get(fact, run[fact]) for known in resumes)]))
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """Return the processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -63,7 +64,7 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _commit() -> str:
+def checkout_commit() -> str:
     """Commit of the checkout that fer_zoo runs from, `-dirty` if changed since; without a checkout the version."""
     git = ["git", "-C", str(Path(__file__).parent)]
     describe = [*git, "describe", "--always", "--abbrev=40", "--match=", "--dirty"]

@@ -29,12 +29,14 @@ class VideoFrame:
     """One frame: its number, its time in seconds since the first frame, and its image uint8 (H, W, 3), RGB.
 
     `reshaped`: the picture has another shape than the frame before, so that what it shows is at another place.
+    `captured_s`: when a source that is read live gave it, as `time.monotonic()`.
     """
 
     index: int
     time_s: float
     image: UInt8
     reshaped: bool = False
+    captured_s: float | None = None
 
 
 @dataclass

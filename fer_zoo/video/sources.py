@@ -38,6 +38,8 @@ ACCEPTED = (
 )
 _SCHEMES = frozenset({"http", "https", "rtsp", "rtsps", "rtmp", "udp", "rtp", "tcp", "srt"})
 _ALWAYS_LIVE = _SCHEMES - {"http", "https"}
+# Streams that are published as files of some seconds each.
+_SEGMENTED = frozenset({"hls", "dash"})
 _ASSUMED_RATE = 25
 # Seconds to wait for a server, and then for each packet.
 _TIMEOUT = (10.0, 10.0)
@@ -175,10 +177,15 @@ class Images(Video):
 
 @dataclass
 class Stream(Video):
-    """A webcam or an address, connected to once: its frames can be read once."""
+    """A webcam or an address, connected to once: its frames can be read once.
+
+    Attributes:
+        bursts: a live stream whose frames come many at a time, ahead of their times.
+    """
 
     decoding: Any = None
     first: Any = None
+    bursts: bool = False
 
     def frames(self, start: int = 0, marks: Marks | None = None) -> Generator[VideoFrame, None, None]:
         """Decode until the stream ends; if it breaks off, `damage` says so.
@@ -281,14 +288,23 @@ def _connect(
 ) -> Stream:
     import av
 
-    options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
+    scheme = url.partition("://")[0].lower()
+    options = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
+    if scheme in _ALWAYS_LIVE:
+        # Microseconds to find the streams, which delay the first frame. A UDP buffer that overflows loses frames; by
+        # default it would end the stream.
+        options |= {"analyzeduration": "1000000", "overrun_nonfatal": "1"}
     try:
         container = av.open(url, format=form, options=options, timeout=_TIMEOUT, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(problem[0].format(reason(error)), *problem[1:]) from error
-    live = form is not None or url.partition("://")[0].lower() in _ALWAYS_LIVE or container.duration is None
+    bursts = container.duration is None and container.format.name in _SEGMENTED
+    endless = bursts or (container.duration is None and container.size <= 0)
+    live = form is not None or scheme in _ALWAYS_LIVE or endless
     try:
         decoding = Decoding(container, choose_streams(container, path)[0])
+        if live:  # decoding several frames at a time would hold back as many
+            decoding.stream.thread_type = "SLICE"
         raws = decoding.frames()
         first = next(raws, None)
         if first is None:
@@ -301,7 +317,7 @@ def _connect(
     scale, rate = min(1.0, max_side / max(width, height)), Fraction(fps or stream_rate(decoding))
     return Stream(
         path, width, height, scale, rate, None, decoding.stream.index, counted=fps is not None, live=live, once=True,
-        decoding=decoding, first=first,
+        decoding=decoding, first=first, bursts=bursts,
     )  # fmt: skip
 
 

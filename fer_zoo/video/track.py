@@ -237,10 +237,6 @@ class Tracker:
         for face in self.faces:
             face.forget(before)
 
-    def largest(self) -> TrackedFace:
-        """Return the face with the largest sum of sides so far; an empty one if there is none."""
-        return max(self.faces, key=TrackedFace.total_side, default=TrackedFace())
-
     def _time(self, index: int) -> float:
         # Of a forgotten frame the oldest known time: it is longer ago than matters.
         return self._times[max(0, index - self._first)]

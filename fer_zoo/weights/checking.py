@@ -47,7 +47,7 @@ def write_proof(path: Path, model: FERModel) -> None:
     Raises:
         WeightsError: a logit is not finite.
     """
-    frames, landmarks = _face(model.input_spec.model_dump_json())
+    frames, landmarks = check_face(model.input_spec)
     logits = _logits(model, frames, landmarks)
     refuse_not_finite({"logits": logits}, f"What {model.spec.name} predicts for a rendered face", "train it again")
     save_file({"frames": frames, "landmarks": landmarks, "logits": logits}, path)
@@ -99,6 +99,11 @@ def _logits(model: FERModel, frames: Tensor, landmarks: Tensor) -> Tensor:
         torch.backends.mkldnn.enabled = onednn
         for module, mode in modes:
             module.training = mode
+
+
+def check_face(spec: InputSpec) -> tuple[Tensor, Tensor]:
+    """Return a rendered face as a network is to see it: frames uint8 (T, S, S, 3) and landmarks (T, 68, 2)."""
+    return _face(spec.model_dump_json())
 
 
 @functools.lru_cache(maxsize=4)

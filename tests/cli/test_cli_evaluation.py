@@ -57,7 +57,7 @@ def test_from_stores_to_figures(
     assert f"WAR {100 * figures['war']:.1f} [" in output
     assert figures["war"] == pytest.approx((noted.predicted == noted.truth).mean())
     with monkeypatch.context() as patch:
-        patch.setattr("fer_zoo.evaluation.on_store.predict", lambda *_: pytest.fail("clips were judged first"))
+        patch.setattr("fer_zoo.evaluation.on_store.predict_clips", lambda *_: pytest.fail("clips were judged first"))
         assert cli.main(["evaluate", str(run / "weights"), "--store", "ckplus", "--out", "judged"]) == cli.EXIT_ERROR
     assert "judged already contains figures.json" in capsys.readouterr().err
     assert cli.main(["evaluate", str(run / "weights"), "--store", "mmi"]) == cli.EXIT_OK

@@ -31,7 +31,7 @@ def squares_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "inference"))
     from toy_model import brightness_model
 
-    def load(name: str) -> FERModel:
+    def load(name: str, runtime: str | None = None) -> FERModel:
         return brightness_model()
 
     monkeypatch.setattr(cli.predict, "_load", load)

@@ -54,7 +54,7 @@ def test_probabilities_are_the_same_however_many_clips_are_at_once(
 ) -> None:
     toy_databases.database(tmp_path, "mmi")
     at_once = evaluate_on_store(folder, tmp_path / "mmi").predictions
-    monkeypatch.setattr("fer_zoo.evaluation.on_store._AT_ONCE", 5)
+    monkeypatch.setattr("fer_zoo.training.evaluate._AT_ONCE", 5)
     np.testing.assert_allclose(
         evaluate_on_store(folder, tmp_path / "mmi").predictions.probabilities, at_once.probabilities, atol=1e-6
     )

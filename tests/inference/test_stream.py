@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Iterator
 from itertools import islice
@@ -14,6 +15,7 @@ from video_files import Squares, draw, encode
 
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.inference import predict_faces, predict_stream, predict_video
+from fer_zoo.video.live import open_live
 
 
 def world(count: int) -> list[np.ndarray]:
@@ -82,8 +84,69 @@ def test_memory_is_constant() -> None:
 
 def test_what_is_refused_at_once(tmp_path: Path) -> None:
     image = [draw([("red", 60, 60, 40)])]
-    for wrong in ({"faces": "both"}, {"latency_s": 0}, {"hop": 9}, {"batch_size": 0}, {"device": "nonsense"}):
+    for wrong in (
+        {"faces": "both"},
+        {"faces": 0},
+        {"latency_s": -1},
+        {"hop": 9},
+        {"batch_size": 0},
+        {"device": "nonsense"},
+    ):
         with pytest.raises(OptionError, match="Accepted"):
             predict_stream(brightness_model(), image, landmarker=Squares(), **wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="cannot be read as video"):
         predict_stream(brightness_model(), 1.5, landmarker=Squares())
+
+
+def test_each_moment_has_the_label_of_the_window_that_ends_with_it() -> None:
+    model, images = brightness_model(), world(60)
+    for hop in (1, 2):
+        rows = list(predict_stream(model, images, landmarker=Squares(), hop=hop, latency_s=0, fps=25))
+        assert [row.frame for row in rows] == list(range(0, 60, hop))
+        assert [row.time_s for row in rows] == [row.frame / 25 for row in rows]
+        for row in rows[8::10]:
+            window = images[row.frame - 3 : row.frame + 1]
+            expected = predict_video(model, window, landmarker=Squares(), hop=1, fps=25)[3]
+            assert row.probabilities == pytest.approx(expected.probabilities)
+            assert (row.face, row.label, row.box) == ("tracked", expected.label, pytest.approx(expected.box))
+
+
+def test_the_newest_rows_are_of_the_faces_that_are_there() -> None:
+    images = world(85)[40:]  # from frame 50 on one face, from 75 on none
+    by_most = {}
+    for faces in ("largest", 1, 2, "all"):
+        moments = predict_stream(
+            brightness_model(), images, faces=faces, landmarker=Squares(), hop=1, latency_s=0, fps=25
+        ).moments  # type: ignore[arg-type]
+        by_most[faces] = [tuple(row.track for row in m.rows if row.face != "none") for m in moments]
+    assert by_most["all"] == by_most[2]
+    assert by_most["largest"] == by_most[1]
+    assert by_most["all"][5] == (1, 2)
+    assert by_most[1][5] == by_most["all"][20] == (1,)
+    assert by_most["all"][44] == by_most["largest"][44] == ()
+
+
+def test_a_face_that_takes_over_is_the_largest_one_there() -> None:
+    """Whoever was largest for an hour does not stay the main face after leaving."""
+    images = [draw([("red", 40, 60, 44), ("green", 120, 60, 30)])] * 20 + [draw([("green", 120, 60, 30)])] * 10
+    rows = list(
+        predict_stream(brightness_model(), images, landmarker=Squares(), hop=1, latency_s=0, fps=25)
+    )  # fmt: skip
+    assert rows[10].box is not None
+    assert rows[28].box is not None
+    assert rows[10].box.x0 < 80 < rows[28].box.x0
+    assert rows[28].label is not None
+
+
+def test_a_live_source_is_read_newest_frame_first() -> None:
+    images = np.stack([draw([("red", 50 + i, 60, 40)]) for i in range(40)])
+    video = open_live(images, fps=50)
+    frames = []
+    for moment in predict_stream(brightness_model(), video, landmarker=Squares(), latency_s=0).moments:
+        time.sleep(0.1)  # a slow machine
+        frames.append(moment.frame.index)
+        assert moment.rows[0].frame == moment.frame.index
+        assert moment.rows[0].box is not None
+        assert moment.rows[0].box.centre[0] == pytest.approx(50 + moment.frame.index, abs=1.5)
+    assert video.dropped > 15
+    assert frames[-1] == 39

@@ -1,0 +1,321 @@
+"""How fast networks predict, and how much of the machine's matrix-product rate they use, for each runtime and batch."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import gc
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fer_zoo.devices import find_device
+from fer_zoo.errors import OptionError, UnknownNameError, writing
+from fer_zoo.exporting import RUNTIMES, export, load_exported
+from fer_zoo.exporting.runtimes import SUFFIXES
+from fer_zoo.factory import find_model
+from fer_zoo.files import write_text
+from fer_zoo.model import FERModel
+from fer_zoo.training.provenance import checkout_commit, processor_name
+
+# Runtime and precision of each variant; the first is what the others are compared to.
+VARIANTS = {
+    "torch": ("torch", "float32"),
+    "torch channels_last": ("torch", "float32"),
+    "torch bf16": ("torch", "bf16"),
+    "torch channels_last bf16": ("torch", "bf16"),
+    "onnxruntime": ("onnxruntime", "float32"),
+    "openvino": ("openvino", "float32"),
+    "openvino bf16": ("openvino", "bf16"),
+}
+_SIDE = 1024  # of the matrices; larger ones are not faster on CPUs
+_AGAINST = "torchvision:"
+_LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Speed of one network with one runtime and batch size; times are the shortest of all rounds."""
+
+    name: str
+    variant: str
+    batch: int
+    clips_per_s: float
+    gflop: float
+    """Per clip: 2 for each multiply-accumulate of convolutions and matrix products."""
+    gflop_per_s: float
+    matmul_share: float
+    """gflop_per_s relative to a product of two 1024 x 1024 matrices in the same precision in the same rounds."""
+    speed_up: float
+    """Relative to the first variant of the same network and batch."""
+    peak_mib: float | None
+    """Memory that opening and running took at most, beside what was in use before; None where it is unknown."""
+    threads: int
+    clock: str
+    """wall, or processor: time of the processor, which other programs on the machine change little."""
+    device: str
+    machine: str
+    versions: str
+    commit: str
+    date: str
+
+
+def benchmark(
+    names: Sequence[FERModel | str | Path],
+    *,
+    against: Sequence[str] = (),
+    variants: Sequence[str] | None = None,
+    batches: Sequence[int] = (1, 8),
+    rounds: int = 10,
+    threads: int | None = None,
+    device: str = "cpu",
+    clock: str = "wall",
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[Measurement]:
+    """Measure networks in rounds in which all variants take turns, so that a busy moment meets them alike.
+
+    Args:
+        names: as `fer_zoo.export`.
+        against: other networks in PyTorch, as "torchvision:r3d_18", on 16 frames of the size that they are made for.
+        variants: names of `VARIANTS`; default: all that the device has and whose extra is installed.
+        threads: CPU threads; default: PyTorch's.
+        clock: "wall"; or "processor" for a busy machine, with one thread.
+
+    Raises:
+        OptionError: no such variant, network or clock, or a variant that the device does not have.
+        MissingExtraError: the extra of a variant that was named is not installed.
+    """
+    chosen = _chosen(variants, device, clock, threads)
+    where = find_device(device)
+    networks = [*map(_own, names), *((_torchvision(name), name) for name in against)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    found = []
+    try:
+        for network, label in networks:
+            own = [v for v in chosen if isinstance(network, FERModel) or VARIANTS[v][0] == "torch"]
+            with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                opened = {variant: _opened(network, variant, Path(folder), where) for variant in own}
+                for batch in batches:
+                    progress(f"{label}, batch {batch}")
+                    found += _measure(label, network, opened, batch, rounds, where, clock)
+    finally:
+        torch.set_num_threads(before)
+    return found
+
+
+def write_csv(found: Sequence[Measurement], path: str | Path) -> None:
+    """Write one row per measurement, with machine, versions and commit."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = [field.name for field in fields(Measurement)]
+    writer.writerow(names)
+    for one in found:
+        row = asdict(one)
+        writer.writerow([f"{row[n]:.4g}" if isinstance(row[n], float) else row[n] for n in names])
+    with writing(Path(path)):
+        write_text(Path(path), out.getvalue())
+
+
+def table(found: Sequence[Measurement]) -> list[str]:
+    """Return the lines of a table for a terminal."""
+    heads = ("network", "variant", "batch", "clips/s", "GFLOP/s", "of matmul", "speed-up", "peak MiB")
+    rows = [heads] + [
+        (
+            one.name, one.variant, str(one.batch), f"{one.clips_per_s:.1f}", f"{one.gflop_per_s:.1f}",
+            f"{one.matmul_share:.2f}", f"{one.speed_up:.2f}", "" if one.peak_mib is None else f"{one.peak_mib:.0f}",
+        )
+        for one in found
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _chosen(variants: Sequence[str] | None, device: str, clock: str, threads: int | None) -> list[str]:
+    installed = {name: _installed(runtime) for name, (runtime, _) in VARIANTS.items()}
+    here = [name for name in VARIANTS if device == "cpu" or VARIANTS[name][0] == "torch"]
+    if unknown := [name for name in variants or () if name not in here]:
+        raise OptionError(f"The variants {', '.join(unknown)} on {device}.", ", ".join(here), "choose some of these")
+    if clock not in ("wall", "processor") or (clock == "processor" and (device != "cpu" or threads != 1)):
+        raise OptionError(
+            f"clock={clock!r} on {device} with threads={threads}.",
+            "wall; or processor on the CPU with threads=1, as waiting threads take processor time too",
+            "leave the clock out",
+        )
+    return list(variants) if variants else [name for name in here if installed[name]]
+
+
+def _installed(runtime: str) -> bool:
+    needed = {"torch": (), "onnxruntime": ("onnx", "onnxscript", "onnxruntime")}
+    return all(find_spec(name) for name in needed.get(runtime, ("onnx", "onnxscript", "openvino")))
+
+
+def _own(name: FERModel | str | Path) -> tuple[FERModel, str]:
+    model = find_model(name)
+    return copy.deepcopy(model).cpu().float().eval(), model.card.name if model.card else model.spec.name
+
+
+def _torchvision(name: str) -> nn.Module:
+    """Return a video network of torchvision with random weights, and remember the clip that it is made for."""
+    from torchvision.models import get_model, get_model_weights, list_models, video
+
+    known = list_models(video)
+    plain = name.removeprefix(_AGAINST)
+    if not name.startswith(_AGAINST) or plain not in known:
+        raise UnknownNameError(
+            f"There is no network {name!r} to compare with.",
+            ", ".join(f"{_AGAINST}{each}" for each in known),
+            "choose one of these",
+        )
+    size = get_model_weights(plain).DEFAULT.transforms().crop_size[0]
+    network: nn.Module = get_model(plain, weights=None).eval()
+    network.register_buffer("example", torch.zeros(1, 3, 16, size, size), persistent=False)
+    return network
+
+
+def _inputs(network: nn.Module, batch: int) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    if not isinstance(network, FERModel):
+        return (torch.randn(batch, *network.get_buffer("example").shape[1:], generator=generator),)
+    spec = network.input_spec
+    clip = torch.randn(batch, 3, spec.frames, spec.size, spec.size, generator=generator)
+    landmarks = torch.rand(batch, spec.frames, spec.landmarks.points, 2, generator=generator) * spec.size
+    return (clip, landmarks) if network.needs_landmarks else (clip,)
+
+
+class _Case:
+    """A variant of a network, opened, that computes one batch when called."""
+
+    def __init__(self, open_network: Callable[[], nn.Module], precision: str, inputs: Sequence[Tensor]) -> None:
+        self.precision, self.inputs, self.device, self.best = precision, inputs, inputs[0].device, float("inf")
+
+        def first() -> None:
+            self.network = open_network()
+            self()
+
+        self.peak = _peak_of(first, self.device)
+
+    @torch.inference_mode()
+    def __call__(self) -> None:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            self.network(*self.inputs)
+
+
+def _opened(network: nn.Module, variant: str, folder: Path, device: torch.device) -> Callable[[], nn.Module]:
+    """Return a function that opens a network for a variant; exports, which take longer, are made here, once."""
+    runtime = VARIANTS[variant][0]
+    if runtime != "torch":
+        assert isinstance(network, FERModel)
+        path = folder / f"network{SUFFIXES[RUNTIMES[runtime].target]}"
+        if not path.exists():
+            export(network, path)
+        return lambda: load_exported(path, runtime)
+
+    def copied() -> nn.Module:
+        own = copy.deepcopy(network).to(device)
+        if "channels_last" in variant:
+            for parameter in own.parameters():
+                if parameter.ndim in _LAYOUTS:
+                    parameter.data = parameter.data.contiguous(memory_format=_LAYOUTS[parameter.ndim])
+        return own
+
+    return copied
+
+
+def _measure(
+    label: str, network: nn.Module, opened: Mapping[str, Callable[[], nn.Module]], batch: int, rounds: int,
+    device: torch.device, clock: str,
+) -> list[Measurement]:  # fmt: skip
+    inputs = [tensor.to(device) for tensor in _inputs(network, batch)]
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(*(tensor[:1].cpu() for tensor in inputs))
+    gflop = counter.get_total_flops() / 1e9
+    cases = {variant: _Case(each, VARIANTS[variant][1], inputs) for variant, each in opened.items()}
+    products = {case.precision: _Product(case.precision, device) for case in cases.values()}
+    for _ in range(rounds):
+        for each in (*products.values(), *cases.values()):
+            each.best = min(each.best, _seconds(each, device, clock))
+    first = next(iter(cases.values()))
+    found = []
+    for variant, case in cases.items():
+        rate = batch * gflop / case.best
+        found.append(
+            Measurement(
+                name=label, variant=variant, batch=batch, clips_per_s=batch / case.best, gflop=gflop, gflop_per_s=rate,
+                matmul_share=rate / (2 * _SIDE**3 / 1e9 / products[case.precision].best),
+                speed_up=first.best / case.best, peak_mib=case.peak, threads=torch.get_num_threads(),
+                clock=clock, device=device.type, machine=_machine(device), versions=_versions(),
+                commit=checkout_commit(), date=datetime.now(UTC).date().isoformat(),
+            )
+        )  # fmt: skip
+    return found
+
+
+class _Product:
+    """A matrix product, the rate that networks are compared with."""
+
+    def __init__(self, precision: str, device: torch.device) -> None:
+        kind = torch.float32 if precision == "float32" else torch.bfloat16
+        self.best = float("inf")
+        self._matrix = torch.randn(_SIDE, _SIDE, device=device).to(kind)
+
+    def __call__(self) -> None:
+        self._matrix @ self._matrix
+
+
+def _seconds(run: Callable[[], None], device: torch.device, clock: str) -> float:
+    now = time.perf_counter if clock == "wall" else time.process_time
+    start = now()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return now() - start
+
+
+def _peak_of(run: Callable[[], None], device: torch.device) -> float | None:
+    """Run once, and return how much memory (MiB) was in use at most beside what was before."""
+    gc.collect()
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts again at what is in use
+    except OSError:
+        run()
+        return None
+    before = _status("VmRSS")
+    run()
+    return (_status("VmHWM") - before) / 2**10
+
+
+def _status(key: str) -> int:
+    """Return a size in KiB from /proc/self/status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+
+def _machine(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+
+
+def _versions() -> str:
+    found = [f"Python {platform.python_version()}"]
+    for name in ("torch", "onnxruntime", "openvino"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)

@@ -1,0 +1,242 @@
+"""`fer-zoo live`: predict the expressions of a webcam or stream while it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_zoo.cli import predict
+from fer_zoo.cli.arguments import at_least_zero, share
+from fer_zoo.paths import shown
+
+if TYPE_CHECKING:
+    from fer_zoo.cli.arguments import Verbs
+    from fer_zoo.cli.live_page import LivePage
+    from fer_zoo.inference.annotate import Painter
+    from fer_zoo.inference.rows import Row, TimelineData
+    from fer_zoo.inference.stream import Moment
+    from fer_zoo.landmarks import Landmarker
+    from fer_zoo.model import Network
+    from fer_zoo.video.live import LiveVideo
+
+# Of a run of days, the latencies of the last hours.
+_LATENCIES = 200_000
+
+
+def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the command `live`."""
+    live = verbs.add_parser(
+        "live", parents=[common], help="predict while a webcam or stream runs: a page with the picture, and rows"
+    )
+    live.add_argument(
+        "source",
+        nargs="?",
+        default="0",
+        metavar="SOURCE",
+        help="a webcam's number, a URL (rtsp, http, udp), or a video that is played; default: 0",
+    )
+    predict.add_network(live)
+    predict.add_rows(live)
+    live.add_argument("--out", metavar="FILE", help="write the rows to a new file, .jsonl or .csv, as they come")
+    live.add_argument("--headless", action="store_true", help="no page; print the rows as JSON lines")
+    live.add_argument(
+        "--port", type=at_least_zero, default=0, metavar="N", help="port of the page; default: any free one"
+    )
+    live.add_argument("--seconds", type=share, metavar="N", help="stop after this many seconds")
+    live.add_argument(
+        "--reconnect",
+        type=share,
+        default=30.0,
+        metavar="SECONDS",
+        help="give up after this long without a frame; 0: never connect again; default: 30",
+    )
+    live.set_defaults(verb=_live)
+
+
+def _live(arguments: argparse.Namespace) -> None:
+    from fer_zoo.inference.lines import RowFile, check_row_file
+    from fer_zoo.inference.loading import find_landmarker
+    from fer_zoo.inference.stream import predict_stream
+    from fer_zoo.video.live import open_live
+
+    predict.check_threshold(arguments.threshold)
+    out = Path(arguments.out) if arguments.out else None
+    if out is not None:
+        check_row_file(out)
+    with ExitStack() as stack:
+        view = _View(arguments, stack)
+        video = open_live(
+            arguments.source, fps=arguments.fps, seconds=arguments.seconds, reconnect_s=arguments.reconnect,
+            report=view.report,
+        )  # fmt: skip
+        model = predict._load(arguments.model, arguments.runtime)
+        finder = find_landmarker(model, arguments.landmarker)
+        rows = predict_stream(
+            model, video, faces=arguments.faces, latency_s=0, landmarker=finder, hop=arguments.hop,
+            device=arguments.device, precision=arguments.precision, threads=arguments.threads,
+        )  # fmt: skip
+        table = _Table(video, model, finder, arguments)
+        file = None if out is None else stack.enter_context(RowFile(out, table.names))
+        view.start(table.facts)
+        statistics = _Statistics()
+        stack.callback(lambda: print(statistics.text(video), file=sys.stderr))
+        try:
+            moments = stack.enter_context(closing(rows.moments))  # type: ignore[type-var]
+            for moment in moments:
+                latency_s = statistics.add(moment)
+                refined, values = table.rows(moment, latency_s)
+                if file is not None:
+                    file.add(values)
+                if not view.show(moment, refined, table, values, statistics.state(video, latency_s)):
+                    return
+        except KeyboardInterrupt:  # how a live run usually ends
+            return
+
+
+class _Table:
+    """The rows of each moment with the probabilities and columns that were asked for."""
+
+    def __init__(
+        self, video: LiveVideo, model: Network, finder: Landmarker, arguments: argparse.Namespace
+    ) -> None:  # fmt: skip
+        from fer_zoo.inference.formats import table
+        from fer_zoo.inference.loading import weights_name
+        from fer_zoo.inference.predict import model_notes
+        from fer_zoo.inference.rows import SYNTHETIC, TimelineData
+
+        synthetic = model.card is not None and model.card.synthetic
+        notes = (*([SYNTHETIC] if synthetic else []), *video.notes, *model_notes(model, finder))
+        self.facts = TimelineData(
+            video.path, video.width, video.height, video.rate, model.labels, (), weights_name(model), finder.version,
+            notes, track=1, synthetic=synthetic,
+        )  # fmt: skip
+        self._smooth_s, self._threshold = arguments.smooth, arguments.threshold
+        self._columns = {"landmarks": arguments.landmarks, "pose": arguments.pose}
+        self.names = [*table(self.facts, **self._columns)[0], "latency_s"]
+        self._past: dict[int, deque[Row]] = {}
+
+    def rows(self, moment: Moment, latency_s: float) -> tuple[list[Row], list[list[Any]]]:
+        """Return the rows of a moment, smoothed over the past, and their values for the columns `names`."""
+        refined = [self._refined(row) for row in moment.rows]
+        return refined, [[*self._values(row), latency_s] for row in refined]
+
+    def _refined(self, row: Row) -> Row:
+        past = self._past.setdefault(row.track, deque())
+        past.append(row)
+        while past[0].time_s < row.time_s - 3 * self._smooth_s:
+            past.popleft()
+        return replace(self.facts, rows=tuple(past)).refined(self._smooth_s, self._threshold).rows[-1]
+
+    def _values(self, row: Row) -> list[Any]:
+        from fer_zoo.inference.formats import table
+
+        track = None if row.face == "none" else row.track
+        values: list[Any] = next(table(replace(self.facts, track=row.track, rows=(row,)), **self._columns)[1])
+        return [track, *values[1:]]
+
+
+class _View:
+    """Where a run is watched: the page, the terminal, and rows on standard output."""
+
+    def __init__(self, arguments: argparse.Namespace, stack: ExitStack) -> None:
+        from fer_zoo.cli.live_page import LivePage
+
+        self._page: LivePage | None = None if arguments.headless else stack.enter_context(LivePage(arguments.port))
+        self._prints = arguments.headless or not sys.stdout.isatty()
+        self._several = arguments.faces != "largest"
+        self._painter: Painter | None = None
+        self._tracks = {1}
+
+    def report(self, text: str) -> None:
+        """Show what happens to the source."""
+        print(text, file=sys.stderr, flush=True)
+        if self._page is not None:
+            self._page.state = text
+
+    def start(self, facts: TimelineData) -> None:
+        """Say what runs, and where it can be watched."""
+        size = f"{facts.width} x {facts.height}"
+        lines = [f"{shown(facts.video.name)}: {size} pixels; model {facts.model}; landmarks {facts.landmarker}"]
+        lines += [f"note: {note}" for note in facts.notes]
+        if self._page is not None:
+            lines.append(f"Watch it at {self._page.address}")
+        print("\n".join([*lines, "Ctrl-C ends it."]), file=sys.stderr, flush=True)
+        if self._page is not None and sys.stderr.isatty() and _has_display():
+            import webbrowser
+
+            webbrowser.open(self._page.address)
+
+    def show(
+        self, moment: Moment, rows: Sequence[Row], table: _Table, values: Sequence[Sequence[Any]], state: str
+    ) -> bool:
+        """Show a moment; False once nobody reads what is printed."""
+        from fer_zoo.inference.lines import json_line
+
+        if self._prints:
+            for each in values:
+                sys.stdout.write(json_line(table.names, each))
+            sys.stdout.flush()
+        if self._page is not None:
+            painter, image = self._current_painter(moment, table.facts), moment.frame.image
+            self._page.show(lambda: painter.paint(image, rows), state)
+        return not self._prints or getattr(sys.stdout, "error", None) is None
+
+    def _current_painter(self, moment: Moment, facts: TimelineData) -> Painter:
+        from fer_zoo.inference.annotate import Painter
+
+        new = {row.track for row in moment.rows} - self._tracks
+        if self._painter is None or (new and self._several):
+            self._tracks |= new
+            tracks = sorted(self._tracks) if self._several else [None]
+            timelines = [replace(facts, track=track) for track in tracks]
+            self._painter = Painter(timelines, (moment.frame.image.shape[1], moment.frame.image.shape[0]))
+        return self._painter
+
+
+def _has_display() -> bool:
+    return sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+
+
+class _Statistics:
+    """How fast a run was."""
+
+    def __init__(self) -> None:
+        self._begun_s: float | None = None  # when the first frame came
+        self._moments, self._latencies = 0, deque[float](maxlen=_LATENCIES)
+
+    def add(self, moment: Moment) -> float:
+        """Count a moment; return the seconds since its frame was captured."""
+        captured_s = moment.frame.captured_s or time.monotonic()
+        self._begun_s = self._begun_s or captured_s
+        self._latencies.append(time.monotonic() - captured_s)
+        self._moments += 1
+        return self._latencies[-1]
+
+    def _seconds(self) -> float:
+        return max(1e-3, time.monotonic() - (self._begun_s or 0.0))
+
+    def state(self, video: LiveVideo, latency_s: float) -> str:
+        """Return one line about the run so far."""
+        rate = self._moments / self._seconds()
+        return f"{rate:.1f} results/s, {video.dropped} of {video.received} frames dropped, {1000 * latency_s:.0f} ms"
+
+    def text(self, video: LiveVideo) -> str:
+        """Return the numbers of the whole run."""
+        import numpy as np
+
+        if not self._latencies:
+            return f"no results; {video.received} frames were received."
+        seconds = self._seconds()
+        rates = f"{(video.received - video.dropped) / seconds:.1f} frames/s of {video.received / seconds:.1f}"
+        first = f"{seconds:.1f} s: {rates}, {video.dropped} dropped; {self._moments} results"
+        cuts = np.percentile(np.array(self._latencies), (50, 95, 99)) * 1000
+        named = ", ".join(f"p{share} {cut:.0f} ms" for share, cut in zip((50, 95, 99), cuts, strict=True))
+        return f"{first}\nlatency from a frame to its row: {named}"
