@@ -96,8 +96,8 @@ def benchmark(
         OptionError: no such variant, network or clock, or a variant that the device does not have.
         MissingExtraError: the extra of a variant that was named is not installed.
     """
-    chosen = _chosen(variants, device, clock, threads)
     where = find_device(device)
+    chosen = _chosen(variants, where.type, clock, threads)
     networks = [*map(_own, names), *((_torchvision(name), name) for name in against)]
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)

@@ -140,6 +140,8 @@ def exports() -> str:
 def benchmarks() -> str:
     """Return the measured speeds, with machine and commit."""
     rows = _csv("speed.csv")
+    if not rows:
+        return "No results are kept yet."
     heads = ["network", "variant", "batch", "clips/s", "GFLOP/s", "share of matmul", "speed-up", "peak MiB"]
     keys = ("name", "variant", "batch", "clips_per_s", "gflop_per_s", "matmul_share", "speed_up", "peak_mib")
     machines = dict.fromkeys(
@@ -151,8 +153,8 @@ def benchmarks() -> str:
 
 
 def _csv(name: str) -> list[dict[str, str]]:
-    with (Path(__file__).parent.parent / "benchmarks" / name).open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    path = Path(__file__).parent.parent / "benchmarks" / name
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
