@@ -1,4 +1,4 @@
-"""The table of what can be exported holds for every combination of backbone, temporal head and fusion."""
+"""The table of what can be exported holds for networks of these components."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tools"))
 
 import export_table
 
-CASES = list(itertools.product(export_table.BACKBONE_NAMES, TEMPORALS.names(), FUSIONS.names()))
+# Every backbone with every fusion, and every head with every fusion: a head sees of a backbone the size of its features
+# only, so the 672 combinations of all three, an hour of exports, would find nothing more.
+CASES = [
+    *itertools.product(export_table.BACKBONE_NAMES, ["lstm"], FUSIONS.names()),
+    *itertools.product(["incres3d_tiny"], [name for name in TEMPORALS.names() if name != "lstm"], FUSIONS.names()),
+]
 
 
 @pytest.mark.slow
