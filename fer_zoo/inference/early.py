@@ -90,8 +90,8 @@ class EarlyClips:
             for face in faces:
                 yield from self._clip(face, row)
         self._tick += self._hop
-        following = row[self._hop] if self._hop < len(row) else row[-1]
-        while self.held[0].index < following - 1:
+        # Not by `hop`: the last window of the video may start one tick later.
+        while self.held[0].index < row[:2][-1] - 1:
             self.held.popleft()
 
     def _clip(self, face: TrackedFace, row: Ints) -> Iterator[Clip]:

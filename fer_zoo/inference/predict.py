@@ -18,16 +18,16 @@ import torch
 from numpy.typing import NDArray
 
 from fer_zoo.errors import NoFaceError, OptionError
+from fer_zoo.folding import folded
 from fer_zoo.inference.baseline import intensity
 from fer_zoo.inference.early import MIN_FACES, EarlyClips
-from fer_zoo.inference.fused import fused
 from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network, weights_name
 from fer_zoo.inference.network import NetworkRun, ProgressCallback
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
-from fer_zoo.model import Network
+from fer_zoo.model import FERModel, Network
 from fer_zoo.specs import ComponentSpec, InputSpec
 from fer_zoo.video.reader import Video
 from fer_zoo.video.sources import open_source
@@ -139,7 +139,9 @@ def _predict(
         tracker = Tracker(finder)
         most = 1 if faces is None else None if faces == "all" else faces
         early = EarlyClips(video, tracker, model.input_spec, options.hop, most)
-        network = NetworkRun(video, fused(model), early, options.batch_size, options.progress)
+        on_cpu = isinstance(model, FERModel) and next(model.parameters()).device.type == "cpu"
+        fast = folded(model) if on_cpu else model
+        network = NetworkRun(video, fast, early, options.batch_size, options.progress)
         # A core is left for the thread that follows the face.
         network.follow(tracker, options.threads or max(1, torch.get_num_threads() - 1))
         tracks = [tracker.track(face, 1 / video.scale, MAX_GAP_S) for face in tracker.largest_first()[:most]]

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from fer_zoo.errors import OptionError
+from fer_zoo.inference.early import MIN_FACES
 from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network
 from fer_zoo.inference.network import _clips, _run
-from fer_zoo.inference.predict import MIN_FACES, _average, _Rows
+from fer_zoo.inference.predict import _average, _Rows
 from fer_zoo.inference.rows import Row
 from fer_zoo.inference.windows import check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker

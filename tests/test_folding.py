@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from toy_model import brightness_model
 
 from fer_zoo import create_model
-from fer_zoo.inference.fused import fused
+from fer_zoo.folding import folded
 from fer_zoo.model import FERModel
 
 NAMES = [
@@ -38,7 +37,7 @@ def test_the_outputs_are_the_same(name: str) -> None:
     clip = torch.randn(2, 3, spec.frames, spec.size, spec.size)
     points = torch.rand(2, spec.frames, 68, 2) * spec.size
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    fast = fused(model)
+    fast = folded(model)
     with torch.inference_mode():
         expected = model(clip, points)
         np.testing.assert_allclose(fast(clip, points), expected, atol=1e-4 * (1 + float(expected.abs().max())))
@@ -49,6 +48,22 @@ def test_the_outputs_are_the_same(name: str) -> None:
     assert all(max(conv.kernel_size) > 1 for conv in convs)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions(dtype: torch.dtype) -> None:
+    model = with_statistics("incres3d_tiny_mean").to(dtype)
+    clip = torch.randn(1, 3, 10, 80, 80, dtype=dtype)
+    tolerance = 1e-9 if dtype == torch.float64 else 0.05
+    with torch.inference_mode():
+        np.testing.assert_allclose(folded(model)(clip).double(), model(clip).double(), atol=tolerance, rtol=tolerance)
+
+
+def test_autocast() -> None:
+    model = with_statistics("incres3d_tiny_mean")
+    clip = torch.randn(1, 3, 10, 80, 80)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_allclose(folded(model)(clip).float(), model(clip).float(), atol=0.1, rtol=0.05)
+
+
 def test_a_norm_before_its_convolution_and_one_with_its_own_forward_stay() -> None:
     class Skipping(nn.Sequential):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -57,14 +72,7 @@ def test_a_norm_before_its_convolution_and_one_with_its_own_forward_stay() -> No
     model = with_statistics("incres3d_tiny_mean")
     model.backbone.stem = nn.Sequential(nn.BatchNorm3d(3), nn.Conv3d(3, 6, 1), nn.MaxPool3d((1, 4, 4)))
     model.backbone.unit_a = Skipping(nn.Conv3d(6, 6, 3, padding=1), nn.BatchNorm3d(6))
-    part, copied = model.backbone, fused(model).backbone
+    part, copied = model.eval().backbone, folded(model).backbone
     clip = torch.randn(1, 3, 4, 16, 16)
     with torch.inference_mode():
-        np.testing.assert_allclose(
-            copied.unit_a(copied.stem(clip)), part.unit_a(part.stem.eval()(clip)), rtol=1e-4, atol=1e-5
-        )
-
-
-def test_another_network_is_returned_as_it_is() -> None:
-    model = brightness_model()
-    assert fused(model) is model
+        np.testing.assert_allclose(copied.unit_a(copied.stem(clip)), part.unit_a(part.stem(clip)), rtol=1e-4, atol=1e-5)
