@@ -70,7 +70,7 @@ class EarlyClips:
             self.held.clear()
             self._start_s, self._tick = frame.time_s, 0
         self.held.append(frame)
-        while len(self.held) * frame.image.nbytes > _MOST_BYTES:
+        while len(self.held) > 1 and len(self.held) * frame.image.nbytes > _MOST_BYTES:
             self.held.popleft()
         last = (self._tick + self._spec.frames - 1) / self._spec.fps
         if frame.time_s - self._start_s >= last:

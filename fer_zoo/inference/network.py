@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from fer_zoo.errors import VideoError, WeightsError
+from fer_zoo.folding import folded
 from fer_zoo.inference.ahead import ahead
 from fer_zoo.inference.early import Clip, EarlyClips, clip_key, cut_clip, decoded_points
 from fer_zoo.inference.windows import Ints
 from fer_zoo.landmarks.base import UInt8
-from fer_zoo.model import Network
+from fer_zoo.model import FERModel, Network
 from fer_zoo.video.crop import normalise
 from fer_zoo.video.reader import Video, VideoFrame
 from fer_zoo.video.track import FaceTrack, Tracker
@@ -31,6 +32,13 @@ class ProgressCallback(Protocol):
     def __call__(self, stage: str, done: int, total: int | None) -> None: ...  # noqa: D102
 
 
+def for_inference(model: Network) -> Network:
+    """Return a model on the CPU in its fastest form, see `folded`; another network as it is."""
+    if isinstance(model, FERModel) and next(model.parameters()).device.type == "cpu":
+        return folded(model)
+    return model
+
+
 class NetworkRun:
     """The network and what it gave for the clips of one video, by their keys."""
 
@@ -42,23 +50,14 @@ class NetworkRun:
         self._shares: dict[bytes, NDArray[np.float64]] = {}
         self._waiting: list[Clip] = []
 
-    def follow(self, tracker: Tracker, threads: int) -> None:
-        """Follow the faces through the video in a thread, while the network computes on clips that are known.
-
-        Args:
-            threads: CPU threads of the network in the meantime.
-        """
-        progress, before = self._progress, torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
-            with closing(ahead(self._followed(tracker), _FOLLOWED)) as items:
-                for item in items:
-                    if isinstance(item, Clip):
-                        self._add(item)
-                    elif progress is not None:
-                        progress("find face", item, self.video.frame_count)
-        finally:
-            torch.set_num_threads(before)
+    def follow(self, tracker: Tracker) -> None:
+        """Follow the faces through the video in a thread, while the network computes on clips that are known."""
+        with closing(ahead(self._followed(tracker), _FOLLOWED)) as items:
+            for item in items:
+                if isinstance(item, Clip):
+                    self._add(item)
+                elif self._progress is not None:
+                    self._progress("find face", item, self.video.frame_count)
 
     def _followed(self, tracker: Tracker) -> Generator[int | Clip, None, None]:
         """Yield the number of frames done after each frame, and the clips that have become known."""

@@ -18,16 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from fer_zoo.errors import NoFaceError, OptionError
-from fer_zoo.folding import folded
 from fer_zoo.inference.baseline import intensity
 from fer_zoo.inference.early import MIN_FACES, EarlyClips
 from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network, weights_name
-from fer_zoo.inference.network import NetworkRun, ProgressCallback
+from fer_zoo.inference.network import NetworkRun, ProgressCallback, for_inference
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
-from fer_zoo.model import FERModel, Network
+from fer_zoo.model import Network
 from fer_zoo.specs import ComponentSpec, InputSpec
 from fer_zoo.video.reader import Video
 from fer_zoo.video.sources import open_source
@@ -65,7 +64,7 @@ def predict_video(
         batch_size: windows that go through the network together.
         device: where to run; the model is moved there. "auto": cuda, mps or cpu; None: where it is.
         precision: "float32", or "bf16" for bfloat16 autocast.
-        threads: CPU threads of the network; by default PyTorch's.
+        threads: CPU threads of the network; by default one less than PyTorch's, for the thread that follows the faces.
         runtime: "torch", "onnxruntime" or "openvino": exports the model, or opens the exported file, for this runtime.
         fps: frames per second of the source, where its own times are wrong or missing.
 
@@ -134,16 +133,15 @@ def _predict(
     video = open_source(source, fps=options.fps)
     check_hop(options.hop, model.input_spec.frames)
     video = video.recorded()  # a second pass may be needed
-    with computing(model, options.device, options.precision, options.threads):
+    # A core is left for the thread that follows the faces.
+    threads = options.threads or max(1, torch.get_num_threads() - 1)
+    with computing(model, options.device, options.precision, threads):
         finder = find_landmarker(model, options.landmarker)
         tracker = Tracker(finder)
         most = 1 if faces is None else None if faces == "all" else faces
         early = EarlyClips(video, tracker, model.input_spec, options.hop, most)
-        on_cpu = isinstance(model, FERModel) and next(model.parameters()).device.type == "cpu"
-        fast = folded(model) if on_cpu else model
-        network = NetworkRun(video, fast, early, options.batch_size, options.progress)
-        # A core is left for the thread that follows the face.
-        network.follow(tracker, options.threads or max(1, torch.get_num_threads() - 1))
+        network = NetworkRun(video, for_inference(model), early, options.batch_size, options.progress)
+        network.follow(tracker)
         tracks = [tracker.track(face, 1 / video.scale, MAX_GAP_S) for face in tracker.largest_first()[:most]]
         if faces is None:
             track = tracks[0] if tracks else tracker.track(TrackedFace(), 1 / video.scale, MAX_GAP_S)

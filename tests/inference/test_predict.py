@@ -301,8 +301,9 @@ for number in range(200):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.timeout(900)
 def test_many_videos_in_one_process_leave_nothing_behind(tmp_path: Path) -> None:
-    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40), ("green", 120, 60, 30)])] * 40)
+    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40), ("green", 120, 60, 30)])] * 15)
     here = Path(__file__).parent
     command = [sys.executable, "-c", MANY, str(path), str(here), str(here.parent)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
