@@ -1,47 +1,39 @@
 """Video file in, expression timeline out.
 
-Two passes over the file: the first finds and follows the face, the second cuts the clips. So only the frames of one
-window are held at a time, however long the video is.
+Three things happen at once, each in a thread: frames are decoded; the face is followed and clips are cut; the network
+computes. What was cut before it was known which face is the main one, or how it moves on, is checked at the end, and
+cut again from a second pass over the video where it is not what was wanted. So only the newest frames are held, however
+long the video is.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_zoo.errors import NoFaceError, OptionError, VideoError, WeightsError
+from fer_zoo.errors import NoFaceError, OptionError
 from fer_zoo.inference.baseline import intensity
+from fer_zoo.inference.early import MIN_FACES, EarlyClips
 from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network, weights_name
+from fer_zoo.inference.network import NetworkRun, ProgressCallback, for_inference
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
-from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.model import Network
 from fer_zoo.specs import ComponentSpec, InputSpec
-from fer_zoo.video.crop import crop_clip, normalise, place_crop
 from fer_zoo.video.reader import Video
 from fer_zoo.video.sources import open_source
-from fer_zoo.video.track import FaceTrack, track_face, track_faces
+from fer_zoo.video.track import MAX_GAP_S, FaceTrack, TrackedFace, Tracker
 
-# A window in which fewer frames than this share have a face says little about it.
-MIN_FACES = 0.5
 _ACCEPTED = "a video in which one face is seen from the front, 60 pixels wide or more"
 _DO = "try another video, or another landmarker"
-
-
-class ProgressCallback(Protocol):
-    """What `predict_video` tells while it works: the stage's name, steps done, and steps in all if known."""
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None: ...  # noqa: D102
 
 
 def predict_video(
@@ -72,7 +64,7 @@ def predict_video(
         batch_size: windows that go through the network together.
         device: where to run; the model is moved there. "auto": cuda, mps or cpu; None: where it is.
         precision: "float32", or "bf16" for bfloat16 autocast.
-        threads: CPU threads of the network; by default PyTorch's.
+        threads: CPU threads of the network; by default one less than PyTorch's, for the thread that follows the faces.
         runtime: "torch", "onnxruntime" or "openvino": exports the model, or opens the exported file, for this runtime.
         fps: frames per second of the source, where its own times are wrong or missing.
 
@@ -140,20 +132,24 @@ def _predict(
     model = load_network(given, options.runtime)
     video = open_source(source, fps=options.fps)
     check_hop(options.hop, model.input_spec.frames)
-    video = video.recorded()  # the two passes need a source that can be read twice
-    with computing(model, options.device, options.precision, options.threads):
+    video = video.recorded()  # a second pass may be needed
+    # A core is left for the thread that follows the faces.
+    threads = options.threads or max(1, torch.get_num_threads() - 1)
+    with computing(model, options.device, options.precision, threads):
         finder = find_landmarker(model, options.landmarker)
-        progress = options.progress
-        report = None if progress is None else lambda done: progress("find face", done, video.frame_count)
+        tracker = Tracker(finder)
+        most = 1 if faces is None else None if faces == "all" else faces
+        early = EarlyClips(video, tracker, model.input_spec, options.hop, most)
+        network = NetworkRun(video, for_inference(model), early, options.batch_size, options.progress)
+        network.follow(tracker)
+        tracks = [tracker.track(face, 1 / video.scale, MAX_GAP_S) for face in tracker.largest_first()[:most]]
         if faces is None:
-            track = track_face(video.frames(), finder, scale=video.scale, progress=report)
-            return [_timeline(video, track, model, finder, options, several=False)]
-        most = None if faces == "all" else faces
-        tracks = track_faces(video.frames(), finder, scale=video.scale, most=most, progress=report)
+            track = tracks[0] if tracks else tracker.track(TrackedFace(), 1 / video.scale, MAX_GAP_S)
+            return [_timeline(network, track, model, finder, options, several=False)]
         found, last = [], NoFaceError(f"No face was found in {video.path}.", _ACCEPTED, _DO)
         for track in sorted(tracks, key=lambda track: track.number):
             try:
-                found.append(_timeline(video, track, model, finder, options, several=True))
+                found.append(_timeline(network, track, model, finder, options, several=True))
             except NoFaceError as error:  # this one is too briefly seen
                 last = error
         if not found:
@@ -167,13 +163,12 @@ def _brief(count: int) -> tuple[str, ...]:
 
 
 def _timeline(
-    video: Video, track: FaceTrack, model: Network, finder: Landmarker, options: _Options, *, several: bool
+    network: NetworkRun, track: FaceTrack, model: Network, finder: Landmarker, options: _Options, *, several: bool
 ) -> Timeline:
-    spec = model.input_spec
+    spec, video = model.input_spec, network.video
     plan = plan_windows(track.times, spec.fps, spec.frames, options.hop, track.shape_changes)
     used = _with_faces(video.path, plan, track, spec)
-    clips = _clips(video, track, plan.frames[used], model)
-    shares = _run(model, clips, len(used), options.batch_size, options.progress)
+    shares = network.shares(track, plan.frames[used])
     averaged = _average(shares, used, len(plan.frames))
     rows = _Rows(track, averaged[plan.nearest], model.labels)
     notes = _notes(video, track, plan, model, finder, several)
@@ -205,62 +200,6 @@ def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: Inpu
             "try another video",
         )
     return used
-
-
-def _clips(video: Video, track: FaceTrack, table: Ints, model: Network) -> Iterator[tuple[UInt8, Floats]]:
-    """Cut the clip of each window (rows of frame numbers), in order, holding no frame longer than it is needed."""
-    spec = model.input_spec
-    held: dict[int, UInt8] = {}
-    # The decoded images may be smaller than the video as shown, in whose pixels the landmarks are.
-    points = ((track.landmarks + 0.5) * video.scale - 0.5).astype(np.float32)
-    wanted = set(table.ravel().tolist())
-    with closing(video.frames()) as stream:
-        for row in table:
-            held = {index: image for index, image in held.items() if index >= row[0]}
-            while row[-1] not in held:
-                frame = next(stream, None)
-                if frame is None:
-                    raise VideoError(f"{video.path} changed while it was read.", "a file at rest", "run it again")
-                if frame.index in wanted and frame.index >= row[0]:
-                    held[frame.index] = frame.image
-            place = place_crop(points[row], spec.crop)
-            assert place is not None, "a window is used only if half of its frames have a face"
-            yield crop_clip([held[index] for index in row], points[row], place, spec.size)
-
-
-def _run(
-    model: Network,
-    clips: Iterator[tuple[UInt8, Floats]],
-    total: int,
-    batch_size: int,
-    progress: ProgressCallback | None,
-) -> NDArray[np.float64]:
-    """Softmax of each clip, (clips, labels)."""
-    weight = next(model.parameters())
-    was_training = model.training
-    model.eval()
-    out, done = list[NDArray[np.float64]](), 0
-    try:
-        with torch.inference_mode():
-            while batch := list(itertools.islice(clips, batch_size)):
-                crops, points = (np.stack(arrays) for arrays in zip(*batch, strict=True))
-                frames = torch.from_numpy(crops).to(weight.device)
-                images = normalise(frames, model.input_spec).to(weight.dtype)
-                landmarks = torch.from_numpy(points).to(weight.device) if model.needs_landmarks else None
-                logits = model(images, landmarks)
-                if not bool(logits.isfinite().all()):
-                    raise WeightsError(
-                        f"The network {model.spec.name} gives NaN or infinity for clip {done + 1} or later.",
-                        "a network whose outputs are finite",
-                        "load other weights, or train it again with a lower learning rate",
-                    )
-                out.append(logits.cpu().double().softmax(dim=1).numpy())
-                done += len(batch)
-                if progress is not None:
-                    progress("network", done, total)
-    finally:
-        model.train(was_training)
-    return np.concatenate(out)
 
 
 def _average(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.float64]:

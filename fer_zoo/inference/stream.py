@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from fer_zoo.errors import OptionError
+from fer_zoo.inference.early import MIN_FACES, Clip
 from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network
-from fer_zoo.inference.predict import MIN_FACES, _average, _clips, _Rows, _run
+from fer_zoo.inference.network import _clips, _run
+from fer_zoo.inference.predict import _average, _Rows
 from fer_zoo.inference.rows import Row
 from fer_zoo.inference.windows import check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
@@ -167,7 +169,7 @@ class _Stream:
         clip = np.zeros((spec.frames, spec.size, spec.size, 3), np.uint8)
         self._finder.detect(np.zeros((*self._video.image_size[::-1], 3), np.uint8))
         with computing(self._model, None, self._precision, self._threads):
-            _run(self._model, iter([(clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1, 1, None)
+            _run(self._model, iter([Clip(b"", clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1, 1, None)
 
     def _predicted(
         self, held: Sequence[VideoFrame], first: int, end: int, *, newest: bool = False

@@ -48,8 +48,7 @@ def plan_windows(
         OptionError: `hop` is not in 1..length.
     """
     steps = np.diff(times)
-    # The half millisecond is the rounding of time stamps: a step of exactly one window is no gap.
-    gaps = np.flatnonzero(steps > length / fps + 5e-4) + 1
+    gaps = np.flatnonzero(steps > longest_step(fps, length)) + 1
     cuts = np.union1d(gaps, shape_changes).astype(np.int64)
     frames, tables, nearest = [], [], []
     ticks = 0
@@ -62,6 +61,12 @@ def plan_windows(
         ticks += len(sampled)
     gaps_s = tuple(float(step) for step in steps[gaps - 1])
     return WindowPlan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps_s)
+
+
+def longest_step(fps: float, length: int) -> float:
+    """Return the seconds between two frames above which there is a gap."""
+    # The half millisecond is the rounding of time stamps: a step of exactly one window is no gap.
+    return length / fps + 5e-4
 
 
 def nearest_ticks(times: NDArray[np.float64], fps: float, ticks: int) -> Ints:

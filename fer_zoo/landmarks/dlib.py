@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +27,9 @@ PREDICTOR_VARIABLE = "FER_ZOO_DLIB_PREDICTOR"
 # Faces are resized to this side (pixels) before predicting landmarks: dlib rounds them to integer pixels.
 _FIT_FACE, _FIT_REGION = 200, 1.7
 _MOST_FACES = 6
+# The detector's box is quantised to an eighth of the face: if it overlaps the expected one by more than this, that one
+# is the better start. Landmarks are predicted again if their box is off the start by more than this share of its side.
+_AGREES, _SETTLED = 0.6, 0.02
 
 
 @register_landmarker("dlib")
@@ -74,13 +77,18 @@ class Dlib:
         expected = box_for_predictor(last.landmarks)
         faces = [Face(box, score, last.landmarks) for box, score in self._searcher.near(image, expected)]
         chosen = keep_likely(faces, Face(expected, last.score, last.landmarks))
-        return None if chosen is None else self._face(image, chosen.box, chosen.score)
+        if chosen is None:
+            return None
+        start = expected if expected.overlap(chosen.box) > _AGREES else chosen.box
+        return self._face(image, start, chosen.score)
 
     def _face(self, image: UInt8, box: Box, score: float) -> Face:
-        # The detector's box is quantised to an eighth of the face. Predicting the landmarks a second time, from the box
-        # that the first landmarks imply, removes some of that jitter from the landmarks and all of it from the box.
-        first = self._place(image, box)
-        points = self._place(image, box_for_predictor(first))
+        # Landmarks depend a little on the box that they are predicted from. Predicting them a second time, from the box
+        # that the first landmarks imply, removes some of the jitter of the detector's box from them.
+        points = self._place(image, box)
+        implied = box_for_predictor(points)
+        if max(abs(new - old) for new, old in zip(implied, box, strict=True)) > _SETTLED * box.side:
+            points = self._place(image, implied)
         return Face(box_for_predictor(points), score, points)
 
     @stage("points")
@@ -97,15 +105,21 @@ class Dlib:
     @cached_property
     def _predictor(self) -> Any:
         try:
-            import dlib
-
-            return dlib.shape_predictor(str(self._predictor_path))
-        except RuntimeError as error:
+            return _load_predictor(self._predictor_path, self._predictor_path.stat().st_mtime_ns)
+        except (RuntimeError, OSError) as error:
             raise WeightsError(
                 f"{self._predictor_path} cannot be read by dlib: {error}",
                 f"the file {PREDICTOR_FILE}",
                 "reinstall it: pip install --force-reinstall face-recognition-models",
             ) from error
+
+
+@lru_cache(maxsize=1)
+def _load_predictor(path: Path, changed: int) -> Any:
+    """Load a predictor, of 100 MB, once for all landmarkers; it has no state. `changed` is the time of its file."""
+    import dlib
+
+    return dlib.shape_predictor(str(path))
 
 
 def find_predictor(path: str | None = None) -> Path:

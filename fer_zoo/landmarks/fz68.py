@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,9 +118,15 @@ class Fz68:
 
     @cached_property
     def _network(self) -> Any:
-        from fer_zoo.landmarks.stored import load_network
+        return _load_network(self._folder, self.version)
 
-        return load_network(self._folder)
+
+@lru_cache(maxsize=2)
+def _load_network(folder: Path, version: str) -> Any:
+    """Load a network once for all landmarkers; it has no state. `version` names its weights."""
+    from fer_zoo.landmarks.stored import load_network
+
+    return load_network(folder)
 
 
 def check_image(image: UInt8) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +17,17 @@ from fer_zoo.landmarks.base import Box, Floats, UInt8
 # square, centred slightly above their mean.
 _BOX_RISE = 0.045
 # The detector finds faces of at least 80 pixels. Faces are resized to this side (pixels) before following one.
-_SEARCH_FACE, _SEARCH_REGION = 100, 2.0
+_SEARCH_FACE, _SEARCH_REGION = 100, 1.6
 # When following, the position of the face is known, so the threshold can be this much lower.
 _FOLLOW_EASE = 0.3
+
+
+@functools.cache
+def _detector() -> Any:
+    """Return dlib's detector: it takes a second to unpack and milliseconds to copy."""
+    import dlib
+
+    return dlib.get_frontal_face_detector()
 
 
 class HogSearch:
@@ -39,7 +49,7 @@ class HogSearch:
         self.version = f"dlib {dlib.__version__}"
         self._threshold = threshold
         self._scales = [work_side * 2**step for step in range(upsample + 1)]
-        self._detector: Any = dlib.get_frontal_face_detector()
+        self._detector: Any = copy.deepcopy(_detector())  # it keeps the image, so each search has its own
 
     def everywhere(self, image: UInt8) -> list[tuple[Box, float]]:
         """Find boxes and scores in an RGB image uint8 (H, W, 3), at the coarsest scale that shows any."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from fer_zoo.folding import folded
 
 SIDE = 96  # pixels of a crop
 LANDMARKS = 68
@@ -69,13 +69,7 @@ class LandmarkNet(nn.Module):
 
     def fused(self) -> LandmarkNet:
         """Return a copy for inference whose batch norms are part of their convolutions: the same results, faster."""
-        copied = copy.deepcopy(self).eval().requires_grad_(False)
-        for block in copied.modules():
-            if isinstance(block, nn.Sequential) and isinstance(conv := block[0], nn.Conv2d):
-                norm = block.pop(1)
-                assert isinstance(norm, nn.BatchNorm2d)
-                block[0] = fuse_conv_bn_eval(conv, norm)
-        return copied.to(memory_format=torch.channels_last)
+        return folded(self)
 
 
 def _conv(cin: int, cout: int, stride: int = 1) -> nn.Sequential:

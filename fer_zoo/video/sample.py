@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def sample_frames(times: NDArray[np.float64], fps: float) -> NDArray[np.int64]:
+def sample_frames(times: NDArray[np.float64], fps: float, first_tick: int = 0) -> NDArray[np.int64]:
     """Frame number at each tick of a clock of `fps`: the frame nearest in time; (ticks,).
 
     A faster video is thinned, a slower one repeats frames, so that motion has the speed the network was trained with.
 
     Args:
         times: seconds since the first frame, increasing, (frames,).
+        first_tick: leave out the ticks before this one; `times` may then start shortly before it.
     """
     # A tick may lie up to half a millisecond behind the last frame: rates like 29.97 do not divide evenly.
-    ticks = np.arange(math.floor((times[-1] + 5e-4) * fps) + 1) / fps
+    ticks = np.arange(first_tick, math.floor((times[-1] + 5e-4) * fps) + 1) / fps
     right = np.clip(np.searchsorted(times, ticks), 1, max(1, len(times) - 1))
     left = right - 1
     right = np.minimum(right, len(times) - 1)

@@ -108,8 +108,7 @@ def track_faces(
         progress: called with the number of frames done.
     """
     tracker = _followed(frames, landmarker, progress)
-    ordered = sorted(tracker.faces, key=TrackedFace.total_side, reverse=True)
-    return [tracker.track(face, 1 / scale, MAX_GAP_S) for face in ordered[:most]]
+    return [tracker.track(face, 1 / scale, MAX_GAP_S) for face in tracker.largest_first()[:most]]
 
 
 def _followed(frames: Iterable[VideoFrame], landmarker: Landmarker, progress: Callable[[int], None] | None) -> Tracker:
@@ -129,7 +128,9 @@ class TrackedFace:
         self.last_index, self.present = -1, True
         self._places: dict[int, int] = {}
         self._boxes, self._landmarks = array("d"), array("f")
-        self._forgotten, self._forgotten_sides = 0, 0.0
+        self._forgotten = 0
+        # A running sum: it is compared in every frame. Forgotten frames are in it.
+        self._total_side = 0.0
 
     def __len__(self) -> int:
         return len(self._places) + self._forgotten
@@ -145,6 +146,9 @@ class TrackedFace:
 
     def add(self, index: int, face: Face) -> None:
         """Remember where the face is in a frame."""
+        if index in self._places:
+            self._total_side -= self[index].box.side
+        self._total_side += face.box.side
         self._places[index] = len(self._boxes) // 5
         self._boxes.extend((*face.box, face.score))
         self._landmarks.extend(np.asarray(face.landmarks, np.float32).ravel())
@@ -153,6 +157,7 @@ class TrackedFace:
 
     def drop_last(self) -> None:
         """Forget the newest frame, in which another face was followed."""
+        self._total_side -= self.last.box.side
         del self._places[self.last_index]
         self.last_index, self.present = max(self._places), False
 
@@ -161,17 +166,12 @@ class TrackedFace:
         kept = [(index, self[index]) for index in self._places if index >= before or index == self.last_index]
         if len(kept) == len(self._places):
             return
-        total, present = self.total_side(), self.present
+        total, present = self._total_side, self.present
         self._forgotten += len(self._places) - len(kept)
         self._places, self._boxes, self._landmarks = {}, array("d"), array("f")
         for index, face in kept:
             self.add(index, face)
-        self.present = present
-        self._forgotten_sides = total - sum(box.side for box in self.boxes())
-
-    def frames(self) -> list[int]:
-        """Return the known frames in which the face is, in order."""
-        return sorted(self._places)
+        self._total_side, self.present = total, present
 
     def boxes(self) -> Iterator[Box]:
         """Return the boxes of the known frames."""
@@ -179,7 +179,7 @@ class TrackedFace:
 
     def total_side(self) -> float:
         """Return the sum of sides over all frames, forgotten ones too."""
-        return self._forgotten_sides + sum(box.side for box in self.boxes())
+        return self._total_side
 
     @property
     def last(self) -> Face:
@@ -224,6 +224,15 @@ class Tracker:
             self._search(frame)
         self._recent.append(frame)
 
+    @property
+    def look_back(self) -> int:
+        """How many frames back a face is followed that a search found."""
+        return self._landmarker.detect_every
+
+    def largest_first(self) -> list[TrackedFace]:
+        """Return the faces, the one with the largest sum of sides so far first."""
+        return sorted(self.faces, key=TrackedFace.total_side, reverse=True)
+
     def search_last_frame(self) -> None:
         """Search the last frame if no face is present: a face found there is followed back to where it appeared."""
         present = any(face.present for face in self.faces)
@@ -246,23 +255,29 @@ class Tracker:
         middle, reach = (self._size[0] / 2, self._size[1] / 2), math.hypot(*self._size) / 2
         return sum(1 - math.dist(box.centre, middle) / reach for box in face.boxes())
 
-    def track(self, tracked: TrackedFace, scale: float, max_gap_s: float) -> FaceTrack:
-        """One face's track over the known frames, short gaps bridged, in `scale` times the pixels of the images."""
-        count, first = len(self._times), self._first
+    def track(self, tracked: TrackedFace, scale: float, max_gap_s: float, since: int = 0) -> FaceTrack:
+        """One face's track over the known frames, short gaps bridged, in `scale` times the pixels of the images.
+
+        Args:
+            since: leave out the frames before this one.
+        """
+        first = max(since, self._first)
+        times = self._times[first - self._first :]
+        count = len(times)
         boxes, states = list[Box | None]([None] * count), list[State](["none"] * count)
         landmarks, scores = np.full((count, 68, 2), np.nan, np.float32), np.full(count, np.nan, np.float32)
-        found: Iterator[tuple[int, Face, State]] = (
-            (index, tracked[index], "tracked") for index in tracked.frames() if index >= first
-        )
-        bridged = _bridged(tracked, first, self._times, self._shape_changes, max_gap_s)
+        known = [index for index in range(first, first + count) if index in tracked]
+        found: Iterator[tuple[int, Face, State]] = ((index, tracked[index], "tracked") for index in known)
+        bridged = _bridged(tracked, known, first, times, self._shape_changes, max_gap_s)
         for index, unscaled, state in itertools.chain(found, bridged):
             face = unscaled.scaled(scale)
             at = index - first
             boxes[at], states[at], landmarks[at], scores[at] = face.box, state, face.landmarks, face.score
         changes = tuple(change - first for change in self._shape_changes if change > first or not first)
         number = next((number for number, face in enumerate(self.faces, 1) if face is tracked), 1)
-        times = np.array(self._times)
-        return FaceTrack(times, tuple(states), tuple(boxes), landmarks, len(self.faces), scores, changes, number)
+        return FaceTrack(
+            np.array(times), tuple(states), tuple(boxes), landmarks, len(self.faces), scores, changes, number
+        )
 
     def _search(self, frame: VideoFrame) -> None:
         self._last_search = frame.index
@@ -318,13 +333,13 @@ def _distance(one: Face, other: Face) -> float:
 
 
 def _bridged(
-    faces: TrackedFace, first: int, times: Sequence[float], changes: Sequence[int], max_gap_s: float
-) -> Iterator[tuple[int, Face, State]]:
+    faces: TrackedFace, known: Sequence[int], first: int, times: Sequence[float], changes: Sequence[int],
+    max_gap_s: float,
+) -> Iterator[tuple[int, Face, State]]:  # fmt: skip
     """Faces of the frames between two that have one, at most `max_gap_s` seconds without; on straight lines.
 
-    `times` begin with frame `first`.
+    `known` are the frames that have one; `times` begin with frame `first`.
     """
-    known = [index for index in faces.frames() if index >= first]
     for start, end in itertools.pairwise(known):
         # Without a face from the frame after `start` to the one before `end`.
         if end - start < 2 or times[end - 1 - first] - times[start - first] > max_gap_s + 1e-9:

@@ -280,6 +280,38 @@ def test_memory_hardly_grows_with_the_length(tmp_path: Path) -> None:
     assert (peaks[1] - peaks[0]) * 1024 / 10_000 < 5_500
 
 
+MANY = """
+import gc, os, sys, threading
+sys.path[:0] = sys.argv[2:]
+from toy_model import brightness_model
+from video_files import Squares
+from fer_zoo.inference import predict_faces
+
+def state():
+    gc.collect()
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE"), threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+for number in range(200):
+    predict_faces(brightness_model(), sys.argv[1], landmarker=Squares())
+    if number in (19, 199):
+        print(*state())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.timeout(900)
+def test_many_videos_in_one_process_leave_nothing_behind(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40), ("green", 120, 60, 30)])] * 15)
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", MANY, str(path), str(here), str(here.parent)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    (early, *before), (late, *after) = (map(int, line.split()) for line in lines)
+    assert after == before  # threads and open files
+    assert late - early < 20e6
+
+
 def test_without_the_weights_own_landmarker_the_packages_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
