@@ -12,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 .venv/.run: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[dlib]"
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 .venv/.dev: .venv/.run

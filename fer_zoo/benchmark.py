@@ -244,7 +244,8 @@ def _measure(
     cases = {variant: _Case(each, VARIANTS[variant][1], inputs) for variant, each in opened.items()}
     products = {case.precision: _Product(case.precision, device) for case in cases.values()}
     for _ in range(rounds):
-        for each in (*products.values(), *cases.values()):
+        timed: list[_Product | _Case] = [*products.values(), *cases.values()]
+        for each in timed:
             each.best = min(each.best, _seconds(each, device, clock))
     first = next(iter(cases.values()))
     found = []

@@ -18,7 +18,7 @@ from fer_zoo import create_model
 from fer_zoo.landmarks import Landmarker, create_landmarker
 from fer_zoo.model import FERModel
 from fer_zoo.synth import LABELS, SynthClip, render_clip
-from fer_zoo.synth.family import makehuman
+from fer_zoo.synth.family import makehuman, styled
 from fer_zoo.synth.ict import ict_family
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
 
@@ -55,21 +55,29 @@ def main() -> None:
     parser.add_argument("weights")
     parser.add_argument("landmarkers", nargs="+")
     parser.add_argument("--ict", type=Path, help="packed ICT-FaceKit")
+    parser.add_argument("--style", default="posed", help="of expressions: posed or natural")
     parser.add_argument("--subjects", type=int, default=40)
     options = parser.parse_args()
     model = create_model(options.weights, pretrained=True).eval()
     detectors = {name: create_landmarker(name) for name in options.landmarkers}
     families = {"synthmh": makehuman(), **({"synthict": ict_family(options.ict)} if options.ict else {})}
     for database, family in families.items():
-        right = {name: 0 for name in ("exact", *detectors)}
+        labels: dict[str, list[str | None]] = {name: [] for name in ("exact", *detectors)}
+        wanted = []
         for subject in range(FIRST, FIRST + options.subjects):
             for label in LABELS:
-                clip = render_clip(subject, label, family=family)
-                right["exact"] += predicted(model, clip, clip.landmarks) == label
+                clip = render_clip(subject, label, family=styled(family, options.style))
+                wanted.append(label)
+                labels["exact"].append(predicted(model, clip, clip.landmarks))
                 for name, landmarker in detectors.items():
-                    right[name] += predicted(model, clip, detected(landmarker, clip)) == label
-        count = options.subjects * len(LABELS)
-        print(f"{database}, {count} clips:", ", ".join(f"{name} {n / count:.1%}" for name, n in right.items()))
+                    labels[name].append(predicted(model, clip, detected(landmarker, clip)))
+        print(f"{database}, {len(wanted)} clips:")
+        for name, found in labels.items():
+            pairs = list(zip(found, wanted, strict=True))
+            right, seen = sum(a == b for a, b in pairs), sum(a is not None for a, _ in pairs)
+            print(
+                f"  {name}: {right / len(pairs):.1%}; {len(pairs) - seen} without a face, {right / seen:.1%} of the rest"
+            )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def attempt(model: FERModel) -> dict[str, str]:
                 run(model, path)
                 found[target] = "yes"
             except FerZooError as error:
-                found[target] = error.given
+                found[target] = error.given.replace(f"{folder}/", "")
     return found
 
 

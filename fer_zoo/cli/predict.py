@@ -18,7 +18,7 @@ from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
     from fer_zoo.cli.arguments import Verbs
-    from fer_zoo.inference.predict import ProgressCallback
+    from fer_zoo.inference.network import ProgressCallback
     from fer_zoo.model import Network
 
 DEFAULT_MODEL = "incres3d_tiny_lstm_lm_in"

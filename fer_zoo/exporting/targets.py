@@ -44,7 +44,8 @@ def quiet() -> Iterator[None]:
 
 
 def _program(network: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
-    batch, shapes = torch.export.Dim("batch", min=1), torch.export.ShapesCollection()
+    batch = torch.export.Dim("batch", min=1)
+    shapes = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
     for tensor in inputs:
         shapes[tensor] = {0: batch}
     return torch.export.export(network, inputs, dynamic_shapes=shapes)
