@@ -75,9 +75,7 @@ def main() -> None:
         for name, found in labels.items():
             pairs = list(zip(found, wanted, strict=True))
             right, seen = sum(a == b for a, b in pairs), sum(a is not None for a, _ in pairs)
-            print(
-                f"  {name}: {right / len(pairs):.1%}; {len(pairs) - seen} without a face, {right / seen:.1%} of the rest"
-            )
+            print(f"  {name}: {right / len(pairs):.1%}; {right / seen:.1%} of the {seen} with a face")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def small(backbone: str, temporal: str = "mean", fusion: str = "none") -> FERMod
 
 def attempt(model: FERModel) -> dict[str, str]:
     """Return "yes" or the reason against it for each target; OpenVINO reads the ONNX file, as in its own export."""
-    found = {}
+    found: dict[str, str] = {}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         for target, run in (("onnx", export), ("openvino", _check_openvino)):
@@ -49,7 +49,9 @@ def attempt(model: FERModel) -> dict[str, str]:
                 run(model, path)
                 found[target] = "yes"
             except FerZooError as error:
-                found[target] = error.given.replace(f"{folder}/", "")
+                found[target] = (
+                    error.given.replace(f"{folder}/", "") if path.exists() or not found else "not without ONNX"
+                )
     return found
 
 

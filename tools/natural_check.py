@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import NoFaceError
-from fer_zoo.inference import Timeline, predict_video
 from fer_zoo.factory import find_model
+from fer_zoo.inference import Timeline, predict_video
 from fer_zoo.inference.loading import find_landmarker
 from fer_zoo.synth import LABELS, render_video
 from fer_zoo.synth.family import HeadFamily, makehuman, styled

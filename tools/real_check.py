@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from fer_zoo.cli.arguments import baseline, share
 from fer_zoo.errors import NoFaceError
-from fer_zoo.inference import Timeline, predict_faces, predict_video
 from fer_zoo.factory import find_model
+from fer_zoo.inference import Timeline, predict_faces, predict_video
 from fer_zoo.inference.loading import find_landmarker
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import FERModel
