@@ -15,7 +15,7 @@ import torch
 from fer_zoo.errors import OptionError
 from fer_zoo.inference.early import MIN_FACES, Clip
 from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network
-from fer_zoo.inference.network import _clips, _run
+from fer_zoo.inference.network import _clips, _run, for_inference
 from fer_zoo.inference.predict import _average, _Rows
 from fer_zoo.inference.rows import Row
 from fer_zoo.inference.windows import check_hop, plan_windows
@@ -74,7 +74,7 @@ def predict_stream(
     finder = find_landmarker(network, landmarker)
     with computing(network, device, "float32", None):
         pass  # moved before the first frame is read, so that a device that does not work is an error here
-    stream = _Stream(network, finder, video, faces, hop, batch_size, precision, threads)
+    stream = _Stream(for_inference(network), finder, video, faces, hop, batch_size, precision, threads)
     return RowStream(stream.moments(latency_s) if latency_s else stream.newest())
 
 
