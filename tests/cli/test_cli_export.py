@@ -17,6 +17,7 @@ import toy_databases
 from exported_files import needs, targets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", targets("onnx", "openvino"))
 def test_an_exported_file_evaluates_like_its_weights(
     tmp_path: Path, target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -66,6 +67,7 @@ def test_bad_input_is_one_error_of_three_parts(
     assert [each.name for each in tmp_path.iterdir()] == ["a.mp4"]
 
 
+@pytest.mark.slow
 @needs("onnx")
 def test_benchmark_prints_a_table_and_writes_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = toy_databases.weights_folder(tmp_path / "run"), tmp_path / "speed.csv"

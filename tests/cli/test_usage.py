@@ -7,8 +7,8 @@ import pytest
 from fer_zoo import cli
 
 VERBS = (
-    "predict, models, components, info, recipes, prepare, data, train, train-landmarks, evaluate, ablate, report, "
-    "push, download, cache"
+    "predict, live, export, benchmark, models, components, info, recipes, prepare, data, train, train-landmarks, "
+    "evaluate, ablate, report, push, download, cache"
 )
 CASES = {
     "foo": ("`fer-zoo` has no command 'foo'.", VERBS, "fer-zoo"),
@@ -48,7 +48,8 @@ CASES = {
     ),
     "predict x.mp4 --model": (
         "--model: expected one argument.",
-        "--model NAME: MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder; default: incres3d_tiny_lstm_lm_in",
+        "--model NAME: MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: "
+        "incres3d_tiny_lstm_lm_in",
         "fer-zoo predict",
     ),
 }

@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parent.parent / "evaluation"))
 import toy_databases
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", targets("onnx", "openvino"))
 def test_int8_has_its_accuracy_beside_it(tmp_path: Path, target: str) -> None:
     toy_databases.database(tmp_path, "mmi", clips=2)

@@ -22,6 +22,7 @@ def video(folder: Path) -> Path:
     return encode(folder / "a.mp4", images, options={"crf": "8"}, pix_fmt="yuv444p")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", targets("onnx", "openvino"))
 def test_a_file_predicts_what_its_model_predicts(tmp_path: Path, target: str) -> None:
     path, source = exported(tmp_path, target), video(tmp_path)
@@ -30,7 +31,7 @@ def test_a_file_predicts_what_its_model_predicts(tmp_path: Path, target: str) ->
         predict_video(str(path), source, landmarker=Squares()),
         predict_faces(path, source, landmarker=Squares())[0],
     ):
-        assert (timeline.weights, timeline.labels) == (expected.weights, expected.labels)
+        assert (timeline.model, timeline.labels) == (expected.model, expected.labels)
         assert timeline.synthetic
         assert timeline.notes == expected.notes
         for row, other in zip(timeline.rows, expected.rows, strict=True):
@@ -40,6 +41,7 @@ def test_a_file_predicts_what_its_model_predicts(tmp_path: Path, target: str) ->
     assert len(rows) == len(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "runtime", [pytest.param("onnxruntime", marks=needs("onnx")), pytest.param("openvino", marks=needs("openvino"))]
 )
@@ -51,6 +53,7 @@ def test_a_name_is_exported_for_a_runtime(tmp_path: Path, runtime: str) -> None:
     assert [row.label for row in timeline.rows] == [row.label for row in expected.rows]
 
 
+@pytest.mark.slow
 @needs("openvino")
 def test_openvino_runs_onnx_files_too(tmp_path: Path) -> None:
     path = exported(tmp_path, "onnx")

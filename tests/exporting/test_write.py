@@ -123,6 +123,7 @@ class Host(nn.Module):
         return torch.from_numpy(values * (1 if values.sum() > 0 else 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", targets("onnx", "torch-export"))
 def test_the_component_that_cannot_be_exported_is_named(tmp_path: Path, target: str) -> None:
     before = TEMPORALS.snapshot()

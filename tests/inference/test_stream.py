@@ -149,4 +149,4 @@ def test_a_live_source_is_read_newest_frame_first() -> None:
         assert moment.rows[0].box is not None
         assert moment.rows[0].box.centre[0] == pytest.approx(50 + moment.frame.index, abs=1.5)
     assert video.dropped > 15
-    assert frames[-1] == 39
+    assert frames[-1] > 39 - 4  # a result every two sampled frames, which are four of this source
