@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tools"))
 
 import export_table
 
-# Every backbone with every fusion, and every head with every fusion: a head sees of a backbone the size of its features
-# only, so the 672 combinations of all three, an hour of exports, would find nothing more.
+# Every backbone with a head and a fusion of frames or of maps, and every head with every fusion. A head sees of a
+# backbone the size of its features only, so all 672 combinations, an hour of exports, would find little more.
 CASES = [
-    *itertools.product(export_table.BACKBONE_NAMES, ["lstm"], FUSIONS.names()),
+    *itertools.product(export_table.BACKBONE_NAMES, ["lstm"], ["lm", "lm_in"]),
     *itertools.product(["incres3d_tiny"], [name for name in TEMPORALS.names() if name != "lstm"], FUSIONS.names()),
 ]
 
