@@ -90,6 +90,7 @@ def test_a_name_or_a_recipe(given: dict[str, Any], message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.slow
 def test_a_tiny_model_is_created_within_a_second() -> None:
     """In a new process: the first model must not wait for half of torch to be imported."""
     code = "import time, fer_zoo; make = fer_zoo.create_model; t = time.process_time(); make({!r}); "

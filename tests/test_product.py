@@ -23,7 +23,7 @@ PRODUCT = list(itertools.product(BACKBONE_NAMES, TEMPORALS.names(), FUSIONS.name
 # `make test` walks every backbone with no, drawn and multiplied landmarks, and all heads and fusions on two light ones;
 # `make test-slow` does the rest.
 LIGHT = {"incres3d_tiny", "timm/test_resnet"}
-FAST_FUSIONS = {"none", "lm", "lm_in"}
+FAST_FUSIONS = {"lm_in"}
 CASES = [
     pytest.param(*one)
     if one[0] in LIGHT or (one[1] == "mean" and one[2] in FAST_FUSIONS)

@@ -51,8 +51,8 @@ def test_compiles(name: str) -> None:
     torch.testing.assert_close(compiled(clip, landmarks), model(clip, landmarks), atol=1e-4, rtol=1e-4)
 
 
-# Tracing a deep network takes long: these two fast, the others with the slow tests.
-@pytest.mark.parametrize("name", [*NAMES[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[2:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")  # torch's own, of every LSTM and GRU
 def test_exports(name: str) -> None:
     model, clip, landmarks = make(name)

@@ -123,8 +123,9 @@ def evaluate_on_store(
     check_runtime(runtime)
     exported = load_exported(name, runtime) if is_exported(name) else None
     folder = None if exported else find_folder(Path(name) if Path(name).is_dir() else name)
+    spec = None if folder is None else weights.read_folder(folder).spec
     recipe = _recipe(exported) if folder is None else weights.read_recipe(folder)
-    spec = recipe.model if folder is None else weights.read_folder(folder).spec
+    spec = spec or recipe.model
     opened = open_matching(store, recipe.model.input, any_fps=recipe.data.any_fps)
     model = _network(folder, exported, runtime, device, recipe)
     clips = opened.as_clip_set(spec.labels)

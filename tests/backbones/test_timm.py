@@ -184,6 +184,7 @@ def test_networks_with_padding_accept_any_size(name: str, size: int) -> None:
     assert columns_with_gradient(encoder(name, size), size).all()
 
 
+@pytest.mark.slow
 def test_the_size_of_the_weights_is_accepted_even_if_patches_do_not_cover_it() -> None:
     with torch.device("meta"):
         backbone = encoder("vit_so400m_patch14_siglip_384", 384)

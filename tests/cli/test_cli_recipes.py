@@ -43,6 +43,7 @@ def test_copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mine.read_text() == before
 
 
+@pytest.mark.slow
 def test_validate_names_every_problem_of_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong, impossible = tmp_path / "wrong.yaml", tmp_path / "impossible.yaml"
     wrong.write_text("extends: quickstart\ntrain: {lrr: 1, momentum: 2}\n")

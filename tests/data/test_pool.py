@@ -28,12 +28,13 @@ def test_every_job_has_its_result(workers: int) -> None:
     assert dict(spread(square, range(6), workers)) == {n: n * n for n in range(6)}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_error_comes_home_as_it_is(workers: int) -> None:
     with pytest.raises(VideoError, match="thirteen"):
         list(spread(square, [1, 13, 2], workers))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies() -> None:
     with pytest.raises(InputError, match="A worker process ended unexpectedly"):
         list(spread(square, [99, 1], 2))
@@ -115,7 +116,8 @@ def test_a_parent_killed_before_its_workers_have_imported_leaves_none(tmp_path: 
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-@pytest.mark.parametrize("import_seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("import_seconds", [0, 60])
 def test_an_interrupt_ends_all_without_a_traceback_of_a_worker(import_seconds: int, tmp_path: Path) -> None:
     parent, workers = started(tmp_path, f"if __name__ != '__main__':\n    time.sleep({import_seconds})")
     time.sleep(0.5)
@@ -129,6 +131,7 @@ def test_an_interrupt_ends_all_without_a_traceback_of_a_worker(import_seconds: i
     assert members(parent.pid, "") == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signal masks")
 def test_an_interrupt_while_a_process_is_started_waits_until_it_is_known() -> None:
     """Also where another thread gets the signal: numerical libraries have some."""

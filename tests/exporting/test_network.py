@@ -62,6 +62,7 @@ def test_openvino_runs_onnx_files_too(tmp_path: Path) -> None:
     torch.testing.assert_close(load_exported(path, "openvino")(clip, landmarks), other, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @needs("openvino")
 def test_bfloat16_is_close_where_the_processor_has_it(tmp_path: Path) -> None:
     network = load_exported(exported(tmp_path, "openvino"))
@@ -77,6 +78,7 @@ def network(tmp_path: Path) -> ExportedNetwork:
     return load_exported(exported(tmp_path, "onnx"))
 
 
+@pytest.mark.slow
 @needs("onnx")
 def test_what_a_file_cannot_do_is_refused(network: ExportedNetwork, tmp_path: Path) -> None:
     clip, landmarks = inputs(2)

@@ -67,6 +67,7 @@ def test_an_openvino_file_has_the_facts_and_full_precision(tmp_path: Path) -> No
     assert path.with_suffix(".bin").stat().st_size > 3 * numbers  # bytes; half precision would have two
 
 
+@pytest.mark.slow
 def test_a_torch_export_is_read_by_torch_alone(tmp_path: Path) -> None:
     path = exported(tmp_path, "torch-export")
     extra = {"fer_zoo.json": ""}
@@ -78,6 +79,7 @@ def test_a_torch_export_is_read_by_torch_alone(tmp_path: Path) -> None:
         torch.testing.assert_close(program.module()(clip, landmarks), expected, atol=TOLERANCE, rtol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_the_callers_model_is_not_changed(tmp_path: Path) -> None:
     model = small_model().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -31,6 +31,7 @@ def at_rest(family: HeadFamily) -> np.ndarray:
     return np.mean([heights(clip.landmarks[0].astype(float)) for clip in clips], axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["makehuman", pytest.param("ict", marks=pytest.mark.slow)])
 def test_neutral_subjects_have_the_brows_of_the_mean_face(head: str) -> None:
     """Up to the height, which varies most: slope and arch are what a network reads as an expression."""

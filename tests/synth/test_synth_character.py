@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import fer_zoo.synth
 from fer_zoo.synth.character import build_character, subject_groups
@@ -30,6 +31,7 @@ def test_offsets_add_up():
     assert (head.offsets({}) == 0).all()
 
 
+@pytest.mark.slow
 def test_subjects_differ_in_shape_tone_and_hair():
     characters = [build_character(0, k) for k in range(30)]
     assert len({p.style for p in characters}) >= 4

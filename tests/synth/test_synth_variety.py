@@ -49,6 +49,7 @@ def test_features_at_rest_vary_more() -> None:
     assert (more > 1.3 * plain).all(), (plain, more)
 
 
+@pytest.mark.slow
 def test_other_properties_of_a_subject_do_not_change() -> None:
     for one, other in zip(characters(0.0), characters(1.0), strict=True):
         assert (one.traits, one.rest, one.style, one.glasses) == (other.traits, other.rest, other.style, other.glasses)

@@ -53,6 +53,7 @@ def test_a_resumed_run_says_so_and_keeps_its_start(tmp_path: Path) -> None:
     assert all(run[key] == first[key] for key in ("started", "commit", "recipe_sha256", "data"))
 
 
+@pytest.mark.slow
 def test_resuming_on_other_code_and_hardware_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     surroundings = run_folder.surroundings
 
