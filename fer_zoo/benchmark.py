@@ -26,6 +26,7 @@ from fer_zoo.exporting import RUNTIMES, export, load_exported
 from fer_zoo.exporting.runtimes import SUFFIXES
 from fer_zoo.factory import find_model
 from fer_zoo.files import write_text
+from fer_zoo.folding import to_channels_last
 from fer_zoo.model import FERModel
 from fer_zoo.training.provenance import checkout_commit, processor_name
 
@@ -41,7 +42,6 @@ VARIANTS = {
 }
 _SIDE = 1024  # of the matrices; larger ones are not faster on CPUs
 _AGAINST = "torchvision:"
-_LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)
@@ -224,11 +224,7 @@ def _opened(network: nn.Module, variant: str, folder: Path, device: torch.device
 
     def copied() -> nn.Module:
         own = copy.deepcopy(network).to(device)
-        if "channels_last" in variant:
-            for parameter in own.parameters():
-                if parameter.ndim in _LAYOUTS:
-                    parameter.data = parameter.data.contiguous(memory_format=_LAYOUTS[parameter.ndim])
-        return own
+        return to_channels_last(own) if "channels_last" in variant else own
 
     return copied
 

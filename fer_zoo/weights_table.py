@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -82,7 +81,7 @@ def find_name(model: str, tag: str | None = None) -> str:
 
 
 def _version(name: str) -> int:
-    return int(re.search(r"\d*$", name).group() or 0)  # type: ignore[union-attr]
+    return int(name[len(name.rstrip("0123456789")) :] or 0)
 
 
 def find(model: str, tag: str | None = None) -> Path:

@@ -141,9 +141,9 @@ def clip_rows(reader: Reader, folders: Sequence[Path], faces: Faces, missing: li
         counted = f"{len(known)} frames" + (f", {len(parts)} faces" if clip.several else "")
         hits = sum(label in clip.wanted for label in known)
         others = sorted(((known.count(label), label) for label in set(known) - set(clip.wanted)), reverse=True)
-        said = "no face found" if not known else f"{hits / len(known):.0%}"
-        said += "".join(f", {label} {count / len(known):.0%}" for count, label in others[:2])
-        yield f"`{clip.file}`: {clip.shows}", counted, " or ".join(clip.wanted), said
+        result = "no face found" if not known else f"{hits / len(known):.0%}"
+        result += "".join(f", {label} {count / len(known):.0%}" for count, label in others[:2])
+        yield f"`{clip.file}`: {clip.shows}", counted, " or ".join(clip.wanted), result
         for part in parts:
             if np.isfinite(part.probabilities).any():
                 faces.add(clip.wanted[0], part.probabilities)
@@ -171,9 +171,9 @@ def picture_row(
         if faces is not None and np.isfinite(each.probabilities).any():
             faces.add(wanted[0], each.probabilities)
     others = sorted(((tops.count(label), label) for label in set(tops) - set(wanted)), reverse=True)
-    said = f"{sum(top in wanted for top in tops) / len(tops):.0%}" if tops else "no face found"
-    said += "".join(f", {label} {count / len(tops):.0%}" for count, label in others[:2])
-    return what, f"{len(tops)} of {len(paths)} found", " or ".join(wanted), said
+    result = f"{sum(top in wanted for top in tops) / len(tops):.0%}" if tops else "no face found"
+    result += "".join(f", {label} {count / len(tops):.0%}" for count, label in others[:2])
+    return what, f"{len(tops)} of {len(paths)} found", " or ".join(wanted), result
 
 
 def main_label(timeline: Timeline) -> str | None:
@@ -192,20 +192,20 @@ def openstax_rows(
     for path in found:
         shown = path.stem.partition("_")[2]
         timelines = reader.read(path)
-        said, hit = "no face found", False
+        result, hit = "no face found", False
         for each in timelines:
             mean = np.nanmean(each.probabilities, axis=0)
             top = main_label(each)
             hit = top == shown
             likely = [f"{each.labels[i]} {mean[i]:.2f}" for i in np.argsort(-mean)[:3]]
-            said = f"{'right' if hit else 'wrong'}: {top} ({', '.join(likely)})"
+            result = f"{'right' if hit else 'wrong'}: {top} ({', '.join(likely)})"
             if shown in each.labels:
                 faces.add(shown, each.probabilities)
         if shown in reader.model.labels:
             right, count = right + hit, count + 1
         else:
-            said = f"no such label; {said.partition(': ')[2] or said}"
-        yield f"openstax: {path.stem}", "1 face", shown, said
+            result = f"no such label; {result.partition(': ')[2] or result}"
+        yield f"openstax: {path.stem}", "1 face", shown, result
     if count:
         yield "openstax, together", f"{count} faces", "the posed label", f"{right} of {count}"
 

@@ -130,16 +130,9 @@ def _clips(
             yield cut_clip([held[index] for index in row], row, points[row], model.input_spec)
 
 
-def _run(
-    model: Network, clips: Iterator[Clip], total: int, batch_size: int, progress: ProgressCallback | None
-) -> NDArray[np.float64]:
+def _run(model: Network, clips: Iterator[Clip], batch_size: int) -> NDArray[np.float64]:
     """Softmax of each clip, (clips, labels)."""
-    out = list[NDArray[np.float64]]()
-    for _, shares in _batches(model, clips, batch_size):
-        out.extend(shares)
-        if progress is not None:
-            progress("network", len(out), total)
-    return np.stack(out)
+    return np.concatenate([shares for _, shares in _batches(model, clips, batch_size)])
 
 
 def _batches(

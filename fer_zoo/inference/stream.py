@@ -169,15 +169,15 @@ class _Stream:
         clip = np.zeros((spec.frames, spec.size, spec.size, 3), np.uint8)
         self._finder.detect(np.zeros((*self._video.image_size[::-1], 3), np.uint8))
         with computing(self._model, None, self._precision, self._threads):
-            _run(self._model, iter([Clip(b"", clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1, 1, None)
+            _run(self._model, iter([Clip(b"", clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1)
 
     def _predicted(
         self, held: Sequence[VideoFrame], first: int, end: int, *, newest: bool = False
     ) -> list[Moment]:  # fmt: skip
         """Return the frames `first` to `end` (not included), from all windows or from the newest one."""
         base = held[0].index
-        faces = [face for face in self._tracker.faces if not newest or face.last_index >= base]
-        faces = sorted(faces, key=TrackedFace.total_side, reverse=True)[: self._most]
+        largest = self._tracker.largest_first()
+        faces = [face for face in largest if not newest or face.last_index >= base][: self._most]
         with computing(self._model, None, self._precision, self._threads):
             source = _Held(self._video.path, self._video.scale, list(held))
             tables = [self._of_face(face, source, newest) for face in sorted(faces, key=self._tracker.faces.index)]
@@ -200,6 +200,6 @@ class _Stream:
         averaged = np.full((len(plan.frames), len(self._model.labels)), np.nan)
         if len(used):
             clips = _clips(cast(Video, held), track, plan.frames[used], self._model)
-            averaged = _average(_run(self._model, clips, len(used), self._batch, None), used, len(plan.frames))
+            averaged = _average(_run(self._model, clips, self._batch), used, len(plan.frames))
         rows = _Rows(track, averaged[plan.nearest], self._model.labels)
         return [replace(row, frame=row.frame + base) for row in rows]

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fer_zoo.folding import folded
-
 SIDE = 96  # pixels of a crop
 LANDMARKS = 68
 _WIDTHS, _FUSED = (16, 32, 48, 96, 128), 48
@@ -66,10 +64,6 @@ class LandmarkNet(nn.Module):
         middle = torch.stack([share.sum(2) @ cells, share.sum(3) @ cells], dim=-1)
         moved, spread, face = self.whole(x.mean((2, 3))).split([LANDMARKS * 2, LANDMARKS, 1], dim=1)
         return Placed(middle + moved.unflatten(1, (LANDMARKS, 2)), spread, face[:, 0])
-
-    def fused(self) -> LandmarkNet:
-        """Return a copy for inference whose batch norms are part of their convolutions: the same results, faster."""
-        return folded(self)
 
 
 def _conv(cin: int, cout: int, stride: int = 1) -> nn.Sequential:

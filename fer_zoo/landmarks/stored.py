@@ -10,6 +10,7 @@ from typing import Any
 from fer_zoo.documents import DocumentError, read_bytes, read_json
 from fer_zoo.errors import WeightsError
 from fer_zoo.files import write_atomically, write_text
+from fer_zoo.folding import folded
 from fer_zoo.landmarks.network import LandmarkNet
 
 TENSORS, FACTS = "model.safetensors", "landmarks.json"
@@ -33,7 +34,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 def load_network(folder: Path) -> LandmarkNet:
     """Load a landmark network as `read_network`, ready to run on the CPU: its batch norms are folded."""
-    return read_network(folder).fused()
+    return folded(read_network(folder))
 
 
 def read_network(folder: Path) -> LandmarkNet:

@@ -14,34 +14,20 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from video_files import Squares, draw, encode, rendered_face, small_disk
+from video_files import draw, encode, rendered_face, small_disk
 
 from fer_zoo import cli
 from fer_zoo.cli.live_page import LivePage
 from fer_zoo.errors import OptionError
 from fer_zoo.inference.lines import RowFile
-from fer_zoo.registry import LANDMARKERS
 
-
-@pytest.fixture(autouse=True)
-def squares_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`live` uses the toy network of known answers, and its landmarker is registered under its name."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "inference"))
-    from toy_model import brightness_model
-
-    monkeypatch.setattr(cli.predict, "_load", lambda *_: brightness_model())
-    entries = dict(LANDMARKERS._entries)
-    LANDMARKERS.register("squares")(Squares)
-    yield
-    LANDMARKERS._entries.clear()
-    LANDMARKERS._entries.update(entries)
+pytestmark = pytest.mark.usefixtures("squares_model")
 
 
 def two_faces(path: Path, count: int = 20) -> str:

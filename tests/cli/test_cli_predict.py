@@ -5,41 +5,22 @@ from __future__ import annotations
 import csv
 import os
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from video_files import Squares, audio_only, dlib_or_skip, draw, encode, rendered_face, small_disk, song_with_cover
+from video_files import audio_only, dlib_or_skip, draw, encode, rendered_face, small_disk, song_with_cover
 
-from fer_zoo import FERModel, cli
+from fer_zoo import cli
 from fer_zoo.compose import build
 from fer_zoo.inference.plot import source_of
 from fer_zoo.paths import shown
 from fer_zoo.recipes import load_recipe
-from fer_zoo.registry import LANDMARKERS
 from fer_zoo.specs import Metrics
 from fer_zoo.video.reader import open_video
 from fer_zoo.weights import write_weights
-
-
-@pytest.fixture
-def squares_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`predict` uses the toy network of known answers, and its landmarker is registered under its name."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "inference"))
-    from toy_model import brightness_model
-
-    def load(name: str, runtime: str | None = None) -> FERModel:
-        return brightness_model()
-
-    monkeypatch.setattr(cli.predict, "_load", load)
-    entries = dict(LANDMARKERS._entries)
-    LANDMARKERS.register("squares")(Squares)
-    yield
-    LANDMARKERS._entries.clear()
-    LANDMARKERS._entries.update(entries)
 
 
 def face_video(path: Path, count: int = 12) -> Path:
