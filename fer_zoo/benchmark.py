@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fer_zoo.devices import find_device
+from fer_zoo.devices import emulates_bf16, find_device
 from fer_zoo.errors import OptionError, UnknownNameError, writing
 from fer_zoo.exporting import RUNTIMES, export, load_exported
 from fer_zoo.exporting.runtimes import SUFFIXES
@@ -88,7 +88,8 @@ def benchmark(
     Args:
         names: as `fer_zoo.export`.
         against: other networks in PyTorch, as "torchvision:r3d_18", on 16 frames of the size that they are made for.
-        variants: names of `VARIANTS`; default: all that the device has and whose extra is installed.
+        variants: names of `VARIANTS`; default: all that the device has and whose extra is installed, without bf16 where
+            a CPU only emulates it.
         threads: CPU threads; default: PyTorch's.
         clock: "wall"; or "processor" for a busy machine, with one thread.
 
@@ -97,7 +98,7 @@ def benchmark(
         MissingExtraError: the extra of a variant that was named is not installed.
     """
     where = find_device(device)
-    chosen = _chosen(variants, where.type, clock, threads)
+    chosen = _chosen(variants, where, clock, threads)
     networks = [*map(_own, names), *((_torchvision(name), name) for name in against)]
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
@@ -142,7 +143,8 @@ def table(found: Sequence[Measurement]) -> list[str]:
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _chosen(variants: Sequence[str] | None, device: str, clock: str, threads: int | None) -> list[str]:
+def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, threads: int | None) -> list[str]:
+    device = where.type
     installed = {name: _installed(runtime) for name, (runtime, _) in VARIANTS.items()}
     here = [name for name in VARIANTS if device == "cpu" or VARIANTS[name][0] == "torch"]
     if unknown := [name for name in variants or () if name not in here]:
@@ -153,7 +155,8 @@ def _chosen(variants: Sequence[str] | None, device: str, clock: str, threads: in
             "wall; or processor on the CPU with threads=1, as waiting threads take processor time too",
             "leave the clock out",
         )
-    return list(variants) if variants else [name for name in here if installed[name]]
+    slow = {"bf16"} if emulates_bf16(where) else set()
+    return list(variants) if variants else [n for n in here if installed[n] and VARIANTS[n][1] not in slow]
 
 
 def _installed(runtime: str) -> bool:
