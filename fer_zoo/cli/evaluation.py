@@ -88,7 +88,7 @@ def _show(result: StoreResult) -> None:
         counts = ", ".join(f"{label} {count}" for label, count in result.left_out.items())
         print(f"left out because the network does not have the label: {sum(result.left_out.values())} clips ({counts})")
     if result.absent:
-        print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is the mean of the other labels")
+        print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is the mean of the others")
     parts = [("by clip", predictions, "clips"), ("by video", result.by_video(), "videos")]
     parts.append(("by clip, detector-like landmarks", result.noisy, "clips"))
     for grouping in predictions.groups:

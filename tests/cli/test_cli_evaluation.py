@@ -74,7 +74,7 @@ def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureF
     output = capsys.readouterr().out
     assert "on fera: 8 clips\nThe network was not trained on fera.\n" in output
     assert "left out because the network does not have the label: 4 clips (contempt 4)\n" in output
-    assert "labels of the network without a clip here: fear; UAR is the mean of the other labels\n" in output
+    assert "labels of the network without a clip here: fear; UAR is the mean of the others\n" in output
     assert "by clip: WAR " in output
     assert "by video: WAR " in output
     assert [line.split(": ")[0] for line in output.splitlines() if line.startswith("age ")] == [
