@@ -37,6 +37,7 @@ OTHER_TESTS = {"publish.md": ROOT / "tests" / "hub" / "test_hub_docs.py"}
 # The most blocks of a page that may be marked as not run.
 MAY_BE_NOT_RUN = {
     "README.md": 1,  # the whole test suite
+    "app.md": 2,  # pages that are served until they are stopped
     "backbones.md": 1,  # a download
     "evaluation.md": 2,  # hours
     "export.md": 1,  # pip install
