@@ -26,7 +26,7 @@ from fer_zoo.exporting import RUNTIMES, export, load_exported
 from fer_zoo.exporting.runtimes import SUFFIXES
 from fer_zoo.factory import find_model
 from fer_zoo.files import write_text
-from fer_zoo.folding import to_channels_last
+from fer_zoo.folding import folded, to_channels_last
 from fer_zoo.model import FERModel
 from fer_zoo.training.provenance import checkout_commit, processor_name
 
@@ -34,6 +34,7 @@ from fer_zoo.training.provenance import checkout_commit, processor_name
 VARIANTS = {
     "torch": ("torch", "float32"),
     "torch channels_last": ("torch", "float32"),
+    "torch folded": ("torch", "float32"),  # as `predict` runs it on a CPU
     "torch bf16": ("torch", "bf16"),
     "torch channels_last bf16": ("torch", "bf16"),
     "onnxruntime": ("onnxruntime", "float32"),
@@ -105,7 +106,8 @@ def benchmark(
     found = []
     try:
         for network, label in networks:
-            own = [v for v in chosen if isinstance(network, FERModel) or VARIANTS[v][0] == "torch"]
+            ours = isinstance(network, FERModel)
+            own = [v for v in chosen if ours or (VARIANTS[v][0] == "torch" and "folded" not in v)]
             with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 opened = {variant: _opened(network, variant, Path(folder), where) for variant in own}
                 for batch in batches:
@@ -146,7 +148,7 @@ def table(found: Sequence[Measurement]) -> list[str]:
 def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, threads: int | None) -> list[str]:
     device = where.type
     installed = {name: _installed(runtime) for name, (runtime, _) in VARIANTS.items()}
-    here = [name for name in VARIANTS if device == "cpu" or VARIANTS[name][0] == "torch"]
+    here = [n for n in VARIANTS if device == "cpu" or (VARIANTS[n][0] == "torch" and "folded" not in n)]
     if unknown := [name for name in variants or () if name not in here]:
         raise OptionError(f"The variants {', '.join(unknown)} on {device}.", ", ".join(here), "choose some of these")
     if clock not in ("wall", "processor") or (clock == "processor" and (device != "cpu" or threads != 1)):
@@ -227,6 +229,8 @@ def _opened(network: nn.Module, variant: str, folder: Path, device: torch.device
 
     def copied() -> nn.Module:
         own = copy.deepcopy(network).to(device)
+        if "folded" in variant:
+            return folded(own)
         return to_channels_last(own) if "channels_last" in variant else own
 
     return copied
