@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fer_zoo import stages
 from fer_zoo.errors import InputError
+from fer_zoo.folding import to_channels_last
 from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Temporal, WeightsCard, class_labels
 
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -248,11 +249,7 @@ class FERModel(Network):
 
         Unlike `.to(memory_format=torch.channels_last_3d)` it works for networks with both 2D and 3D convolutions.
         """
-        layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
-        for parameter in self.parameters():
-            if parameter.ndim in layouts:
-                parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.ndim])
-        return self
+        return to_channels_last(self)
 
     def stages(self) -> dict[str, tuple[str, ...]]:
         """Return the parameter names of each stage, from input to output: the backbone's, then fusion, temporal, ..."""

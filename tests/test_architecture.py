@@ -45,7 +45,7 @@ ARROWS = {
     "synth": {"errors"},
     "video": {*BASE, "files", "landmarks", "paths"},
     "data": {*BASE, "_version", "csv_cells", "stopwatch", "files", "landmarks", "paths", "synth", "video"},
-    "model": {*BASE, "stages"},
+    "model": {*BASE, "folding", "stages"},
     "stages": {*BASE, "model"},
     "shapes": {"specs", "errors"},
     "card": {"documents", "specs"},
