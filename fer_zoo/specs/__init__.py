@@ -10,6 +10,7 @@ from fer_zoo.specs.recipe import (
     AugmentSpec,
     DatabaseSplit,
     DataSpec,
+    DisjointSplit,
     FileSplit,
     FoldSplit,
     LeaveOneOutSplit,
@@ -19,6 +20,7 @@ from fer_zoo.specs.recipe import (
     SplitSetting,
     SplitSpec,
     TrainSpec,
+    ViewsSpec,
     split_form,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "CropSpec",
     "DataSpec",
     "DatabaseSplit",
+    "DisjointSplit",
     "FileSplit",
     "FoldSplit",
     "Fraction",
@@ -56,6 +59,7 @@ __all__ = [
     "SplitSpec",
     "Temporal",
     "TrainSpec",
+    "ViewsSpec",
     "WeightsCard",
     "class_labels",
     "split_form",

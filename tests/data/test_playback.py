@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.data.playback import central_frames, random_frames
 from fer_zoo.errors import InputError
-from fer_zoo.specs import AugmentSpec
+from fer_zoo.specs import AugmentSpec, InputSpec
 
 
 def numbered_clips(count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,8 +103,8 @@ def test_frames_and_landmarks_move_together(
 def test_central_frames() -> None:
     frames, landmarks = numbered_clips(3, 10)
     clips = ClipSet.from_arrays(frames, landmarks, [0, 1, 0], [5, 6, 7], ["a", "b"])
-    one = central_frames(clips.take(np.array([2, 0])), 1)
+    one = central_frames(clips.take(np.array([2, 0])), InputSpec(frames=1))
     assert one.read(np.arange(2))[:, :, 0, 0, 0].tolist() == [[44], [4]]
     assert one.landmarks[:, 0, 0, 0].tolist() == [44, 4]
     assert one.subjects.tolist() == [7, 5]
-    assert central_frames(clips, 10) is clips
+    assert central_frames(clips, InputSpec(frames=10)) is clips
