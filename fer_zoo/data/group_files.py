@@ -34,7 +34,7 @@ def read_groups(path: Path) -> Groups:
     table = read_table(path, _ACCEPTED)
     if missing := [name for name in _COLUMNS if name not in table.columns]:
         raise InputError(
-            f"{path} has the columns {', '.join(table.columns) or 'of an empty file'}; {' and '.join(missing)} missing.",
+            f"{path} has the columns {', '.join(table.columns) or '(none)'}, and no {' and no '.join(missing)}.",
             _ACCEPTED,
             "name the columns in the first line",
         )

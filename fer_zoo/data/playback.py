@@ -78,7 +78,8 @@ def view_frames(stored: int, spec: InputSpec, count: int = 1) -> list[Index]:
     if spare <= 0:
         return [np.arange(stored)]
     if spec.sampling == "dense":
-        views = [np.arange(spec.frames) + (2 * view + 1) * spare // (2 * count) for view in range(count)]
+        starts = [view * spare // (count - 1) for view in range(count)] if count > 1 else [spare // 2]
+        views = [start + np.arange(spec.frames) for start in starts]
     else:
         views = [spread_frames(stored, spec.frames, (view + 0.5) / count) for view in range(count)]
     return list({tuple(view): view for view in views}.values())

@@ -95,7 +95,7 @@ def _clip(recipe: Recipe) -> dict[str, Any]:
 
 
 def _spread(recipe: Recipe) -> dict[str, Any]:
-    """Settings of clips that are spread over videos: an odd number of frames in each part, so that one is its middle."""
+    """Settings of clips spread over whole videos: an odd number of frames in each part, so that one is its middle."""
     if recipe.model.input.sampling == "dense":
         return {}
     each = max(3 if recipe.model.input.sampling == "segments" else 1, recipe.views.clips)

@@ -110,7 +110,7 @@ class DisjointSplit(Spec):
     identity_disjoint: Annotated[str, Field(min_length=1)]
     """Path of the file, relative to the working directory."""
     folds: Annotated[int, Field(ge=3, strict=True)] = 5
-    """Number of folds; if the file has parts but none is `validation`, one of so many training groups is used for it."""
+    """Number of folds; if the file has parts, but no `validation`, one in this many training groups becomes it."""
     fold: Positive | None = None
     """The test fold, from 1, if the file has no parts; the next fold is the validation set."""
     seed: Annotated[int, Field(ge=0, strict=True)] = 0

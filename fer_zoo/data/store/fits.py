@@ -41,7 +41,9 @@ def differences(made: StoreFacts | Kind, spec: InputSpec, detector: ComponentSpe
         found.append(f"frames: the store's clips have {made.frames}, the recipe needs {spec.frames}")
     wanted = "dense" if spec.sampling == "dense" else "uniform"
     if made.sampling not in (None, wanted):
-        found.append(f"sampling: the store's clips are {made.sampling}, the recipe's input.sampling needs {wanted} ones")
+        found.append(
+            f"sampling: the store's clips are {made.sampling}, the recipe's input.sampling needs {wanted} ones"
+        )
     if made.fps != spec.fps and wanted == "dense":
         found.append(f"fps: the store has {made.fps:g} frames per second, the recipe {spec.fps:g}")
     # Training makes exact landmarks as inexact as a detector's, so they fit any.
