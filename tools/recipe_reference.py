@@ -86,8 +86,8 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
         nested = _nested(field)
         default = "required" if field.default is PydanticUndefined else written_default(field)
         if name == "split":
-            kind = "[ranges, folds, a subject, a published split, databases or a file](#split)"
-            inner.append("\n## split\n\nOne of six forms.\n" + "".join(map(_form, SPLITS.values())))
+            kind = "[ranges, folds, a subject, a published split, databases, groups or a file](#split)"
+            inner.append("\n## split\n\nOne of seven forms.\n" + "".join(map(_form, SPLITS.values())))
         elif nested is ComponentSpec:
             kind = f"{'an' if name[0] in 'aeiou' else 'a'} [{_kind(name)}](#{_kind(name)})"
         elif nested and name == "pretrain":
