@@ -97,7 +97,7 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
             inner += sections(nested, path)
         else:
             kind = accepted(field.annotation, field.metadata)
-        rows.append((f"`{name}`", kind, default, field.description or ""))
+        rows.append((f"`{name}`", kind, default, " ".join((field.description or "").split())))
     yield (f"\n## {key}\n" if key else "") + f"\n{_table(('key', 'accepted', 'default', 'meaning'), rows)}"
     yield from inner
 
@@ -137,7 +137,7 @@ def _options(entry: Entry) -> Iterator[tuple[str, str, str, str]]:
 
 def _form(split: type[BaseModel]) -> str:
     rows = [(f"`{n}`", accepted(f.annotation, f.metadata), f.description or "") for n, f in split.model_fields.items()]
-    return f"\n{split.__doc__}\n\n{_table(('key', 'accepted', 'meaning'), rows)}"
+    return f"\n{inspect.cleandoc(split.__doc__ or '')}\n\n{_table(('key', 'accepted', 'meaning'), rows)}"
 
 
 def _nested(field: FieldInfo) -> type[BaseModel] | None:
