@@ -35,7 +35,7 @@ PUBLISHED = {
     "ferv39k/r2plus1d_18": (41.28, 31.55),
 }
 SMALL = [
-    "model.input.size=64", "model.input.frames=4", "model.input.landmarks.detector=squares", "backbone_weights=random",
+    "model.input.size=64", "model.input.frames=6", "model.input.landmarks.detector=squares", "backbone_weights=random",
     "split.validation_folds=2", "train.epochs=1", "train.batch_size=4", "train.precision=fp32",
 ]  # fmt: skip
 
@@ -97,7 +97,7 @@ def test_a_step_of_it(name: str, network: str, trees: Path, tmp_path: Path) -> N
         make_tree(name, trees / name, recipe.model.labels)
         spec = settings_for(name, recipe, {})
         header = prepare(ComponentSpec(name=name), trees / name, trees / "stores" / name, spec)
-        assert (header.failures, header.clips, header.frames) == (0, 3 * len(recipe.model.labels), 12)
+        assert (header.failures, header.clips, header.frames) == (0, 3 * len(recipe.model.labels), 18)
     result = train(recipe, tmp_path, stores=trees / "stores", max_steps=1, device="cpu")
     model = load_weights(result.weights)
     assert model.input_spec.sampling == "segments"
