@@ -2,6 +2,7 @@
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
 from fer_zoo.specs.card import TERMS, Calibration, Metrics, WeightsCard
+from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
@@ -14,13 +15,11 @@ from fer_zoo.specs.recipe import (
     FileSplit,
     FoldSplit,
     LeaveOneOutSplit,
-    Published,
     PublishedSplit,
     Recipe,
     SplitSetting,
     SplitSpec,
     TrainSpec,
-    ViewsSpec,
     split_form,
 )
 

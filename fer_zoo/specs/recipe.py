@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
+from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import ComponentSpec, ModelSpec
 
 
@@ -325,28 +326,6 @@ class TrainSpec(Spec):
                 raise ValueError(f"{key} is {value!r}, and the {kind}'s option {option} is {other!r}; keep one of them")
             object.__setattr__(self, kind, ComponentSpec(**{**component.model_dump(), option: value}))
         return self
-
-
-class ViewsSpec(Spec):
-    """Views of a clip in the final evaluation; their probabilities are averaged. Epochs are compared by one view."""
-
-    clips: Positive = 1
-    """Clips of other frames of a stored clip, evenly spaced; needs stored clips longer than the network's."""
-    flip: Annotated[bool, Field(strict=True)] = False
-    """Evaluate each clip flipped horizontally too."""
-
-
-class Published(Spec):
-    """Published figures of the network that a recipe reproduces."""
-
-    war: Annotated[float, Field(gt=1, le=100, strict=True)]
-    """Accuracy (weighted average recall) in percent."""
-    uar: Annotated[float, Field(gt=1, le=100, strict=True)] | None = None
-    """Unweighted average recall in percent, if published."""
-    std: Annotated[float, Field(ge=0, strict=True)] | None = None
-    """Standard deviation over folds, in percentage points, if published."""
-    source: str
-    """Paper and table."""
 
 
 class Recipe(Spec):
