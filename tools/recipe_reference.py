@@ -86,8 +86,8 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
         nested = _nested(field)
         default = "required" if field.default is PydanticUndefined else written_default(field)
         if name == "split":
-            kind = "[ranges, folds, a subject, a published split, databases or a file](#split)"
-            inner.append("\n## split\n\nOne of six forms.\n" + "".join(map(_form, SPLITS.values())))
+            kind = "[ranges, folds, a subject, a published split, databases, groups or a file](#split)"
+            inner.append("\n## split\n\nOne of seven forms.\n" + "".join(map(_form, SPLITS.values())))
         elif nested is ComponentSpec:
             kind = f"{'an' if name[0] in 'aeiou' else 'a'} [{_kind(name)}](#{_kind(name)})"
         elif nested and name == "pretrain":
@@ -97,7 +97,7 @@ def sections(model: type[BaseModel], key: str = "") -> Iterator[str]:
             inner += sections(nested, path)
         else:
             kind = accepted(field.annotation, field.metadata)
-        rows.append((f"`{name}`", kind, default, field.description or ""))
+        rows.append((f"`{name}`", kind, default, " ".join((field.description or "").split())))
     yield (f"\n## {key}\n" if key else "") + f"\n{_table(('key', 'accepted', 'default', 'meaning'), rows)}"
     yield from inner
 
@@ -137,7 +137,7 @@ def _options(entry: Entry) -> Iterator[tuple[str, str, str, str]]:
 
 def _form(split: type[BaseModel]) -> str:
     rows = [(f"`{n}`", accepted(f.annotation, f.metadata), f.description or "") for n, f in split.model_fields.items()]
-    return f"\n{split.__doc__}\n\n{_table(('key', 'accepted', 'meaning'), rows)}"
+    return f"\n{inspect.cleandoc(split.__doc__ or '')}\n\n{_table(('key', 'accepted', 'meaning'), rows)}"
 
 
 def _nested(field: FieldInfo) -> type[BaseModel] | None:

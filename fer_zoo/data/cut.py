@@ -24,7 +24,7 @@ from fer_zoo.specs import ComponentSpec, CropSpec
 from fer_zoo.specs.base import AboveZero, Positive, Share, Spec
 from fer_zoo.stopwatch import stage, staged
 from fer_zoo.video.crop import Placement, crop_clip, place_crop
-from fer_zoo.video.sample import sample_frames
+from fer_zoo.video.sample import sample_frames, spread_frames
 from fer_zoo.video.smooth import smooth_points
 from fer_zoo.video.track import FaceTrack, track_face, track_faces
 
@@ -36,6 +36,8 @@ class CutSpec(Spec):
 
     frames: Positive = 10
     """Frames of a clip."""
+    sampling: Literal["dense", "uniform"] = "dense"
+    """Clips one after another at `fps`, or one clip of a whole stretch, its frames spread evenly over it."""
     fps: AboveZero = 25.0
     """Frames per second that clips are sampled at; of a sequence without a known rate every frame is taken."""
     canvas: Positive = 128
@@ -69,7 +71,7 @@ class Cut:
     frames: uint8 (T, S, S, 3), RGB. landmarks: float32 (T, 68, 2) in pixels of the frames, NaN without a face. scores:
     float32 (T,), the landmarker's. box: what the frames show, in pixels of the (upright) picture; None where they were
     turned upright one by one. numbers: of the source's frames, T or fewer: the rest is filled. face, number: the
-    face, and the clip's number among those of the face.
+    face, and the clip's number among those of the face. fps: frames per second, the mean where they are spread.
     """
 
     frames: UInt8
@@ -79,6 +81,7 @@ class Cut:
     numbers: tuple[int, ...]
     face: int
     number: int
+    fps: float
 
 
 class Window(NamedTuple):
@@ -146,9 +149,11 @@ def cut_windows(source: Source, root: Path, spec: CutSpec, found: Found) -> Iter
     """Cut out what was found; clips come in the order in which they end."""
     first = source.frames[0] if source.frames else 0
     waiting = [deque(clips) for clips in found.windows if clips]
+    wanted = {number for clips in found.windows for window in clips for number in window.frames}
     held: dict[int, UInt8] = {}  # the pictures of unfinished clips: those of a whole video would not fit
     for frame in staged("decode", pictures(source, root, spec.fps)):
-        held[frame.index] = frame.image
+        if frame.index in wanted:
+            held[frame.index] = frame.image
         for clips in waiting:
             while clips and clips[0].frames[-1] == frame.index:
                 window = clips.popleft()
@@ -165,7 +170,9 @@ def _cut(window: Window, held: dict[int, UInt8], track: FaceTrack, spec: CutSpec
         numbers = window.frames
         frames, points = crop_clip([held[n] for n in numbers], track.landmarks[numbers], window.where, spec.canvas)
         whole = _filled(frames, spec), _filled(points, spec), _filled(track.scores[numbers], spec)
-    return Cut(*whole, window.where.box, tuple(first + n for n in numbers), window.face, window.number)
+    seconds = float(np.ptp(track.times[numbers]))
+    fps = spec.fps if spec.sampling == "dense" or not seconds else round((len(numbers) - 1) / seconds, 3)
+    return Cut(*whole, window.where.box, tuple(first + n for n in numbers), window.face, window.number, fps)
 
 
 def _filled(array: NDArray[N], spec: CutSpec) -> NDArray[N]:
@@ -177,7 +184,9 @@ def _filled(array: NDArray[N], spec: CutSpec) -> NDArray[N]:
 
 
 def _chosen(times: NDArray[np.float64], spec: CutSpec, source: Source) -> list[int]:
-    """Frames nearest to ticks of `spec.fps`, of the source's part."""
+    """Frames nearest to ticks of `spec.fps`, of the source's part; all frames where clips are spread over them."""
+    if spec.sampling == "uniform":
+        return list(range(len(times)))
     chosen = [int(number) for number in sample_frames(times, spec.fps)]
     if len(chosen) < spec.frames and spec.short == "refuse":
         raise VideoError(
@@ -201,6 +210,8 @@ def _seen(track: FaceTrack, chosen: list[int]) -> list[int]:
 def _windows(face: int, frames: list[int], track: FaceTrack, spec: CutSpec) -> list[Window]:
     whole = max(len(frames) // spec.frames, 1) * spec.frames
     parts = [frames[at : at + spec.frames] for at in range(0, min(whole, len(frames)), spec.frames)]
+    if spec.sampling == "uniform":
+        parts = [[frames[place] for place in spread_frames(len(frames), spec.frames)]]
     placed = [place_crop(track.landmarks[part], spec.stored_crop) for part in parts]
     return [Window(face, at, part, where) for at, (part, where) in enumerate(zip(parts, placed, strict=True)) if where]
 

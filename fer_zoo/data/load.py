@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipRequest, ClipSet
+from fer_zoo.data.group_files import disjoint
 from fer_zoo.data.split_files import read_split
 from fer_zoo.data.splits import PARTS, LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
@@ -18,7 +19,16 @@ from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.synthetic import cache_root
 from fer_zoo.errors import InputError, RecipeError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
+from fer_zoo.specs import (
+    DatabaseSplit,
+    DisjointSplit,
+    FileSplit,
+    FoldSplit,
+    LeaveOneOutSplit,
+    PublishedSplit,
+    Recipe,
+    SplitSpec,
+)
 
 
 def stores_root() -> Path:
@@ -203,6 +213,10 @@ def _dealt(recipe: Recipe, stores: Mapping[str, Store]) -> Split:
         case DatabaseSplit(train_on=train_on, test_on=test_on, validation_folds=parts):
             train = {name: clips[name] for name in train_on}
             return cross_database(train, {test_on: clips[test_on]}, recipe.seed, validation_folds=parts)
+        case DisjointSplit():
+            ((name, store),) = stores.items()
+            rest = [clip.video or clip.key for clip in store.facts] + [failure.source for failure in store.failures()]
+            return disjoint(clips[name], recipe.split, others=rest)
         case FileSplit(file=file, name=name):
             (store,) = stores.values()
             return read_split(Path(file), name, store=store.header.fingerprint, clips=labelled(store, store.labels()))

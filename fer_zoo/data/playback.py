@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from fer_zoo.data.clips import ClipSet, Index
 from fer_zoo.errors import InputError
-from fer_zoo.specs import AugmentSpec
+from fer_zoo.specs import AugmentSpec, InputSpec
+from fer_zoo.video.sample import spread_frames
 
 
 def random_frames(
@@ -22,29 +23,37 @@ def random_frames(
     length: int,
     augment: AugmentSpec,
     rng: np.random.Generator | Sequence[np.random.Generator],
+    sampling: str = "dense",
 ) -> list[npt.NDArray[Any]]:
     """Cut the same random window of `length` frames from each column of clips (B, F, ...): frames, landmarks, ...
 
-    By default the frames follow one another as they are stored. Nothing is drawn that leaves no choice: neither a start
-    where clips are as long as the window, nor for options that are off. `rng` is one that all clips draw from, or one
-    for each clip, which then gives the same window of it beside any others.
+    By default the frames follow one another as they are stored; with another `sampling` (`InputSpec`) they are spread
+    over the whole clip. Nothing is drawn that leaves no choice: neither a start where clips are as long as the window,
+    nor for options that are off. `rng` is one that all clips draw from, or one for each clip, which then gives the same
+    window of it beside any others.
 
     Raises:
         InputError: the stored clips are shorter than the window, or than the largest stride needs.
     """
     clips, stored = columns[0].shape[:2]
     if isinstance(rng, np.random.Generator):
-        numbers = _frame_numbers(clips, stored, length, augment, rng)
+        numbers = _frame_numbers(clips, stored, length, augment, rng, sampling)
     else:
-        numbers = np.concatenate([_frame_numbers(1, stored, length, augment, own) for own in rng])
+        numbers = np.concatenate([_frame_numbers(1, stored, length, augment, own, sampling) for own in rng])
     if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (clips, stored))):
         return list(columns)
     return [column[np.arange(clips)[:, None], numbers] for column in columns]
 
 
-def _frame_numbers(clips: int, stored: int, length: int, augment: AugmentSpec, rng: np.random.Generator) -> Index:
+def _frame_numbers(
+    clips: int, stored: int, length: int, augment: AugmentSpec, rng: np.random.Generator, sampling: str
+) -> Index:
     """Numbers of the frames (clips, length) that each clip shows, in the order in which it shows them."""
-    numbers = _window(clips, stored, length, augment, rng)
+    if sampling == "dense":
+        numbers = _window(clips, stored, length, augment, rng)
+    else:
+        random = sampling == "segments" and stored > length
+        numbers = spread_frames(stored, length, rng.random((clips, length)) if random else np.full((clips, 1), 0.5))
     if augment.frame_jitter:
         moved = rng.random(numbers.shape) < augment.frame_jitter
         step = rng.choice((-1, 1), numbers.shape)
@@ -55,15 +64,34 @@ def _frame_numbers(clips: int, stored: int, length: int, augment: AugmentSpec, r
     return numbers
 
 
-def central_frames(clips: ClipSet, length: int) -> ClipSet:
-    """Return the clips cut to their `length` middle frames; the same set if they have no more."""
-    spare = clips.landmarks.shape[1] - length
+def central_frames(clips: ClipSet, spec: InputSpec) -> ClipSet:
+    """Return the clips cut to the frames of their only view: the middle ones, or the middle one of each part."""
+    return with_frames(clips, view_frames(clips.landmarks.shape[1], spec)[0])
+
+
+def view_frames(stored: int, spec: InputSpec, count: int = 1) -> list[Index]:
+    """Frame numbers (frames,) of up to `count` views of stored clips, evenly spaced; views that coincide count once.
+
+    They are windows, or frames of all parts. If there are no more than `spec.frames`, all of them are one view.
+    """
+    spare = stored - spec.frames
     if spare <= 0:
+        return [np.arange(stored)]
+    if spec.sampling == "dense":
+        starts = [view * spare // (count - 1) for view in range(count)] if count > 1 else [spare // 2]
+        views = [start + np.arange(spec.frames) for start in starts]
+    else:
+        views = [spread_frames(stored, spec.frames, (view + 0.5) / count) for view in range(count)]
+    return list({tuple(view): view for view in views}.values())
+
+
+def with_frames(clips: ClipSet, numbers: Index) -> ClipSet:
+    """Return the clips cut to the frames of these numbers; the same set if these are all."""
+    if len(numbers) == clips.landmarks.shape[1]:
         return clips
-    kept = slice(spare // 2, spare // 2 + length)
-    frames = np.concatenate([clips.read(np.array([clip]))[:, kept] for clip in range(len(clips))])
-    intensities = None if clips.intensities is None else clips.intensities[:, kept]
-    own = {"frames": frames, "rows": np.arange(len(clips)), "landmarks": clips.landmarks[:, kept]}
+    frames = np.concatenate([clips.read(np.array([clip]))[:, numbers] for clip in range(len(clips))])
+    intensities = None if clips.intensities is None else clips.intensities[:, numbers]
+    own = {"frames": frames, "rows": np.arange(len(clips)), "landmarks": clips.landmarks[:, numbers]}
     return replace(clips, **own, intensities=intensities)
 
 

@@ -69,7 +69,7 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
         encoding=encoding,
         sources_sha256=digest(map(_line, sources, sizes)),
         preparation={
-            **spec.model_dump(mode="json", include={"face", "faces", "short", "smooth", "margin"}),
+            **spec.model_dump(mode="json", include={"face", "faces", "short", "smooth", "margin", "sampling"}),
             "sources_per_shard": per_shard(len(sources)),
             "bytes_per_shard": SHARD_BYTES,
             **({"facts": made_by} if (made_by := dict(getattr(database, "facts", {}))) else {}),
@@ -132,7 +132,7 @@ def _stored(source: Source, take: int, cut: Cut, spec: CutSpec) -> StoredClip:
         take=take,
         files=tuple(file.as_posix() for file in source.files),
         frame_range=(min(cut.numbers), max(cut.numbers) + 1),
-        fps=spec.fps,
+        fps=cut.fps,
         box=tuple(float(edge) for edge in cut.box) if cut.box else None,
         split=dict(source.split),
         groups=dict(source.groups),

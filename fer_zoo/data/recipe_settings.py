@@ -80,7 +80,7 @@ def _cut(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> Cut
     # Upright frames serve recipes of either alignment, and the margin leaves room to turn them.
     margin = max(CutSpec().margin, math.ceil(upright_margin(crop) * 100) / 100)
     made = {"crop": crop.model_copy(update={"align": "box"}), "margin": margin}
-    required = {**own, **_clip(recipe), **made, "detector": recipe.model.input.landmarks.detector}
+    required = {**own, **_clip(recipe), **_spread(recipe), **made, "detector": recipe.model.input.landmarks.detector}
     spec = _changed(CutSpec, required, changes)
     if "canvas" in changes:
         return spec
@@ -94,16 +94,25 @@ def _clip(recipe: Recipe) -> dict[str, Any]:
     return {"frames": recipe.model.input.frames, **rate}
 
 
+def _spread(recipe: Recipe) -> dict[str, Any]:
+    """Settings of clips spread over whole videos: an odd number of frames in each part, so that one is its middle."""
+    if recipe.model.input.sampling == "dense":
+        return {}
+    each = max(3 if recipe.model.input.sampling == "segments" else 1, recipe.views.clips)
+    return {"sampling": "uniform", "frames": recipe.model.input.frames * (each + 1 - each % 2)}
+
+
 def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str, Any]) -> None:
     crop = spec.crop if isinstance(spec, RenderSpec) else spec.stored_crop
     required = recipe.model.input
     if recipe.data.any_fps:
         required = required.model_copy(update={"fps": spec.fps})
-    made = Kind(crop, spec.canvas, spec.frames, spec.fps, spec.detector)
+    sampling = spec.sampling if isinstance(spec, CutSpec) else None
+    made = Kind(crop, spec.canvas, spec.frames, spec.fps, spec.detector, sampling)
     problems = differences(made, required, required.landmarks.detector)
     if not problems:
         return
-    own = {"crop", "margin", "canvas", "frames", "fps", "detector"}
+    own = {"crop", "margin", "canvas", "frames", "fps", "sampling", "detector"}
     if conflicting := [key for key in changes if key.split(".")[0] in own]:
         do = f"leave out --set {' '.join(conflicting)}, or --recipe if the store is for something else"
     elif isinstance(spec, RenderSpec):

@@ -144,8 +144,8 @@ def evaluate_on_store(
     return StoreResult(
         weights={"name": card.name, "sha256": card.sha256},
         store={"dataset": opened.header.reader.name, "fingerprint": opened.header.fingerprint},
-        predictions=predict_clips(model, clips),
-        noisy=predict_clips(model, with_detector_noise(clips, recipe.seed)) if clips.exact else None,
+        predictions=predict_clips(model, clips, recipe.views),
+        noisy=predict_clips(model, with_detector_noise(clips, recipe.seed), recipe.views) if clips.exact else None,
         left_out=left_out,
         absent=tuple(label for number, label in enumerate(spec.labels) if number not in clips.labels),
         known=_known(recipe, folder, opened, clips),

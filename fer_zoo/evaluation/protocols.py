@@ -11,12 +11,22 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from fer_zoo.data import ClipSet, keys_name_databases, open_stores
+from fer_zoo.data.group_files import read_groups
 from fer_zoo.data.load import labelled
 from fer_zoo.data.splits import LabelledClip
 from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
+from fer_zoo.specs import (
+    DatabaseSplit,
+    DisjointSplit,
+    FileSplit,
+    FoldSplit,
+    LeaveOneOutSplit,
+    PublishedSplit,
+    Recipe,
+    SplitSpec,
+)
 from fer_zoo.specs.base import Spec
 
 
@@ -66,10 +76,14 @@ def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list
         # With the seed and databases of the recipe's own split if that has folds too.
         own = split.model_dump(exclude={"folds", "fold"}) if isinstance(split, FoldSplit) else {}
         split = FoldSplit(folds=protocol.folds, **own)
-    if isinstance(split, FoldSplit) and split.fold is None:
+    if isinstance(split, FoldSplit | DisjointSplit) and split.fold is None and not _has_parts(split):
         whole = split.model_dump(exclude={"fold"})
         return [_split_by(recipe, {**whole, "fold": fold}) for fold in range(1, split.folds + 1)]
     return [recipe]
+
+
+def _has_parts(split: FoldSplit | DisjointSplit) -> bool:
+    return isinstance(split, DisjointSplit) and bool(read_groups(Path(split.identity_disjoint)).parts)
 
 
 def split_name(recipe: Recipe) -> str:
@@ -85,6 +99,8 @@ def split_name(recipe: Recipe) -> str:
             return f"{'+'.join(train_on)}-to-{test_on}"
         case SplitSpec():
             return "ranges"
+        case DisjointSplit(identity_disjoint=file, folds=folds, fold=fold):
+            return "disjoint" if fold is None else f"disjoint-fold-{fold}-of-{folds}"
         case FileSplit(file=file, name=name):
             return re.sub("[^A-Za-z0-9._-]+", "-", name or Path(file).stem)
 
@@ -125,6 +141,7 @@ def _split_by(recipe: Recipe, split: Mapping[str, Any], **data: Any) -> Recipe:
     fields["data"] |= data
     protocol = "cross-database" if "test_on" in split else "subject-independent"
     protocol = "published" if "published" in split else protocol
+    protocol = "group-disjoint" if "identity_disjoint" in split else protocol
     changed = Recipe.model_validate({**fields, "split": dict(split), "protocol": protocol})
     same = type(changed.split) is type(recipe.split)
     return changed if same else changed.model_copy(update={"published": None})

@@ -112,6 +112,6 @@ def _batches(network: FERModel, clips: ClipSet) -> Iterator[Arrays]:
     spec = network.input_spec
     for start in range(0, len(clips), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(clips)))
-        some = crop_clips(central_frames(clips.take(rows), spec.frames), spec)
+        some = crop_clips(central_frames(clips.take(rows), spec), spec)
         clip = normalise(torch.from_numpy(some.read(np.arange(len(rows)))), spec).contiguous().numpy()
         yield [clip, some.landmarks.astype(np.float32)] if network.needs_landmarks else [clip]

@@ -72,6 +72,8 @@ class EarlyClips:
         self.held.append(frame)
         while len(self.held) > 1 and len(self.held) * frame.image.nbytes > _MOST_BYTES:
             self.held.popleft()
+        if self._spec.sampling != "dense":  # the clip is known at the end of the video
+            return
         last = (self._tick + self._spec.frames - 1) / self._spec.fps
         if frame.time_s - self._start_s >= last:
             yield from self._window()

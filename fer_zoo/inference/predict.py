@@ -24,7 +24,7 @@ from fer_zoo.inference.loading import check_options, computing, find_landmarker,
 from fer_zoo.inference.network import NetworkRun, ProgressCallback, for_inference
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.timeline import Row, Timeline
-from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_windows
+from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_whole, plan_windows
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import Network
 from fer_zoo.specs import ComponentSpec, InputSpec
@@ -53,7 +53,7 @@ def predict_video(
     """Predict the expression of the main face in every frame of a video.
 
     Sampling, crop and detector are those the weights were trained with (`model.input_spec`). Softmax outputs are
-    averaged over all windows that hold a frame.
+    averaged over all windows that hold a frame. A network that sees whole videos (`sampling`) gives one prediction.
 
     Args:
         model: a model, the name of a model with weights, a weights folder, or a file of `fer_zoo.export`.
@@ -166,7 +166,10 @@ def _timeline(
     network: NetworkRun, track: FaceTrack, model: Network, finder: Landmarker, hop: int, *, several: bool
 ) -> Timeline:
     spec, video = model.input_spec, network.video
-    plan = plan_windows(track.times, spec.fps, spec.frames, hop, track.shape_changes)
+    if spec.sampling == "dense":
+        plan = plan_windows(track.times, spec.fps, spec.frames, hop, track.shape_changes)
+    else:
+        plan = plan_whole(track.found if several else np.ones(len(track), bool), spec.frames, track.shape_changes)
     used = _with_faces(video.path, plan, track, spec)
     shares = network.shares(track, plan.frames[used])
     averaged = _average(shares, used, len(plan.frames))
@@ -253,6 +256,11 @@ def _notes(
     if video.damage:
         notes.append(f"{video.damage} The timeline covers what could be decoded.")
     notes += video.notes
+    if spec.sampling != "dense":
+        notes.append(
+            f"One prediction for the whole video, of {spec.frames} frames spread over it, as the network was trained: "
+            "it suits videos of a few seconds that show one expression."
+        )
     if len(plan.frames) < spec.frames:
         notes.append(
             f"The video is shorter ({len(plan.frames)} frames at {spec.fps:g} a second) than the {spec.frames} the "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
-from fer_zoo.video.sample import sample_frames
+from fer_zoo.video.sample import sample_frames, spread_frames
 
 Ints = NDArray[np.int64]
 
@@ -61,6 +62,20 @@ def plan_windows(
         ticks += len(sampled)
     gaps_s = tuple(float(step) for step in steps[gaps - 1])
     return WindowPlan(np.concatenate(frames), np.concatenate(tables), np.concatenate(nearest), gaps_s)
+
+
+def plan_whole(seen: NDArray[np.bool_], length: int, shape_changes: Sequence[int] = ()) -> WindowPlan:
+    """Spread the `length` frames of one clip over a video, for networks that are trained so.
+
+    Args:
+        seen: which frames are meant (frames,); the clip goes from the first of them to the last.
+        shape_changes: as for `plan_windows`; the longest part between two of them is used.
+    """
+    first, last = np.flatnonzero(seen)[[0, -1]] if seen.any() else (0, len(seen) - 1)
+    cuts = [int(first), *(change for change in shape_changes if first < change <= last), int(last) + 1]
+    start, end = max(pairwise(cuts), key=lambda part: part[1] - part[0])
+    frames = start + spread_frames(end - start, length)
+    return WindowPlan(frames, np.arange(length)[None], np.zeros(len(seen), np.int64), ())
 
 
 def longest_step(fps: float, length: int) -> float:

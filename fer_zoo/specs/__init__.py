@@ -2,6 +2,7 @@
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
 from fer_zoo.specs.card import TERMS, Calibration, Metrics, WeightsCard
+from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
@@ -10,10 +11,10 @@ from fer_zoo.specs.recipe import (
     AugmentSpec,
     DatabaseSplit,
     DataSpec,
+    DisjointSplit,
     FileSplit,
     FoldSplit,
     LeaveOneOutSplit,
-    Published,
     PublishedSplit,
     Recipe,
     SplitSetting,
@@ -34,6 +35,7 @@ __all__ = [
     "CropSpec",
     "DataSpec",
     "DatabaseSplit",
+    "DisjointSplit",
     "FileSplit",
     "FoldSplit",
     "Fraction",
@@ -56,6 +58,7 @@ __all__ = [
     "SplitSpec",
     "Temporal",
     "TrainSpec",
+    "ViewsSpec",
     "WeightsCard",
     "class_labels",
     "split_form",

@@ -68,6 +68,9 @@ class InputSpec(Spec):
     """Side of a frame in pixels."""
     fps: AboveZero = 25.0
     """Frames per second; videos at other rates are resampled."""
+    sampling: Literal["dense", "uniform", "segments"] = "dense"
+    """`dense`: windows of consecutive frames at `fps`. `uniform`: one clip per video, of frames spread evenly over it;
+    then `fps` is only for live sources. `segments`: the same, with a random frame of each part in training."""
     crop: CropSpec = CropSpec()
     """How the face is cropped."""
     mean: tuple[Number, Number, Number] = (0.5, 0.5, 0.5)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
+from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import ComponentSpec, ModelSpec
 
 
@@ -100,6 +101,23 @@ class DatabaseSplit(Spec):
         return self
 
 
+class DisjointSplit(Spec):
+    """Groups that no two sets share, from a CSV file: e.g. who is in each video of a database that names no subjects.
+
+    Its columns are `video` (as in the store), `group`, and optionally `part` (train, validation or test); without it
+    the groups are assigned to folds.
+    """
+
+    identity_disjoint: Annotated[str, Field(min_length=1)]
+    """Path of the file, relative to the working directory."""
+    folds: Annotated[int, Field(ge=3, strict=True)] = 5
+    """Number of folds; if the file has parts, but no `validation`, one in this many training groups becomes it."""
+    fold: Positive | None = None
+    """The test fold, from 1, if the file has no parts; the next fold is the validation set."""
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    """Seed of the assignment to folds."""
+
+
 class FileSplit(Spec):
     """A split file: from `fer-zoo data split`, or split.json of a training run. Checked against the store."""
 
@@ -116,6 +134,7 @@ PROTOCOLS: dict[type[Spec], str] = {
     LeaveOneOutSplit: "subject-independent",
     PublishedSplit: "published",
     DatabaseSplit: "cross-database",
+    DisjointSplit: "group-disjoint",
     FileSplit: "subject-independent",
 }
 SPLITS = {split.__name__: split for split in PROTOCOLS}
@@ -138,7 +157,7 @@ def split_form(value: Any) -> str | None:
 
 _SPLIT_TEXT = (
     "Input should be ranges of subjects (train, validation, test), folds, leave_out, published, databases "
-    "(train_on, test_on), or a file"
+    "(train_on, test_on), identity_disjoint, or a file"
 )
 
 SplitSetting = Annotated[
@@ -147,6 +166,7 @@ SplitSetting = Annotated[
     | Annotated[LeaveOneOutSplit, Tag("LeaveOneOutSplit")]
     | Annotated[PublishedSplit, Tag("PublishedSplit")]
     | Annotated[DatabaseSplit, Tag("DatabaseSplit")]
+    | Annotated[DisjointSplit, Tag("DisjointSplit")]
     | Annotated[FileSplit, Tag("FileSplit")],
     Discriminator(split_form, custom_error_type="split", custom_error_message=_SPLIT_TEXT),
 ]
@@ -308,17 +328,6 @@ class TrainSpec(Spec):
         return self
 
 
-class Published(Spec):
-    """Published figures of the network that a recipe reproduces."""
-
-    war: Annotated[float, Field(gt=1, le=100, strict=True)]
-    """Accuracy (weighted average recall) in percent."""
-    std: Annotated[float, Field(ge=0, strict=True)] | None = None
-    """Standard deviation over folds, in percentage points, if published."""
-    source: str
-    """Paper and table."""
-
-
 class Recipe(Spec):
     """Everything needed to train and evaluate one network. Seed, split and protocol have no default on purpose."""
 
@@ -332,8 +341,9 @@ class Recipe(Spec):
     """Where clips come from."""
     split: SplitSetting
     """Training, validation and test set: by ranges, folds, a subject, a published split, databases or a file."""
-    protocol: Literal["subject-independent", "published", "cross-database"]
-    """`subject-independent` for ranges, folds, `leave_out` and `file`; otherwise the name of the split."""
+    protocol: Literal["subject-independent", "published", "cross-database", "group-disjoint"]
+    """`subject-independent` for ranges, folds, `leave_out` and `file`, `group-disjoint` for `identity_disjoint`;
+    otherwise the name of the split."""
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Random seed of the training run."""
     backbone_weights: Literal["random", "pretrained"] = "random"
@@ -342,6 +352,8 @@ class Recipe(Spec):
     """Train the 2D twin of the backbone on single frames first, and inflate it: far cheaper than whole clips."""
     train: TrainSpec = TrainSpec()
     """Training on clips."""
+    views: ViewsSpec = ViewsSpec()
+    """Views of a clip in the final evaluation."""
 
     @field_validator("split")
     @classmethod

@@ -83,10 +83,11 @@ class Batches:
         places = places if recipe.train.mixup else share
         rows = self.rows(step)[places.start : places.stop]
         rngs = [generator(recipe.seed, "augment", step, place) for place in places]
-        stored = [self.clips.read(rows), self.clips.landmarks[rows]]
+        stored, shape = [self.clips.read(rows), self.clips.landmarks[rows]], recipe.model.input
         if recipe.train.neutral_below and self.clips.intensities is not None:
             stored.append(self.clips.intensities[rows])
-        frames, landmarks, *rest = random_frames(stored, recipe.model.input.frames, recipe.train.augment, rngs)
+        augment = recipe.train.augment
+        frames, landmarks, *rest = random_frames(stored, shape.frames, augment, rngs, shape.sampling)
         labels = self.clips.labels[rows]
         pictures = torch.from_numpy(frames)
         return Piece(

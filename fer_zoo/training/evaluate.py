@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 
 from fer_zoo.data import stores_root
-from fer_zoo.data.augment import with_detector_noise
+from fer_zoo.data.augment import MIRROR_68, with_detector_noise
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet, Points
-from fer_zoo.data.playback import central_frames
+from fer_zoo.data.playback import central_frames, view_frames, with_frames
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel, Network
-from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe
+from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe, ViewsSpec
 from fer_zoo.training.calibration import calibrate
 from fer_zoo.training.metrics import Figures, figures, group_figures
 from fer_zoo.training.predictions import Predictions
@@ -75,14 +75,21 @@ def evaluate_run(run: Run, clips: Mapping[str, ClipSet]) -> tuple[dict[str, Metr
 
 def validation_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> ClipSet:
     """The clips that choose the best epoch, cropped."""
-    return crop_clips(central_frames(clips["validation"], recipe.model.input.frames), recipe.model.input)
+    return crop_clips(central_frames(clips["validation"], recipe.model.input), recipe.model.input)
 
 
-def predict_shared(model: FERModel, clips: ClipSet, accelerator: Accelerator) -> npt.NDArray[np.float64]:
-    """Probabilities (N, classes) of cropped clips, the same in every process; each predicts its share of the clips."""
+def predict_shared(
+    model: FERModel, clips: ClipSet, accelerator: Accelerator, views: ViewsSpec | None = None
+) -> npt.NDArray[np.float64]:
+    """Probabilities (N, classes) of clips, the same in every process; each predicts its share of the clips.
+
+    Args:
+        views: of the clips; None: they are cropped already.
+    """
     mine = np.arange(accelerator.process_index, len(clips), accelerator.num_processes)
     probabilities = np.zeros((len(clips), len(clips.names)))
-    probabilities[mine] = predict_cropped(model, clips.take(mine))
+    own = clips.take(mine)
+    probabilities[mine] = predict_cropped(model, own) if views is None else predict_views(model, own, views)
     whole = accelerator.reduce(torch.from_numpy(probabilities).to(accelerator.device), "sum")
     return np.asarray(whole.cpu().numpy(), np.float64)
 
@@ -105,18 +112,30 @@ def open_matching(store: str | Path, spec: InputSpec, *, any_fps: bool = False) 
     return opened
 
 
-def predict_clips(model: Network, clips: ClipSet) -> Predictions:
-    """Predict clips, cut to their middle frames and cropped as the input spec says; some clips at a time."""
-    parts = []
+def predict_clips(model: Network, clips: ClipSet, views: ViewsSpec | None = None) -> Predictions:
+    """Predict clips by the mean over their views; by default one view, of the middle frames."""
+    return as_predictions(clips, predict_views(model, clips, views or ViewsSpec()))
+
+
+def predict_views(model: Network, clips: ClipSet, views: ViewsSpec) -> npt.NDArray[np.float32]:
+    """Mean probabilities (N, classes) over the views of clips, cropped as the input spec says; some clips at a time."""
+    spec, parts = model.input_spec, [np.zeros((0, len(clips.names)), np.float32)]
+    frames = view_frames(clips.landmarks.shape[1], spec, views.clips)
     for start in range(0, len(clips), _AT_ONCE):
         some = clips.take(np.arange(start, min(start + _AT_ONCE, len(clips))))
-        cropped = crop_clips(central_frames(some, model.input_spec.frames), model.input_spec)
-        parts.append(predict_cropped(model, cropped))
-    return as_predictions(clips, np.concatenate(parts))
+        cropped = (crop_clips(with_frames(some, numbers), spec) for numbers in frames)
+        parts.append(np.mean([predict_cropped(model, view, flip=views.flip) for view in cropped], axis=0))
+    return np.concatenate(parts)
 
 
-def predict_cropped(model: Network, clips: ClipSet, *, batch_size: int = 32) -> npt.NDArray[np.float32]:
-    """Probabilities (N, classes) of cropped clips; leaves the model in the mode it was in."""
+def predict_cropped(
+    model: Network, clips: ClipSet, *, batch_size: int = 32, flip: bool = False
+) -> npt.NDArray[np.float32]:
+    """Probabilities (N, classes) of cropped clips; leaves the model in the mode it was in.
+
+    Args:
+        flip: the mean with those of the clips flipped horizontally.
+    """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -126,7 +145,12 @@ def predict_cropped(model: Network, clips: ClipSet, *, batch_size: int = 32) -> 
             rows = np.arange(start, min(start + batch_size, len(clips)))
             clip = normalise(torch.from_numpy(clips.read(rows)).to(device), model.input_spec)
             landmarks = torch.from_numpy(clips.landmarks[rows]).to(device)
-            parts.append(torch.softmax(model(clip, landmarks).float(), dim=1).cpu().numpy())
+            shares = torch.softmax(model(clip, landmarks).float(), dim=1)
+            if flip:
+                mirrored = landmarks[:, :, MIRROR_68] * landmarks.new_tensor([-1, 1])
+                mirrored += mirrored.new_tensor([model.input_spec.size - 1, 0])
+                shares = (shares + torch.softmax(model(clip.flip(-1), mirrored).float(), dim=1)) / 2
+            parts.append(shares.cpu().numpy())
     model.train(was_training)
     return np.concatenate(parts) if parts else np.zeros((0, len(model.labels)), np.float32)
 
@@ -178,25 +202,28 @@ def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
 
 
 def _evaluated_parts(recipe: Recipe, clips: Mapping[str, ClipSet]) -> dict[str, ClipSet]:
-    """Clips to evaluate on, cropped: "validation", "test", and "test_noisy" where landmarks are rendered.
+    """Clips to evaluate on: "validation", "test", and "test_noisy" where landmarks are rendered.
 
     Rendered landmarks are exact, a detector's are not: the metrics with noise are those to expect in use.
     """
-    test = central_frames(clips["test"], recipe.model.input.frames)
-    parts = {"validation": validation_clips(recipe, clips), "test": crop_clips(test, recipe.model.input)}
+    parts = {"validation": clips["validation"], "test": clips["test"]}
     if clips["test"].exact:
-        parts["test_noisy"] = crop_clips(with_detector_noise(test, recipe.seed), recipe.model.input)
+        test = clips["test"] if recipe.views.clips > 1 else central_frames(clips["test"], recipe.model.input)
+        parts["test_noisy"] = with_detector_noise(test, recipe.seed)
     return parts
 
 
 def _predict(run: Run, clips: ClipSet) -> Predictions:
-    return as_predictions(clips, predict_shared(run.average, clips, run.accelerator))
+    return as_predictions(clips, predict_shared(run.average, clips, run.accelerator, run.recipe.views))
 
 
 def _on_card(part: str, predictions: Predictions) -> Iterator[tuple[str, Figures]]:
-    """Metrics of a part, and of each database of several, as a mean may hide that one is predicted badly."""
+    """Metrics of a part, by video too if videos were cut into several clips, and of each database of several."""
     name = _ON_CARD.get(part, part)
     yield name, figures(predictions)
+    if len(set(predictions.videos.tolist())) < len(predictions):
+        yield f"{name}, by video", figures(predictions.by_video())
+    # A mean may hide that one database is predicted badly.
     for database, own in group_figures(predictions).get(DATABASE, {}).items():
         yield f"{name}, {database}", own
 

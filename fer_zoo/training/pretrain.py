@@ -29,7 +29,8 @@ def frame_recipe(recipe: Recipe) -> Recipe:
         update={
             "backbone": _twin(model.backbone),
             "temporal": ComponentSpec(name="mean"),
-            "input": model.input.model_copy(update={"frames": 1}),
+            # A random frame in training, also where clips are spread evenly.
+            "input": model.input.model_copy(update={"frames": 1, "sampling": "dense"}),
         }
     )
     unnamed = {"description": "", "published": None}

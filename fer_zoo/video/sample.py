@@ -8,6 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def spread_frames(count: int, length: int, place: float | NDArray[np.float64] = 0.5) -> NDArray[np.int64]:
+    """Frame numbers (..., length) of one frame in each of `length` equal parts of `count` frames (Wang et al. 2016).
+
+    If there are fewer frames than parts, some are repeated.
+
+    Args:
+        place: where in its part a frame is, from 0 to below 1; a number, or one for each part (..., length).
+    """
+    return np.floor((np.arange(length) + place) * count / length).astype(np.int64)
+
+
 def sample_frames(times: NDArray[np.float64], fps: float, first_tick: int = 0) -> NDArray[np.int64]:
     """Frame number at each tick of a clock of `fps`: the frame nearest in time; (ticks,).
 

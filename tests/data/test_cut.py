@@ -71,6 +71,17 @@ def test_clips_follow_each_other_and_a_rest_is_left_out(sequence: Source, tmp_pa
         assert cut.scores.tolist() == [0.75] * 4
 
 
+def test_one_clip_is_spread_over_the_whole_stretch(sequence: Source, tmp_path: Path) -> None:
+    spread = SPEC.model_copy(update={"sampling": "uniform"})
+    (cut,) = cut_source(sequence, tmp_path, spread, Marked())
+    assert cut.numbers == (1, 3, 6, 8), "the middles of four parts of ten frames"
+    assert cut.frames.shape == (4, 40, 40, 3)
+    assert cut.fps == pytest.approx(3 / (7 / 25), abs=1e-3)
+    part = Source(**{**vars(sequence), "frames": (7, 9)})
+    (short,) = cut_source(part, tmp_path, spread, Marked())
+    assert short.numbers == (7, 7, 8, 8), "of a stretch with fewer frames, some are repeated"
+
+
 def test_the_crop_is_the_one_of_training_and_inference_with_a_margin(sequence: Source, tmp_path: Path) -> None:
     (cut, _) = cut_source(sequence, tmp_path, SPEC, Marked())
     points = np.stack([Marked().detect(picture(number))[0].landmarks for number in range(4)])

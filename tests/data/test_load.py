@@ -42,11 +42,17 @@ def prepared(folder: Path, reader: str = "ckplus", first: int = 0, subjects: int
     def clip(number: int) -> Any:
         who = f"S{number // PER_SUBJECT:03d}"
         part = "train" if number < subjects * PER_SUBJECT // 2 else "test"
-        named = {"key": f"{who}/{number:03d}", "subject": who, "split": {"set_1": part}, "fps": made["fps"]}
+        named = {
+            "key": f"{who}/{number:03d}",
+            "subject": changes.get("subject", who),
+            "split": {"set_1": part},
+            "fps": made["fps"],
+        }
         return store_clips.clip(first + number, made["frames"], made["size"], **named)
 
     made = {"frames": 4, "size": 40, "fps": 25.0, "crop": CropSpec(scale=1.69), **changes}
     write_shard(folder, 0, map(clip, range(subjects * PER_SUBJECT)), encoding="raw")
+    made.pop("subject", None)
     finish_store(folder, store_clips.facts(**{"reader": ComponentSpec(name=reader), **made}))
     return open_store(folder)
 
@@ -167,6 +173,23 @@ def test_databases_against_each_other(tmp_path: Path) -> None:
         whole = next(c for c in map(stores[name].clip, range(len(stores[name]))) if c.facts.key == own)
         assert (train.read(np.array([clip]))[0] == whole.frames).all()
         assert train.names[train.labels[clip]] == whole.facts.label
+
+
+def test_groups_of_a_file(tmp_path: Path) -> None:
+    """Of a database without subjects: the clips of a group are in one part; a file of other videos is refused."""
+    store = prepared(tmp_path / "ckplus", subject=None)
+    rows = [f"{clip.key},film {number // 6}" for number, clip in enumerate(store.facts)]
+    file = tmp_path / "films.csv"
+    file.write_text("\n".join(["video,group", *rows]))
+    split = {"identity_disjoint": str(file), "folds": 5, "fold": 2}
+    parts = data.load(recipe(split=split, protocol="group-disjoint"), stores=tmp_path)
+    films = [{key.split("/")[0] for key in part.keys} for part in parts.values()]
+    assert sum(map(len, films)) == len(set.union(*films)) == SUBJECTS
+    file.write_text("\n".join(["video,group", *rows[1:]]))
+    with pytest.raises(InputError, match="no row for 1 of the 60 videos"):
+        data.load(recipe(split=split, protocol="group-disjoint"), stores=tmp_path)
+    with pytest.raises(RecipeError, match="no column part"):
+        data.load(recipe(split={"identity_disjoint": str(file)}, protocol="group-disjoint"), stores=tmp_path)
 
 
 def test_another_name_or_path_of_a_store(tmp_path: Path) -> None:

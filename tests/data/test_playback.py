@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_zoo.data.clips import ClipSet
-from fer_zoo.data.playback import central_frames, random_frames
+from fer_zoo.data.playback import central_frames, random_frames, view_frames
 from fer_zoo.errors import InputError
-from fer_zoo.specs import AugmentSpec
+from fer_zoo.specs import AugmentSpec, InputSpec
 
 
 def numbered_clips(count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,8 +103,39 @@ def test_frames_and_landmarks_move_together(
 def test_central_frames() -> None:
     frames, landmarks = numbered_clips(3, 10)
     clips = ClipSet.from_arrays(frames, landmarks, [0, 1, 0], [5, 6, 7], ["a", "b"])
-    one = central_frames(clips.take(np.array([2, 0])), 1)
+    one = central_frames(clips.take(np.array([2, 0])), InputSpec(frames=1))
     assert one.read(np.arange(2))[:, :, 0, 0, 0].tolist() == [[44], [4]]
     assert one.landmarks[:, 0, 0, 0].tolist() == [44, 4]
     assert one.subjects.tolist() == [7, 5]
-    assert central_frames(clips, 10) is clips
+    assert central_frames(clips, InputSpec(frames=10)) is clips
+
+
+def spec(frames: int, sampling: str = "dense") -> InputSpec:
+    return InputSpec.model_validate({"frames": frames, "sampling": sampling})
+
+
+@given(stored=st.integers(1, 40), length=st.integers(1, 20), count=st.integers(1, 5))
+@settings(max_examples=50, deadline=None)
+def test_each_frame_of_a_spread_clip_is_in_its_own_part(stored: int, length: int, count: int) -> None:
+    for view in view_frames(stored, spec(length, "uniform"), count) if stored > length else ():
+        parts = view * length / stored  # part k is [k, k + 1): whole frames may begin a little before it
+        assert ((parts > np.arange(length) - length / stored) & (parts < np.arange(length) + 1)).all()
+
+
+def test_views() -> None:
+    """Three stored frames for each part: the only view is the middle ones, as of the whole video."""
+    assert [view.tolist() for view in view_frames(12, spec(4, "segments"))] == [[1, 4, 7, 10]]
+    assert [view.tolist() for view in view_frames(12, spec(4, "uniform"), 2)] == [[0, 3, 6, 9], [2, 5, 8, 11]]
+    assert [view.tolist() for view in view_frames(7, spec(4), 2)] == [[0, 1, 2, 3], [3, 4, 5, 6]]
+    assert [view.tolist() for view in view_frames(5, spec(4), 9)] == [[0, 1, 2, 3], [1, 2, 3, 4]], "each once"
+    assert [view.tolist() for view in view_frames(4, spec(4, "uniform"), 3)] == [[0, 1, 2, 3]]
+
+
+def test_in_training_segments_are_random_and_uniform_is_not() -> None:
+    numbers = np.arange(12)[None].repeat(200, axis=0)
+    rng = np.random.default_rng(0)
+    (drawn,) = random_frames([numbers], 4, AugmentSpec(), rng, "segments")
+    assert [set(part) for part in drawn.T] == [{0, 1, 2}, {3, 4, 5}, {6, 7, 8}, {9, 10, 11}]
+    assert len(np.unique(drawn, axis=0)) > 40, "of 81"
+    (fixed,) = random_frames([numbers], 4, AugmentSpec(), rng, "uniform")
+    assert (fixed == [1, 4, 7, 10]).all()

@@ -139,6 +139,9 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
     assert store.as_clip_set(store.labels(), rows=np.array([2])).groups == {"sex": ("",)}
 
 
+SPREAD = {"preparation": {"face": "largest", "sampling": "uniform"}}
+
+
 @pytest.mark.parametrize(
     ("made", "requested", "problems"),
     [
@@ -146,6 +149,10 @@ def test_groups_of_a_store(tmp_path: Path) -> None:
         ({"frames": 4, "size": 10}, {}, []),
         ({"frames": 2}, {}, ["frames: the store's clips have 2, the recipe needs 3"]),
         ({"fps": 12.5}, {}, ["fps: the store has 12.5 frames per second, the recipe 25"]),
+        ({"fps": 12.5, **SPREAD}, {"sampling": "uniform"}, []),  # the rate of such clips differs
+        (SPREAD, {}, ["sampling: the store's clips are uniform"]),
+        ({"preparation": {"face": "largest"}}, {"sampling": "segments"}, ["sampling: the store's clips are dense"]),
+        ({}, {"sampling": "segments"}, []),  # a rendered clip is a whole video
         ({}, {"size": 9}, ["size: the recipe's crop has 8 pixels of the store's 8; it needs 9"]),
         ({"crop": CropSpec(scale=1.95, shift_up=0.08)}, {}, ["size: the recipe's crop has 5 pixels"]),
         ({"crop": CropSpec(scale=1.95, shift_up=0.08), "size": 12}, {}, []),

@@ -70,6 +70,24 @@ def test_probabilities_are_the_mean_over_the_windows_that_hold_a_frame(tmp_path:
         np.testing.assert_allclose(row.probabilities, expected, atol=0.02)
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_network_that_sees_whole_videos_gives_one_prediction(tmp_path: Path, count: int) -> None:
+    """Its clip is the middle frame of each of four parts, some twice in a short video; no other frame matters."""
+    seen = {3: (0, 1, 1, 2), 30: (3, 11, 18, 26)}[count]
+    images = [square(160 + 20 * (i in seen)) for i in range(count)]
+    path = encode(tmp_path / "a.mp4", images, options={"crf": "8"}, pix_fmt="yuv444p")
+    model = brightness_model()
+    model.input_spec = model.input_spec.model_copy(update={"sampling": "segments"})
+    timeline = predict_video(model, path, landmarker=Squares())
+    assert len(timeline) == count
+    assert len({row.probabilities for row in timeline.rows}) == 1
+    brights = [frame.image.max(axis=-1)[50:70, 50:70].mean() / 255 for frame in open_video(path).frames()]
+    logits = -20 * np.abs(np.mean([brights[number] for number in seen]) - np.array([0.62, 0.78, 0.9]))
+    np.testing.assert_allclose(timeline.rows[0].probabilities, np.exp(logits) / np.exp(logits).sum(), atol=0.02)
+    assert cast(BrightnessNet, model).batches == [1]
+    assert any("One prediction for the whole video, of 4 frames" in note for note in timeline.notes)
+
+
 @pytest.mark.parametrize("rate", [10, 25, 60])
 def test_any_rate_gives_every_frame_a_row(tmp_path: Path, rate: int) -> None:
     seconds = 1.2

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.windows import check_hop, nearest_ticks, plan_windows, sample_frames, windows
+from fer_zoo.inference.windows import check_hop, nearest_ticks, plan_whole, plan_windows, sample_frames, windows
 
 
 def even(count: int, rate: float) -> np.ndarray:
@@ -118,3 +118,15 @@ def test_any_time_stamps_give_few_ticks_and_every_frame_a_near_one(steps: list[f
     assert set(plan.windows.ravel().tolist()) == set(range(len(plan.frames)))
     # The frames that a prediction depends on are within one window.
     assert np.abs(times[plan.frames[plan.nearest]] - times).max() <= length / 25 + 1e-3
+
+
+def test_one_window_over_the_seen_part_that_no_change_of_the_picture_divides() -> None:
+    seen = np.array([False, True, False, True, True, True, True, True, True, False])
+    assert plan_whole(seen, 4).frames.tolist() == [2, 4, 6, 8]
+    assert plan_whole(seen, 4, shape_changes=[5]).frames.tolist() == [1, 2, 3, 4], "of 1 to 4 and 5 to 8, the first"
+    plan = plan_whole(np.zeros(3, bool), 4)
+    assert (plan.frames.tolist(), plan.windows.tolist(), plan.nearest.tolist()) == (
+        [0, 1, 1, 2],
+        [[0, 1, 2, 3]],
+        [0] * 3,
+    )

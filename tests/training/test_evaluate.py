@@ -6,13 +6,16 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import torch
 import toy_faces
 from safetensors.torch import load_file
 
 from fer_zoo import data
 from fer_zoo.compose import build
+from fer_zoo.data.clips import ClipSet
+from fer_zoo.specs import InputSpec, ViewsSpec
 from fer_zoo.training import evaluate_clips, train
-from fer_zoo.training.evaluate import as_predictions, crop_clips
+from fer_zoo.training.evaluate import _on_card, as_predictions, crop_clips, predict_cropped, predict_views
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
@@ -52,3 +55,59 @@ def test_clips_are_grouped_by_their_intensity() -> None:
     found = as_predictions(known, np.full((12, 3), 1 / 3)).groups["intensity"].tolist()
     assert found == ["", *["0 to 0.25"] * 2, *["0.25 to 0.5"] * 3, *["0.5 to 0.75"] * 3, *["0.75 to 1"] * 3]
     assert "intensity" not in as_predictions(clips, np.full((12, 3), 1 / 3)).groups
+
+
+class Seer(torch.nn.Module):
+    """Its logits are the brightness of the left and of the right half, and where points 36 and 45 are."""
+
+    labels = ("a", "b", "c", "d")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(0.01))
+        self.input_spec = InputSpec(frames=2, size=8, sampling="uniform")
+
+    def forward(self, clip: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+        halves = [half.mean(dim=(1, 2, 3, 4)) for half in clip.chunk(2, dim=-1)]
+        return torch.stack([*halves, *(self.scale * landmarks[:, :, point, 0].mean(1) for point in (36, 45))], dim=1)
+
+
+def test_views_of_clips() -> None:
+    """Flipped, left is right and the corner of the right eye is that of the left; the mean is over all views."""
+    rng, model = np.random.default_rng(0), Seer()
+    frames = rng.integers(0, 256, (3, 2, 8, 8, 3), dtype=np.uint8)
+    points = rng.uniform(0, 7, (3, 2, 68, 2)).astype(np.float32)
+    clips = ClipSet.from_arrays(frames, points, [0, 1, 2], [0, 1, 2], model.labels)
+    swapped = points.copy()
+    swapped[:, :, [36, 45]] = points[:, :, [45, 36]]
+    swapped[..., 0] = 7 - swapped[..., 0]
+    mirrored = ClipSet.from_arrays(frames[..., ::-1, :].copy(), swapped, [0, 1, 2], [0, 1, 2], model.labels)
+    both = [predict_cropped(model, own) for own in (clips, mirrored)]
+    np.testing.assert_allclose(predict_cropped(model, clips, flip=True), np.mean(both, axis=0), atol=1e-6)
+    assert np.abs(both[0] - both[1]).max() > 0.01, "no use as a test"
+
+    long = ClipSet.from_arrays(
+        rng.integers(0, 256, (3, 6, 20, 20, 3), dtype=np.uint8),
+        rng.uniform(6, 14, (3, 6, 68, 2)).astype(np.float32), [0, 1, 2], [0, 1, 2], model.labels,
+    )  # fmt: skip
+    views = [
+        crop_clips(
+            dataclasses.replace(long, frames=long.frames[:, kept], landmarks=long.landmarks[:, kept]), model.input_spec
+        )
+        for kept in ([0, 3], [2, 5])
+    ]
+    expected = np.mean([predict_cropped(model, view) for view in views], axis=0)
+    np.testing.assert_allclose(predict_views(model, long, ViewsSpec(clips=2)), expected, atol=1e-6)
+
+
+def test_metrics_by_video_where_videos_were_cut() -> None:
+    shares = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    clips = Predictions(
+        ("a", "b"), np.array(list("xyz")), np.array([""] * 3), np.array(list("vvw")), np.array([0, 0, 1]), shares
+    )
+    found = dict(_on_card("test", clips))
+    assert {name: (own.clips, own.war) for name, own in found.items()} == {
+        "test": (3, 2 / 3),
+        "test, by video": (2, 1.0),
+    }
+    assert list(dict(_on_card("test", clips.take(np.array([0, 2]))))) == ["test"]

@@ -23,6 +23,7 @@ class Kind(NamedTuple):
     frames: int
     fps: float
     detector: ComponentSpec
+    sampling: str | None = None
 
 
 def differences(made: StoreFacts | Kind, spec: InputSpec, detector: ComponentSpec) -> list[str]:
@@ -38,7 +39,12 @@ def differences(made: StoreFacts | Kind, spec: InputSpec, detector: ComponentSpe
         found.append(f"size: the recipe's crop has {side:.0f} pixels of the store's {made.size}; it needs {spec.size}")
     if made.frames < spec.frames:
         found.append(f"frames: the store's clips have {made.frames}, the recipe needs {spec.frames}")
-    if made.fps != spec.fps:
+    wanted = "dense" if spec.sampling == "dense" else "uniform"
+    if made.sampling not in (None, wanted):
+        found.append(
+            f"sampling: the store's clips are {made.sampling}, the recipe's input.sampling needs {wanted} ones"
+        )
+    if made.fps != spec.fps and wanted == "dense":
         found.append(f"fps: the store has {made.fps:g} frames per second, the recipe {spec.fps:g}")
     # Training makes exact landmarks as inexact as a detector's, so they fit any.
     if made.detector.name != EXACT and made.detector.model_dump(mode="json") != detector.model_dump(mode="json"):

@@ -153,6 +153,11 @@ class StoreFacts(Spec):
     preparation: dict[str, Any] = Field(default_factory=dict)
     """Everything else that decides the clips: which face, alignment, smoothing, short videos."""
 
+    @property
+    def sampling(self) -> str | None:
+        """`CutSpec.sampling`; None of rendered clips, each of which is a whole video."""
+        return str(self.preparation.get("sampling", "dense")) if "face" in self.preparation else None
+
 
 class ShardEntry(Spec):
     """A shard that belongs to the store, by the sha256 of its index."""

@@ -60,8 +60,8 @@ def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:
 
 def _cropped(recipe: Recipe, clip: ClipSet) -> Frames:
     spec = recipe.model.input
-    (landmarks,) = central_frames(clip, spec.frames).landmarks
-    (frames,) = central_frames(clip, spec.frames).read(np.array([0]))
+    (landmarks,) = central_frames(clip, spec).landmarks
+    (frames,) = central_frames(clip, spec).read(np.array([0]))
     where = place_crop(landmarks, spec.crop)
     if where is None:
         raise InputError(f"{clip.key(0)} has no face in any frame.")

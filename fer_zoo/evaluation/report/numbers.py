@@ -190,6 +190,8 @@ class PublishedRow(Spec):
     war: float | None
     """As printed, in per cent; None if the paper gives none."""
     std: float | None
+    uar: float | None = None
+    """As printed, in per cent, if it is."""
     run: bool = False
     """Whether ours was run on the same data with the same protocol."""
     note: str

@@ -38,6 +38,7 @@ def _row(name: str, recipe: Recipe, runs: Sequence[Run]) -> PublishedRow:
         "source": printed.source if printed else recipe.description,
         "war": printed.war if printed else None,
         "std": printed.std if printed else None,
+        "uar": printed.uar if printed else None,
     }
     # Comparable: the same data and protocol.
     same = [

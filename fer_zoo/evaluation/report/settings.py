@@ -14,7 +14,16 @@ from fer_zoo.evaluation.report.numbers import SettingKey
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.recipes import diff_recipes
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import DatabaseSplit, FileSplit, FoldSplit, LeaveOneOutSplit, PublishedSplit, Recipe, SplitSpec
+from fer_zoo.specs import (
+    DatabaseSplit,
+    DisjointSplit,
+    FileSplit,
+    FoldSplit,
+    LeaveOneOutSplit,
+    PublishedSplit,
+    Recipe,
+    SplitSpec,
+)
 
 Settings = Mapping[SettingKey, Mapping[str, Sequence[Cell]]]
 """Training runs by setting and name of the recipe."""
@@ -40,6 +49,8 @@ def setting_of(recipe: Recipe) -> SettingKey:
             title = f"{tested}, one subject left out"
         case PublishedSplit(published=name):
             title = f"{tested}, published split {re.sub('[0-9]+$', '*', name)}"  # set_1, set_2, ...: folds
+        case DisjointSplit(identity_disjoint=file, folds=folds, fold=fold):
+            title = f"{tested}, groups of {Path(file).name}" + (f", {folds} folds" if fold is not None else "")
         case FileSplit(file=file):
             title = f"{tested}, split of {Path(file).name}"
         case DatabaseSplit(train_on=train_on):
