@@ -14,6 +14,7 @@ from fer_zoo.cli import (
     benchmark,
     corpora,
     evaluation,
+    explain,
     export,
     features,
     hub,
@@ -78,8 +79,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     groups = (
-        predict, live, app, features, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks, evaluation,
-        report, hub,
+        predict, live, app, features, explain, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks,
+        evaluation, report, hub,
     )  # fmt: skip
     for group in groups:
         group.add(verbs, common)

@@ -60,14 +60,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add_runtime(parser)
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add the options of how a network reads a source, which `live` and `features` have too."""
+def add_network(parser: argparse.ArgumentParser, hop: str = "2") -> None:
+    """Add the options of how a network reads a source, which `live`, `features` and `explain` have too."""
     parser.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
     parser.add_argument(
         "--hop",
         type=positive,
-        metavar="N",
-        help="step between windows, in sampled frames; default: 2",
+        help=f"step between windows, in sampled frames; default: {hop}",
     )
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the network")
