@@ -66,7 +66,7 @@ def _features(arguments: argparse.Namespace) -> None:
     if failed:
         lines = [f"{source}: {error.given}" for source, error in failed]
         raise type(failed[0][1])(
-            "\n    - ".join([f"{len(failed)} sources failed; the file holds the others:", *lines]),
+            "\n    - ".join([f"{len(failed)} sources failed; the others are written:", *lines]),
             failed[0][1].accepted, "fix or remove these and run the command again",
         )  # fmt: skip
 

@@ -66,6 +66,7 @@ def add_network(parser: argparse.ArgumentParser, hop: str = "2") -> None:
     parser.add_argument(
         "--hop",
         type=positive,
+        metavar="N",
         help=f"step between windows, in sampled frames; default: {hop}",
     )
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")

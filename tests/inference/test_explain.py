@@ -184,7 +184,7 @@ def test_the_onset_matters_most_and_a_random_network_has_other_maps() -> None:
     lost, correlations, frames = [], [], trained.input_spec.frames
     for subject in (900, 901, 902):
         video = render_video(subject, ["neutral", "surprise"], seconds_each=0.8)
-        onset = int(np.flatnonzero(video.intensity < 0.5)[-1]) + 1
+        onset = int((video.intensity >= 0.5).argmax())
         part = slice(onset - frames // 2, onset - frames // 2 + frames)
         clip = cropped(trained, video.frames[part], video.landmarks[part])
         found = explain_clip(trained, *clip, "surprise", steps=4)
