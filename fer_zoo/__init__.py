@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fer_zoo.errors import FerZooError
     from fer_zoo.exporting import export
     from fer_zoo.factory import create_model
+    from fer_zoo.inference.explain import explain
     from fer_zoo.info import model_info
     from fer_zoo.listing import list_components, list_models, list_weights
     from fer_zoo.model import FERModel
@@ -32,6 +33,7 @@ _MODULES = {
     "FERModel": "model",
     "FerZooError": "errors",
     "create_model": "factory",
+    "explain": "inference.explain",
     "export": "exporting",
     "list_components": "listing",
     "list_models": "listing",
@@ -53,6 +55,7 @@ __all__ = [
     "FerZooError",
     "__version__",
     "create_model",
+    "explain",
     "export",
     "list_components",
     "list_models",

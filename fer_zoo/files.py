@@ -49,6 +49,24 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give an empty temporary folder beside `path` that becomes it when the block succeeds and is removed otherwise.
+
+    Raises:
+        OSError: `path` exists and is not an empty folder, or it cannot be written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(path.parent)
+    temporary = path.with_name(f".{path.name[:_LONGEST]}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file through `write(stream)`, as `atomic_file` does; makes its folder.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from fer_zoo import stages
 from fer_zoo.errors import InputError
 from fer_zoo.folding import to_channels_last
+from fer_zoo.sharing import Sharing
 from fer_zoo.specs import Backbone, Fusion, FusionSite, InputSpec, ModelSpec, Temporal, WeightsCard, class_labels
 
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -22,6 +24,7 @@ class Network(nn.Module):
     Attributes:
         card: terms and metrics of the weights; None unless exactly these weights were loaded.
         started_from: name of the weights that were loaded before the classifier was replaced; None if it was not.
+        weights_folder: folder that the weights were loaded from; None if they were not.
     """
 
     def __init__(self, spec: ModelSpec, card: WeightsCard | None = None) -> None:
@@ -29,6 +32,7 @@ class Network(nn.Module):
         self.spec = spec
         self.card = card
         self.started_from: str | None = None
+        self.weights_folder: Path | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -101,7 +105,7 @@ class Network(nn.Module):
             )
 
 
-class FERModel(Network):
+class FERModel(Sharing, Network):
     """A network for facial expressions in clips, built from registered parts, with its labels and input spec.
 
     `model(clip (B, 3, T, H, W), landmarks (B, T, 68, 2) in clip pixels) -> logits (B, len(labels))`.
@@ -195,18 +199,29 @@ class FERModel(Network):
         Raises:
             InputError: landmarks are missing, or landmarks or lengths do not have the declared shape.
         """
+        logits: Tensor = self.classifier(self._embedding(features, landmarks, lengths))
+        return logits
+
+    def embed(self, clip: Tensor, landmarks: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Return what the classifier reads: embeddings (B, num_features) of clips; arguments as `forward`.
+
+        Raises:
+            InputError: as `forward`.
+        """
+        return self._embedding(self.forward_features(clip, landmarks, lengths), landmarks, lengths)
+
+    def _embedding(self, features: Tensor, landmarks: Tensor | None, lengths: Tensor | None) -> Tensor:
         self._check_features(features)
         self._check_lengths(lengths, features)
         frames = features.transpose(1, 2)
         pooled = self.head_norm(self.pool(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
         sequence = self.dropout(pool_grid(pooled, self.spec.pool))
         mask = None if lengths is None else self._mask(lengths, sequence.shape[1])
-        embedding = self.temporal(sequence, mask)
+        embedding: Tensor = self.temporal(sequence, mask)
         if self.site == "embedding":
             points = self._points(landmarks, lengths, features)
             embedding = cast(Fusion, self.fusion)(embedding, points, self._clip_size)
-        logits: Tensor = self.classifier(embedding)
-        return logits
+        return embedding
 
     def reset_classifier(self, labels: Sequence[str] | None = None, num_classes: int | None = None) -> None:
         """Replace the classifier with a randomly initialised one for other labels; the other weights are kept.

@@ -52,6 +52,18 @@ def test_features_then_head_is_forward(model: fer_zoo.FERModel, clip: torch.Tens
     torch.testing.assert_close(model.forward_head(features), model(clip, landmarks))
 
 
+@pytest.mark.parametrize("name", ["incres3d_tiny_lstm_lm", "incres3d_tiny_mean_lm_traj"])
+def test_embed_gives_what_the_classifier_reads(name: str, clip: torch.Tensor) -> None:
+    """Also with a fusion of the embedding, and the same as a model without a classifier."""
+    model = fer_zoo.create_model(name, size=SIZE).eval()
+    landmarks = torch.rand(2, 10, 68, 2) * SIZE
+    embedding = model.embed(clip, landmarks)
+    assert embedding.shape == (2, model.num_features)
+    torch.testing.assert_close(model.classifier(embedding), model(clip, landmarks))
+    model.reset_classifier(num_classes=0)
+    torch.testing.assert_close(model(clip, landmarks), embedding)
+
+
 def test_landmarks_change_the_logits(model: fer_zoo.FERModel, clip: torch.Tensor) -> None:
     landmarks = torch.rand(2, 10, 68, 2) * SIZE
     assert not torch.allclose(model(clip, landmarks), model(clip, landmarks * 0.5))

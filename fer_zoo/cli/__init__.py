@@ -14,7 +14,9 @@ from fer_zoo.cli import (
     benchmark,
     corpora,
     evaluation,
+    explain,
     export,
+    features,
     hub,
     landmarks,
     live,
@@ -77,8 +79,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     groups = (
-        predict, live, app, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report,
-        hub,
+        predict, live, app, features, explain, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks,
+        evaluation, report, hub,
     )  # fmt: skip
     for group in groups:
         group.add(verbs, common)

@@ -43,6 +43,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="a webcam's number, a URL (rtsp, http, udp), or a video that is played; default: 0",
     )
+    predict.add_model(live)
     predict.add_network(live)
     predict.add_rows(live)
     live.add_argument("--out", metavar="FILE", help="write the rows to a new file, .jsonl or .csv, as they come")
@@ -109,8 +110,8 @@ class _Table:
     ) -> None:  # fmt: skip
         from fer_zoo.inference.formats import table
         from fer_zoo.inference.loading import weights_name
-        from fer_zoo.inference.predict import model_notes
         from fer_zoo.inference.rows import SYNTHETIC, TimelineData
+        from fer_zoo.inference.watch import model_notes
 
         synthetic = model.card is not None and model.card.synthetic
         notes = (*([SYNTHETIC] if synthetic else []), *video.notes, *model_notes(model, finder))

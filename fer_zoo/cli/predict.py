@@ -38,6 +38,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="videos or images, folders, patterns, a webcam's number, or a URL (rtsp, http, udp)",
     )
+    add_model(predict)
     add_network(predict)
     predict.add_argument("--out", metavar="DIR", help="output folder; default: NAME_expressions for NAME.mp4")
     predict.add_argument("--batch-size", type=positive, default=8, metavar="N", help="windows at once; default: 8")
@@ -48,27 +49,31 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     predict.set_defaults(verb=_predict, writes_files=True)
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add the options of how a source is predicted on, which `live` has too."""
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add --model and --runtime, which `live` has too."""
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME",
         help="MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: %(default)s",
     )
+    add_runtime(parser)
+
+
+def add_network(parser: argparse.ArgumentParser, hop: str = "2") -> None:
+    """Add the options of how a network reads a source, which `live`, `features` and `explain` have too."""
     parser.add_argument("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
     parser.add_argument(
         "--hop",
         type=positive,
         metavar="N",
-        help="step between windows, in sampled frames; default: 2",
+        help=f"step between windows, in sampled frames; default: {hop}",
     )
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the network")
     parser.add_argument(
         "--precision", default="float32", metavar="TYPE", help="float32, or bf16 for autocast; default: float32"
     )
-    add_runtime(parser)
     parser.add_argument(
         "--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing"
     )

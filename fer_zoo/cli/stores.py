@@ -1,4 +1,4 @@
-"""`fer-zoo data split` and `data verify`: what is done with a clip store besides training."""
+"""`fer-zoo data split`, `verify`, `export` and `import`: what is done with a clip store besides training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(parts: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verbs `split` and `verify` below `data`."""
+    """Add the verbs `split`, `verify`, `export` and `import` below `data`."""
     split = parts.add_parser("split", parents=[common], help="write subject-independent splits of a store")
     split.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
     how = split.add_mutually_exclusive_group(required=True)
@@ -36,6 +36,16 @@ def add(parts: Verbs, common: argparse.ArgumentParser) -> None:
     verify = parts.add_parser("verify", parents=[common], help="verify all checksums of a store")
     verify.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
     verify.set_defaults(verb=_verify)
+    export = parts.add_parser(
+        "export", parents=[common], help="write a store as a folder that the Hugging Face library `datasets` opens"
+    )
+    export.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
+    export.add_argument("--out", required=True, metavar="DIR", help="the folder to write, which must not exist")
+    export.set_defaults(verb=_export, writes_files=True)
+    back = parts.add_parser("import", parents=[common], help="make the store of such a folder again")
+    back.add_argument("folder", metavar="DIR", help="a folder that `data export` wrote")
+    back.add_argument("--out", required=True, metavar="STORE", help="the store to write, which must not exist")
+    back.set_defaults(verb=_import, writes_files=True)
 
 
 def _split(arguments: argparse.Namespace) -> None:
@@ -67,6 +77,23 @@ def _verify(arguments: argparse.Namespace) -> None:
     store = _opened(arguments.store)
     store.verify()
     print(f"{len(store)} clips in {len(store.header.shards)} shards match their checksums")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from fer_zoo.data.exchange import export_store
+
+    store = _opened(arguments.store)
+    out = export_store(store, arguments.out)
+    print(f"{len(store)} clips; datasets.load_dataset({str(out)!r})")
+    print(shown(out))
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    from fer_zoo.data.exchange import import_store
+
+    header = import_store(arguments.folder, arguments.out)
+    print(f"{header.clips} clips; fingerprint {header.fingerprint}")
+    print(shown(arguments.out))
 
 
 def _opened(name: str) -> Store:

@@ -26,6 +26,7 @@ def annotate_video(
     timeline: TimelineData | Sequence[TimelineData],
     path: str | Path,
     progress: Callable[[int], None] | None = None,
+    edit: Callable[[int, UInt8], UInt8] | None = None,
 ) -> None:
     """Write the annotated video, with the times of its frames and its sound.
 
@@ -33,6 +34,7 @@ def annotate_video(
         timeline: of one face; or of several faces of one video, whose boxes then have a colour for each face.
         path: .mp4, .mkv or .mov.
         progress: called with the number of frames written.
+        edit: called with the number of a frame and its image (H, W, 3); returns the image to draw on.
 
     Raises:
         VideoError: the video cannot be read, or the new one cannot be written.
@@ -47,7 +49,8 @@ def annotate_video(
             if frame.index >= len(first):
                 break  # a damaged file may return more frames the second time
             rows = [each.rows[frame.index] for each in timelines]
-            writer.add(painter.paint(frame.image, rows), rows[0].time_s)
+            image = frame.image if edit is None else edit(frame.index, frame.image)
+            writer.add(painter.paint(image, rows), rows[0].time_s)
             if progress is not None:
                 progress(frame.index + 1)
 

@@ -82,7 +82,10 @@ class NetworkRun:
             yield len(batch)
 
     def shares(self, track: FaceTrack, table: Ints) -> NDArray[np.float64]:
-        """Return the softmax of the clip of each window (rows of frame numbers); (clips, labels)."""
+        """Return the softmax of the clip of each window (rows of frame numbers); (clips, labels).
+
+        A network without a classifier gives its embeddings; (clips, num_features).
+        """
         points = decoded_points(track.landmarks, self.video.scale)
         keys = [clip_key(row, points[row]) for row in table]
         waiting = {clip.key: clip for clip in self._waiting}
@@ -138,7 +141,7 @@ def _run(model: Network, clips: Iterator[Clip], batch_size: int) -> NDArray[np.f
 def _batches(
     model: Network, clips: Iterator[Clip], batch_size: int, done: int = 0
 ) -> Iterator[tuple[list[Clip], NDArray[np.float64]]]:
-    """Yield clips and their softmax (clips, labels), batch by batch; `done` clips were before them."""
+    """Yield clips and their softmax (clips, labels), or embeddings, batch by batch; `done` clips were before them."""
     weight = next(model.parameters())
     while batch := list(itertools.islice(clips, batch_size)):
         crops, points = np.stack([clip.crop for clip in batch]), np.stack([clip.landmarks for clip in batch])
@@ -159,4 +162,5 @@ def _batches(
                 "load other weights, or train it again with a lower learning rate",
             )
         done += len(batch)
-        yield batch, logits.cpu().double().softmax(dim=1).numpy()
+        outputs = logits.cpu().double()
+        yield batch, (outputs.softmax(dim=1) if model.labels else outputs).numpy()

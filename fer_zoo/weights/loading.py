@@ -111,7 +111,7 @@ def load_tensors(found: WeightsFolder, tensors: Mapping[str, Tensor]) -> FERMode
     _refuse_other_tensors(model, tensors, found.path)
     refuse_not_finite(tensors, str(found.path), "do not use it: it was written by a training run that diverged")
     model.load_state_dict(dict(tensors), assign=True)
-    model.card = found.card
+    model.card, model.weights_folder = found.card, found.path
     return model.eval()
 
 

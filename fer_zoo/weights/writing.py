@@ -131,18 +131,20 @@ def _replaced(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def rewrite(folder: str | Path, out: str | Path, *, detector_version: str | None = None) -> Path:
+def rewrite(
+    folder: str | Path, out: str | Path, *, detector_version: str | None = None, overwrite: bool = False
+) -> Path:
     """Write a copy of a weights folder, without local paths: the same tensors, metrics and terms.
 
     Raises:
-        WeightsError: the folder is damaged, or `out` exists.
+        WeightsError: the folder is damaged, or `out` exists and `overwrite` is not set.
     """
     found = read_folder(folder)
     model, recipe = load_weights(folder), read_recipe(folder)
     text = read_text(found.path / RECIPE) if portable(recipe) == recipe else None
     fields = found.card.model_dump(mode="json", exclude={"sha256", "files", "beside"}, exclude_defaults=True)
     version = detector_version or found.detector_version
-    return write_weights(out, model, recipe, fields, detector_version=version, recipe_text=text)
+    return write_weights(out, model, recipe, fields, detector_version=version, recipe_text=text, overwrite=overwrite)
 
 
 def _write_beside(folder: Path, model: FERModel, card: WeightsCard) -> WeightsCard:

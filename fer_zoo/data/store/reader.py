@@ -187,13 +187,23 @@ class Store:
             if suffix in members:
                 return form.view(block, members[suffix][0])
             frames = np.empty(form.shape, np.uint8)
-            for name, out in zip(jpeg_suffixes(shard.frames), frames, strict=True):
-                offset, size = members[name]
-                from_jpeg(block[offset : offset + size], out)
+            for picture, out in zip(self.jpegs(number), frames, strict=True):
+                from_jpeg(picture, out)
             return frames
         except ValueError as error:
             path = tar_path(self.folder, shard.number)
             raise damaged(path, f"clip {shard.facts[place].key}: {error}") from error
+
+    def jpegs(self, number: int) -> list[memoryview]:
+        """JPEG files of the frames of a clip; of a store in which frames are JPEG.
+
+        Raises:
+            InputError: no such clip, or its shard is damaged.
+        """
+        shard, place = self._find(number)
+        block = self._map(shard.number)
+        spans = [shard.clips[place].members[name] for name in jpeg_suffixes(shard.frames)]
+        return [block[offset : offset + size] for offset, size in spans]
 
     def arrays(self, rows: Iterable[int], suffix: str) -> npt.NDArray[Any]:
         """One kind of array of some clips, by the suffix of its member, as a new array with a row for each clip.

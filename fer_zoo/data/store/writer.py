@@ -6,7 +6,7 @@ import csv
 import hashlib
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -39,12 +39,20 @@ from fer_zoo.files import clear_leftovers, write_atomically, write_text
 
 
 def write_shard(
-    folder: str | Path, number: int, clips: Iterable[StoredClip], *, encoding: Encoding = "raw"
+    folder: str | Path,
+    number: int,
+    clips: Iterable[StoredClip],
+    *,
+    encoding: Encoding = "raw",
+    to_jpegs: Callable[[StoredClip], Iterable[bytes]] = lambda clip: map(to_jpeg, clip.frames),
 ) -> ShardIndex:
     """Write one shard of a store; clips are taken one by one, and the same clips in the same order give the same bytes.
 
     The index comes last: killed at any moment, the shard is complete or does not count. An existing shard of that
     number is replaced.
+
+    Args:
+        to_jpegs: gives the JPEG files of a clip's frames, where they exist already.
 
     Raises:
         InputError: clips of different shapes, a duplicate key, or the folder is not writable.
@@ -59,7 +67,7 @@ def write_shard(
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for clip in clips:
                 _check_clip(clip, shape, keys)
-                records.append(_add(tar, clip, encoding))
+                records.append(_add(tar, clip, encoding, to_jpegs))
 
     with writing(folder):
         # An index must never be beside another tar than its own.
@@ -178,7 +186,9 @@ def _check_clip(clip: StoredClip, shape: list[int], keys: set[str]) -> None:
         )
 
 
-def _add(tar: tarfile.TarFile, clip: StoredClip, encoding: Encoding) -> ClipRecord:
+def _add(
+    tar: tarfile.TarFile, clip: StoredClip, encoding: Encoding, to_jpegs: Callable[[StoredClip], Iterable[bytes]]
+) -> ClipRecord:
     length, size = clip.frames.shape[:2]
     arrays: dict[str, npt.NDArray[Any]] = {POINTS: clip.landmarks, SCORES: clip.scores}
     if encoding == "raw":
@@ -186,7 +196,7 @@ def _add(tar: tarfile.TarFile, clip: StoredClip, encoding: Encoding) -> ClipReco
     forms = array_forms(length, size)
     content = {suffix: forms[suffix].to_npy(array) for suffix, array in arrays.items()}
     if encoding == "jpeg":
-        content |= zip(jpeg_suffixes(length), map(to_jpeg, clip.frames), strict=True)
+        content |= zip(jpeg_suffixes(length), to_jpegs(clip), strict=True)
     content[FACTS] = to_json(clip.facts).encode()
     # WebDataset reads what follows the first dot of a name as the kind of member.
     stem = clip.facts.key.replace(".", "%2E")

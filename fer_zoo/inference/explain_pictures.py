@@ -1,0 +1,138 @@
+"""Pictures of an explanation: a strip of frames with their maps and what hiding parts changes, and a video overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_zoo.inference.annotate import annotate_video
+from fer_zoo.inference.explanation import ClipExplanation, ExplanationData, heat
+from fer_zoo.inference.rows import SYNTHETIC
+from fer_zoo.landmarks.base import Floats, UInt8
+from fer_zoo.paths import shown
+from fer_zoo.video.writer import output_file
+
+# Speaks for the label, and against it.
+_FOR, _AGAINST = np.array((255, 96, 16)), np.array((24, 110, 255))
+_MOST = 10  # frames in a picture
+_INK, _FAINT = "#22262c", "#666c76"
+
+
+def coloured(image: UInt8, strength: Floats) -> UInt8:
+    """Return an image (H, W, 3) with a heat (H, W), -1 to 1, over it: orange speaks for the label, blue against it."""
+    grey = image.mean(axis=-1, keepdims=True) * 0.6 + image * 0.4
+    alpha = np.clip(abs(strength), 0, 1)[..., None] * 0.75
+    colour = np.where(strength[..., None] > 0, _FOR, _AGAINST)
+    return np.rint(grey * (1 - alpha) + colour * alpha).astype(np.uint8)
+
+
+def write_overlay(
+    explanation: ExplanationData, path: str | Path, progress: Callable[[int], None] | None = None
+) -> None:
+    """Write the video with the maps over the face; as `Explanation.write_video`."""
+    timeline, nothing = explanation.timeline, (np.zeros((1, 1), np.float32), np.eye(2, 3))
+
+    def edit(frame: int, image: UInt8) -> UInt8:
+        found, matrix = explanation.heats.get(frame, nothing)
+        return coloured(image, _pasted(found, matrix, image.shape[:2], image.shape[1] / timeline.width))
+
+    # Without its landmarks a face is not drawn over: the map is what is to be seen.
+    rows = [replace(row, landmarks=None) for row in timeline.rows]
+    annotate_video(replace(timeline, rows=rows), path, progress, edit)
+
+
+def _pasted(found: Floats, matrix: NDArray[np.float64], shape: tuple[int, ...], scale: float) -> Floats:
+    """Return a map where it lies in the image; 0 outside the crop. The matrix is for an image of scale 1."""
+    linear = matrix[:, :2] / scale
+    # Pillow counts from pixel edges, in both pictures; the scale maps edges to edges.
+    offset = matrix[:, 2] + 0.5 - matrix[:, :2].sum(axis=1) / 2
+    values = (*linear[0], offset[0], *linear[1], offset[1])
+    turned = Image.fromarray(found).transform(
+        (shape[1], shape[0]), Image.Transform.AFFINE, values, Image.Resampling.BILINEAR
+    )
+    return np.asarray(turned, np.float32)
+
+
+def plot_explanation(explanation: ExplanationData, path: str | Path) -> None:
+    """Write the strip; as `Explanation.plot`."""
+    import matplotlib
+
+    with output_file(path) as temporary, matplotlib.rc_context({"text.parse_math": False}):
+        _figure(explanation).savefig(temporary)
+
+
+def _figure(explanation: ExplanationData) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    clip, timeline = explanation.clip, explanation.timeline
+    figure = Figure(figsize=(15, 4.2), dpi=110, facecolor="white")
+    FigureCanvasAgg(figure)
+    times = [timeline.rows[int(frame)].time_s for frame in explanation.frames]
+    where = f"{shown(timeline.video.name)}, {times[0]:.2f} to {times[-1]:.2f} s"
+    figure.text(
+        0.012, 0.94, f"Why {clip.label} ({clip.probability:.0%})?   {where}", size=13, weight="bold", color=_INK
+    )
+    figure.text(0.99, 0.945, shown(timeline.model), size=9, color=_FAINT, ha="right")
+    _draw_strip(figure, clip, times)
+    _draw_regions(figure, clip)
+    note = "Orange speaks for the label, blue against it."
+    figure.text(0.012, 0.02, note, size=9, color=_FAINT)
+    if timeline.synthetic:
+        figure.text(0.99, 0.02, SYNTHETIC, size=9, color="#b03a2e", ha="right")
+    return figure
+
+
+def _draw_strip(figure: Any, clip: ClipExplanation, times: list[float]) -> None:
+    """Draw frames, maps, and below them what hiding each moment changes."""
+    count = len(clip.frames)
+    picked = np.unique(np.linspace(0, count - 1, min(count, _MOST)).round().astype(int))
+    heats = heat(clip.maps)
+    left, width = 0.012, 0.68 / len(picked)
+    for place, number in enumerate(picked):
+        x = left + place * width
+        for bottom, image in ((0.595, clip.frames[number]), (0.335, coloured(clip.frames[number], heats[number]))):
+            axes = figure.add_axes((x, bottom, width * 0.97, 0.25))
+            axes.imshow(image, interpolation="bilinear")
+            axes.set_axis_off()
+    bars = figure.add_axes((left, 0.13, width * len(picked), 0.14))
+    top = max(0.1, float(abs(clip.moments).max()))
+    bars.bar(range(count), clip.moments * 100, width=0.7, color=_colours(clip.moments))
+    bars.axhline(0, color=_FAINT, lw=0.8)
+    bars.set(xlim=(-0.5, count - 0.5), ylim=(-110 * top, 110 * top), xticks=picked, yticks=[])
+    bars.set_xticklabels([f"{times[number]:.2f} s  ({clip.moments[number] * -100:+.0f} %)" for number in picked])
+    bars.tick_params(labelsize=7.5, colors=_FAINT, length=0)
+    for spine in bars.spines.values():
+        spine.set_visible(False)
+    figure.text(left, 0.29, "change when a moment and its two neighbours are hidden", size=8, color=_FAINT)
+
+
+def _draw_regions(figure: Any, clip: ClipExplanation) -> None:
+    lost, alone = (np.array(list(values.values())) for values in (clip.regions, clip.alone))
+    places = np.arange(len(lost))[::-1]
+    for left, title, values, texts in (
+        (0.765, "change if hidden", lost, [f"{-value:+.0%}" for value in lost]),
+        (0.885, "probability if alone", alone, [f"{value:.0%}" for value in alone]),
+    ):
+        axes = figure.add_axes((left, 0.13, 0.1, 0.7))
+        axes.barh(places, values, height=0.6, color=_colours(values))
+        axes.axvline(0, color=_FAINT, lw=0.8)
+        axes.set(xlim=(min(-0.02, 1.1 * float(values.min())), 1.35), xticks=[], yticks=[])
+        for place, value, text in zip(places, values, texts, strict=True):
+            axes.text(max(0.0, float(value)) + 0.03, place, text, va="center", fontsize=9, color=_INK)
+        axes.set_title(title, fontsize=8, color=_FAINT, loc="left")
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        if left < 0.8:
+            axes.set_yticks(places, list(clip.regions), fontsize=10, color=_INK)
+            axes.tick_params(length=0)
+
+
+def _colours(lost: NDArray[Any]) -> list[str]:
+    return [f"#{bytes((_FOR if value > 0 else _AGAINST).astype(np.uint8)).hex()}" for value in lost]
