@@ -86,7 +86,7 @@ def _started(run: Run, names: Sequence[str]) -> dict[str, Any]:
         try:
             tracker = LOGGER_TYPE_TO_CLASS[name](project, **options)
             tracker.start()
-            if own is None:
+            if own is None or name == "trackio":  # which keeps only the settings of the last start
                 tracker.store_init_configuration(_settings(run))
             if name == "mlflow":
                 ids[name] = tracker.tracker.info.run_id
