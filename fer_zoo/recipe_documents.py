@@ -57,8 +57,16 @@ def extended(child: Document, parent: Document) -> Document:
     """Return the parent changed by the child; what a paper printed for the parent does not hold for the child."""
     parent.data.pop("published", None)
     _merge(parent.data, child.data)
-    parent.places.update(child.places)
+    kept = {key: place for key, place in parent.places.items() if value_at(parent.data, key) is not None}
+    parent.places = {**kept, **child.places}
     return parent
+
+
+def value_at(data: Any, key: Key) -> Any:
+    """The value at a key path of nested mappings; None if there is none."""
+    for part in key:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
 
 
 def override(document: Document, text: str) -> str | None:

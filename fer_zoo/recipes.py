@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from fer_zoo.compatibility import suited
-from fer_zoo.documents import Key, dump_yaml, read_text
+from fer_zoo.documents import Key, dump_yaml, parse_yaml_with_lines, read_text
 from fer_zoo.errors import RecipeError, UnknownNameError
-from fer_zoo.recipe_documents import Document, extended, override, parse, section
+from fer_zoo.recipe_documents import Document, extended, override, parse, section, value_at
 from fer_zoo.recipe_files import find_recipe, is_file, list_recipes, recipe_root, short_name
 from fer_zoo.recipe_problems import COMPONENTS, PARTS, entries_of, fill_suited, validated
-from fer_zoo.specs import ComponentSpec, Recipe
+from fer_zoo.specs import SHORT_KEYS, ComponentSpec, Recipe
 
 __all__ = [
     "copy_recipe",
@@ -24,8 +24,12 @@ __all__ = [
     "find_recipe",
     "list_recipes",
     "load_recipe",
+    "show_recipe",
     "training_changes",
 ]
+
+# A packaged recipe extends one that extends none (tests/test_recipes.py); a user's may extend any packaged one.
+_MOST_LEVELS = 2
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -39,8 +43,11 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         UnknownNameError: no such recipe.
         RecipeError: every problem found, each with its key path and place.
     """
-    path = find_recipe(name)
-    document = _document(path)
+    return _loaded(name, overrides)[0]
+
+
+def _loaded(name: str | Path, overrides: Sequence[str]) -> tuple[Recipe, Document]:
+    document = _document(find_recipe(name))
     problems = [problem for text in overrides if (problem := override(document, text))]
     fill_suited(document)
     recipe, found = validated(document)
@@ -52,7 +59,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             "correct the lines named above",
             problems=problems,
         )
-    return recipe
+    return recipe, document
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -64,6 +71,37 @@ def dump_recipe(recipe: Recipe) -> str:
         if kind != "input" and option not in data["model"][kind]:
             data["model"][kind][option] = dict(zip(PARTS, entries, strict=True))[kind].options[option].default
     return dump_yaml(data)
+
+
+def show_recipe(name: str | Path, overrides: Sequence[str] = ()) -> str:
+    """Return a recipe as `dump_recipe` does; if it extends another, with the file and line of each value as a comment.
+
+    Values without a comment are defaults.
+
+    Raises:
+        UnknownNameError, RecipeError: as `load_recipe`.
+    """
+    recipe, document = _loaded(name, overrides)
+    text = dump_recipe(recipe)
+    if len({place.rpartition(":")[0] for place in document.places.values()} - {""}) < 2:
+        return text
+    shown, lines = parse_yaml_with_lines(text), text.splitlines()
+    first_lines = {*shown.lines.values(), len(lines) + 1}
+    for key, line in shown.lines.items():
+        value, place = value_at(shown.value, key), _origin(document, key)
+        wrapped = isinstance(value, str) and line + 1 not in first_lines  # a comment would end it
+        if place and not wrapped and not isinstance(value, dict):
+            lines[line - 1] += f"  # {place}"
+    return "\n".join(lines) + "\n"
+
+
+def _origin(document: Document, key: Key) -> str | None:
+    """Where a value was written; None for a default."""
+    if key in document.places:
+        return document.places[key]
+    if key[-1] == "name":  # a component given by its name alone
+        return document.places.get(key[:-1])
+    return document.places.get((key[0], key[-1])) if key[-1] in SHORT_KEYS else None
 
 
 def copy_recipe(name: str | Path, to: str | Path) -> Path:
@@ -112,7 +150,7 @@ def training_changes(was: Recipe, now: Recipe) -> list[str]:
     return [f"{key} was {old!r}, now {new!r}" for key, old, new in differ if key.split(".")[0] != "published"]
 
 
-def _document(path: Path) -> Document:
+def _document(path: Path, children: tuple[Path, ...] = ()) -> Document:
     document = _parsed(path)
     parent_name = document.data.pop("extends", None)
     if parent_name is None:
@@ -125,18 +163,20 @@ def _document(path: Path) -> Document:
             "extend one, and write what the others change in this file",
         )
     try:
-        parent = _parsed(_parent(path, parent_name))
+        parent = _parent(path, parent_name)
     except UnknownNameError as error:
         raise UnknownNameError(
             f"{place}: extends {short_name(parent_name)!r}. {error.given}", error.accepted, error.do
         ) from error
-    if "extends" in parent.data:
-        raise RecipeError(
-            f"{place}: extends {parent_name!r}, which itself extends {parent.data['extends']!r}.",
-            "one level of `extends`",
-            f"extend {parent.data['extends']!r} directly",
-        )
-    return extended(document, parent)
+    chain = (*children, path)
+    written = ", which extends ".join([*(file.name for file in chain), short_name(parent_name)])
+    written = f"{place}: {written.replace(', which', '', 1)}."
+    if parent.resolve() in [file.resolve() for file in chain]:
+        raise RecipeError(written, "recipes that do not extend each other in a circle", "take `extends` out of one")
+    if len(chain) > _MOST_LEVELS:
+        do = f"let {chain[0].name} extend {chain[2].name}, and repeat in it what {chain[1].name} changes"
+        raise RecipeError(written, f"at most {_MOST_LEVELS} levels of `extends`", do)
+    return extended(document, _document(parent, chain))
 
 
 def _parsed(path: Path) -> Document:

@@ -181,15 +181,34 @@ def test_the_whole_text_of_a_duplicate_key(tmp_path: Path) -> None:
     )
 
 
-def test_the_whole_text_of_two_levels_of_extends(tmp_path: Path) -> None:
-    write(tmp_path, GOOD, "parent")
-    write(tmp_path, "extends: parent\n", "child")
+def test_the_whole_text_of_three_levels_of_extends(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "base")
+    write(tmp_path, "extends: base\n", "parent")
+    write(tmp_path, "seed: 2\nextends: parent\n", "child")
     with pytest.raises(RecipeError) as caught:
         load_recipe(write(tmp_path, "description: x\nextends: child\n", "grandchild"))
     assert str(caught.value) == (
-        "grandchild.yaml:2: extends 'child', which itself extends 'parent'.\n"
-        "  Accepted: one level of `extends`\n"
-        "  What to do: extend 'parent' directly"
+        "parent.yaml:1: grandchild.yaml extends child.yaml, which extends parent.yaml, which extends base.\n"
+        "  Accepted: at most 2 levels of `extends`\n"
+        "  What to do: let grandchild.yaml extend parent.yaml, and repeat in it what child.yaml changes"
+    )
+
+
+@pytest.mark.parametrize(("files", "written"), [
+    ({"mine": "mine"}, "mine.yaml:2: mine.yaml extends mine."),
+    ({"mine": "b", "b": "mine"}, "b.yaml:2: mine.yaml extends b.yaml, which extends mine."),
+    ({"mine": "b", "b": "c", "c": "b"}, "c.yaml:2: mine.yaml extends b.yaml, which extends c.yaml, which extends b."),
+    ({"mine": "b", "b": "../{}/mine.yaml"}, "b.yaml:2: mine.yaml extends b.yaml, which extends ../{}/mine.yaml."),
+])  # fmt: skip
+def test_the_whole_text_of_recipes_in_a_circle(files: dict[str, str], written: str, tmp_path: Path) -> None:
+    for name, parent in files.items():
+        write(tmp_path, f"seed: 2\nextends: {parent.format(tmp_path.name)}\n", name)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(tmp_path / "mine.yaml")
+    assert str(caught.value) == (
+        f"{written.format(tmp_path.name)}\n"
+        "  Accepted: recipes that do not extend each other in a circle\n"
+        "  What to do: take `extends` out of one"
     )
 
 

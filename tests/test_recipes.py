@@ -1,4 +1,4 @@
-"""Recipes: every problem at once, with its key path and line; one level of extends; dump and load agree."""
+"""Recipes: every problem at once, with its key path and line; two levels of extends; dump and load agree."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from fer_zoo.compose import model_spec
+from fer_zoo.documents import parse_yaml
 from fer_zoo.errors import RecipeError, UnknownNameError
-from fer_zoo.recipes import copy_recipe, diff_recipes, dump_recipe, find_recipe, list_recipes, load_recipe
+from fer_zoo.recipes import copy_recipe, diff_recipes, dump_recipe, find_recipe, list_recipes, load_recipe, show_recipe
 from fer_zoo.specs import ComponentSpec
 
 GOOD = """\
@@ -80,6 +81,7 @@ def test_a_recipe_differs_from_its_parent_only_where_it_says(name: str) -> None:
     message = yaml.safe_load(text)
     parent_name = message.pop("extends")
     assert parent_name in list_recipes(), "a packaged recipe names its parent in full, so that it can be copied"
+    assert parent_name not in EXTENDING, "a packaged recipe and one more file say it all"
     parent, child = load_recipe(parent_name), load_recipe(name)
     # What a paper printed is not inherited, so it may differ unsaid.
     without = [recipe.model_copy(update={"published": None}) for recipe in (parent, child)]
@@ -130,6 +132,45 @@ def test_extends_one_level(tmp_path: Path) -> None:
     assert child.model.backbone == parent.model.backbone
     same = load_recipe(write(tmp_path, "extends: parent\nmodel: {temporal: {name: lstm}}\n", "same"))
     assert same.model == parent.model
+
+
+def test_extends_two_levels(tmp_path: Path) -> None:
+    """Each level changes what it names, and drops what belongs to a component that it replaces."""
+    write(tmp_path, GOOD + "published: {war: 93.2, source: a table}\n", "parent")
+    write(tmp_path, "extends: parent\nmodel: {temporal: gru}\ntrain: {lr: 0.5, momentum: 0.5}\n", "child")
+    text = "extends: child\nseed: 77\ntrain: {optimizer: {momentum: 0.25}}\n"
+    grandchild = load_recipe(write(tmp_path, text, "grandchild"))
+    expected = load_recipe(
+        tmp_path / "parent.yaml", ["model.temporal=gru", "train.lr=0.5", "train.momentum=0.25", "seed=77"]
+    )
+    assert grandchild == expected.model_copy(update={"published": None})
+
+
+def test_a_recipe_of_ones_own_extends_a_packaged_one_that_extends_another(tmp_path: Path) -> None:
+    mine = load_recipe(write(tmp_path, "extends: ablations/temporal_gru\nseed: 99\n"))
+    changes = diff_recipes(load_recipe("ablations/base"), mine)
+    assert [key for key, _, _ in changes] == ["model.temporal", "seed"]
+
+
+def test_shown_with_the_file_that_each_value_comes_from(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "parent")
+    write(tmp_path, "extends: parent\nmodel: {temporal: gru}\ntrain:\n  momentum: 0.5\n", "child")
+    long = "a text that is wrapped " * 9
+    text = show_recipe(write(tmp_path, f"extends: child\ndescription: {long}\n", "mine"), ["seed=7"])
+    assert parse_yaml(text) == parse_yaml(dump_recipe(load_recipe(tmp_path / "mine.yaml", ["seed=7"])))
+    lines = [line.strip() for line in text.splitlines()]
+    for line in (
+        "seed: 7  # --set",
+        "name: gru  # child.yaml:2",
+        "momentum: 0.5  # child.yaml:4",
+        "width: 0.25  # pare",
+    ):
+        assert any(shown.startswith(line) for shown in lines), line
+    assert "epochs: 30" in lines, "a default comes from no file"
+    assert not any("hidden" in line and "#" in line for line in lines), "the LSTM's went with it"
+    assert show_recipe(tmp_path / "parent.yaml", ["seed=7"]) == dump_recipe(
+        load_recipe(tmp_path / "parent.yaml", ["seed=7"])
+    )
 
 
 def test_a_parent_beside_the_file_may_be_written_with_its_suffix(tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     prepare.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="parallel processes or Ray tasks; default: %(default)s"
     )
+    prepare.add_argument(
+        "--no-landmark-cache",
+        action="store_true",
+        help="find all landmarks again, and keep none; default: those of other stores, in .landmarks beside STORE",
+    )
     prepare.set_defaults(verb=_prepare, writes_files=True)
 
 
@@ -76,6 +81,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
             workers=arguments.workers,
             engine=arguments.engine,
             progress=report,
+            landmark_cache=not arguments.no_landmark_cache,
         )
     print(f"{header.clips} clips of {header.subjects} subjects in {len(header.shards)} shards")
     for label, count in header.labels.items():

@@ -66,9 +66,9 @@ def _ls(arguments: argparse.Namespace) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from fer_zoo.recipes import dump_recipe, load_recipe
+    from fer_zoo.recipes import show_recipe
 
-    print(dump_recipe(load_recipe(arguments.recipe, arguments.set)), end="")
+    print(show_recipe(arguments.recipe, arguments.set), end="")
 
 
 def _copy(arguments: argparse.Namespace) -> None:

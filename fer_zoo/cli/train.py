@@ -30,7 +30,13 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     train.add_argument("--stores", metavar="DIR", help="folder of prepared clip stores; default: $FER_ZOO_STORES")
     train.add_argument("--max-steps", type=positive, metavar="N", help="stop after N steps, to try a recipe")
     train.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
-    train.add_argument("--tensorboard", action="store_true", help="write TensorBoard logs to DIR/tensorboard")
+    train.add_argument(
+        "--log-with", action="append", default=[], metavar="TRACKER", help="tensorboard, wandb, trackio or mlflow"
+    )
+    train.add_argument(
+        "--tensorboard", action="append_const", const="tensorboard", dest="log_with", help="--log-with tensorboard"
+    )
+    train.add_argument("--keep", type=positive, default=0, metavar="K", help="keep the weights of the K best epochs")
     train.set_defaults(verb=_train, writes_files=True)
 
 
@@ -51,7 +57,8 @@ def _train(arguments: argparse.Namespace) -> None:
         max_steps=arguments.max_steps,
         tag=arguments.tag,
         device=arguments.device,
-        tensorboard=arguments.tensorboard,
+        log_with=arguments.log_with,
+        keep=arguments.keep,
     )
     distributed.leave()
     if not distributed.is_first():

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from fer_zoo.data.landmark_cache import tracks_of
 from fer_zoo.data.pictures import pictures
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import NoFaceError, VideoError
@@ -26,7 +27,7 @@ from fer_zoo.stopwatch import stage, staged
 from fer_zoo.video.crop import Placement, crop_clip, place_crop
 from fer_zoo.video.sample import sample_frames, spread_frames
 from fer_zoo.video.smooth import smooth_points
-from fer_zoo.video.track import FaceTrack, track_face, track_faces
+from fer_zoo.video.track import FaceTrack
 
 N = TypeVar("N", bound=np.generic)
 
@@ -39,7 +40,9 @@ class CutSpec(Spec):
     sampling: Literal["dense", "uniform"] = "dense"
     """Clips one after another at `fps`, or one clip of a whole stretch, its frames spread evenly over it."""
     fps: AboveZero = 25.0
-    """Frames per second that clips are sampled at; of a sequence without a known rate every frame is taken."""
+    """Frames per second that clips are sampled at."""
+    sequence_fps: AboveZero | None = None
+    """Frames per second of image sequences whose rate the reader does not know; default: `fps`."""
     canvas: Positive = 128
     """Side in pixels of the stored frames."""
     crop: CropSpec = CropSpec()
@@ -56,6 +59,11 @@ class CutSpec(Spec):
     """A stretch with fewer frames than a clip: an error, its last frame is repeated, or black ones without a face."""
     smooth: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     """Landmarks are smoothed over time by a bell with this standard deviation in seconds; 0 leaves them as detected."""
+
+    @property
+    def unknown_fps(self) -> float:
+        """The rate of a sequence that has none: by default every frame is taken."""
+        return self.sequence_fps or self.fps
 
     @property
     def stored_crop(self) -> CropSpec:
@@ -109,20 +117,20 @@ class Found:
     damage: str | None
 
 
-def find_windows(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker) -> Found:
+def find_windows(source: Source, root: Path, spec: CutSpec, landmarker: Landmarker, cache: Path | None = None) -> Found:
     """Follow the faces of a source and choose its clips, each face's without overlap; what is left over is not used.
+
+    Args:
+        cache: folder of landmarks that were found before, and are kept for other stores.
 
     Raises:
         VideoError: a file cannot be read, or the stretch is too short and `spec.short` refuses that.
         NoFaceError: there is no clip with a face in enough frames.
     """
-    damage: list[str] = []
-    frames = staged("decode", pictures(source, root, spec.fps, damage))
     with stage("detect"):
-        if spec.face == "all":
-            tracks = track_faces(frames, landmarker)
-        else:
-            tracks = [track_face(frames, landmarker, which=spec.face)]
+        tracks, damage = tracks_of(
+            source, root, landmarker, detector=spec.detector, face=spec.face, fps=spec.unknown_fps, folder=cache
+        )
     with stage("points"):
         tracks = [
             replace(track, landmarks=smooth_points(track.landmarks, track.times, spec.smooth)) for track in tracks
@@ -151,7 +159,7 @@ def cut_windows(source: Source, root: Path, spec: CutSpec, found: Found) -> Iter
     waiting = [deque(clips) for clips in found.windows if clips]
     wanted = {number for clips in found.windows for window in clips for number in window.frames}
     held: dict[int, UInt8] = {}  # the pictures of unfinished clips: those of a whole video would not fit
-    for frame in staged("decode", pictures(source, root, spec.fps)):
+    for frame in staged("decode", pictures(source, root, spec.unknown_fps)):
         if frame.index in wanted:
             held[frame.index] = frame.image
         for clips in waiting:

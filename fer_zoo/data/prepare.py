@@ -32,7 +32,7 @@ from fer_zoo.data.store.records import FORMAT, Encoding
 from fer_zoo.data.store.writer import writing
 from fer_zoo.documents import parse_json
 from fer_zoo.errors import InputError, OptionError
-from fer_zoo.files import write_text
+from fer_zoo.files import clear_leftovers, write_text
 from fer_zoo.paths import find_path
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec
@@ -68,6 +68,7 @@ def prepare(
     workers: int = 1,
     engine: Engine = "processes",
     progress: Callable[[ShardProgress], None] | None = None,
+    landmark_cache: bool = True,
 ) -> StoreHeader:
     """Make the clip store of a dataset, or finish one that was begun with the same settings.
 
@@ -83,6 +84,8 @@ def prepare(
         engine: processes of this machine, or a Ray cluster (the extra `ray`), to which `root` and `out`
             must be folders that all its machines share.
         progress: called at the start and after each shard.
+        landmark_cache: keep the landmarks of a database in the folder .landmarks beside `out`, and use those that were
+            kept there: the store is the same, and faces are found only once for stores of several kinds.
 
     Raises:
         UnknownNameError, OptionError, MissingExtraError: there is no such dataset, detector or option.
@@ -90,11 +93,14 @@ def prepare(
             a store made with other settings, or another run is working there.
     """
     out = Path(out)
-    plan = _plan(dataset, root, out, spec, encoding)
+    cache = out.absolute().parent / ".landmarks" if landmark_cache and root is not None else None
+    plan = _plan(dataset, root, out, spec, encoding, cache)
     with ExitStack() as held:
         with writing(out):
             (out / "shards").mkdir(parents=True, exist_ok=True)
             held.enter_context(alone_in(out))
+            if cache is not None:
+                clear_leftovers(cache)
         claim(out, {"format": FORMAT, "fer_zoo": __version__, **plan.facts.model_dump(mode="json")})
         done = {shard.number for shard in finished_shards(out)}
         missing = [job for job in enumerate(plan.contents) if job[0] not in done]
@@ -109,7 +115,12 @@ def prepare(
 
 
 def _plan(
-    dataset: ComponentSpec, root: str | Path | None, out: Path, spec: CutSpec | RenderSpec, encoding: Encoding
+    dataset: ComponentSpec,
+    root: str | Path | None,
+    out: Path,
+    spec: CutSpec | RenderSpec,
+    encoding: Encoding,
+    cache: Path | None,
 ) -> StorePlan:
     if makes_clips(dataset.name) != isinstance(spec, RenderSpec) or (root is None) != isinstance(spec, RenderSpec):
         kind = "makes its clips itself" if makes_clips(dataset.name) else "is read from a folder"
@@ -129,7 +140,7 @@ def _plan(
             "a folder outside it",
             "choose another folder: files inside a database are read as part of it",
         )
-    return plan_reading(dataset, root, spec, encoding)
+    return plan_reading(dataset, root, spec, encoding, cache)
 
 
 def _finish(out: Path, plan: StorePlan) -> StoreHeader:

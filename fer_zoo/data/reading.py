@@ -46,8 +46,13 @@ def open_database(name: str, root: Path, options: Mapping[str, Any]) -> Database
     return database
 
 
-def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: Encoding) -> StorePlan:
+def plan_reading(
+    dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: Encoding, cache: Path | None = None
+) -> StorePlan:
     """Plan the store of a database.
+
+    Args:
+        cache: folder of landmarks that were found before, and are kept for other stores.
 
     Raises:
         UnknownNameError, OptionError, MissingExtraError: there is no such reader, detector or option.
@@ -72,6 +77,7 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
             **spec.model_dump(mode="json", include={"face", "faces", "short", "smooth", "margin", "sampling"}),
             "sources_per_shard": per_shard(len(sources)),
             "bytes_per_shard": SHARD_BYTES,
+            **({"sequence_fps": spec.sequence_fps} if spec.sequence_fps else {}),
             **({"facts": made_by} if (made_by := dict(getattr(database, "facts", {}))) else {}),
         },
     )
@@ -82,7 +88,8 @@ def plan_reading(dataset: ComponentSpec, root: Path, spec: CutSpec, encoding: En
         seen[source.subject, source.label] += 1
     parts = _assigned(numbered, [sum(size or 0 for size in found) for found in sizes])
     problems = tuple(_below(root, problem) for problem in getattr(database, "problems", ()))
-    return StorePlan(facts, tuple(functools.partial(_clips, part, root.absolute(), spec) for part in parts), problems)
+    contents = tuple(functools.partial(_clips, part, root.absolute(), spec, cache) for part in parts)
+    return StorePlan(facts, contents, problems)
 
 
 def _assigned(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> list[tuple[tuple[int, Source], ...]]:
@@ -97,7 +104,9 @@ def _assigned(sources: Sequence[tuple[int, Source]], sizes: Sequence[int]) -> li
     return [tuple(part) for part in parts]
 
 
-def _clips(sources: Sequence[tuple[int, Source]], root: Path, spec: CutSpec, notes: Notes) -> Iterator[StoredClip]:
+def _clips(
+    sources: Sequence[tuple[int, Source]], root: Path, spec: CutSpec, cache: Path | None, notes: Notes
+) -> Iterator[StoredClip]:
     """Cut the clips of one shard's sources, each with its number among those of the same subject and label.
 
     A source that gives no clip, or has other problems, is noted and stops nothing.
@@ -106,7 +115,7 @@ def _clips(sources: Sequence[tuple[int, Source]], root: Path, spec: CutSpec, not
     for take, source in sources:
         count, fault = 0, None
         try:
-            found = find_windows(source, root, spec, landmarker)
+            found = find_windows(source, root, spec, landmarker, cache)
             notes.brief += found.brief
             notes.faceless += found.faceless
             notes.frames += len(found.tracks[0])

@@ -1,4 +1,4 @@
-"""Losses of single clips, by their class: cross-entropy, focal loss, and class-balanced loss.
+"""Losses of single clips, by their class: cross-entropy, focal, class-balanced and logit-adjusted loss.
 
 A factory takes how many training clips each class has, a tensor (classes,), and returns a `torch.nn.Module`:
 `(logits (n, classes), labels (n,)) -> losses (n,)`. Training takes their mean over the batch.
@@ -64,6 +64,27 @@ def class_balanced(
     counts = class_counts.double().clamp_min(1)
     weights = (1 - beta) / (1 - beta**counts)
     return ClassLoss(weights / weights.mean(), label_smoothing=label_smoothing, gamma=gamma)
+
+
+class LogitAdjustedLoss(ClassLoss):
+    """Cross-entropy of the logits plus an offset per class."""
+
+    offsets: Tensor
+
+    def __init__(self, offsets: Tensor, *, label_smoothing: float = 0.0) -> None:
+        super().__init__(torch.ones(len(offsets)), label_smoothing=label_smoothing)
+        self.register_buffer("offsets", offsets.float())
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Losses (n,) of logits (n, classes) with labels (n,)."""
+        return super().forward(logits + self.offsets, labels)
+
+
+@register_loss("logit_adjusted")
+def logit_adjusted(class_counts: Tensor, *, tau: Gamma = 1.0, label_smoothing: Fraction = 0.0) -> LogitAdjustedLoss:
+    """Logit-adjusted loss (Menon et al. 2021): rare classes need a larger margin; aims at the mean recall (UAR)."""
+    counts = class_counts.double().clamp_min(1)
+    return LogitAdjustedLoss(tau * (counts / counts.sum()).log(), label_smoothing=label_smoothing)
 
 
 def _weights(class_counts: Tensor, kind: Weighting) -> Tensor:

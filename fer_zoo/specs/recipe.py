@@ -256,6 +256,8 @@ class TrainSpec(Spec):
 
     epochs: Positive = 30
     """Passes over the training clips."""
+    patience: Positive | None = None
+    """Early stopping: end after this many epochs in a row without a better validation UAR."""
     batch_size: Positive = 16
     """Clips per step, over all devices."""
     micro_batch: Positive | None = None

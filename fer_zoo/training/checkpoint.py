@@ -6,6 +6,7 @@ All functions raise TrainingError if a file is damaged, belongs to a different n
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,18 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     with writing(path):
         write_atomically(path, lambda stream: stream.write(save(plain, header)))
+
+
+def keep_weights(folder: Path, model: nn.Module, history: Sequence[Mapping[str, float]], most: int) -> None:
+    """Write the last epoch's weights if it is one of the `most` best by validation UAR; delete those of the others."""
+    best = sorted(history, key=lambda row: (-row["validation_uar"], row["epoch"]))[:most]
+    names = {row["epoch"]: f"epoch-{row['epoch']:03.0f}-uar-{row['validation_uar']:.4f}.safetensors" for row in best}
+    if name := names.get(history[-1]["epoch"]):
+        write_tensors(folder / name, model.state_dict(), {key: str(value) for key, value in history[-1].items()})
+    with writing(folder):
+        for file in folder.glob("epoch-*.safetensors"):
+            if file.name not in names.values():
+                file.unlink()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

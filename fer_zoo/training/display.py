@@ -1,34 +1,32 @@
-"""What a training shows while it runs: a progress bar, and curves for TensorBoard."""
+"""What a training shows while it runs: a progress bar, a line per epoch, and metrics for trackers."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from fer_zoo.errors import MissingExtraError
 from fer_zoo.specs import Recipe
 from fer_zoo.training.checkpoint import TrainingState
+from fer_zoo.training.trackers import Log
 
 # Columns of a terminal that also fit the network's name, a bar and the elapsed time.
 _WIDE = 130
-# Steps between two points of the training curves.
-_CURVE_STEPS = 10
+# Steps between two points of the logged training loss.
+_LOG_STEPS = 10
 
 
 class Display:
-    """Progress bar (steps, smoothed loss, steps and clips per second, best UAR, time left), and optional curves.
+    """Progress bar (steps, smoothed loss, steps and clips per second, best UAR, time left), and metrics for `log`.
 
     One line per epoch stays. Silent if `main` is false.
-
-    Raises:
-        MissingExtraError: curves are requested, and tensorboard is not installed.
     """
 
-    def __init__(self, recipe: Recipe, progress: TrainingState, total: int, *, main: bool, curves: Path | None) -> None:
+    def __init__(
+        self, recipe: Recipe, progress: TrainingState, total: int, *, main: bool, log: Log | None = None
+    ) -> None:
         pace = [MofNCompleteColumn(), TextColumn("{task.fields[pace]}UAR {task.fields[uar]}")]
         left = [TextColumn("left"), TimeRemainingColumn()]
         columns = [TextColumn("{task.description}"), BarColumn(), *pace, TimeElapsedColumn(), *left]
@@ -40,13 +38,7 @@ class Display:
         )
         self._epochs, self._batch = recipe.train.epochs, recipe.train.batch_size
         self._loss = self._seconds = 0.0
-        self._curves = None
-        if curves is not None and main:
-            check_tensorboard()
-            from torch.utils.tensorboard import SummaryWriter
-
-            # Points after the checkpoint that is resumed are drawn again.
-            self._curves = SummaryWriter(curves, purge_step=progress.step + 1)
+        self._log = log or (lambda values, step: None)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -56,8 +48,6 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        if self._curves is not None:
-            self._curves.close()
 
     def step(self, step: int, loss: float, rate: float, seconds: float) -> None:
         """Show one more step of the optimizer, at learning rate `rate`."""
@@ -66,36 +56,28 @@ class Display:
         clips = self._batch / self._seconds
         pace = f"loss {self._loss:.3f}  {1 / self._seconds:.2f} it/s  {clips:.1f} clips/s  "
         self._bar.update(self._task, advance=1, pace=pace)
-        if step % _CURVE_STEPS == 0:
-            self._draw(step, {"train/loss": self._loss, "train/lr": rate, "train/clips_per_second": clips})
+        if step % _LOG_STEPS == 0:
+            self._log({"train/loss": self._loss, "train/lr": rate, "train/clips_per_second": clips}, step)
 
     def epoch(self, progress: TrainingState) -> None:
         """Print the metrics of the epoch just finished."""
         row = progress.history[-1]
         best = "  best" if progress.best_epoch == row["epoch"] else ""
         self._bar.update(self._task, uar=_best(progress))
-        self._draw(progress.step, {f"validation/{name}": row[f"validation_{name}"] for name in ("war", "uar")})
-        if self._bar.disable:
-            return
-        self._bar.console.print(
+        logged = {f"validation/{name}": row[f"validation_{name}"] for name in ("war", "uar")}
+        self._log(
+            {"epoch": row["epoch"], "train/epoch_loss": row["loss"], "train/lr": row["lr"], **logged}, progress.step
+        )
+        self.note(
             f"epoch {row['epoch']:.0f}/{self._epochs}  loss {row['loss']:.3f}  "
             f"validation UAR {row['validation_uar']:.1%} WAR {row['validation_war']:.1%}  "
-            f"{row['seconds'] / 60:.1f} min{best}",
-            highlight=False,
+            f"{row['seconds'] / 60:.1f} min{best}"
         )
 
-    def _draw(self, step: int, values: dict[str, float]) -> None:
-        if self._curves is not None:
-            for name, value in values.items():
-                self._curves.add_scalar(name, value, step)
-
-
-def check_tensorboard() -> None:
-    """Raise MissingExtraError if tensorboard is not installed."""
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError.for_extra("tensorboard", "tensorboard") from error
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        if not self._bar.disable:
+            self._bar.console.print(text, highlight=False)
 
 
 def _best(progress: TrainingState) -> str:

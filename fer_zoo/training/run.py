@@ -83,6 +83,12 @@ class Run:
         """The recipe of the stage."""
         return self.stage.recipe
 
+    @property
+    def complete(self) -> bool:
+        """Whether all epochs are over, or as many as `patience` without a better validation UAR."""
+        spec, done = self.recipe.train, len(self.progress.history)
+        return done >= spec.epochs or (spec.patience is not None and done - self.progress.best_epoch >= spec.patience)
+
     def modules(self) -> dict[str, nn.Module]:
         """The networks of the checkpoint by name."""
         return {"model": self.model} if self.average is self.model else {"model": self.model, "average": self.average}

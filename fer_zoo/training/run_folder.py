@@ -92,7 +92,7 @@ def write_start(out: Path, recipe: Recipe, state: PartialState) -> None:
 
 def add_resume(out: Path, state: PartialState) -> None:
     """Add to run.json when the training was resumed, and what differs from where it was started."""
-    run = _read_run(out)
+    run = read_run(out)
     differs = {fact: value for fact, value in surroundings(state).items() if run.get(fact) != value}
     update(out, {"resumed": [*run.get("resumed", []), {"when": now(), **differs}]})
 
@@ -103,7 +103,7 @@ def add_data(out: Path, clips: Mapping[str, ClipSet], seconds: float, detectors:
     Args:
         detectors: versions of the detectors that found the clips' landmarks; none where the landmarks are rendered.
     """
-    before = _read_run(out).get("seconds", {}).get("clips", 0.0)
+    before = read_run(out).get("seconds", {}).get("clips", 0.0)
     facts = {"data": {part: _clip_facts(own) for part, own in clips.items()}}
     if detectors:
         facts["detector_version"] = ", ".join(detectors)  # type: ignore[assignment]
@@ -149,7 +149,7 @@ def write_weights(
     hours: float,
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
-    run = _read_run(out)
+    run = read_run(out)
     card = {
         "name": f"{recipe.model.name}.{tag}",
         "labels": recipe.model.labels,
@@ -182,7 +182,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read_run(out: Path) -> dict[str, Any]:
+def read_run(out: Path) -> dict[str, Any]:
+    """The content of run.json."""
     path = out / "run.json"
     try:
         run = read_json(path)
@@ -197,7 +198,7 @@ def _read_run(out: Path) -> dict[str, Any]:
 
 def update(out: Path, facts: Mapping[str, Any], *, seconds: Mapping[str, float] | None = None) -> None:
     """Rewrite run.json with further facts, and with the seconds of further stages of the training, without breaks."""
-    run = _read_run(out)
+    run = read_run(out)
     if seconds:
         rounded = {stage: round(value, 1) for stage, value in seconds.items()}
         facts = {**facts, "seconds": run.get("seconds", {}) | rounded}

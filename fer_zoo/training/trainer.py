@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,17 +15,18 @@ import torch
 
 from fer_zoo import data as datasets
 from fer_zoo.data.clips import ClipSet
-from fer_zoo.errors import TrainingError
+from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training import distributed, preflight, run_folder
 from fer_zoo.training.batches import Batches
-from fer_zoo.training.checkpoint import write_tensors
-from fer_zoo.training.display import Display, check_tensorboard
+from fer_zoo.training.checkpoint import keep_weights, write_tensors
+from fer_zoo.training.display import Display
 from fer_zoo.training.evaluate import as_predictions, evaluate_run, predict_shared, validation_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.run import Run, start
 from fer_zoo.training.seed import kernels
 from fer_zoo.training.step import DivergedError, train_step
+from fer_zoo.training.trackers import Log, chosen_trackers, tracked
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def train(
     device: str | None = None,
     save_minutes: float = 5.0,
     tensorboard: bool = False,
+    log_with: str | Sequence[str] = (),
+    keep: int = 0,
 ) -> TrainResult:
     """Train by a recipe; write checkpoints, log.csv, predictions and the weights folder under `out_dir`.
 
@@ -66,24 +69,27 @@ def train(
         tag: the weights are named `<model>.<tag>`; letters, digits, - and _.
         device: "cpu", "cuda", "cuda:1", ...; default "cuda" where there is one.
         save_minutes: the longest time between two checkpoints; there is one after every epoch too.
-        tensorboard: write curves under `out_dir`/tensorboard.
+        tensorboard: the same as `log_with="tensorboard"`.
+        log_with: trackers that get the metrics: tensorboard (under `out_dir`/tensorboard), wandb, trackio, mlflow.
+        keep: keep the weights of this many epochs, the best by validation UAR, under `out_dir`/epochs.
 
     Raises:
-        OptionError: the tag cannot name weights, or a component refuses an option.
-        TrainingError: the folder holds another run, there is no such device, the batch cannot be shared, a file cannot
-            be written, or the loss is no longer finite.
+        OptionError: the tag cannot name weights, `keep` is negative, or a component refuses an option.
+        TrainingError: the folder holds another run, there is no such device, the batch cannot be shared, a tracker
+            cannot be started, a file cannot be written, or the loss is no longer finite.
         RecipeError, InputError: as `fer_zoo.data.load`, e.g. for a store that does not match; a fold has no clip of a
             label.
-        MissingExtraError: tensorboard is not installed.
+        UnknownNameError, MissingExtraError: there is no such tracker, or it is not installed.
     """
-    out = Path(out_dir)
-    if tensorboard:
-        check_tensorboard()
+    out, names = Path(out_dir), [log_with] if isinstance(log_with, str) else log_with
+    trackers = chosen_trackers([*names, "tensorboard"] if tensorboard else names)
+    if keep < 0:
+        raise OptionError(f"keep={keep}.", "a number of epochs, 0 or more", "leave it out to keep the best one only")
     opened = datasets.open_stores(recipe, stores)
     state = distributed.join(device)
     resumed = run_folder.begun(out)
     stages = preflight.check_start(recipe, out, state, resume=resume, tag=tag)
-    with run_folder.locked_folder(out, main=state.is_main_process):
+    with run_folder.locked_folder(out, main=state.is_main_process), ExitStack() as tracking:
         if state.is_main_process:
             run_folder.begin(out, recipe, state, resumed=resumed)
         began = time.monotonic()
@@ -99,18 +105,20 @@ def train(
                     run_folder.add_resume(stage.folder, state)
         twin, hours = None, 0.0
         for stage, model in stages:
-            run = start(stage, model, clips, state, twin=twin)
-            fit(run, clips, max_steps=max_steps, save_minutes=save_minutes, tensorboard=tensorboard)
+            run, is_last = start(stage, model, clips, state, twin=twin), stage is stages[-1][0]
+            tracking.close()  # a tracker has one run at a time
+            log = tracking.enter_context(tracked(run, trackers))
+            fit(run, clips, max_steps=max_steps, save_minutes=save_minutes, log=log, keep=keep if is_last else 0)
             # Stopped by max_steps among the single frames, the 2D twin is the result.
-            if stage is stages[-1][0] or len(run.progress.history) < stage.recipe.train.epochs:
+            if is_last or not run.complete:
                 break
             run.load_best()
             twin, hours = run.average, run.progress.seconds / 3600
-        return finish(run, clips, tag, hours)
+        return finish(run, clips, tag, hours, log)
 
 
 def fit(
-    run: Run, clips: Mapping[str, ClipSet], *, max_steps: int | None, save_minutes: float, tensorboard: bool
+    run: Run, clips: Mapping[str, ClipSet], *, max_steps: int | None, save_minutes: float, log: Log, keep: int
 ) -> None:
     """Take the steps of the recipe that `run` has not taken yet, with a checkpoint after every epoch or sooner."""
     spec, progress, accelerator = run.recipe.train, run.progress, run.accelerator
@@ -121,12 +129,11 @@ def fit(
     if max_steps is not None:
         end = min(end, max_steps)
     validation = validation_clips(run.recipe, clips)
-    curves = run.stage.folder / "tensorboard" if tensorboard else None
-    display = Display(run.recipe, progress, end, main=accelerator.is_main_process, curves=curves)
+    display = Display(run.recipe, progress, end, main=accelerator.is_main_process, log=log)
     pieces = batches.ahead(progress.step, end, pin=accelerator.device.type == "cuda")
     began = saved = time.monotonic()
     with display, closing(pieces), kernels(deterministic=spec.deterministic):
-        while progress.step < end:
+        while progress.step < end and not run.complete:
             try:
                 loss = train_step(run, islice(pieces, batches.pieces))
             except torch.OutOfMemoryError as error:
@@ -137,16 +144,18 @@ def fit(
             progress.seconds += took
             display.step(progress.step, loss, run.optimizer.param_groups[0]["lr"], took)
             if progress.step % batches.per_epoch == 0:
-                finish_epoch(run, validation, batches)
+                finish_epoch(run, validation, batches, keep)
                 display.epoch(progress)
                 began = saved = time.monotonic()
             elif began - saved > save_minutes * 60:
                 run.save()
                 saved = time.monotonic()
+        if progress.step < end:
+            display.note(f"stopped early: no better validation UAR since epoch {progress.best_epoch}")
     run.save()
 
 
-def finish_epoch(run: Run, validation: ClipSet, batches: Batches) -> None:
+def finish_epoch(run: Run, validation: ClipSet, batches: Batches, keep: int) -> None:
     """Validate, keep the weights if they are the best so far, write the log and the checkpoint."""
     began, progress, epoch, out = time.monotonic(), run.progress, len(run.progress.history) + 1, run.stage.folder
     probabilities = predict_shared(run.average, validation, run.accelerator)
@@ -174,15 +183,18 @@ def finish_epoch(run: Run, validation: ClipSet, batches: Batches) -> None:
     progress.loss_sum = 0.0
     if main:
         run_folder.write_log(out / "log.csv", progress.history)
+        if keep:
+            keep_weights(out / "epochs", run.average, progress.history, keep)
     # Last, so that a kill before it repeats the end of the epoch and writes the same files again.
     run.save()
 
 
-def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: float) -> TrainResult:
+def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: float, log: Log) -> TrainResult:
     """Evaluate the best and the last weights on the validation and test sets; write the best as a weights folder."""
     began, out, progress = time.monotonic(), run.stage.folder, run.progress
     with kernels(deterministic=run.recipe.train.deterministic):
         metrics, calibration = evaluate_run(run, clips)
+    log({"test/war": metrics["test"].war, "test/uar": metrics["test"].uar}, progress.step)
     hours = pretrain_hours + progress.seconds / 3600
     if run.accelerator.is_main_process:
         run_folder.write_weights(out, run.average, run.recipe, metrics, calibration, tag=tag, hours=hours)

@@ -112,6 +112,20 @@ def test_video_at_another_rate_is_sampled_in_time(tmp_path: Path) -> None:
     assert [cut.numbers for cut in cuts] == [(0, 2, 4, 6, 8), (10, 12, 14, 16, 18)]
 
 
+def test_the_rate_of_a_sequence(sequence: Source, tmp_path: Path) -> None:
+    """The reader's, else the setting, else every picture is taken."""
+    unknown = Source(**{**vars(sequence), "fps": None})
+    spec = CutSpec(frames=3, fps=12.5, canvas=24)
+
+    def numbers(source: Source, **changes: float) -> list[tuple[int, ...]]:
+        cuts = cut_source(source, tmp_path, spec.model_copy(update=changes), Marked())
+        return [cut.numbers for cut in cuts]
+
+    assert numbers(unknown) == [(0, 1, 2), (3, 4, 5), (6, 7, 8)]
+    assert numbers(unknown, sequence_fps=37.5) == [(0, 3, 6)]
+    assert numbers(sequence, sequence_fps=12.5) == numbers(sequence) == [(0, 2, 4)], "the reader knows that it is 25"
+
+
 def test_rotation_and_region(sequence: Source, tmp_path: Path) -> None:
     turned = Source(**{**vars(sequence), "rotate": 1, "region": (0.0, 0.0, 1.0, 0.5)})
     first = next(pictures(turned, tmp_path)).image

@@ -79,6 +79,18 @@ def test_class_balanced_weights_by_hand() -> None:
     assert torch.equal(made("class_balanced", beta=0.0)(LOGITS, LABELS), plain), "beta 0: all classes alike"
 
 
+@pytest.mark.parametrize("tau", [0.0, 0.5, 1.0])
+def test_logit_adjusted_by_hand(tau: float) -> None:
+    """Menon et al. 2021, equation 10: log(1 + sum over y' != y of (prior y' / prior y) ** tau e ** (f y' - f y))."""
+    prior, rows = COUNTS / COUNTS.sum(), torch.arange(9)
+    ratio = (prior[None] / prior[LABELS][:, None]) ** tau * (LOGITS - LOGITS[rows, LABELS][:, None]).exp()
+    ratio[rows, LABELS] = 0
+    torch.testing.assert_close(made("logit_adjusted", tau=tau)(LOGITS, LABELS), (1 + ratio.sum(1)).log())
+
+
 def test_a_class_without_clips_has_a_finite_weight() -> None:
-    for name, options in (("class_balanced", {}), ("cross_entropy", {"class_weights": "balanced"})):
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("class_balanced", {}), ("cross_entropy", {"class_weights": "balanced"}), ("logit_adjusted", {}),
+    )  # fmt: skip
+    for name, options in cases:
         assert made(name, torch.tensor([5, 0, 2]), **options)(LOGITS, LABELS).isfinite().all()

@@ -1,26 +1,21 @@
-"""Display of training: one line per epoch in the first process only; TensorBoard curves."""
+"""Display of training: one line per epoch in the first process only."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import pytest
 import rich
 import toy_faces
 from rich.console import Console
 
-from fer_zoo.errors import MissingExtraError
-from fer_zoo.training import train
 from fer_zoo.training.checkpoint import TrainingState
 from fer_zoo.training.display import Display
 
 
 @pytest.mark.parametrize("main", [True, False])
 def test_a_line_an_epoch_where_it_speaks(main: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    row = {"epoch": 1, "loss": 1.5, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 90.0}
+    row = {"epoch": 1, "lr": 0.01, "loss": 1.5, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 90.0}
     progress = TrainingState({}, {}, step=6, best_uar=0.4567, best_epoch=1, history=[row])
-    with Display(toy_faces.recipe(), progress, 18, main=main, curves=None) as display:
+    with Display(toy_faces.recipe(), progress, 18, main=main) as display:
         for step in range(7, 10):
             display.step(step, 1.25, 0.01, 0.5)
         display.epoch(progress)
@@ -34,12 +29,14 @@ def test_the_bar(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     clock = 0.0
     monkeypatch.setattr(rich, "_console", Console(width=width, get_time=lambda: clock))
     progress = TrainingState({}, {}, step=6, best_uar=0.3333, best_epoch=1)
-    with Display(toy_faces.recipe(), progress, 18, main=True, curves=None) as display:
+    with Display(toy_faces.recipe(), progress, 18, main=True) as display:
         for step in range(7, 10):
             clock += 0.5
             display.step(step, 1.25, 0.01, 0.5)
         progress.best_uar = 0.4567
-        progress.history = [{"epoch": 1, "loss": 1, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 9}]
+        progress.history = [
+            {"epoch": 1, "lr": 0.01, "loss": 1, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 9}
+        ]
         display.epoch(progress)
     bar = capsys.readouterr().out.splitlines()[-1]
     assert ("incres3d_tiny_lstm_lm" in bar) == (width == 160)
@@ -54,7 +51,7 @@ def test_a_long_training_fits_a_narrow_terminal(
     clock = 0.0
     monkeypatch.setattr(rich, "_console", Console(width=80, get_time=lambda: clock))
     progress = TrainingState({}, {}, step=0)
-    with Display(toy_faces.recipe(), progress, 123456, main=True, curves=None) as display:
+    with Display(toy_faces.recipe(), progress, 123456, main=True) as display:
         for step in range(1, 50):
             clock += 0.5
             display.step(step, 1.25, 0.01, 0.5)
@@ -64,30 +61,8 @@ def test_a_long_training_fits_a_narrow_terminal(
 
 
 def test_a_training_with_nothing_left_to_do_claims_no_pace(capsys: pytest.CaptureFixture[str]) -> None:
-    with Display(toy_faces.recipe(), TrainingState({}, {}, step=18), 18, main=True, curves=None):
+    with Display(toy_faces.recipe(), TrainingState({}, {}, step=18), 18, main=True):
         pass
     message = capsys.readouterr().out
     assert "18/18" in message
     assert "it/s" not in message
-
-
-def test_curves(tmp_path: Path) -> None:
-    """Those of a run that was stopped and resumed are those of one run."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    train(toy_faces.recipe(), tmp_path, max_steps=12, tensorboard=True, device="cpu")
-    train(toy_faces.recipe(), tmp_path, resume=True, tensorboard=True, device="cpu")
-    curves = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    names = {"train/loss", "train/lr", "train/clips_per_second", "validation/war", "validation/uar"}
-    assert set(curves.Tags()["scalars"]) == names
-    assert [point.step for point in curves.Scalars("validation/uar")] == [6, 12, 18]
-    assert [point.step for point in curves.Scalars("train/loss")] == [10]
-
-
-def test_without_tensorboard_it_is_reported_before_anything_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "\.\[tensorboard\]"'):
-        train(toy_faces.recipe(), tmp_path / "run", tensorboard=True)
-    assert not (tmp_path / "run").exists()

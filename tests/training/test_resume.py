@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import os
@@ -17,11 +18,11 @@ from typing import Any
 
 import pytest
 import toy_faces
-from same_run import assert_same_run, step_of
+from same_run import assert_same_run, assert_same_tensors, step_of
 from toy_store import of_stores, toy_store
 
 from fer_zoo import data
-from fer_zoo.errors import TrainingError
+from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training import TrainResult, run_folder, train
@@ -216,3 +217,47 @@ def test_a_re_prepared_store_or_another_split_file_is_refused(tmp_path: Path) ->
     ) as caught:
         train(of_stores(), tmp_path / "first", stores=tmp_path, max_steps=2, resume=True)
     assert caught.value.do == "restore the store as it was, or train in another folder"
+
+
+# So small a learning rate changes no prediction (batch norm would): no epoch is better than the first.
+STUCK = {"norm": "none", "epochs": 6, "patience": 2, "lr": 1e-12, "ema": None}
+
+
+def test_early_stopping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The epochs since the best one are counted over interruptions, and a run that has stopped stays stopped."""
+    result = train(toy_faces.recipe(**STUCK), tmp_path / "whole", device="cpu")
+    assert result.epochs == 3
+    assert "stopped early: no better validation UAR since epoch 1" in capsys.readouterr().out
+    train(toy_faces.recipe(**STUCK), tmp_path / "broken", max_steps=14, device="cpu")
+    for _ in range(2):
+        assert train(toy_faces.recipe(**STUCK), tmp_path / "broken", resume=True, device="cpu").epochs == 3
+        assert_same_run(tmp_path / "whole", tmp_path / "broken")
+
+
+@pytest.mark.slow
+def test_a_frames_stage_that_stopped_early_is_complete(tmp_path: Path) -> None:
+    recipe = toy_faces.recipe(pretrain=True, norm="none")
+    stuck = toy_faces.recipe(**STUCK).train
+    result = train(recipe.model_copy(update={"pretrain": stuck}), tmp_path, device="cpu")
+    assert len((tmp_path / "frames" / "log.csv").read_text().splitlines()) == 1 + 3
+    assert load_weights(result.weights).spec.input.frames == 6
+
+
+def test_the_weights_of_the_best_epochs_are_kept(whole: tuple[Path, TrainResult], tmp_path: Path) -> None:
+    def kept(out: Path) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in sorted((out / "epochs").iterdir())}
+
+    train(toy_faces.recipe(), tmp_path / "whole", keep=2, device="cpu")
+    with (tmp_path / "whole" / "log.csv").open() as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -float(row["validation_uar"]))
+    names = [f"epoch-{int(row['epoch']):03d}-uar-{float(row['validation_uar']):.4f}.safetensors" for row in rows[:2]]
+    assert list(kept(tmp_path / "whole")) == sorted(names)
+    assert_same_tensors(tmp_path / "whole" / "epochs" / names[0], whole[0] / "best.safetensors")
+    train(toy_faces.recipe(), tmp_path / "broken", keep=2, max_steps=8, device="cpu")
+    (tmp_path / "broken" / "epochs" / "epoch-002-uar-0.1234.safetensors").write_bytes(b"of a killed run")
+    train(toy_faces.recipe(), tmp_path / "broken", keep=2, resume=True, device="cpu")
+    assert kept(tmp_path / "broken").keys() == kept(tmp_path / "whole").keys()
+    for name in names:
+        assert_same_tensors(*(tmp_path / run / "epochs" / name for run in ("whole", "broken")))
+    with pytest.raises(OptionError, match="keep=-1"):
+        train(toy_faces.recipe(), tmp_path / "none", keep=-1)
