@@ -22,6 +22,7 @@ from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import write_tensors
 from fer_zoo.training.display import Display, check_tensorboard
 from fer_zoo.training.evaluate import as_predictions, evaluate_run, predict_shared, validation_clips
+from fer_zoo.training.lora import merged
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.run import Run, start
 from fer_zoo.training.seed import kernels
@@ -74,11 +75,13 @@ def train(
             be written, or the loss is no longer finite.
         RecipeError, InputError: as `fer_zoo.data.load`, e.g. for a store that does not match; a fold has no clip of a
             label.
-        MissingExtraError: tensorboard is not installed.
+        HubError, WeightsError: the Hub model that the recipe starts from cannot be downloaded, or does not match.
+        MissingExtraError: tensorboard is not installed, or what the backbone or `lora` needs.
     """
     out = Path(out_dir)
     if tensorboard:
         check_tensorboard()
+    recipe = run_folder.identified(out, recipe)
     opened = datasets.open_stores(recipe, stores)
     state = distributed.join(device)
     resumed = run_folder.begun(out)
@@ -185,7 +188,8 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
         metrics, calibration = evaluate_run(run, clips)
     hours = pretrain_hours + progress.seconds / 3600
     if run.accelerator.is_main_process:
-        run_folder.write_weights(out, run.average, run.recipe, metrics, calibration, tag=tag, hours=hours)
+        network = run.average if run.recipe.train.lora is None else merged(run.average)
+        run_folder.write_weights(out, network, run.recipe, metrics, calibration, tag=tag, hours=hours)
         seconds = {
             "pretraining": pretrain_hours * 3600,
             "training": progress.seconds - progress.validation_seconds,
