@@ -47,10 +47,9 @@ def portable(recipe: Recipe) -> Recipe:
 
 def portable_spec(spec: ModelSpec) -> ModelSpec:
     """The spec with the base name of the folder that its backbone's config was read from, if it was."""
-    options = _without_paths(spec.backbone.model_dump(mode="json"))
-    return (
-        spec if options == spec.backbone.model_dump() else ModelSpec.model_validate({**dict(spec), "backbone": options})
-    )
+    given = spec.backbone.model_dump()
+    options = _without_paths(given)
+    return spec if options == given else ModelSpec.model_validate({**dict(spec), "backbone": options})
 
 
 def local_paths(found: WeightsFolder) -> Iterator[str]:

@@ -81,6 +81,7 @@ def test_the_card_carries_the_licence_of_the_start(whole: tuple[Path, TrainResul
     assert "license_name: cc-by-nc-4.0-start-weights-cc0-1.0-data" in text
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_exactly(whole: tuple[Path, TrainResult], published: Path, tmp_path: Path) -> None:
     train(recipe(published, epochs=2), tmp_path / "run", device="cpu", max_steps=5)
     train(recipe(published, epochs=2), tmp_path / "run", device="cpu", resume=True)
