@@ -90,7 +90,7 @@ class TransformersEncoder(nn.Module):
             return tokens.unflatten(2, (side, side, steps)).permute(0, 1, 4, 2, 3)
         if self.is_video:
             return tokens.unflatten(2, (steps, side, side))
-        return tokens.unflatten(2, (side, side)).unflatten(0, (len(clip), steps)).transpose(1, 2)
+        return tokens.unflatten(2, (side, side)).unflatten(0, (-1, steps)).transpose(1, 2)
 
     def load_pretrained(self) -> None:
         """Load the tensors of the Hub model strictly; the Hub's client caches them. Weights beyond RGB are 0.
