@@ -15,6 +15,9 @@ from fer_zoo.errors import MissingExtraError, OptionError, WeightsError
 Colour = tuple[float, float, float]
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_SLOWFAST = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+# Its preprocessing scales pixels to -1..1 and then applies mean and std of 0.5.
+_VIVIT = ((0.75, 0.75, 0.75), (0.25, 0.25, 0.25))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
@@ -54,11 +57,10 @@ KINDS = {
         channels_key="in_chans", part="encoder", settings={"pred_num_hidden_layers": 0},
     ),
     "timesformer": Kind(
-        "timesformer", ((0.45,) * 3, (0.225,) * 3), facts=_video(224, 8, 7.5), frames_key="num_frames"
+        "timesformer", _SLOWFAST, facts=_video(224, 8, 7.5), frames_key="num_frames"
     ),
-    # Its preprocessing scales pixels to -1..1 and then applies mean and std of 0.5.
     "vivit": Kind(
-        "vivit", ((0.75,) * 3, (0.25,) * 3), "fixed", facts=_video(224, 32, 15.0), frames_key="num_frames"
+        "vivit", _VIVIT, "fixed", facts=_video(224, 32, 15.0), frames_key="num_frames"
     ),
     "clip": Kind("clip_vision_model", _CLIP, whole="clip", arguments=_RESAMPLED),
     "siglip": Kind(

@@ -86,11 +86,14 @@ class TransformersEncoder(nn.Module):
         tokens: Tensor = self.network(frames if self.is_video else frames.flatten(0, 1), **self.kind.arguments)[0]
         count = side * side * (steps if self.is_video else 1)
         tokens = tokens[:, tokens.shape[1] - count :].transpose(1, 2)
+        features: Tensor
         if self.name == "timesformer":
-            return tokens.unflatten(2, (side, side, steps)).permute(0, 1, 4, 2, 3)
-        if self.is_video:
-            return tokens.unflatten(2, (steps, side, side))
-        return tokens.unflatten(2, (side, side)).unflatten(0, (-1, steps)).transpose(1, 2)
+            features = tokens.unflatten(2, (side, side, steps)).permute(0, 1, 4, 2, 3)
+        elif self.is_video:
+            features = tokens.unflatten(2, (steps, side, side))
+        else:
+            features = tokens.unflatten(2, (side, side)).unflatten(0, (-1, steps)).transpose(1, 2)
+        return features
 
     def load_pretrained(self) -> None:
         """Load the tensors of the Hub model strictly; the Hub's client caches them. Weights beyond RGB are 0.

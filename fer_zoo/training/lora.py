@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from torch import nn
 
@@ -43,7 +44,8 @@ def merged(model: FERModel) -> FERModel:
     model = copy.deepcopy(model)
     for name, module in list(model.backbone.named_modules()):
         if isinstance(module, LoraLayer):
-            module.merge()  # type: ignore[operator]
+            layer: Any = module
+            layer.merge()
             parent, _, last = name.rpartition(".")
-            setattr(model.backbone.get_submodule(parent), last, module.get_base_layer())
+            setattr(model.backbone.get_submodule(parent), last, layer.get_base_layer())
     return model
