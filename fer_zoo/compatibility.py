@@ -36,7 +36,7 @@ def suited(backbone: Entry, temporal: Entry, fused: Entry) -> dict[tuple[str, ..
 
 def normalisation_conflict(backbone: Entry, given: Mapping[str, Any], default: Mapping[str, Any]) -> str | None:
     """Return why the `given` mean and std do not match a backbone's published weights; None if they do."""
-    for key in ("mean", "std"):
+    for key in () if backbone.defaults.get("own_normalisation") else ("mean", "std"):
         expected, actual = tuple(backbone.defaults.get(key, default[key])), tuple(given[key])
         if actual != expected:
             return f"{key} is {actual}; the published weights of {backbone.name!r} were trained with {expected}"

@@ -14,7 +14,7 @@ from fer_zoo.model import FERModel
 from fer_zoo.names import parse_name
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry
 from fer_zoo.shapes import feature_shape
-from fer_zoo.specs import Backbone, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
+from fer_zoo.specs import Backbone, ComponentSpec, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
 
 _INPUT_OPTIONS = tuple(InputSpec.model_fields)
 _MODEL_OPTIONS = ("pool", "head_norm", "dropout")
@@ -56,6 +56,23 @@ def _put(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     target[path[-1]] = value
 
 
+def resolved(spec: ModelSpec, *, weights: bool = False) -> ModelSpec:
+    """Return a spec that builds the same network anywhere: the config of a Hub model in place of its name alone.
+
+    Args:
+        weights: the backbone's published weights will be loaded: also pin the commit that they come from.
+
+    Raises:
+        UnknownNameError, OptionError: the backbone or an option does not exist.
+        HubError: the Hub model cannot be found.
+    """
+    name = spec.backbone.name
+    options = BACKBONES.get(name).resolved(spec.backbone.options, weights=weights)
+    if options == spec.backbone.options:
+        return spec
+    return spec.model_copy(update={"backbone": ComponentSpec(**{"name": name, **options})})
+
+
 def build(spec: ModelSpec) -> FERModel:
     """Build the network of a spec, with random weights.
 
@@ -64,6 +81,7 @@ def build(spec: ModelSpec) -> FERModel:
         IncompatibleComponentsError: the backbone does not have the fusion's site.
         InputError: the clip is too small for the backbone.
     """
+    spec = resolved(spec)
     of_backbone, of_fusion = BACKBONES.get(spec.backbone.name), FUSIONS.get(spec.fusion.name)
     if reason := conflict(of_backbone, of_fusion):
         raise IncompatibleComponentsError(

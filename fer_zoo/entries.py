@@ -17,7 +17,8 @@ class Entry:
     """One registered factory: its name, what is injected, what a recipe may set, and facts the composer reads.
 
     Of a family, all names `PREFIX/MEMBER`, `members` lists the members and `member_facts` gives the facts of one; the
-    factory's first positional parameter is the member.
+    factory's first positional parameter is the member. `resolve` (member, options, with published weights) gives
+    options that need nothing from outside, e.g. a config in place of a name on the Hub.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Entry:
     defaults: Mapping[str, Any]
     members: Callable[[], Sequence[str]] = lambda: ()
     member_facts: Callable[[str], Mapping[str, Any]] = lambda member: {}
+    resolve: Callable[[str, Mapping[str, Any], bool], Mapping[str, Any]] = lambda member, options, weights: options
 
     def member(self, prefix: str, member: str) -> Entry:
         """Return the entry of one member of a family, with the facts that hold for it."""
@@ -46,6 +48,18 @@ class Entry:
     def module(self) -> str:
         """Module in which the factory is defined."""
         return str(self.factory.__module__)
+
+    def resolved(self, options: Mapping[str, Any], *, weights: bool = False) -> Mapping[str, Any]:
+        """Return options that build the same component anywhere; those of most components do.
+
+        Args:
+            weights: published weights will be loaded, which the options must identify too.
+
+        Raises:
+            OptionError: an option is unknown or has the wrong type.
+        """
+        self.check(options)
+        return self.resolve(self.name.partition("/")[2], options, weights)
 
     def problems(self, options: Mapping[str, Any]) -> list[str]:
         """Every way in which `options` does not fit the factory's keyword-only parameters; empty if it fits."""

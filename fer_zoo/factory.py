@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fer_zoo.compose import build, model_spec
+from fer_zoo.compose import build, model_spec, resolved
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
 from fer_zoo.model import FERModel
@@ -65,7 +65,7 @@ def create_model(
     if not embeddings and (labels is not None or num_classes is not None):
         labels = class_labels(labels, num_classes)
     if weights is False:
-        model = build(model_spec(architecture, labels=labels, **options))
+        model = build(resolved(model_spec(architecture, labels=labels, **options), weights=backbone_weights))
         if backbone_weights:
             load_backbone_weights(model)
     else:

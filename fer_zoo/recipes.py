@@ -26,6 +26,7 @@ __all__ = [
     "load_recipe",
     "show_recipe",
     "training_changes",
+    "with_backbone_of",
 ]
 
 # A packaged recipe extends one that extends none (tests/test_recipes.py); a user's may extend any packaged one.
@@ -146,8 +147,27 @@ def diff_recipes(one: Recipe, other: Recipe) -> list[tuple[str, Any, Any]]:
 
 def training_changes(was: Recipe, now: Recipe) -> list[str]:
     """What two recipes train differently, in words; `description` and `published` are no part of it."""
-    differ = diff_recipes(was, now)
+    was = with_backbone_of(now, was)
+    differ = diff_recipes(was, with_backbone_of(was, now))
     return [f"{key} was {old!r}, now {new!r}" for key, old, new in differ if key.split(".")[0] != "published"]
+
+
+def with_backbone_of(started: Recipe, recipe: Recipe) -> Recipe:
+    """Return `recipe` with the backbone of `started`, if that only adds the commit and the config of a Hub model."""
+    known, given = started.model.backbone, recipe.model.backbone
+    if known.name != given.name or not all(_adds(known.options.get(k), v) for k, v in given.options.items()):
+        return recipe
+    if not {"hub", "config"} & known.options.keys():
+        return recipe
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"backbone": known})})
+
+
+def _adds(known: Any, given: Any) -> bool:
+    """Whether a value is the given one, with a commit or further settings."""
+    if isinstance(known, dict) and isinstance(given, dict):
+        return all(key in known and known[key] == value for key, value in given.items())
+    pinned = isinstance(known, str) and isinstance(given, str) and re.sub(r"^hf-hub:|@[0-9a-f]{40}$", "", known)
+    return bool(known == given or (pinned and pinned == given.removeprefix("hf-hub:").partition("@")[0]))
 
 
 def _document(path: Path, children: tuple[Path, ...] = ()) -> Document:

@@ -77,12 +77,14 @@ class Registry:
         prefix: str,
         members: Callable[[], Sequence[str]],
         member_facts: Callable[[str], Mapping[str, Any]],
+        *,
+        resolve: Callable[[str, Mapping[str, Any], bool], Mapping[str, Any]] | None = None,
         **facts: Any,
     ) -> Callable[[F], F]:
         """Return a decorator that registers one factory for all names `prefix/MEMBER`; it takes the member first.
 
         `members` lists them and `member_facts` gives the facts of one. Both are called only when such a name is looked
-        up, so that the package behind them is not imported before.
+        up, so that the package behind them is not imported before. `resolve` is that of `Entry`.
 
         Raises:
             DuplicateNameError, OptionError: as `register`.
@@ -91,7 +93,8 @@ class Registry:
         def decorate(factory: F) -> F:
             self._refuse_duplicate(prefix, f"{prefix}/")
             entry = self.schema.entry(f"{prefix}/NAME", factory, facts, skip=1)
-            self._entries[f"{prefix}/"] = replace(entry, members=members, member_facts=member_facts)
+            entry = replace(entry, members=members, member_facts=member_facts)
+            self._entries[f"{prefix}/"] = entry if resolve is None else replace(entry, resolve=resolve)
             return factory
 
         return decorate
@@ -238,8 +241,9 @@ SUITED = {
 
 
 def _backbone_facts() -> Facts:
-    sites, frame_wise = tuple[Literal["input", "residual"], ...], bool  # frame-wise: it is its own 2D twin
-    return Facts({**dict.fromkeys(SUITED, Any), "sites": sites, "frame_wise": frame_wise})
+    # frame_wise: it is its own 2D twin. own_normalisation: it normalises pixels itself, as its weights need it.
+    own = {"sites": tuple[Literal["input", "residual"], ...], "frame_wise": bool, "own_normalisation": bool}
+    return Facts({**dict.fromkeys(SUITED, Any), **own})
 
 
 def _fusion_facts() -> Facts:

@@ -33,7 +33,7 @@ ARROWS = {
     "plugins": {"registry"},
     "compatibility": {"outlines", "registry"},
     "names": {*BASE, "compatibility", "outlines"},
-    "backbones": BASE,
+    "backbones": {*BASE, "hub"},
     "temporal": BASE,
     "fusion": {*BASE, "landmarks"},
     "landmarks": {*BASE, "documents", "files", "folding", "stopwatch"},
@@ -63,7 +63,7 @@ ARROWS = {
 }  # fmt: skip
 HEAVY = {
     "dlib", "face_alignment", "matplotlib", "av", "timm", "torchvision", "numba", "PIL", "huggingface_hub", "ray",
-    "accelerate", "gradio",
+    "accelerate", "gradio", "peft", "transformers",
 }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ MAY_BE_NOT_RUN = {
     "real-faces.md": 1,  # pictures and clips of people
     "report.md": 2,  # the folder of an ablation
     "synthetic-faces.md": 4,  # a download
+    "transformers.md": 1,  # a download
 }
 PROGRAMS = r"(fer-zoo|pip|python|torchrun|accelerate|git|make|pytest|import|from|export|\$) ?"
 SLOW = re.compile(r"me\.mp4|render_clip|render_video|^fer-zoo |training import", re.M)

@@ -58,7 +58,7 @@ def parts_section() -> str:
 
 {table(["kind", "number", "names"], rows)}
 
-They can be combined into {networks} networks, `<backbone>_<temporal>[_<fusion>]`, not counting `timm/NAME`.
+They can be combined into {networks} networks, `<backbone>_<temporal>[_<fusion>]`, not counting the families.
 `fer_zoo.list_models()` lists them, and `fer_zoo.model_info(NAME)` summarises one.
 """
 

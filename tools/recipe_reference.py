@@ -37,7 +37,7 @@ COMPONENTS = """
 Options of every registered component. Write `{name: lstm, hidden: 64}`, or only the name to use the defaults.
 `fer-zoo components` prints a description of each component.
 """
-NAMES = {int: "integer", float: "number", str: "text", bool: "`true` or `false`"}
+NAMES = {Any: "any value", int: "integer", float: "number", str: "text", bool: "`true` or `false`"}
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "multiple_of": "a multiple of"}
 
 

@@ -1,5 +1,23 @@
 """Backbones: a clip to a feature map. Importing this package registers them."""
 
-from fer_zoo.backbones import incres2d, incres2plus1d, incres3d, incres3d_deep, incres3d_v2, timm, torchvision_video
+from fer_zoo.backbones import (
+    incres2d,
+    incres2plus1d,
+    incres3d,
+    incres3d_deep,
+    incres3d_v2,
+    timm,
+    torchvision_video,
+    transformers,
+)
 
-__all__ = ["incres2d", "incres2plus1d", "incres3d", "incres3d_deep", "incres3d_v2", "timm", "torchvision_video"]
+__all__ = [
+    "incres2d",
+    "incres2plus1d",
+    "incres3d",
+    "incres3d_deep",
+    "incres3d_v2",
+    "timm",
+    "torchvision_video",
+    "transformers",
+]

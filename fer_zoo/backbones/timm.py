@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_zoo.backbones._published import adopt, timm_weights
+from fer_zoo.backbones._unused import remove_unused
 from fer_zoo.errors import FerZooError, IncompatibleComponentsError, InputError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import InputSpec, Shortcut, Site
@@ -61,10 +62,7 @@ class TimmEncoder(nn.Module):
         try:
             self.network: nn.Module = timm.create_model(name, num_classes=0, in_chans=in_channels, **self.sized)
             with _whole_frame(self.network, name, input.size):
-                features, unused = self._probe(in_channels, input.size)
-            if unused:
-                _remove(self.network, unused)
-                features, _ = self._probe(in_channels, input.size)
+                features = remove_unused(self, (in_channels, 1, input.size, input.size))
         except FerZooError:
             raise
         except _REFUSALS as error:
@@ -111,19 +109,6 @@ class TimmEncoder(nn.Module):
             )
         return tensor[:, -patches:].transpose(1, 2).reshape(len(tensor), tensor.shape[2], side, side)
 
-    def _probe(self, in_channels: int, size: int) -> tuple[Tensor, set[str]]:
-        """Return the features of one frame on device "meta", and the parameters that do not contribute to them."""
-        state: dict[str, Tensor] = {name: torch.empty_like(b, device="meta") for name, b in self.named_buffers()}
-        weights = {n: torch.empty_like(p, device="meta", requires_grad=True) for n, p in self.named_parameters()}
-        clip = torch.empty(1, in_channels, 1, size, size, device="meta")
-        self.eval()
-        with torch.enable_grad():
-            features: Tensor = torch.func.functional_call(self, {**state, **weights}, (clip,))
-            gradients = torch.autograd.grad(features.sum(), list(weights.values()), allow_unused=True)
-        self.train()
-        unused = {name for name, gradient in zip(weights, gradients, strict=True) if gradient is None}
-        return features, {name.removeprefix("network.") for name in unused}
-
 
 @contextlib.contextmanager
 def _whole_frame(network: nn.Module, name: str, size: int) -> Iterator[None]:
@@ -153,19 +138,6 @@ def _whole_frame(network: nn.Module, name: str, size: int) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _remove(network: nn.Module, unused: set[str]) -> None:
-    """Remove the named parameters, and modules that have no other parameters."""
-    for path, module in list(network.named_modules()):
-        parent, _, name = path.rpartition(".")
-        held = {f"{path}.{n}" for n, _ in module.named_parameters()}
-        if path and held and held <= unused:
-            setattr(network.get_submodule(parent), name, nn.Identity())
-            unused = unused - held
-    for path in unused:
-        parent, _, name = path.rpartition(".")
-        network.get_submodule(parent).register_parameter(name, None)
 
 
 def _stages(network: nn.Module) -> dict[str, Sequence[str]]:

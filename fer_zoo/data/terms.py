@@ -33,6 +33,19 @@ def provenance(datasets: Sequence[str]) -> dict[str, object]:
     }
 
 
+def with_start_weights(terms: Mapping[str, object], address: str, licence: str) -> dict[str, object]:
+    """Add to the terms of a card that a network started from published weights, and what their licence restricts."""
+    note = f"The backbone started from the weights {address} (licence: {licence})"
+    if not re.search(r"(?i)(?<![a-z])nc(?![a-z])|non-?commercial", licence):
+        return {**terms, "terms": f"{terms['terms']} {note}."}
+    note += ", which may not be used commercially; this also holds for weights trained from them."
+    return {
+        **terms,
+        "terms": f"{terms['terms']} {note}",
+        "licence": f"{licence} (start weights), {terms['licence']} (data)",
+    }
+
+
 def _joined(texts: Mapping[str, str]) -> str:
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))

@@ -57,25 +57,38 @@ def pull(
     """
     address = parse(name) if isinstance(name, str) else name
     client, repo, revision = Client(token, endpoint, cache_dir), address.repo, address.revision or "main"
-    commit, config = revision, None
-    if not address.is_pinned:
-        try:
-            config = client.look(repo, CONFIG, revision)
-            commit = str(config.commit_hash)
-        except UnreachableError:
-            commit = client.cached_commit(repo, revision) or ""
-            if not commit:
-                raise
-            _log.warning(
-                "%s is not used, or does not answer: %s (%s) is taken from the cache, %s.",
-                *(client.address, repo, revision, commit),
-            )
+    commit, config = newest_commit(client, address, CONFIG)
     snapshot = Snapshot(client, repo, commit)
     snapshot.fetch(config)
     snapshot.verify(sha256)
     if not address.is_pinned:
         client.remember_commit(repo, revision, commit)
     return snapshot.folder
+
+
+def newest_commit(client: Client, address: HubName, file: str) -> tuple[str, HfFileMetadata | None]:
+    """Return the commit of an address, and what the Hub answered for `file` if it was asked.
+
+    Where no Hub answers, the commit is that of the cache.
+
+    Raises:
+        HubError: the Hub does not know it, or none answers and the cache does not know it.
+    """
+    repo, revision = address.repo, address.revision or "main"
+    if address.is_pinned:
+        return revision, None
+    try:
+        found = client.look(repo, file, revision)
+    except UnreachableError:
+        commit = client.cached_commit(repo, revision)
+        if not commit:
+            raise
+        _log.warning(
+            "%s is not used, or does not answer: %s (%s) is taken from the cache, %s.",
+            *(client.address, repo, revision, commit),
+        )
+        return commit, None
+    return str(found.commit_hash), found
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from fer_zoo.specs.base import Fraction, Positive, Share, Spec
+from fer_zoo.specs.base import AboveZero, Fraction, Positive, Share, Spec
 from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import ComponentSpec, ModelSpec
 
@@ -251,6 +251,19 @@ SHORT_KEYS = {
 }
 
 
+class LoraSpec(Spec):
+    """Low-rank adapters in the linear layers of the backbone, whose own weights are frozen (extra `peft`)."""
+
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Ends of the names of layers, e.g. [query, value]; an unknown one is an error that lists them."""
+    rank: Positive = 8
+    """Rank of the adapters."""
+    alpha: AboveZero | Positive = 16
+    """Scale of the adapters; they are multiplied by alpha / rank."""
+    dropout: Fraction = 0.0
+    """Dropout before the adapters."""
+
+
 class TrainSpec(Spec):
     """How to train; the defaults are the paper's (section 4: SGD 0.01, momentum 0.9, weight decay 1e-4)."""
 
@@ -292,6 +305,8 @@ class TrainSpec(Spec):
     """Alpha of mixup (Zhang et al. 2018); a mixed pair has the landmarks of the clip with the larger weight. 0: off."""
     clip_grad: Annotated[float, Field(gt=0, strict=True)] | None = None
     """Maximum gradient norm; larger gradients are scaled down."""
+    lora: LoraSpec | None = None
+    """Train low-rank adapters in place of the backbone's weights; saved weights are merged and need no peft."""
     ema: Fraction | None = None
     """Decay of the exponential moving average of the weights, which is evaluated and saved instead of the last ones."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -382,9 +397,18 @@ class Recipe(Spec):
             raise ValueError("neutral_below needs the label neutral in model.labels")
         return train
 
+    @field_validator("train")
+    @classmethod
+    def _lora_alone(cls, train: TrainSpec, info: ValidationInfo) -> TrainSpec:
+        if train.lora is not None and info.data.get("pretrain") is not None:
+            raise ValueError("lora adapts published weights; leave `pretrain` out")
+        return train
+
     @field_validator("pretrain")
     @classmethod
     def _one_start(cls, pretrain: TrainSpec | None, info: ValidationInfo) -> TrainSpec | None:
         if pretrain is not None and info.data.get("backbone_weights") == "pretrained":
             raise ValueError("backbone_weights is 'pretrained'; use either these or `pretrain`")
+        if pretrain is not None and pretrain.lora is not None:
+            raise ValueError("lora does not apply to `pretrain`")
         return pretrain

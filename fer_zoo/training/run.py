@@ -22,6 +22,7 @@ from fer_zoo.specs import Recipe
 from fer_zoo.training import pretrain
 from fer_zoo.training.checkpoint import TrainingState, load_checkpoint, read_tensors, save_checkpoint
 from fer_zoo.training.distributed import make_accelerator, with_joint_batch_norm, wrapped
+from fer_zoo.training.lora import add_lora
 from fer_zoo.training.run_folder import BEST, LAST, write_start
 from fer_zoo.training.seed import seed_torch
 
@@ -50,6 +51,8 @@ class Stage:
         model = build(self.recipe.model)
         if self.recipe.backbone_weights == "pretrained" and not self.last.exists():
             load_backbone_weights(model)
+        if self.recipe.train.lora is not None:
+            add_lora(model, self.recipe.train.lora)
         return model
 
 

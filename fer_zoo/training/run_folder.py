@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_zoo import errors, weights
+from fer_zoo.compose import resolved
 from fer_zoo.data.clips import NO_SUBJECT, ClipSet
 from fer_zoo.data.load import keys_name_databases, trained_on
 from fer_zoo.data.split_files import fingerprint_of, write_splits
 from fer_zoo.data.splits import PARTS, Split, sharing
-from fer_zoo.data.terms import provenance
+from fer_zoo.data.terms import provenance, with_start_weights
 from fer_zoo.documents import read_json
 from fer_zoo.errors import TrainingError
 from fer_zoo.files import clear_leftovers, locked, write_text
 from fer_zoo.model import FERModel
-from fer_zoo.recipes import dump_recipe
+from fer_zoo.recipes import dump_recipe, load_recipe, with_backbone_of
 from fer_zoo.specs import Calibration, Metrics, Recipe
 from fer_zoo.training.provenance import commits_of, hardware_of, surroundings
+from fer_zoo.weights.local_paths import portable
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -42,6 +44,14 @@ LOCK = ".training.lock"
 def begun(out: Path) -> bool:
     """Whether a folder holds a training that can be resumed."""
     return (out / LAST).exists() or (out / "frames" / LAST).exists()
+
+
+def identified(out: Path, recipe: Recipe) -> Recipe:
+    """Return a recipe that names a Hub model by its commit, with its config; a run that began keeps its own."""
+    if begun(out) and (out / "recipe.yaml").exists():
+        recipe = with_backbone_of(load_recipe(out / "recipe.yaml"), recipe)
+    model = resolved(recipe.model, weights=recipe.backbone_weights == "pretrained")
+    return recipe.model_copy(update={"model": model})
 
 
 @contextmanager
@@ -149,11 +159,13 @@ def write_weights(
     hours: float,
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
-    run = read_run(out)
+    run, terms, start = read_run(out), provenance(trained_on(recipe)), portable(recipe).model.backbone.options
+    if recipe.backbone_weights == "pretrained" and "hub" in start:
+        terms = with_start_weights(terms, start["hub"], start.get("licence", "unknown"))
     card = {
         "name": f"{recipe.model.name}.{tag}",
         "labels": recipe.model.labels,
-        **provenance(trained_on(recipe)),
+        **terms,
         "protocol": recipe.protocol,
         "metrics": metrics,
         "calibration": calibration,

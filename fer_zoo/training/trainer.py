@@ -22,6 +22,7 @@ from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import keep_weights, write_tensors
 from fer_zoo.training.display import Display
 from fer_zoo.training.evaluate import as_predictions, evaluate_run, predict_shared, validation_clips
+from fer_zoo.training.lora import merged
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.run import Run, start
 from fer_zoo.training.seed import kernels
@@ -79,12 +80,15 @@ def train(
             cannot be started, a file cannot be written, or the loss is no longer finite.
         RecipeError, InputError: as `fer_zoo.data.load`, e.g. for a store that does not match; a fold has no clip of a
             label.
-        UnknownNameError, MissingExtraError: there is no such tracker, or it is not installed.
+        HubError, WeightsError: the Hub model that the recipe starts from cannot be downloaded, or does not match.
+        UnknownNameError, MissingExtraError: there is no such tracker, or it is not installed; or what the backbone or
+            `lora` needs.
     """
     out, names = Path(out_dir), [log_with] if isinstance(log_with, str) else log_with
     trackers = chosen_trackers([*names, "tensorboard"] if tensorboard else names)
     if keep < 0:
         raise OptionError(f"keep={keep}.", "a number of epochs, 0 or more", "leave it out to keep the best one only")
+    recipe = run_folder.identified(out, recipe)
     opened = datasets.open_stores(recipe, stores)
     state = distributed.join(device)
     resumed = run_folder.begun(out)
@@ -197,7 +201,8 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
     log({"test/war": metrics["test"].war, "test/uar": metrics["test"].uar}, progress.step)
     hours = pretrain_hours + progress.seconds / 3600
     if run.accelerator.is_main_process:
-        run_folder.write_weights(out, run.average, run.recipe, metrics, calibration, tag=tag, hours=hours)
+        network = run.average if run.recipe.train.lora is None else merged(run.average)
+        run_folder.write_weights(out, network, run.recipe, metrics, calibration, tag=tag, hours=hours)
         seconds = {
             "pretraining": pretrain_hours * 3600,
             "training": progress.seconds - progress.validation_seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from fer_zoo.specs.base import Spec
 from fer_zoo.weights.files import damaged, read_json
 
 FORMAT: Literal[2] = 2
+_HUB_MODEL = r"(hf-hub:)?[\w.-]+/[\w.-]+(@[\w./+-]+)?"
 # Ten times what any network of the registry takes, and still what a computer can hold.
 _MOST_FRAMES, _MOST_SIZE, _MOST_PIXELS = 10_000, 10_000, 10**9
 _LARGEST_OPTION, _LONGEST_OPTION, _LONGEST_LABEL = 10**6, 10_000, 200
@@ -63,12 +65,17 @@ def read_config(path: str | Path) -> Config:
 
 
 def local_options(spec: ModelSpec) -> list[str]:
-    """Options that name files of one machine: they mean nothing elsewhere, and a stranger's must not be opened."""
+    """Options that name files of one machine: they mean nothing elsewhere, and a stranger's must not be opened.
+
+    The name of a Hub model is none if its config is given too: it is then never opened.
+    """
     return [
         f"{part}.{key}"
         for part, (_, component) in _components(spec).items()
         for key, value in component.options.items()
-        if isinstance(value, str) and ("/" in value or "\\" in value or value.startswith(("~", ".")))
+        if isinstance(value, str)
+        and ("/" in value or "\\" in value or value.startswith(("~", ".")))
+        and not (re.fullmatch(_HUB_MODEL, value) and "config" in component.options)
     ]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from fer_zoo.documents import parse_json, parse_yaml, strings
-from fer_zoo.specs import Recipe
+from fer_zoo.hub.names import FOLDER
+from fer_zoo.specs import ModelSpec, Recipe
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, RECIPE, read_text
 from fer_zoo.weights.folder import WeightsFolder, front_matter
 from fer_zoo.weights.loading import read_safetensors
@@ -44,6 +45,13 @@ def portable(recipe: Recipe) -> Recipe:
     return Recipe.model_validate(_without_paths(data))
 
 
+def portable_spec(spec: ModelSpec) -> ModelSpec:
+    """The spec with the base name of the folder that its backbone's config was read from, if it was."""
+    given = spec.backbone.model_dump()
+    options = _without_paths(given)
+    return spec if options == given else ModelSpec.model_validate({**dict(spec), "backbone": options})
+
+
 def local_paths(found: WeightsFolder) -> Iterator[str]:
     """Each local path in the files of a weights folder, with the file's name before it.
 
@@ -69,6 +77,8 @@ def _without_paths(value: Any) -> Any:
         return [_without_paths(inner) for inner in value]
     if not isinstance(value, str):
         return value
+    if value.startswith(FOLDER):
+        return FOLDER + _base_name(value.removeprefix(FOLDER))
     if _WHOLE.match(value) and _LOCAL.match(value) and "\n" not in value:  # folders may have spaces in their names
         return _base_name(value)
     return _LOCAL.sub(lambda found: _base_name(found.group()), value)

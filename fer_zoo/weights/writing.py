@@ -27,7 +27,7 @@ from fer_zoo.weights.config import config_fields, read_config
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, PICTURE, RECIPE, TENSORS, read_text, sha256
 from fer_zoo.weights.folder import read_card, read_folder, read_recipe
 from fer_zoo.weights.loading import load_weights, refuse_not_finite
-from fer_zoo.weights.local_paths import portable
+from fer_zoo.weights.local_paths import portable, portable_spec
 from fer_zoo.weights.picture import confusion_picture
 
 MAX_SHARD = 5 * 10**9
@@ -87,7 +87,7 @@ def write_weights(
         # Checked before anything is written: the card's own text is what is wrong most often.
         WeightsCard.model_validate({**fields, "sha256": "0" * 64})
         new.mkdir(parents=True)
-        _write(new / CONFIG, json.dumps(config_fields(model.spec, detector), indent=2) + "\n")
+        _write(new / CONFIG, json.dumps(config_fields(portable_spec(model.spec), detector), indent=2) + "\n")
         _write(new / RECIPE, text)
         hashes = _write_tensors(new, model, str(card["name"]), text, max_shard)
         full = _write_beside(new, model, WeightsCard.model_validate({**fields, **hashes}))
