@@ -1,7 +1,7 @@
 """What a model, a recipe and a set of weights are, as frozen validated records. Knows no torch."""
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
-from fer_zoo.specs.card import TERMS, Calibration, Metrics, WeightsCard
+from fer_zoo.specs.card import TERMS, Calibration, Metrics, StartedFrom, WeightsCard
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
@@ -54,6 +54,7 @@ __all__ = [
     "Spec",
     "SplitSetting",
     "SplitSpec",
+    "StartedFrom",
     "Temporal",
     "TrainSpec",
     "WeightsCard",

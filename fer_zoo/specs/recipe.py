@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from fer_zoo.specs.base import Fraction, Positive, Share, Spec
+from fer_zoo.specs.base import AboveZero, Fraction, Positive, Share, Spec
 from fer_zoo.specs.model import ComponentSpec, ModelSpec
 
 
@@ -246,6 +246,10 @@ class TrainSpec(Spec):
     """A registered optimizer."""
     lr: Annotated[float, Field(gt=0, le=3.4e38, strict=True)] = 0.01
     """Maximum learning rate."""
+    layer_decay: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
+    """Factor of the learning rate from each stage of the network to the one before it; the classifier has `lr`."""
+    stage_lr: dict[str, AboveZero] = Field(default={})
+    """Learning rates of stages by name or pattern, e.g. `{backbone: 1e-5}`; they replace `lr` and `layer_decay`."""
     schedule: ComponentSpec = ComponentSpec(name="constant")
     """A registered learning rate schedule."""
     loss: ComponentSpec = ComponentSpec(name="cross_entropy")
@@ -336,6 +340,10 @@ class Recipe(Spec):
     """Random seed of the training run."""
     backbone_weights: Literal["random", "pretrained"] = "random"
     """Initial weights of the backbone: random, or its published weights."""
+    init: Annotated[str, Field(min_length=1)] | None = None
+    """Weights to start from: `NAME[.TAG]`, a weights folder or `hf-hub:OWNER/NAME`; new labels get a new classifier."""
+    freeze: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Stages that are not trained, by name or pattern: `[backbone]`, or `["*", "!classifier"]` for all but one."""
     pretrain: TrainSpec | None = None
     """Train the 2D twin of the backbone on single frames first, and inflate it: far cheaper than whole clips."""
     train: TrainSpec = TrainSpec()
@@ -358,9 +366,11 @@ class Recipe(Spec):
             raise ValueError(f"a split with {', '.join(needed)} needs the protocol {wanted!r}")
         return protocol
 
-    @field_validator("pretrain")
+    @field_validator("init", "pretrain")
     @classmethod
-    def _one_start(cls, pretrain: TrainSpec | None, info: ValidationInfo) -> TrainSpec | None:
-        if pretrain is not None and info.data.get("backbone_weights") == "pretrained":
-            raise ValueError("backbone_weights is 'pretrained'; use either these or `pretrain`")
-        return pretrain
+    def _one_start(cls, start: str | TrainSpec | None, info: ValidationInfo) -> str | TrainSpec | None:
+        if start is not None and info.data.get("backbone_weights") == "pretrained":
+            raise ValueError(f"backbone_weights is 'pretrained'; use either these or `{info.field_name}`")
+        if start is not None and info.data.get("init") is not None:
+            raise ValueError("the network starts from `init`; use either this or `pretrain`")
+        return start

@@ -150,10 +150,12 @@ def write_weights(
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
     run = _read_run(out)
+    init = run.get("init")  # a resumed run does not read the weights that it started from
     card = {
         "name": f"{recipe.model.name}.{tag}",
         "labels": recipe.model.labels,
-        **provenance(trained_on(recipe)),
+        "started_from": init and init["started_from"],
+        **provenance(trained_on(recipe), {init["started_from"]["name"]: init["terms"]} if init else {}),
         "protocol": recipe.protocol,
         "metrics": metrics,
         "calibration": calibration,
