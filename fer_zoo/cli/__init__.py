@@ -14,6 +14,7 @@ from fer_zoo.cli import (
     corpora,
     evaluation,
     export,
+    finetune,
     hub,
     landmarks,
     live,
@@ -76,7 +77,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     groups = (
-        predict, live, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks, evaluation, report, hub,
+        predict, live, export, benchmark, zoo, recipes, prepare, corpora, train, finetune, landmarks, evaluation,
+        report, hub,
     )  # fmt: skip
     for group in groups:
         group.add(verbs, common)
