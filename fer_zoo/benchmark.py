@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fer_zoo.devices import find_device
+from fer_zoo.devices import emulates_bf16, find_device
 from fer_zoo.errors import OptionError, UnknownNameError, writing
 from fer_zoo.exporting import RUNTIMES, export, load_exported
 from fer_zoo.exporting.runtimes import SUFFIXES
 from fer_zoo.factory import find_model
 from fer_zoo.files import write_text
-from fer_zoo.folding import to_channels_last
+from fer_zoo.folding import folded, to_channels_last
 from fer_zoo.model import FERModel
 from fer_zoo.training.provenance import checkout_commit, processor_name
 
@@ -34,6 +34,7 @@ from fer_zoo.training.provenance import checkout_commit, processor_name
 VARIANTS = {
     "torch": ("torch", "float32"),
     "torch channels_last": ("torch", "float32"),
+    "torch folded": ("torch", "float32"),  # as `predict` runs it on a CPU
     "torch bf16": ("torch", "bf16"),
     "torch channels_last bf16": ("torch", "bf16"),
     "onnxruntime": ("onnxruntime", "float32"),
@@ -88,7 +89,8 @@ def benchmark(
     Args:
         names: as `fer_zoo.export`.
         against: other networks in PyTorch, as "torchvision:r3d_18", on 16 frames of the size that they are made for.
-        variants: names of `VARIANTS`; default: all that the device has and whose extra is installed.
+        variants: names of `VARIANTS`; default: all that the device has and whose extra is installed, without bf16 where
+            a CPU only emulates it.
         threads: CPU threads; default: PyTorch's.
         clock: "wall"; or "processor" for a busy machine, with one thread.
 
@@ -97,14 +99,15 @@ def benchmark(
         MissingExtraError: the extra of a variant that was named is not installed.
     """
     where = find_device(device)
-    chosen = _chosen(variants, where.type, clock, threads)
+    chosen = _chosen(variants, where, clock, threads)
     networks = [*map(_own, names), *((_torchvision(name), name) for name in against)]
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     found = []
     try:
         for network, label in networks:
-            own = [v for v in chosen if isinstance(network, FERModel) or VARIANTS[v][0] == "torch"]
+            ours = isinstance(network, FERModel)
+            own = [v for v in chosen if ours or (VARIANTS[v][0] == "torch" and "folded" not in v)]
             with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 opened = {variant: _opened(network, variant, Path(folder), where) for variant in own}
                 for batch in batches:
@@ -142,9 +145,10 @@ def table(found: Sequence[Measurement]) -> list[str]:
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _chosen(variants: Sequence[str] | None, device: str, clock: str, threads: int | None) -> list[str]:
+def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, threads: int | None) -> list[str]:
+    device = where.type
     installed = {name: _installed(runtime) for name, (runtime, _) in VARIANTS.items()}
-    here = [name for name in VARIANTS if device == "cpu" or VARIANTS[name][0] == "torch"]
+    here = [n for n in VARIANTS if device == "cpu" or (VARIANTS[n][0] == "torch" and "folded" not in n)]
     if unknown := [name for name in variants or () if name not in here]:
         raise OptionError(f"The variants {', '.join(unknown)} on {device}.", ", ".join(here), "choose some of these")
     if clock not in ("wall", "processor") or (clock == "processor" and (device != "cpu" or threads != 1)):
@@ -153,7 +157,8 @@ def _chosen(variants: Sequence[str] | None, device: str, clock: str, threads: in
             "wall; or processor on the CPU with threads=1, as waiting threads take processor time too",
             "leave the clock out",
         )
-    return list(variants) if variants else [name for name in here if installed[name]]
+    slow = {"bf16"} if emulates_bf16(where) else set()
+    return list(variants) if variants else [n for n in here if installed[n] and VARIANTS[n][1] not in slow]
 
 
 def _installed(runtime: str) -> bool:
@@ -224,6 +229,8 @@ def _opened(network: nn.Module, variant: str, folder: Path, device: torch.device
 
     def copied() -> nn.Module:
         own = copy.deepcopy(network).to(device)
+        if "folded" in variant:
+            return folded(own)
         return to_channels_last(own) if "channels_last" in variant else own
 
     return copied

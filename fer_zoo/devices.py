@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import torch
 
 from fer_zoo.errors import OptionError
@@ -32,8 +34,9 @@ def find_device(name: torch.device | str) -> torch.device:
 
 
 def emulates_bf16(device: torch.device) -> bool:
-    """Whether the device only emulates bfloat16: a CPU without AVX-512 takes ten times as long as in float32."""
-    return device.type == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    """Whether the device only emulates bfloat16: an x86 CPU without AVX-512 takes ten times as long as in float32."""
+    x86 = device.type == "cpu" and platform.machine().lower() in ("x86_64", "amd64")
+    return x86 and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def available() -> list[str]:

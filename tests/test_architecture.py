@@ -62,7 +62,7 @@ ARROWS = {
 }  # fmt: skip
 HEAVY = {
     "dlib", "face_alignment", "matplotlib", "av", "timm", "torchvision", "numba", "PIL", "huggingface_hub", "ray",
-    "accelerate",
+    "accelerate", "gradio",
 }  # fmt: skip
 
 
@@ -91,6 +91,7 @@ def test_every_module_has_an_import_rule() -> None:
     on_top = {
         "__init__",
         "__main__",
+        "app",
         "compose",
         "benchmark",
         "exporting",

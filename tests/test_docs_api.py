@@ -1,4 +1,4 @@
-"""docs/api.md lists every public name of fer_zoo.data, and only names that exist."""
+"""The pages of docs/api list every public name of fer_zoo.data, and only names that exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "api.md").read_text()
+PAGES = sorted((Path(__file__).parent.parent / "docs" / "api").glob("*.md"))
+PAGE = "\n".join(page.read_text() for page in PAGES)
 SHOWN = re.findall(r"^::: (fer_zoo[\w.]+)$", PAGE, re.MULTILINE)
 
 

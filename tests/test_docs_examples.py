@@ -36,12 +36,12 @@ OUTPUT, NOT_RUN = "output of the block above", "not run: "
 OTHER_TESTS = {"publish.md": ROOT / "tests" / "hub" / "test_hub_docs.py"}
 # The most blocks of a page that may be marked as not run.
 MAY_BE_NOT_RUN = {
-    "README.md": 1,  # the whole test suite
+    "README.md": 2,  # pip install; fine-tuning, which its page runs
+    "app.md": 2,  # pages that are served until they are stopped
     "backbones.md": 1,  # a download
     "evaluation.md": 2,  # hours
     "export.md": 1,  # pip install
     "extend.md": 1,  # the whole test suite
-    "index.md": 1,  # the demo
     "live.md": 2,  # a webcam
     "multi-gpu.md": 3,  # several GPUs
     "quickstart.md": 1,  # pip install

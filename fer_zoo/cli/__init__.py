@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from fer_zoo._version import __version__
 from fer_zoo.cli import (
+    app,
     arguments,
     benchmark,
     corpora,
@@ -77,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     groups = (
-        predict, live, export, benchmark, zoo, recipes, prepare, corpora, train, finetune, landmarks, evaluation,
+        predict, live, app, export, benchmark, zoo, recipes, prepare, corpora, train, finetune, landmarks, evaluation,
         report, hub,
     )  # fmt: skip
     for group in groups:

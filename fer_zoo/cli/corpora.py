@@ -58,7 +58,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
         raise InputError(
             f"{differ}{len(problems)} problem{'s' * (len(problems) != 1)}.",
-            "the database as its makers give it out" if differences else f"what the reader {arguments.dataset} can use",
+            "the database as published" if differences else f"what the reader {arguments.dataset} can use",
             "see the lines above; what a problem concerns is left out, all else can be prepared",
         )
     print("all counts match the published ones")

@@ -89,7 +89,7 @@ def show(result: StoreResult) -> None:
         counts = ", ".join(f"{label} {count}" for label, count in result.left_out.items())
         print(f"left out because the network does not have the label: {sum(result.left_out.values())} clips ({counts})")
     if result.absent:
-        print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is over the others")
+        print(f"labels of the network without a clip here: {', '.join(result.absent)}; UAR is the mean of the others")
     parts = [("by clip", predictions, "clips"), ("by video", result.by_video(), "videos")]
     parts.append(("by clip, detector-like landmarks", result.noisy, "clips"))
     for grouping in predictions.groups:
@@ -132,7 +132,7 @@ def _ablate(arguments: argparse.Namespace) -> None:
         arguments=tuple(word for key, value in further.items() if value is not None for word in (key, str(value))),
     )
     outcome = ablate(cells, arguments.out, options, lambda ended: print(_line(ended), flush=True))
-    done = f"{outcome.trained} trained, {outcome.skipped} were already done, of {len(cells)}"
+    done = f"{outcome.trained} trained, {outcome.skipped} already finished, of {len(cells)}"
     if outcome.failed:
         print(done)
         raise TrainingError(
@@ -154,7 +154,7 @@ def _grid(arguments: argparse.Namespace) -> Grid:
     if bool(arguments.grid) == bool(arguments.recipes) or (arguments.grid and (protocol or arguments.seeds)):
         given = "a grid file together with settings of its own" if arguments.grid else "neither recipes nor a grid file"
         raise OptionError(
-            f"`fer-zoo ablate` was given {given}.",
+            f"`fer-zoo ablate` got {given}.",
             "recipes with --folds, --leave-one-out, --published, --cross and --seeds; or --grid FILE",
             "give all settings here, or all of them in the file",
         )

@@ -66,25 +66,25 @@ def _push(arguments: argparse.Namespace) -> None:
         return
     print(pushed.url)
     if pushed.unchanged:
-        print("Nothing has changed: no commit was made.")
+        print("Nothing has changed: no commit was created.")
     if arguments.pull_request and not pushed.unchanged:
-        print("Others can use it once its owner has merged it.")
+        print("Others can use it after the owner has merged it.")
         return
     print(f"fer_zoo.create_model('hf-hub:{pushed.repo}@{pushed.commit}', pretrained=True)")
 
 
 def _print_plan(plan: Pushed, tag: str | None) -> None:
     visible = "private" if plan.private else "public"
-    print(f"{plan.url} ({visible}, {'to be made' if plan.created else 'there already'})")
+    print(f"{plan.url} ({visible}, {'will be created' if plan.created else 'exists'})")
     for file in plan.files:
         way = "lfs" if file.lfs else "git"
-        print(f"{'same' if file.unchanged else 'send'}  {file.size:>11}  {way}  {file.sha256}  {file.path}")
+        print(f"{'unchanged' if file.unchanged else 'upload   '}  {file.size:>11}  {way}  {file.sha256}  {file.path}")
     for path in plan.removed:
-        print(f"remove  {path}")
+        print(f"remove     {path}")
     print(f"May the weights be shared: {plan.card.share_weights}. Licence: {plan.card.licence}.")
     if tag:
         print(f"The commit would be tagged {tag}.")
-    print("Nothing was sent.")
+    print("Nothing was uploaded.")
 
 
 def _download(arguments: argparse.Namespace) -> None:
@@ -93,12 +93,12 @@ def _download(arguments: argparse.Namespace) -> None:
     names: list[str] = [*arguments.names, *(published() if arguments.all else ())]
     if not names and not arguments.all:
         raise OptionError(
-            "`fer-zoo download` was given no name.",
+            "`fer-zoo download` needs a name.",
             "model.tag, hf-hub:OWNER/NAME, or --all",
             "`fer-zoo models --pretrained` lists the names of the zoo",
         )
     if not names:
-        print("The zoo's table of published weights is empty; what comes with the package needs no download.")
+        print("The zoo's table of published weights is empty; the weights in the package need no download.")
     failed = []
     for name in names:
         # The others are of use without it.
@@ -155,7 +155,7 @@ def _cache_verify(arguments: argparse.Namespace) -> None:
                 one.remove()
     if wrong:
         raise HubError(
-            f"{wrong} of the weights in the cache {'is' if wrong == 1 else 'are'} wrong"
+            f"{wrong} of the weights in the cache {'is' if wrong == 1 else 'are'} damaged"
             + (", and were removed." if arguments.remove else "."),
             "files as they were downloaded",
             "use them by name: they are downloaded again" if arguments.remove else "`fer-zoo cache verify --remove`",

@@ -1,4 +1,4 @@
-"""The folder that `fer-zoo predict` writes to: never one that holds another video's results without a word."""
+"""The folder that `fer-zoo predict` writes to: results of another video are never replaced silently."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _other_source(folder: Path, video: Path) -> Path | None:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[bool]:
-    """Keep other processes that look for a folder away from this one; gives whether it is free."""
+    """Reserve the folder for this process; returns False if another process has it."""
     if os.name == "nt":  # pragma: no cover  (folders cannot be opened there)
         yield True
         return

@@ -60,9 +60,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hop",
         type=positive,
-        default=2,
         metavar="N",
-        help="step between windows, in sampled frames; default: %(default)s",
+        help="step between windows, in sampled frames; default: 2",
     )
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the network")

@@ -90,8 +90,8 @@ def _prepare(arguments: argparse.Namespace) -> None:
     if failures := open_store(out).failures():
         lost = sum(failure.is_lost for failure in failures)
         raise InputError(
-            f"{_counted(lost, 'source')} gave no clip; {_counted(len(failures) - lost, 'other problem')}. "
-            "The store holds the rest.",
+            f"{_counted(lost, 'source')} without a usable clip; {_counted(len(failures) - lost, 'other problem')}. "
+            "The store has all other clips.",
             "sources that can be read completely, with a face and enough frames",
             f"see {out / 'failures.csv'} for the reason of each",
         )
@@ -99,7 +99,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 @contextmanager
 def show_progress(title: str) -> Iterator[tuple[Callable[[ShardProgress], None], list[ShardProgress]]]:
-    """Give a function that shows the progress, and a list of all progress that it was given.
+    """Return a function that shows progress, and the list of all reports that it received.
 
     On a terminal it is a bar on stderr, elsewhere one line per shard.
     """
@@ -129,7 +129,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _print_stages(made: Made) -> None:
-    """Print the seconds of each stage, and the frames per second that one process would reach with this stage alone."""
+    """Print the seconds of each stage, and the frames per second of one process for this stage alone."""
     if not made.frames:
         return
     total = sum(made.seconds.values())

@@ -64,7 +64,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _missing(labels: Sequence[str], metrics: Metrics) -> str:
     missing = [label for label, row in zip(labels, metrics.confusion, strict=True) if not sum(row)]
-    return f"; no clip of {', '.join(missing)}: UAR is over the others" if missing else ""
+    return f"; no clip of {', '.join(missing)}: UAR is the mean of the others" if missing else ""
 
 
 def _line(part: str, metrics: Metrics) -> str:

@@ -44,7 +44,7 @@ class ClipSet:
     video that it was cut of. subject_names: of subjects by number, where they have names. exact: whether landmarks
     are a renderer's truth rather than what a detector found; training makes exact ones as inexact as a detector's.
     stores: fingerprints of the stores that the clips are of. groups: for each grouping, e.g. "age", the group of each
-    clip (N,), "" where unknown.
+    clip (N,), "" where unknown. intensities: (N, T) true strength of a rendered expression, 0..1; None where unknown.
     """
 
     frames: FrameStore
@@ -61,11 +61,13 @@ class ClipSet:
     exact: bool = False
     stores: frozenset[str] = frozenset()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    intensities: Points | None = None
 
     def __post_init__(self) -> None:
         sizes = {len(a) for a in (self.rows, self.landmarks, self.labels, self.subjects, self.takes)}
         sizes |= {len(names) for names in (self.keys, self.videos) if names}
         sizes |= {len(names) for names in self.groups.values()}
+        sizes |= set() if self.intensities is None else {len(self.intensities)}
         if len(sizes) != 1:
             raise InputError(f"A clip set with columns of {sorted(sizes)} clips.", "columns of one length")
 
@@ -84,6 +86,7 @@ class ClipSet:
                 "prepare the databases with the same settings",
             )
         subjects, first = [], 0
+        intensities = [part.intensities for part in parts if part.intensities is not None]
         subject_names: dict[int, str] = {}
         for part in parts:
             subject_names |= {number + first: name for number, name in part.subject_names.items()}
@@ -107,6 +110,7 @@ class ClipSet:
                 name: tuple(group for part in parts for group in part.groups.get(name, ("",) * len(part)))
                 for name in sorted({name for part in parts for name in part.groups})
             },
+            intensities=np.concatenate(intensities) if len(intensities) == len(parts) else None,
         )
 
     @classmethod
@@ -133,7 +137,8 @@ class ClipSet:
         columns = {key: getattr(self, key)[clips] for key in ("rows", "landmarks", "labels", "subjects", "takes")}
         keys, videos = (tuple(names[int(n)] for n in clips) if names else () for names in (self.keys, self.videos))
         groups = {name: tuple(of[int(n)] for n in clips) for name, of in self.groups.items()}
-        return replace(self, **columns, keys=keys, videos=videos, groups=groups)
+        intensities = None if self.intensities is None else self.intensities[clips]
+        return replace(self, **columns, keys=keys, videos=videos, groups=groups, intensities=intensities)
 
     def of_subjects(self, first: int, end: int) -> ClipSet:
         """The clips of subjects first <= subject < end."""

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fer_zoo.data.clips import ClipSet, Frames, Index, Points
+from fer_zoo.data.clips import ClipSet, Index
 from fer_zoo.errors import InputError
 from fer_zoo.specs import AugmentSpec
 
 
 def random_frames(
-    frames: Frames,
-    landmarks: Points,
+    columns: Sequence[npt.NDArray[Any]],
     length: int,
     augment: AugmentSpec,
     rng: np.random.Generator | Sequence[np.random.Generator],
-) -> tuple[Frames, Points]:
-    """Cut a random window of `length` frames from each clip (B, F, ...) and its landmarks (B, F, 68, 2).
+) -> list[npt.NDArray[Any]]:
+    """Cut the same random window of `length` frames from each column of clips (B, F, ...): frames, landmarks, ...
 
     By default the frames follow one another as they are stored. Nothing is drawn that leaves no choice: neither a start
     where clips are as long as the window, nor for options that are off. `rng` is one that all clips draw from, or one
@@ -31,15 +32,14 @@ def random_frames(
     Raises:
         InputError: the stored clips are shorter than the window, or than the largest stride needs.
     """
-    stored = frames.shape[1]
+    clips, stored = columns[0].shape[:2]
     if isinstance(rng, np.random.Generator):
-        numbers = _frame_numbers(len(frames), stored, length, augment, rng)
+        numbers = _frame_numbers(clips, stored, length, augment, rng)
     else:
         numbers = np.concatenate([_frame_numbers(1, stored, length, augment, own) for own in rng])
-    if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (len(frames), stored))):
-        return frames, landmarks
-    clips = np.arange(len(frames))[:, None]
-    return frames[clips, numbers], landmarks[clips, numbers]
+    if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (clips, stored))):
+        return list(columns)
+    return [column[np.arange(clips)[:, None], numbers] for column in columns]
 
 
 def _frame_numbers(clips: int, stored: int, length: int, augment: AugmentSpec, rng: np.random.Generator) -> Index:
@@ -62,7 +62,9 @@ def central_frames(clips: ClipSet, length: int) -> ClipSet:
         return clips
     kept = slice(spare // 2, spare // 2 + length)
     frames = np.concatenate([clips.read(np.array([clip]))[:, kept] for clip in range(len(clips))])
-    return replace(clips, frames=frames, rows=np.arange(len(clips)), landmarks=clips.landmarks[:, kept])
+    intensities = None if clips.intensities is None else clips.intensities[:, kept]
+    own = {"frames": frames, "rows": np.arange(len(clips)), "landmarks": clips.landmarks[:, kept]}
+    return replace(clips, **own, intensities=intensities)
 
 
 def _window(clips: int, stored: int, length: int, augment: AugmentSpec, rng: np.random.Generator) -> Index:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fer_zoo.synth.family import HeadFamily
 
 # Raise when the meaning of the files changes. Changes of what the generator draws are found by `_probe`.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 _MOST_TAKES = 1000
 
 Chunk = tuple[int, int]  # subject, take
@@ -111,7 +111,11 @@ def _drawn(settings: Settings, family: HeadFamily, chunks: Sequence[Chunk]) -> C
         np.stack([clip.landmarks for clip in clips]).astype(np.float32),
         np.tile(np.arange(count), len(chunks)), subjects, settings.labels, takes, exact=True,
     )  # fmt: skip
-    return replace(made, groups={name: tuple(groups[int(subject)][name] for subject in subjects) for name in names})
+    return replace(
+        made,
+        groups={name: tuple(groups[int(subject)][name] for subject in subjects) for name in names},
+        intensities=np.stack([clip.intensity for clip in clips]),
+    )
 
 
 @functools.cache

@@ -150,6 +150,7 @@ def stored_clip(made: ClipSet, row: int, fps: float) -> StoredClip:
         fps=fps,
         box=(-0.5, -0.5, edge, edge),
         groups={name: of[row] for name, of in made.groups.items() if of[row]},
+        intensity=None if made.intensities is None else tuple(made.intensities[row].astype(float).round(3).tolist()),
     )
     return StoredClip(facts, frames, np.asarray(made.landmarks[row], np.float32), np.ones(len(frames), np.float32))
 

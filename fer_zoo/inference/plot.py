@@ -181,7 +181,7 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: 
 
     count = min(len(timeline), _THUMBNAILS)
     # At the centres of equal parts of the video.
-    thumbnails = _thumbnails(timeline, [int((part + 0.5) * len(timeline) / count) for part in range(count)])
+    thumbnails = face_pictures(timeline, [int((part + 0.5) * len(timeline) / count) for part in range(count)])
     # Square, side by side above the curves, each connected to its time by a thin line.
     slot = (_RIGHT - _LEFT) / max(len(thumbnails), 1)
     width = min(slot * 0.92, 0.2 * _HEIGHT / _WIDTH)
@@ -206,7 +206,8 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: 
         figure.add_artist(line)
 
 
-def _thumbnails(timeline: TimelineData, indices: Sequence[int]) -> list[tuple[Row, UInt8 | None]]:
+def face_pictures(timeline: TimelineData, indices: Sequence[int]) -> list[tuple[Row, UInt8 | None]]:
+    """Return rows and pictures of the face, None where it is not seen, of rising frame numbers."""
     video = timeline.source or open_video(timeline.video)
     found = []
     with closing(video.frames()) as frames:

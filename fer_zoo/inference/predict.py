@@ -41,7 +41,7 @@ def predict_video(
     source: Any,
     *,
     landmarker: Landmarker | ComponentSpec | str | None = None,
-    hop: int = 2,
+    hop: int | None = None,
     batch_size: int = 8,
     device: torch.device | str | None = "auto",
     precision: str = "float32",
@@ -60,7 +60,7 @@ def predict_video(
         source: a file that FFmpeg can read, or another source that `fer_zoo.video.sources.open_source` takes: a folder
             of frames, an array uint8 (T, H, W, 3), an iterator of frames, a webcam's number, a URL.
         landmarker: another detector than the one the weights name.
-        hop: sampled frames from one window to the next; 1 is smoothest, more is faster.
+        hop: sampled frames from one window to the next, by default 2; 1 is smoothest, more is faster.
         batch_size: windows that go through the network together.
         device: where to run; the model is moved there. "auto": cuda, mps or cpu; None: where it is.
         precision: "float32", or "bf16" for bfloat16 autocast.
@@ -85,7 +85,7 @@ def predict_faces(
     faces: int | Literal["all"] = "all",
     *,
     landmarker: Landmarker | ComponentSpec | str | None = None,
-    hop: int = 2,
+    hop: int | None = None,
     batch_size: int = 8,
     device: torch.device | str | None = "auto",
     precision: str = "float32",
@@ -114,7 +114,7 @@ def predict_faces(
 
 class _Options(NamedTuple):
     landmarker: Landmarker | ComponentSpec | str | None
-    hop: int
+    hop: int | None
     batch_size: int
     device: torch.device | str | None
     precision: str
@@ -131,7 +131,7 @@ def _predict(
     check_options(options.batch_size, options.precision, options.threads)
     model = load_network(given, options.runtime)
     video = open_source(source, fps=options.fps)
-    check_hop(options.hop, model.input_spec.frames)
+    hop = check_hop(options.hop, model.input_spec.frames)
     video = video.recorded()  # a second pass may be needed
     # A core is left for the thread that follows the faces.
     threads = options.threads or max(1, torch.get_num_threads() - 1)
@@ -139,17 +139,17 @@ def _predict(
         finder = find_landmarker(model, options.landmarker)
         tracker = Tracker(finder)
         most = 1 if faces is None else None if faces == "all" else faces
-        early = EarlyClips(video, tracker, model.input_spec, options.hop, most)
+        early = EarlyClips(video, tracker, model.input_spec, hop, most)
         network = NetworkRun(video, for_inference(model), early, options.batch_size, options.progress)
         network.follow(tracker)
         tracks = [tracker.track(face, 1 / video.scale, MAX_GAP_S) for face in tracker.largest_first()[:most]]
         if faces is None:
             track = tracks[0] if tracks else tracker.track(TrackedFace(), 1 / video.scale, MAX_GAP_S)
-            return [_timeline(network, track, model, finder, options, several=False)]
+            return [_timeline(network, track, model, finder, hop, several=False)]
         found, last = [], NoFaceError(f"No face was found in {video.path}.", _ACCEPTED, _DO)
         for track in sorted(tracks, key=lambda track: track.number):
             try:
-                found.append(_timeline(network, track, model, finder, options, several=True))
+                found.append(_timeline(network, track, model, finder, hop, several=True))
             except NoFaceError as error:  # this one is too briefly seen
                 last = error
         if not found:
@@ -163,10 +163,10 @@ def _brief(count: int) -> tuple[str, ...]:
 
 
 def _timeline(
-    network: NetworkRun, track: FaceTrack, model: Network, finder: Landmarker, options: _Options, *, several: bool
+    network: NetworkRun, track: FaceTrack, model: Network, finder: Landmarker, hop: int, *, several: bool
 ) -> Timeline:
     spec, video = model.input_spec, network.video
-    plan = plan_windows(track.times, spec.fps, spec.frames, options.hop, track.shape_changes)
+    plan = plan_windows(track.times, spec.fps, spec.frames, hop, track.shape_changes)
     used = _with_faces(video.path, plan, track, spec)
     shares = network.shares(track, plan.frames[used])
     averaged = _average(shares, used, len(plan.frames))

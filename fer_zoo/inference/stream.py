@@ -35,7 +35,7 @@ def predict_stream(
     faces: int | Literal["largest", "all"] = "largest",
     latency_s: float = 1.0,
     landmarker: Landmarker | ComponentSpec | str | None = None,
-    hop: int = 2,
+    hop: int | None = None,
     batch_size: int = 8,
     device: torch.device | str | None = "auto",
     precision: str = "float32",
@@ -70,7 +70,7 @@ def predict_stream(
     if video.live and not latency_s:
         video = open_live(video)
     network = load_network(model, runtime)
-    check_hop(hop, network.input_spec.frames)
+    hop = check_hop(hop, network.input_spec.frames)
     finder = find_landmarker(network, landmarker)
     with computing(network, device, "float32", None):
         pass  # moved before the first frame is read, so that a device that does not work is an error here

@@ -90,11 +90,13 @@ def windows(ticks: int, length: int, hop: int) -> Ints:
     return np.minimum(table, ticks - 1).astype(np.int64)
 
 
-def check_hop(hop: int, length: int) -> None:
-    """Check that windows of `length` ticks, `hop` apart, leave none out.
+def check_hop(hop: int | None, length: int) -> int:
+    """Return the step between windows of `length` ticks, by default 2, after checking that it leaves none out.
 
     Raises:
         OptionError: they would, or `hop` is not positive.
     """
+    hop = min(2, length) if hop is None else hop
     if not 1 <= hop <= length:
         raise OptionError(f"hop={hop} for windows of {length} frames.", f"1 to {length}", "choose a hop in that range")
+    return hop

@@ -268,6 +268,8 @@ class TrainSpec(Spec):
     """Shortcut for the loss's option `label_smoothing`."""
     class_weights: Literal["none", "balanced"] | None = Field(default=None, exclude=True)
     """Shortcut for the loss's option `class_weights`."""
+    neutral_below: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
+    """Intensity below which a part of the target is neutral: at half of it, half. For clips of rendered faces."""
     mixup: Annotated[float, Field(ge=0, strict=True)] = 0.0
     """Alpha of mixup (Zhang et al. 2018); a mixed pair has the landmarks of the clip with the larger weight. 0: off."""
     clip_grad: Annotated[float, Field(gt=0, strict=True)] | None = None
@@ -365,6 +367,14 @@ class Recipe(Spec):
             needed = (key for key, field in type(split).model_fields.items() if field.is_required())
             raise ValueError(f"a split with {', '.join(needed)} needs the protocol {wanted!r}")
         return protocol
+
+    @field_validator("pretrain", "train")
+    @classmethod
+    def _has_neutral(cls, train: TrainSpec | None, info: ValidationInfo) -> TrainSpec | None:
+        model = info.data.get("model")
+        if train is not None and train.neutral_below and model is not None and "neutral" not in model.labels:
+            raise ValueError("neutral_below needs the label neutral in model.labels")
+        return train
 
     @field_validator("init", "pretrain")
     @classmethod

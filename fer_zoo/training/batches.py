@@ -29,7 +29,8 @@ class Piece:
 
     places: (n,) of the clips in the batch of all devices. first, end: the places that are trained on; mixup reads one
     more clip at an end. last: whether it is this process's last piece of the step. frames: (n, T, S, S, 3) uint8.
-    landmarks: (n, T, 68, 2). labels: (n,). rngs: one per clip, for its random changes.
+    landmarks: (n, T, 68, 2). labels: (n,). shares: (n,) of the target that the label has; the rest is neutral's. rngs:
+    one per clip, for its random changes.
     """
 
     step: int
@@ -40,6 +41,7 @@ class Piece:
     frames: Tensor
     landmarks: Points
     labels: Index
+    shares: Points
     rngs: list[np.random.Generator]
 
     @property
@@ -81,8 +83,11 @@ class Batches:
         places = places if recipe.train.mixup else share
         rows = self.rows(step)[places.start : places.stop]
         rngs = [generator(recipe.seed, "augment", step, place) for place in places]
-        stored, marks = self.clips.read(rows), self.clips.landmarks[rows]
-        frames, landmarks = random_frames(stored, marks, recipe.model.input.frames, recipe.train.augment, rngs)
+        stored = [self.clips.read(rows), self.clips.landmarks[rows]]
+        if recipe.train.neutral_below and self.clips.intensities is not None:
+            stored.append(self.clips.intensities[rows])
+        frames, landmarks, *rest = random_frames(stored, recipe.model.input.frames, recipe.train.augment, rngs)
+        labels = self.clips.labels[rows]
         pictures = torch.from_numpy(frames)
         return Piece(
             step=step,
@@ -92,7 +97,8 @@ class Batches:
             last=share == self._shares[-1],
             frames=pictures.pin_memory() if pin else pictures,
             landmarks=landmarks,
-            labels=self.clips.labels[rows],
+            labels=labels,
+            shares=_shares(recipe, labels, *rest),
             rngs=rngs,
         )
 
@@ -110,6 +116,14 @@ class Batches:
                     yield waiting.popleft().result()
             finally:
                 thread.shutdown(cancel_futures=True)
+
+
+def _shares(recipe: Recipe, labels: Index, intensities: Points | None = None) -> Points:
+    """Share (n,) of the target that the label has, by the mean intensity of the frames (n, T)."""
+    if intensities is None:
+        return np.ones(len(labels), np.float32)
+    shares = np.minimum(intensities.mean(axis=1) / recipe.train.neutral_below, 1.0)
+    return np.where(labels == recipe.model.labels.index("neutral"), 1.0, shares).astype(np.float32)
 
 
 def pieces_per_process(spec: TrainSpec, processes: int) -> int:

@@ -13,7 +13,7 @@ import torch
 
 from fer_zoo.data import stores_root
 from fer_zoo.data.augment import with_detector_noise
-from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet
+from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet, Points
 from fer_zoo.data.playback import central_frames
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.errors import InputError
@@ -143,8 +143,15 @@ def as_predictions(clips: ClipSet, probabilities: npt.NDArray[np.floating]) -> P
         truth=clips.labels,
         probabilities=probabilities.astype(np.float64),
         # Photographs are for splits only: metrics of each of them would be of too few clips.
-        groups={name: np.array(groups) for name, groups in clips.groups.items() if name != PHOTO},
+        groups={name: np.array(groups) for name, groups in clips.groups.items() if name != PHOTO}
+        | ({} if clips.intensities is None else {"intensity": _strengths(clips.intensities)}),
     )
+
+
+def _strengths(intensities: Points) -> npt.NDArray[np.str_]:
+    """Group (N,) of each clip by the mean intensity of its frames (N, T); "" of neutral ones."""
+    quarters = np.ceil(intensities.mean(axis=1) * 4).astype(int).clip(0, 4)
+    return np.array(["", *(f"{n / 4:g} to {(n + 1) / 4:g}" for n in range(4))])[quarters]
 
 
 def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:

@@ -75,12 +75,18 @@ def check_clips(stages: Iterable[Stage], clips: Mapping[str, ClipSet]) -> None:
 
     Raises:
         TrainingError: there are fewer clips than in a batch, or a checkpoint was trained on other clips.
-        RecipeError: a fold has no clip of a label.
+        RecipeError: a fold has no clip of a label, or clips without a known intensity are to be partly neutral.
     """
     stages = list(stages)
     recipe = stages[-1].recipe
     check_folds(recipe, clips)
     check_batches(recipe, clips)
+    if any(stage.recipe.train.neutral_below for stage in stages) and clips["train"].intensities is None:
+        raise RecipeError(
+            "neutral_below is set, and not all training clips have a known intensity.",
+            "clips of rendered faces, in stores prepared by this version",
+            "prepare the stores again, or leave neutral_below out",
+        )
     for stage in stages:
         if stage.last.exists():
             _check_same_clips(read_progress(stage.last), stage, clips)

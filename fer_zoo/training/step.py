@@ -32,7 +32,7 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Examples:
-    """What the network is given and should predict: labels and their shares are (n, 1), or (n, 2) where mixed."""
+    """What the network is given and should predict: labels and their shares of the target are (n, parts)."""
 
     clips: Tensor
     landmarks: Tensor
@@ -88,24 +88,33 @@ def change(piece: Piece, recipe: Recipe, *, exact: bool, device: torch.device) -
     augment = spec.augment if exact else spec.augment.model_copy(update={"detector_noise": False})
     frames = piece.frames.to(device, non_blocking=True)
     clips, landmarks = augment_batch(frames, piece.landmarks, recipe.model.input, augment, piece.rngs)
-    labels = torch.from_numpy(piece.labels).to(device)
+    labels, shares = _target(piece, recipe, device)
     own = slice(piece.first, piece.end)
     layout = torch.channels_last_3d if spec.channels_last else torch.contiguous_format
     if not spec.mixup:
-        shares = torch.ones(piece.clips, 1, device=device)
-        return Examples(clips.contiguous(memory_format=layout), landmarks, labels[:, None], shares)
+        return Examples(clips.contiguous(memory_format=layout), landmarks, labels, shares)
     # The neighbour in the batch, which is in random order; the last of an odd number is left as it is.
     here = np.arange(piece.first, piece.end)
     other = np.minimum((here + piece.places.start ^ 1) - piece.places.start, len(piece.places) - 1)
-    shares = torch.tensor([_share(recipe, piece, int(n)) for n in here], dtype=torch.float32, device=device)
-    strong = shares.view(-1, 1, 1, 1, 1)
+    first = torch.tensor([_share(recipe, piece, int(n)) for n in here], dtype=torch.float32, device=device)[:, None]
+    strong = first.view(-1, 1, 1, 1, 1)
     mixed = clips[own] * strong + clips[other] * (1 - strong)
     return Examples(
         mixed.contiguous(memory_format=layout),
         landmarks[own],
-        torch.stack([labels[own], labels[other]], dim=1),
-        torch.stack([shares, 1 - shares], dim=1),
+        torch.cat([labels[own], labels[other]], dim=1),
+        torch.cat([shares[own] * first, shares[other] * (1 - first)], dim=1),
     )
+
+
+def _target(piece: Piece, recipe: Recipe, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Labels and their shares (n, 1); (n, 2) where a part of the target is neutral."""
+    labels = torch.from_numpy(piece.labels).to(device)[:, None]
+    shares = torch.from_numpy(piece.shares).to(device)[:, None]
+    if not recipe.train.neutral_below:
+        return labels, shares
+    neutral = torch.full_like(labels, recipe.model.labels.index("neutral"))
+    return torch.cat([labels, neutral], dim=1), torch.cat([shares, 1 - shares], dim=1)
 
 
 def _share(recipe: Recipe, piece: Piece, number: int) -> float:

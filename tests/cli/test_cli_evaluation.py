@@ -39,14 +39,14 @@ def test_from_stores_to_figures(
     command += ["--set", "train.epochs=2"]
     assert cli.main(command) == cli.EXIT_OK
     *lines, count, out = capsys.readouterr().out.splitlines()
-    assert (count, out) == ("2 trained, 0 were already done, of 2", "runs")
+    assert (count, out) == ("2 trained, 0 already finished, of 2", "runs")
     assert {line.split(": WAR ")[0].split("] ")[1] for line in lines} == {
         "base, mmi-to-ckplus, seed 1", "base, ckplus-to-mmi, seed 1",
     }  # fmt: skip
     found = read_results(["runs"])
     assert [(cell.state, cell.problem) for cell in found] == [("done", "")] * 2
     assert cli.main(command) == cli.EXIT_OK
-    assert "0 trained, 2 were already done, of 2" in capsys.readouterr().out
+    assert "0 trained, 2 already finished, of 2" in capsys.readouterr().out
 
     run = desk / "runs" / "base" / "mmi-to-ckplus" / "seed-1"
     assert cli.main(["evaluate", str(run / "weights"), "--store", "ckplus", "--out", "judged"]) == cli.EXIT_OK
@@ -74,7 +74,7 @@ def test_what_is_shown_of_weights_on_a_store(desk: Path, capsys: pytest.CaptureF
     output = capsys.readouterr().out
     assert "on fera: 8 clips\nThe network was not trained on fera.\n" in output
     assert "left out because the network does not have the label: 4 clips (contempt 4)\n" in output
-    assert "labels of the network without a clip here: fear; UAR is over the others\n" in output
+    assert "labels of the network without a clip here: fear; UAR is the mean of the others\n" in output
     assert "by clip: WAR " in output
     assert "by video: WAR " in output
     assert [line.split(": ")[0] for line in output.splitlines() if line.startswith("age ")] == [
@@ -108,7 +108,7 @@ def test_failed_trainings_are_counted_in_the_last_line_and_the_exit_code(
     assert cli.main(["ablate", "base.yaml", "--out", "runs"]) == cli.EXIT_ERROR
     output = capsys.readouterr()
     assert "] base, fold-2-of-3, seed 5: failed: The loss is no longer finite. (" in output.out
-    assert output.out.endswith("2 trained, 0 were already done, of 3\n")
+    assert output.out.endswith("2 trained, 0 already finished, of 3\n")
     assert "1 of 3 training runs failed: base, fold-2-of-3, seed 5 (The loss is no longer finite.)." in output.err
     assert "run the same command again to retry them" in output.err
 

@@ -28,12 +28,12 @@ def test_push(hub: Hub, made: Path, here: str, capsys: pytest.CaptureFixture[str
     arguments = ["push", str(made), "alice/m", "--tag", "v1.0", "--message", "The first"]
     assert cli.main([*arguments, "--dry-run"]) == 0
     output = capsys.readouterr().out.splitlines()
-    assert output[0] == f"{here}/alice/m (private, to be made)"
+    assert output[0] == f"{here}/alice/m (private, will be created)"
     digest = weights.sha256(made / "model.safetensors")
     size = (made / "model.safetensors").stat().st_size
-    assert f"send {size:>12}  lfs  {digest}  model.safetensors" in output
-    assert [line.split()[-1] for line in output if line.startswith("send")] == sorted(contents_of(made))
-    assert output[-1] == "Nothing was sent."
+    assert f"upload     {size:>11}  lfs  {digest}  model.safetensors" in output
+    assert [line.split()[-1] for line in output if line.startswith("upload")] == sorted(contents_of(made))
+    assert output[-1] == "Nothing was uploaded."
     assert not hub.state.store.repos
     assert cli.main(arguments) == 0
     url, use = capsys.readouterr().out.splitlines()
@@ -41,9 +41,9 @@ def test_push(hub: Hub, made: Path, here: str, capsys: pytest.CaptureFixture[str
     assert url == f"{here}/alice/m/tree/{commit}"
     assert use == f"fer_zoo.create_model('hf-hub:alice/m@{commit}', pretrained=True)"
     assert cli.main(arguments) == 0
-    assert "Nothing has changed: no commit was made." in capsys.readouterr().out
+    assert "Nothing has changed: no commit was created." in capsys.readouterr().out
     assert cli.main([*arguments, "--dry-run"]) == 0
-    assert capsys.readouterr().out.count("same ") == len(contents_of(made))
+    assert capsys.readouterr().out.count("unchanged ") == len(contents_of(made))
 
 
 def test_push_in_public_and_as_a_pull_request(
@@ -54,7 +54,7 @@ def test_push_in_public_and_as_a_pull_request(
     assert hub.head("alice/m", "dev") != hub.head("alice/m")
     assert cli.main(["push", str(made), "alice/m", "--pull-request"]) == 0
     output = capsys.readouterr().out
-    assert f"{here}/alice/m/discussions/1\nOthers can use it once its owner has merged it.\n" in output
+    assert f"{here}/alice/m/discussions/1\nOthers can use it after the owner has merged it.\n" in output
 
 
 def test_push_of_what_is_not_fit_or_not_allowed(
@@ -93,7 +93,7 @@ def test_download(hub: Hub, made: Path, here: str, home: Path, table: Path, caps
     assert captured.out == f"hf-hub:alice/m  {folder}\n"
     assert "no repository alice/none" in captured.err
     for arguments, message in (
-        ([], "was given no name"),
+        ([], "needs a name"),
         (["incres3d_tiny_lsdm"], "did you mean"),
         (["incres3d_tiny_lstm_lm.synth8"], "synth7"),
         (["--list", "incres3d_tiny_lstm_lm.synth8"], "synth7"),
@@ -120,7 +120,7 @@ def test_cache(hub: Hub, made: Path, here: str, home: Path, capsys: pytest.Captu
     assert cli.main(["cache", "verify"]) == cli.EXIT_ERROR
     captured = capsys.readouterr()
     assert re.match(rf"{name}  .*model\.safetensors", captured.out)
-    assert "1 of the weights in the cache is wrong.\n" in captured.err
+    assert "1 of the weights in the cache is damaged.\n" in captured.err
     assert (folder / "model.safetensors").exists()
     assert cli.main(["cache", "verify", "--remove"]) == cli.EXIT_ERROR
     assert "and were removed" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_failed_sources_are_reported_and_skipped(tmp_path: Path, capsys: pytest.
         assert main([*command, "--set", "frames=3", "canvas=32"]) == 2
         output = capsys.readouterr()
         assert output.out.startswith("0 clips of 0 subjects in 2 shards")
-        assert "2 sources gave no clip; 0 other problems." in output.err
+        assert "2 sources without a usable clip; 0 other problems." in output.err
         assert output.err.splitlines()[-1].startswith("  What to do: see")
         assert str(tmp_path / "store" / "failures.csv") in output.err
         assert "shard 2 of 2" in output.err

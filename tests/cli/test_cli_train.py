@@ -83,7 +83,7 @@ def test_labels_without_test_clips_are_reported(
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "validation: WAR 50.0%, UAR 50.0% (7 clips, 1 subjects)"
     assert lines[2] == (
-        "test: WAR 50.0%, UAR 50.0% (7 clips, 1 subjects); no clip of disgust, sadness: UAR is over the others"
+        "test: WAR 50.0%, UAR 50.0% (7 clips, 1 subjects); no clip of disgust, sadness: UAR is the mean of the others"
     )
 
 

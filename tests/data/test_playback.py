@@ -23,7 +23,7 @@ def numbered_clips(count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
 def shown(length: int, augment: AugmentSpec, count: int = 12, stored: int = 20, seed: int = 0) -> np.ndarray:
     """Frame numbers (count, length) that a window shows; the landmarks must be of the same."""
     frames, landmarks = numbered_clips(count, stored)
-    cut, points = random_frames(frames, landmarks, length, augment, np.random.default_rng(seed))
+    cut, points = random_frames([frames, landmarks], length, augment, np.random.default_rng(seed))
     assert cut.shape == (count, length, 1, 1, 3)
     np.testing.assert_array_equal(points, np.broadcast_to(cut[:, :, 0, 0, :1, None], points.shape))
     clip, number = np.divmod(cut[:, :, 0, 0, 0].astype(int), 20)
@@ -42,7 +42,7 @@ def test_by_default_frames_are_consecutive_from_a_random_start() -> None:
 def test_the_whole_clip_draws_nothing() -> None:
     frames, landmarks = numbered_clips(2, 10)
     rng = np.random.default_rng(0)
-    assert random_frames(frames, landmarks, 10, AugmentSpec(), rng)[0] is frames
+    assert random_frames([frames, landmarks], 10, AugmentSpec(), rng)[0] is frames
     assert rng.random() == np.random.default_rng(0).random(), "resuming older runs must see the same numbers"
 
 

@@ -22,6 +22,7 @@ from fer_zoo.errors import InputError, OptionError
 from fer_zoo.recipes import load_recipe
 from fer_zoo.registry import DATASETS, register_dataset
 from fer_zoo.specs import ComponentSpec, CropSpec
+from fer_zoo.synth import render_clip
 
 DOTS = ComponentSpec(name="dots")
 SPEC = RenderSpec(labels=("fear", "anger"), subjects=(3, 80), takes=2, frames=3, canvas=24)
@@ -206,6 +207,11 @@ def test_the_rendered_heads_are_those_made_on_demand(synthmh: Store, tmp_path: P
         assert np.array_equal(clip.frames, made.read(np.array([row]))[0])
         assert np.array_equal(clip.landmarks, made.landmarks[row])
         assert clip.facts.groups == {name: groups[row] for name, groups in made.groups.items()}
+        truth = render_clip(1, made.names[made.labels[row]], frames=10, size=112).intensity
+        np.testing.assert_allclose(clip.facts.intensity, truth, atol=5e-4)
+        np.testing.assert_allclose(made.intensities[row], truth, atol=5e-4)
+    in_store = synthmh.as_clip_set(("fear", "neutral"))
+    assert [bool(clip.any()) for clip in in_store.intensities] == [label == 0 for label in in_store.labels]
     assert set(made.groups) == {"age", "sex", "skin"}
 
 

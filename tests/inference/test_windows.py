@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.windows import nearest_ticks, plan_windows, sample_frames, windows
+from fer_zoo.inference.windows import check_hop, nearest_ticks, plan_windows, sample_frames, windows
 
 
 def even(count: int, rate: float) -> np.ndarray:
@@ -61,6 +61,11 @@ def test_windows_hold_every_tick(ticks: int, length: int, hop: int) -> None:
         assert table[-1, -1] == ticks - 1
     else:
         np.testing.assert_array_equal(table, [[*range(ticks), *[ticks - 1] * (length - ticks)]])
+
+
+@pytest.mark.parametrize(("length", "hop"), [(1, 1), (2, 2), (10, 2)])
+def test_the_default_step_fits_every_window(length: int, hop: int) -> None:
+    assert check_hop(None, length) == hop
 
 
 def test_hop_zero_is_refused() -> None:

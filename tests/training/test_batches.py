@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import toy_faces
 
 from fer_zoo import data
 from fer_zoo.data import ClipSet
+from fer_zoo.specs import Recipe
 from fer_zoo.training.batches import Batches, Piece, epoch_order
+from fer_zoo.training.step import change
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +96,49 @@ def test_an_error_of_the_reading_thread_reaches_the_training(clips: ClipSet) -> 
     with pytest.raises(OSError, match="torn"):
         list(batches.ahead(0, 4))
     assert threading.active_count() == before, "no thread is left"
+
+
+def with_neutral(frames: int = 6, **options: Any) -> Recipe:
+    made = toy_faces.recipe().model_dump(mode="json")
+    made["model"]["labels"] = ["neutral", "green", "blue"]
+    made["model"]["input"]["frames"] = frames
+    made["train"] |= options
+    return Recipe.model_validate(made)
+
+
+def test_faint_expressions_count_partly_as_neutral(clips: ClipSet) -> None:
+    recipe = with_neutral(neutral_below=0.5, batch_size=24)
+    intensities = np.linspace(0, 1, 24 * 6, dtype=np.float32).reshape(24, 6)
+    known = dataclasses.replace(clips, names=recipe.model.labels, intensities=intensities)
+    batches = Batches(recipe, known)
+    (piece,) = batches.ahead(0, 1)
+    for row, label, share in zip(batches.rows(0), piece.labels, piece.shares, strict=True):
+        expected = 1.0 if label == 0 else min(1.0, float(intensities[row].mean()) / 0.5)
+        assert share == pytest.approx(expected, rel=1e-5), "neutral is neutral at any intensity"
+    given = change(piece, recipe, exact=True, device=torch.device("cpu"))
+    assert given.labels[:, 1].tolist() == [0] * 24
+    np.testing.assert_allclose(given.shares.sum(dim=1), 1.0)
+    mixing = with_neutral(neutral_below=0.5, batch_size=24, mixup=0.4)
+    mixed = change(piece, mixing, exact=True, device=torch.device("cpu"))
+    assert mixed.labels.shape == mixed.shares.shape == (24, 4)
+    np.testing.assert_allclose(mixed.shares.sum(dim=1), 1.0, rtol=1e-6)
+
+
+def test_the_intensity_is_that_of_the_frames_that_are_seen(clips: ClipSet) -> None:
+    recipe = with_neutral(1, neutral_below=1.0, batch_size=24)
+    frames = np.broadcast_to(np.arange(6, dtype=np.uint8)[None, :, None, None, None], (24, 6, 40, 40, 3))
+    intensities = np.broadcast_to(np.arange(6, dtype=np.float32) / 10, (24, 6))
+    known = dataclasses.replace(
+        clips, frames=frames, rows=np.arange(24), names=recipe.model.labels, intensities=intensities
+    )
+    (piece,) = Batches(recipe, known).ahead(0, 1)
+    seen = piece.frames[:, 0, 0, 0, 0].numpy() / 10
+    np.testing.assert_allclose(piece.shares, np.where(piece.labels == 0, 1.0, seen), rtol=1e-5)
+    assert len(set(seen)) > 1
+
+
+def test_without_the_key_or_an_intensity_the_label_has_all(clips: ClipSet) -> None:
+    known = dataclasses.replace(clips, intensities=np.zeros((24, 6), np.float32))
+    for given, recipe in ((known, toy_faces.recipe()), (clips, with_neutral(neutral_below=0.5))):
+        (piece,) = Batches(recipe, given).ahead(0, 1)
+        assert piece.shares.tolist() == [1.0] * 4

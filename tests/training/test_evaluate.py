@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from fer_zoo import data
 from fer_zoo.compose import build
 from fer_zoo.training import evaluate_clips, train
-from fer_zoo.training.evaluate import crop_clips
+from fer_zoo.training.evaluate import as_predictions, crop_clips
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 
@@ -43,3 +43,12 @@ def test_fields_of_a_clip_set_stay_when_it_is_cropped() -> None:
     cropped = crop_clips(named, toy_faces.recipe().model.input)
     assert (cropped.videos, cropped.subject_names, cropped.subject_of(0)) == (named.videos, named.subject_names, "Ann")
     assert cropped.read(np.array([0])).shape == (1, 6, 32, 32, 3)
+
+
+def test_clips_are_grouped_by_their_intensity() -> None:
+    clips = data.load(toy_faces.recipe())["test"]
+    intensities = np.repeat(np.linspace(0, 1, 12, dtype=np.float32)[:, None], 6, axis=1)
+    known = dataclasses.replace(clips, intensities=intensities)
+    found = as_predictions(known, np.full((12, 3), 1 / 3)).groups["intensity"].tolist()
+    assert found == ["", *["0 to 0.25"] * 2, *["0.25 to 0.5"] * 3, *["0.5 to 0.75"] * 3, *["0.75 to 1"] * 3]
+    assert "intensity" not in as_predictions(clips, np.full((12, 3), 1 / 3)).groups

@@ -11,6 +11,7 @@ import pytest
 import toy_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from fer_zoo import data
 from fer_zoo.errors import RecipeError, TrainingError
@@ -101,6 +102,16 @@ def test_it_is_reported_before_clips_are_made_and_nothing_is_left(
 def test_one_clip_at_a_time_without_batch_norm(tmp_path: Path) -> None:
     result = train(toy_faces.recipe(norm="none", micro_batch=1), tmp_path, max_steps=1, device="cpu")
     assert result.test.clips == 12
+
+
+def test_partly_neutral_clips_need_the_label_and_intensities(tmp_path: Path) -> None:
+    fields = toy_faces.recipe().model_dump(mode="json")
+    fields["train"]["neutral_below"] = 0.5
+    with pytest.raises(ValidationError, match="needs the label neutral"):
+        Recipe.model_validate(fields)
+    fields["model"]["labels"] = ["neutral", "green", "blue"]
+    with pytest.raises(RecipeError, match=r"(?s)not all training clips have a known intensity.*prepare the stores"):
+        train(Recipe.model_validate(fields), tmp_path / "run", device="cpu")
 
 
 def test_folds_without_a_label() -> None:

@@ -135,6 +135,7 @@ class Store:
             exact=self.header.detector.name == EXACT,
             stores=frozenset([self.header.fingerprint]),
             groups={name: tuple(clip.groups.get(name, "") for clip in facts) for name in self.groupings()},
+            intensities=_intensities(facts, self.header.frames),
         )
 
     def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:
@@ -205,3 +206,8 @@ class Store:
         for place, number in enumerate(numbers):
             out[place] = self._array(int(number), suffix)
         return out
+
+
+def _intensities(facts: Sequence[ClipFacts], frames: int) -> npt.NDArray[np.float32] | None:
+    known = [clip.intensity for clip in facts if clip.intensity is not None]
+    return np.array(known, np.float32).reshape(-1, frames) if len(known) == len(facts) else None

@@ -69,6 +69,8 @@ class ClipFacts(Spec):
     """Its part of each published split."""
     groups: dict[Text, str] = Field(default_factory=dict)
     """Its group in each grouping that the database states, e.g. {"sex": "female"}."""
+    intensity: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
+    """True strength of a rendered expression in each frame; None where it is unknown."""
 
 
 class StoredClip(NamedTuple):

@@ -1,0 +1,227 @@
+"""A web page on which a video is dropped and read, by Gradio: for people who use no shell; `fer-zoo app` starts it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from fer_zoo.errors import FerZooError, InputError, MissingExtraError, VideoError
+from fer_zoo.inference import predict_faces, predict_video
+from fer_zoo.inference.annotate import annotate_video
+from fer_zoo.inference.plot import face_pictures, plot_timeline
+from fer_zoo.inference.timeline import Timeline
+from fer_zoo.video.reader import open_video
+
+# Seconds after which uploads and results are deleted, and how often that is checked.
+KEPT_S, CHECK_S = 1800, 300
+# Visitors who may wait; the next one is told to come back.
+QUEUE = 20
+_POLL_S = 0.2
+INTRODUCTION = """# Facial expressions in a video
+
+Drop a video or record one. Each face gets a timeline of its expressions. Nothing leaves this
+computer; uploads and results are deleted after half an hour. **What a face shows is not what a person feels.**"""
+
+
+class _CancelledError(Exception):
+    """The visitor cancelled."""
+
+
+def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
+    """Return the page as `gradio.Blocks`; start it with `launch_app`.
+
+    Args:
+        models: names of weights to choose from, the default first.
+        max_seconds: longer videos are refused.
+
+    Raises:
+        MissingExtraError: Gradio is not installed.
+    """
+    gr = _gradio()
+
+    def read(video: str | None, model: str, faces: str, threshold: float) -> Iterator[dict[Any, Any]]:
+        if not video:
+            raise gr.Error("Choose a video first.")
+        yield {status: "Starting …", results: gr.update(visible=False)}
+        # Gradio copies what is returned to its own folder, which it empties (`delete_cache`).
+        with TemporaryDirectory(prefix="fer_zoo_app_", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            try:
+                work = _Work(Path(video), folder, model, faces, threshold, max_seconds)
+                for text in work.progress():
+                    yield {status: text}
+                timelines = work.result()
+                pictures = [picture for timeline in timelines for picture in _strongest(timeline)]
+            except FerZooError as error:
+                raise gr.Error(str(error).replace("\n", "<br>"), duration=None) from error
+            yield {
+                status: f"{len(timelines)} face{'s' * (len(timelines) != 1)}.",
+                results: gr.update(visible=True),
+                annotated: str(folder / "annotated.mp4"),
+                summary: "\n\n".join(map(_summary, timelines)),
+                plots: _stacked(sorted(folder.glob("timeline*.png"))),
+                strongest: pictures,
+                files: [str(path) for path in sorted(folder.glob("timeline*.[cj]s*"))],
+            }
+
+    with gr.Blocks(title="fer_zoo", analytics_enabled=False, delete_cache=(CHECK_S, KEPT_S)) as app:
+        gr.Markdown(INTRODUCTION)
+        with gr.Row():
+            with gr.Column():
+                video = gr.Video(sources=["upload", "webcam"], label=f"Video, up to {max_seconds:g} s", height=320)
+                model = gr.Dropdown(list(models), value=models[0], label="Weights")
+                with gr.Row():
+                    faces = gr.Radio(["largest", "all"], value="largest", label="Faces")
+                    threshold = gr.Slider(0, 0.9, value=0, step=0.05, label="Uncertain below")
+                with gr.Row():
+                    start = gr.Button("Read expressions", variant="primary")
+                    cancel = gr.Button("Cancel")
+                status = gr.Markdown(elem_id="status")
+            with gr.Column(visible=False) as results:
+                annotated = gr.Video(label="Annotated video", height=320, interactive=False)
+                summary = gr.Markdown(elem_id="summary")
+                files = gr.File(label="Download: one row per frame, CSV and JSON", file_count="multiple")
+                plots = gr.Image(label="Timeline of each face", interactive=False)
+                strongest = gr.Gallery(label="Strongest frames", columns=4, height="auto", object_fit="contain")
+        reading = start.click(
+            read, [video, model, faces, threshold],
+            [status, results, annotated, summary, plots, strongest, files], concurrency_limit=1,
+        )  # fmt: skip
+        cancel.click(lambda: "Cancelled.", outputs=status, cancels=reading, queue=False)
+    return app.queue(max_size=QUEUE)
+
+
+def launch_app(
+    app: Any, *, host: str = "127.0.0.1", port: int | None = None, max_mb: float = 200, **options: Any
+) -> Any:
+    """Start the page of `build_app`; other options are Gradio's. Uploads above `max_mb` megabytes are refused.
+
+    Raises:
+        InputError: the port is in use.
+    """
+    gr = _gradio()
+    # Fonts of the reader's machine: nothing is loaded from elsewhere.
+    theme = gr.themes.Soft(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    try:
+        return app.launch(
+            server_name=host, server_port=port, max_file_size=int(max_mb * 2**20), share=False, theme=theme,
+            footer_links=[], ssr_mode=False, **options,
+        )  # fmt: skip
+    except OSError as error:
+        raise InputError(
+            f"The page cannot be served at {host}:{port or 7860}: {error}.", "a free port", "choose another --port"
+        ) from error
+
+
+class _Work:
+    """One video that is read in a thread of its own, so that a visitor sees the progress and can cancel."""
+
+    def __init__(
+        self, video: Path, folder: Path, model: str, faces: str, threshold: float, max_seconds: float
+    ) -> None:  # fmt: skip
+        opened = open_video(video)
+        self._most_frames, self._max_seconds = max_seconds * opened.rate, max_seconds
+        self._check_length(opened.frame_count or 0)
+        self._settings = (video, folder, model, faces, threshold)
+        self._stop, self._text = threading.Event(), "Loading the network …"
+        self._found: list[Timeline] | BaseException = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def progress(self) -> Iterator[str]:
+        """Start, and yield what is being done until it is finished; closing the iterator stops the work."""
+        self._thread.start()
+        try:
+            while self._thread.is_alive():
+                yield self._text
+                self._thread.join(_POLL_S)
+        finally:
+            self._stop.set()
+
+    def result(self) -> list[Timeline]:
+        """Return the timelines, whose files are in the folder; raise what went wrong."""
+        if isinstance(self._found, BaseException):
+            raise self._found
+        return self._found
+
+    def _run(self) -> None:
+        video, folder, model, faces, threshold = self._settings
+        try:
+            if faces == "all":
+                timelines = predict_faces(model, video, progress=self._tell)
+            else:
+                timelines = [predict_video(model, video, progress=self._tell)]
+            timelines = [timeline.refined(threshold=threshold) for timeline in timelines]
+            self._text = "Drawing …"
+            for timeline in timelines:
+                stem = "timeline" if len(timelines) == 1 else f"timeline_{timeline.track}"
+                timeline.to_csv(folder / f"{stem}.csv")
+                timeline.to_json(folder / f"{stem}.json")
+                plot_timeline(timeline, folder / f"{stem}.png")
+            annotate_video(
+                timelines if faces == "all" else timelines[0],
+                folder / "annotated.mp4",
+                lambda done: self._tell("annotate", done, None),
+            )
+            self._found = timelines
+        except BaseException as error:
+            self._found = error
+
+    def _tell(self, stage: str, done: int, total: int | None) -> None:
+        if self._stop.is_set():
+            raise _CancelledError
+        self._check_length(done)
+        self._text = f"{stage}: {done}{f' of {total}' if total else ''} …"
+
+    def _check_length(self, frames: int) -> None:
+        if frames > self._most_frames + 1:
+            raise VideoError(
+                f"The video is longer than {self._max_seconds:g} s.",
+                f"up to {self._max_seconds:g} s on this page",
+                "cut it, or run `fer-zoo predict` on it",
+            )
+
+
+def _summary(timeline: Timeline) -> str:
+    found = timeline.summary()
+    lines = [f"### Face {timeline.track}" if found.faces_seen > 1 else "### Result"]
+    lines.append(f"Seen in {found.frames_with_face} of {found.frames} frames ({found.duration_s:.1f} s).")
+    lines += ["", "| expression | share of time | longest |", "|---|---|---|"]
+    lines += [
+        f"| {label} | {share:.0%} | {found.longest[label].start_s:.1f} to {found.longest[label].end_s:.1f} s |"
+        for label, share in found.share_of_time.items()
+    ]
+    return "\n".join([*lines, "", *(f"_{note}_\n" for note in timeline.notes)])
+
+
+def _stacked(pictures: Sequence[Path]) -> Any:
+    """Return pictures of one width, one below the other."""
+    from PIL import Image
+
+    return np.concatenate([np.asarray(Image.open(path).convert("RGB")) for path in pictures])
+
+
+def _strongest(timeline: Timeline) -> list[tuple[Any, str]]:
+    """Return for each label that occurs the picture of its most probable frame, and a caption."""
+    best: dict[int, str] = {}
+    for number, label in enumerate(timeline.labels):
+        rows = [row for row in timeline.rows if row.label == label and row.probabilities is not None]
+        if rows:
+            best[max(rows, key=lambda row: row.probabilities[number]).frame] = label  # type: ignore[index]
+    return [
+        (image, f"{best[row.frame]} {max(row.probabilities):.0%}, {row.time_s:.1f} s")  # type: ignore[arg-type]
+        for row, image in face_pictures(timeline, sorted(best))
+        if image is not None
+    ]
+
+
+def _gradio() -> Any:
+    try:
+        import gradio
+    except ImportError as error:
+        raise MissingExtraError.for_extra("gradio", "app") from error
+    return gradio

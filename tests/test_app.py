@@ -1,0 +1,129 @@
+"""The page of `fer-zoo app` in a browser: upload, wait, read, download; what is refused; two visitors; cancel."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from video_files import encode, rendered_face
+
+from fer_zoo.errors import InputError
+
+pytest.importorskip("gradio")
+pytest.importorskip("playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
+MODEL = "incres3d_tiny_lstm_lm_in.synth7"
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Any]:
+    """The page, for videos of at most 4 s and 2 MB; its address is `local_url`."""
+    from fer_zoo.app import build_app, launch_app
+
+    built = build_app([MODEL], max_seconds=4)
+    launch_app(built, max_mb=2, prevent_thread_lock=True, quiet=True)
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encode(tmp_path_factory.mktemp("app") / "face.mp4", rendered_face())
+
+
+def opened(browser: Any, address: str) -> Any:
+    tab = browser.new_page()
+    tab.elsewhere = []
+    tab.on("request", lambda asked: asked.url.startswith(("http", "ws")) and tab.elsewhere.append(asked.url))
+    tab.goto(address)
+    tab.wait_for_selector("text=Read expressions")
+    return tab
+
+
+def upload(tab: Any, path: Path) -> None:
+    tab.set_input_files("input[type=file]", str(path))
+
+
+def read(tab: Any, path: Path) -> None:
+    upload(tab, path)
+    tab.wait_for_selector("video")
+    tab.click("text=Read expressions")
+
+
+def test_upload_wait_read_download(app: Any, browser: Any, video: Path, tmp_path: Path) -> None:
+    tab = opened(browser, app.local_url)
+    read(tab, video)
+    tab.wait_for_selector("#summary table", timeout=120_000)
+    assert "trained on synthetic faces" in tab.inner_text("#summary")
+    assert "of" in tab.inner_text("#summary")
+    with tab.expect_download() as waiting:
+        tab.click("a[download='timeline.csv']")
+    waiting.value.save_as(tmp_path / "timeline.csv")
+    with (tmp_path / "timeline.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(rendered_face())
+    assert {"frame", "label", "p_happiness"} <= set(rows[0])
+    assert [
+        url for url in tab.elsewhere if not url.startswith((app.local_url, app.local_url.replace("http", "ws")))
+    ] == []
+
+
+def test_two_visitors_at_once(app: Any, browser: Any, video: Path) -> None:
+    tabs = [opened(browser, app.local_url) for _ in range(2)]
+    for tab in tabs:
+        read(tab, video)
+    for tab in tabs:
+        tab.wait_for_selector("#summary table", timeout=240_000)
+
+
+def test_a_text_file_is_refused(app: Any, browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no video")
+    tab = opened(browser, app.local_url)
+    read(tab, tmp_path / "notes.mp4")
+    tab.wait_for_selector("text=cannot be read as video", timeout=60_000)
+
+
+def test_a_long_video_is_refused(app: Any, browser: Any, tmp_path: Path) -> None:
+    frames = rendered_face()
+    path = encode(tmp_path / "long.mp4", [*frames] * (130 // len(frames) + 1))
+    tab = opened(browser, app.local_url)
+    read(tab, path)
+    tab.wait_for_selector("text=longer than 4 s", timeout=60_000)
+
+
+def test_a_large_file_is_refused_before_it_is_read(app: Any, browser: Any, tmp_path: Path) -> None:
+    with (tmp_path / "large.mp4").open("wb") as file:
+        file.truncate(5 * 2**30)  # 5 GB that take no space
+    tab = opened(browser, app.local_url)
+    upload(tab, tmp_path / "large.mp4")
+    tab.wait_for_selector("text=/maximum.*size/i", timeout=60_000)
+
+
+def test_cancel(app: Any, browser: Any, video: Path) -> None:
+    tab = opened(browser, app.local_url)
+    read(tab, video)
+    tab.wait_for_selector("#status :text('…')", timeout=60_000)
+    tab.click("text=Cancel")
+    tab.wait_for_selector("#status :text('Cancelled')", timeout=60_000)
+    tab.click("text=Read expressions")
+    tab.wait_for_selector("#summary table", timeout=120_000)
+
+
+def test_a_port_in_use(app: Any) -> None:
+    from fer_zoo.app import build_app, launch_app
+
+    with pytest.raises(InputError, match=r"(?s)cannot be served.*--port"):
+        launch_app(build_app([MODEL]), port=int(app.local_url.rsplit(":")[-1].strip("/")), quiet=True)
