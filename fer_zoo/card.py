@@ -41,6 +41,7 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
         "pipeline_tag": "video-classification",
         **_licence(card),
         "tags": [*tags, "synthetic-data"] if card.synthetic else tags,
+        **({"base_model": card.started_from.repo} if card.started_from and card.started_from.repo else {}),
         **({"datasets": list(card.datasets)} if card.datasets else {}),
         "metrics": ["accuracy", "recall"],
         "model-index": [{"name": card.name, "results": [_result(card, part) for part in card.metrics]}],

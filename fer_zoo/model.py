@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,8 @@ class Network(nn.Module):
 
     Attributes:
         card: terms and metrics of the weights; None unless exactly these weights were loaded.
-        started_from: name of the weights that were loaded before the classifier was replaced; None if it was not.
+        started_from: name of the weights that were loaded before the classifier was replaced or training started; None
+            if there were none.
         weights_folder: folder that the weights were loaded from; None if they were not.
     """
 
@@ -112,6 +113,7 @@ class FERModel(Sharing, Network):
 
     Attributes:
         num_features: size E of the embedding that the classifier reads.
+        initial: what run.json says about the weights that a training run starts from; empty if there are none.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class FERModel(Sharing, Network):
         self.temporal = temporal
         self.num_features = embedding or cast(Temporal, temporal).out_features
         self.classifier: nn.Module = nn.Linear(self.num_features, len(spec.labels)) if spec.labels else nn.Identity()
+        self.initial: dict[str, Any] = {}
         self._drawn: Tensor | None = None
         self._frozen: frozenset[str] = frozenset()
 

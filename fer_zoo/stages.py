@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from fer_zoo.errors import OptionError
@@ -69,6 +70,35 @@ def keep_frozen(model: nn.Module, frozen: frozenset[str]) -> None:
             module.eval()
 
 
+def stage_rates(
+    model: nn.Module, lr: float, *, decay: float = 1.0, rates: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Return the learning rate of each stage: `lr`, multiplied by `decay` per stage from the classifier to the input.
+
+    Args:
+        rates: learning rates of stages by name or pattern, in place of these; the last one that matches counts.
+
+    Raises:
+        UnknownNameError: a name or pattern matches no stage.
+    """
+    found = {stage: lr * decay**depth for depth, stage in enumerate(reversed(stage_parameters(model)))}
+    for name, rate in (rates or {}).items():
+        found |= dict.fromkeys(chosen(model, [name]), rate)
+    return found
+
+
+def split_groups(optimizer: torch.optim.Optimizer, model: nn.Module, rates: Mapping[str, float], lr: float) -> None:
+    """Split an optimizer's groups by the learning rates of their stages; `share` is the group's fraction of `lr`."""
+    named, stages = dict(model.named_parameters()), stage_parameters(model)
+    shares = {id(named[name]): rates[stage] / lr for stage, names in stages.items() for name in names}
+    groups = []
+    for group in optimizer.param_groups:
+        for share in sorted({shares[id(parameter)] for parameter in group["params"]}, reverse=True):
+            own = [parameter for parameter in group["params"] if shares[id(parameter)] == share]
+            groups.append({**group, "params": own, "share": share})
+    optimizer.param_groups[:] = groups
+
+
 def parameter_groups(
     model: nn.Module, lr: float, *, decay: float = 1.0, weight_decay: float = 0.0
 ) -> list[dict[str, Any]]:
@@ -87,16 +117,15 @@ def parameter_groups(
             "correct the value that is out of range",
         )
     parameters: Mapping[str, nn.Parameter] = dict(model.named_parameters())
-    stages = stage_parameters(model)
+    rates = stage_rates(model, lr, decay=decay)
     groups: list[dict[str, Any]] = []
-    for depth, (stage, names) in enumerate(reversed(stages.items())):
+    for stage, names in stage_parameters(model).items():
         trained = [parameters[name] for name in names if parameters[name].requires_grad]
         if trained:
-            rate = lr * decay**depth
-            groups.append({"params": trained, "lr": rate, "weight_decay": weight_decay, "name": stage})
+            groups.append({"params": trained, "lr": rates[stage], "weight_decay": weight_decay, "name": stage})
     if not groups:
         raise OptionError("Every stage is frozen.", "at least one stage to train", "call model.unfreeze(...) first")
-    return groups[::-1]
+    return groups
 
 
 def _is_under(name: str, prefixes: Iterable[str]) -> bool:

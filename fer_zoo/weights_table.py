@@ -51,6 +51,11 @@ def write_table(table: Mapping[str, Published], path: Path) -> None:
     write_text(path, json.dumps(entries, indent=1) + "\n")
 
 
+def has_weights(name: str) -> bool:
+    """Whether a model, or `<model>.<tag>`, has weights in the package or the table of published ones."""
+    return any(name in (known, known.rpartition(".")[0]) for known in (*bundled(), *published()))
+
+
 def find_name(model: str, tag: str | None = None) -> str:
     """Return `<model>.<tag>` of a model's weights; without a tag, the newest in the package, else the ones on the Hub.
 

@@ -53,12 +53,12 @@ ARROWS = {
     "csv_cells": set(),
     # Evaluation may import training, but not the other way round.
     "training": {
-        *BASE, "backbones", "card", "csv_cells", "compose", "data", "devices", "factory", "files", "landmarks", "model",
-        "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
+        *BASE, "backbones", "card", "csv_cells", "compose", "data", "devices", "factory", "files", "hub", "landmarks",
+        "model", "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
         *BASE, "compose", "data", "devices", "exporting", "factory", "files", "inference", "landmarks", "model",
-        "recipe_documents", "recipes", "stopwatch", "training", "video", "weights",
+        "paths", "recipe_documents", "recipes", "stopwatch", "training", "video", "weights",
     },
 }  # fmt: skip
 HEAVY = {

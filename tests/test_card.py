@@ -122,7 +122,7 @@ def test_the_whole_record_comes_back(tmp_path: Path) -> None:
 
 
 def test_older_versions_can_read_the_record_of_a_plain_card() -> None:
-    news = {"files", "beside", "datasets", "tested_on", "calibration"}
+    news = {"files", "beside", "datasets", "tested_on", "calibration", "started_from"}
     assert front(text_of())["fer_zoo"].keys() == WeightsCard.model_fields.keys() - news
 
 

@@ -17,6 +17,7 @@ from fer_zoo.cli import (
     explain,
     export,
     features,
+    finetune,
     hub,
     landmarks,
     live,
@@ -79,8 +80,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     groups = (
-        predict, live, app, features, explain, export, benchmark, zoo, recipes, prepare, corpora, train, landmarks,
-        evaluation, report, hub,
+        predict, live, app, features, explain, export, benchmark, zoo, recipes, prepare, corpora, train, finetune,
+        landmarks, evaluation, report, hub,
     )  # fmt: skip
     for group in groups:
         group.add(verbs, common)

@@ -71,12 +71,13 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     )
     if arguments.out:
         result.write(Path(arguments.out))
-    _show(result)
+    show(result)
     if arguments.out:
         print(arguments.out)
 
 
-def _show(result: StoreResult) -> None:
+def show(result: StoreResult) -> None:
+    """Print metrics with intervals, by clip, video and group, and the confusion matrix."""
     from fer_zoo.evaluation.report.format import interval, percent
     from fer_zoo.evaluation.statistics import estimate
     from fer_zoo.training.metrics import figures

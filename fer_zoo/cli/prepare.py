@@ -71,7 +71,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
     options = options_for(name, recipe, spec, settings(arguments.option, "--option"))
     store = recipe.data.stores.get(name, name) if recipe else name
     out = Path(arguments.out) if arguments.out else stores_root() / store
-    with _progress(f"preparing {name}") as (report, last):
+    with show_progress(f"preparing {name}") as (report, last):
         header = prepare(
             ComponentSpec(**{**options, "name": name}),
             arguments.root,
@@ -104,7 +104,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[tuple[Callable[[ShardProgress], None], list[ShardProgress]]]:
+def show_progress(title: str) -> Iterator[tuple[Callable[[ShardProgress], None], list[ShardProgress]]]:
     """Return a function that shows progress, and the list of all reports that it received.
 
     On a terminal it is a bar on stderr, elsewhere one line per shard.

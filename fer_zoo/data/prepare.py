@@ -134,7 +134,8 @@ def _plan(
     if isinstance(spec, RenderSpec):
         return plan_rendering(dataset, spec, encoding)
     root = find_path(str(root))
-    if out.resolve().is_relative_to(root.resolve()):
+    # A table names its files, so a store below its folder is not read as part of it.
+    if dataset.name != "csv" and out.resolve().is_relative_to(root.resolve()):
         raise InputError(
             f"The store {out} would lie in the database {root}.",
             "a folder outside it",

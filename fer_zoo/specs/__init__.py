@@ -1,28 +1,25 @@
 """What a model, a recipe and a set of weights are, as frozen validated records. Knows no torch."""
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
-from fer_zoo.specs.card import TERMS, Calibration, Metrics, WeightsCard
+from fer_zoo.specs.card import TERMS, Calibration, Metrics, StartedFrom, WeightsCard
 from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
-    SHORT_KEYS,
     SPLITS,
-    AugmentSpec,
     DatabaseSplit,
     DataSpec,
     DisjointSplit,
     FileSplit,
     FoldSplit,
     LeaveOneOutSplit,
-    LoraSpec,
     PublishedSplit,
     Recipe,
     SplitSetting,
     SplitSpec,
-    TrainSpec,
     split_form,
 )
+from fer_zoo.specs.train import SHORT_KEYS, AugmentSpec, LoraSpec, TrainSpec
 
 __all__ = [
     "SEVEN_LABELS",
@@ -58,6 +55,7 @@ __all__ = [
     "Spec",
     "SplitSetting",
     "SplitSpec",
+    "StartedFrom",
     "Temporal",
     "TrainSpec",
     "ViewsSpec",

@@ -65,6 +65,16 @@ class Calibration(Spec):
     after: Mapping[str, float]
 
 
+class StartedFrom(Spec):
+    """Weights that a training run started from."""
+
+    name: str
+    sha256: str
+    """Of its `model.safetensors`, or of the index of sharded weights."""
+    repo: str = ""
+    """Its repository on the Hub, if it came from there."""
+
+
 class WeightsCard(Spec):
     """The card of one weights file: provenance, terms of the training data (all of `TERMS`), and metrics.
 
@@ -78,6 +88,7 @@ class WeightsCard(Spec):
         datasets: training and validation data.
         tested_on: test data.
         calibration: None if the probabilities were not fitted to a validation set.
+        started_from: weights that were fine-tuned, whose terms are among these; None if none were.
     """
 
     name: str
@@ -100,3 +111,4 @@ class WeightsCard(Spec):
     datasets: tuple[str, ...] = ()
     tested_on: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    started_from: StartedFrom | None = None

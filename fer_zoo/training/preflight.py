@@ -13,11 +13,12 @@ from torch import nn
 
 from fer_zoo.compose import build
 from fer_zoo.data.clips import ClipSet
-from fer_zoo.errors import OptionError, RecipeError, TrainingError
+from fer_zoo.errors import OptionError, RecipeError, TrainingError, UnknownNameError
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import training_changes
 from fer_zoo.registry import LOSSES, OPTIMIZERS, SCHEDULES
 from fer_zoo.specs import FileSplit, FoldSplit, Recipe, TrainSpec
+from fer_zoo.stages import stage_rates
 from fer_zoo.training.batches import pieces_per_process
 from fer_zoo.training.checkpoint import TrainingState, read_progress
 from fer_zoo.training.distributed import has_batch_norm, joint_batch_norm, make_accelerator
@@ -40,7 +41,9 @@ def check_start(
         OptionError: the tag cannot name weights, or a component refuses an option.
         TrainingError: the batch cannot be shared as the recipe says, the precision needs a GPU, the folder holds a
             training and `resume` is not set, or one of a different recipe.
-        WeightsError: the recipe starts from published backbone weights, and they cannot be loaded.
+        RecipeError: `init` names no weights, or `freeze` or `stage_lr` does not match the network's stages.
+        WeightsError: the weights that the recipe starts from cannot be loaded, or are of a different network.
+        HubError: they cannot be downloaded.
     """
     if not re.fullmatch("[A-Za-z0-9_-]+", tag):
         raise OptionError(
@@ -57,6 +60,7 @@ def check_start(
         spec = stage.recipe.train
         for registry, component in ((OPTIMIZERS, spec.optimizer), (SCHEDULES, spec.schedule), (LOSSES, spec.loss)):
             registry.get(component.name).check(component.options)
+        _check_rates(stage, model)
         _check_batch(stage, model, state.num_processes, joint=joint_batch_norm(state))
         make_accelerator(spec, state)
         if stage.last.exists():
@@ -179,6 +183,14 @@ def check_folds(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
                 "folds in which every label of the network occurs",
                 "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
             )
+
+
+def _check_rates(stage: Stage, model: FERModel) -> None:
+    """Raise RecipeError if a learning rate is given for a stage that the network does not have."""
+    try:
+        stage_rates(model, stage.recipe.train.lr, rates=stage.recipe.train.stage_lr)
+    except UnknownNameError as error:
+        raise RecipeError(f"{stage.block}.stage_lr: {error.given}", error.accepted, error.do) from error
 
 
 def _check_recipe(found: TrainingState, stage: Stage) -> None:

@@ -33,7 +33,7 @@ def frame_recipe(recipe: Recipe) -> Recipe:
             "input": model.input.model_copy(update={"frames": 1, "sampling": "dense"}),
         }
     )
-    unnamed = {"description": "", "published": None}
+    unnamed = {"description": "", "published": None, "freeze": ()}
     return recipe.model_copy(update={"model": twin, "train": recipe.pretrain, "pretrain": None, **unnamed})
 
 

@@ -19,7 +19,8 @@ from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.registry import LOSSES, OPTIMIZERS, SCHEDULES
 from fer_zoo.specs import Recipe
-from fer_zoo.training import pretrain
+from fer_zoo.stages import split_groups, stage_rates
+from fer_zoo.training import initial, pretrain
 from fer_zoo.training.checkpoint import TrainingState, load_checkpoint, read_tensors, save_checkpoint
 from fer_zoo.training.distributed import make_accelerator, with_joint_batch_norm, wrapped
 from fer_zoo.training.lora import add_lora
@@ -46,13 +47,20 @@ class Stage:
         return self.folder / LAST
 
     def network(self) -> FERModel:
-        """Build its network with random weights, or with published ones of the backbone if it starts from them."""
-        seed_torch(self.recipe.seed, "weights")
-        model = build(self.recipe.model)
-        if self.recipe.backbone_weights == "pretrained" and not self.last.exists():
+        """Build its network: with random weights, those that it starts from, or published ones of the backbone.
+
+        A stage that has a checkpoint continues from it, and needs no other weights.
+        """
+        recipe = self.recipe
+        seed_torch(recipe.seed, "weights")
+        model = build(recipe.model)
+        if recipe.backbone_weights == "pretrained" and not self.last.exists():
             load_backbone_weights(model)
-        if self.recipe.train.lora is not None:
-            add_lora(model, self.recipe.train.lora)
+        if recipe.init is not None and not self.last.exists():
+            initial.load_initial(model, recipe)
+        initial.freeze(model, recipe)
+        if recipe.train.lora is not None:
+            add_lora(model, recipe.train.lora)
         return model
 
 
@@ -67,7 +75,7 @@ class Run:
     """A stage while it runs; all that changes is in its checkpoints. `average` is `model` if the recipe has no `ema`.
 
     wrapped: `model` as accelerate calls it: in the recipe's precision, compiled, with the gradients of all processes.
-    schedule: share of the recipe's learning rate in each step. exact: the landmarks of the training clips are rendered.
+    schedule: share of each learning rate in each step. exact: the landmarks of the training clips are rendered.
     """
 
     stage: Stage
@@ -137,6 +145,9 @@ def start(
     optimizer = OPTIMIZERS.get(spec.optimizer.name).build(
         options=spec.optimizer.options, parameters=parameters, lr=spec.lr
     )
+    if spec.layer_decay < 1 or spec.stage_lr:
+        rates = stage_rates(model, spec.lr, decay=spec.layer_decay, rates=spec.stage_lr)
+        split_groups(optimizer, model, rates, spec.lr)
     schedule = SCHEDULES.get(spec.schedule.name).build(
         options=spec.schedule.options, steps=spec.epochs * (len(train) // spec.batch_size)
     )

@@ -159,12 +159,15 @@ def write_weights(
     hours: float,
 ) -> Path:
     """Write the weights folder with its card; returns the folder."""
-    run, terms, start = read_run(out), provenance(trained_on(recipe)), portable(recipe).model.backbone.options
+    run, start = read_run(out), portable(recipe).model.backbone.options
+    init = run.get("init")  # a resumed run does not read the weights that it started from
+    terms = provenance(trained_on(recipe), {init["started_from"]["name"]: init["terms"]} if init else {})
     if recipe.backbone_weights == "pretrained" and "hub" in start:
         terms = with_start_weights(terms, start["hub"], start.get("licence", "unknown"))
     card = {
         "name": f"{recipe.model.name}.{tag}",
         "labels": recipe.model.labels,
+        "started_from": init and init["started_from"],
         **terms,
         "protocol": recipe.protocol,
         "metrics": metrics,

@@ -48,7 +48,7 @@ def train_step(run: Run, pieces: Iterable[Piece]) -> float:
     """
     accelerator, spec, step = run.accelerator, run.recipe.train, run.progress.step
     for group in run.optimizer.param_groups:
-        group["lr"] = spec.lr * run.schedule(step)
+        group["lr"] = spec.lr * group.get("share", 1.0) * run.schedule(step)
     run.model.train()
     run.optimizer.zero_grad()
     summed = torch.zeros((), device=accelerator.device)

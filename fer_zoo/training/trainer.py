@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich import get_console
 
 from fer_zoo import data as datasets
 from fer_zoo.data.clips import ClipSet
 from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.specs import Metrics, Recipe
-from fer_zoo.training import distributed, preflight, run_folder
+from fer_zoo.training import distributed, initial, preflight, run_folder
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import keep_weights, write_tensors
 from fer_zoo.training.display import Display
@@ -96,6 +97,12 @@ def train(
     with run_folder.locked_folder(out, main=state.is_main_process), ExitStack() as tracking:
         if state.is_main_process:
             run_folder.begin(out, recipe, state, resumed=resumed)
+            # Before clips are loaded: with the first checkpoint the weights that it starts from are not read again.
+            if not resumed and (facts := initial.facts(stages[-1][1])):
+                run_folder.update(out, facts)
+                get_console().print(
+                    "\n".join(initial.summary(stages[-1][1])), highlight=False, markup=False, soft_wrap=True
+                )
         began = time.monotonic()
         with state.local_main_process_first():  # it renders what the others then find
             clips = datasets.load(recipe, cache=cache, workers=workers, stores=stores, opened=opened)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from fer_zoo.documents import parse_json, parse_yaml, strings
-from fer_zoo.hub.names import FOLDER
+from fer_zoo.hub.names import FOLDER, HUB
 from fer_zoo.specs import ModelSpec, Recipe
 from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, RECIPE, read_text
 from fer_zoo.weights.folder import WeightsFolder, front_matter
 from fer_zoo.weights.loading import read_safetensors
+from fer_zoo.weights_table import has_weights
 
 _REST = r"[^\s\"'`<>|*?;,()\[\]{}]*"
 _LOCAL = re.compile(
@@ -36,12 +37,14 @@ def find_local_paths(text: str) -> list[str]:
 
 
 def portable(recipe: Recipe) -> Recipe:
-    """The recipe with base names in place of the paths of one machine; stores and split files have no folders."""
+    """The recipe with base names in place of the paths of one machine; stores, split files, `init` have no folders."""
     data = recipe.model_dump(mode="json")
     for values, keys in ((data["data"]["stores"], [*data["data"]["stores"]]), (data["split"], ["file"])):
         for key in keys:
             if isinstance(value := values.get(key), str) and re.search(r"[\\/~]", value):
                 values[key] = _base_name(value)
+    if (init := data["init"]) and re.search(r"[\\/~]", init) and not init.startswith(HUB) and not has_weights(init):
+        data["init"] = FOLDER + _base_name(init.removeprefix(FOLDER))
     return Recipe.model_validate(_without_paths(data))
 
 
