@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 	touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/python -m pip install --quiet --editable ".[dlib,ray,tables,onnx,openvino,app,dev,docs]"
+	$(BIN)/python -m pip install --quiet --editable ".[dlib,ray,tables,onnx,openvino,app,datasets,explain,dev,docs]"
 	touch $@
 
 demo: .venv/.run
