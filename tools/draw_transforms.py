@@ -104,8 +104,8 @@ def draw_playback(figure: SubFigure, frames: UInt8, points: Floats) -> None:
     for row, (title, options) in zip(grid, TIMES, strict=True):
         spec = AugmentSpec.model_validate({**NOTHING, **options})
         draw: dict[str, Any] = {"length": LENGTH, "augment": spec}
-        cut, marks = random_frames(frames[None], points[None], rng=np.random.default_rng(4), **draw)
-        shown, _ = random_frames(numbers[None], points[None], rng=np.random.default_rng(4), **draw)
+        columns: list[Any] = [frames[None], points[None], numbers[None]]
+        cut, marks, shown = random_frames(columns, rng=np.random.default_rng(4), **draw)
         for axis, picture, mark, number in zip(row, cut[0], marks[0], shown[0], strict=True):
             show(axis, picture, mark, dot=0.6)
             axis.text(0.03, 0.97, number, transform=axis.transAxes, fontsize=8, va="top", color="white")

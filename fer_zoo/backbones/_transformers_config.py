@@ -173,7 +173,8 @@ def resolve(name: str, options: Mapping[str, Any], weights: bool) -> dict[str, A
 
     The Hub is asked only for what the options do not say; with `weights`, also for the commit.
     """
-    from fer_zoo.hub.published import HubName, address_of, fetch_model
+    from fer_zoo.hub.names import HubName
+    from fer_zoo.hub.published import address_of, fetch_model
 
     kind, found = KINDS[name], {key: value for key, value in options.items() if value is not None}
     address = address_of(found["hub"]) if "hub" in found else None

@@ -87,12 +87,13 @@ class TransformersEncoder(nn.Module):
         count = side * side * (steps if self.is_video else 1)
         tokens = tokens[:, tokens.shape[1] - count :].transpose(1, 2)
         features: Tensor
+        batch, width = len(clip), tokens.shape[1]
         if self.name == "timesformer":
-            features = tokens.unflatten(2, (side, side, steps)).permute(0, 1, 4, 2, 3)
+            features = tokens.reshape(batch, width, side, side, steps).permute(0, 1, 4, 2, 3)
         elif self.is_video:
-            features = tokens.unflatten(2, (steps, side, side))
+            features = tokens.reshape(batch, width, steps, side, side)
         else:
-            features = tokens.unflatten(2, (side, side)).unflatten(0, (-1, steps)).transpose(1, 2)
+            features = tokens.reshape(batch, steps, width, side, side).transpose(1, 2)
         return features
 
     def load_pretrained(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Iterator
@@ -93,11 +94,15 @@ def import_store(folder: str | Path, out: str | Path) -> StoreHeader:
             path = _parquet(folder, entry.number)
             kept: list[bytes] = []  # JPEG files of the clip that is written next
             clips = _read(path, header, kept) if entry.clips else iter(())
-            write_shard(new, entry.number, clips, encoding=header.encoding, to_jpegs=lambda _, files=kept: files)
+            write_shard(new, entry.number, clips, encoding=header.encoding, to_jpegs=functools.partial(_same, kept))
         failures = failures_path(folder / "store")
         if failures.is_file():
             shutil.copyfile(failures, failures_path(new))
         return finish_store(new, StoreFacts(**{name: getattr(header, name) for name in StoreFacts.model_fields}))
+
+
+def _same(files: list[bytes], _: StoredClip) -> list[bytes]:
+    return files
 
 
 def _write(store: Store, rows: range, path: Path) -> None:

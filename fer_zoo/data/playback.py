@@ -91,8 +91,8 @@ def with_frames(clips: ClipSet, numbers: Index) -> ClipSet:
         return clips
     frames = np.concatenate([clips.read(np.array([clip]))[:, numbers] for clip in range(len(clips))])
     intensities = None if clips.intensities is None else clips.intensities[:, numbers]
-    own = {"frames": frames, "rows": np.arange(len(clips)), "landmarks": clips.landmarks[:, numbers]}
-    return replace(clips, **own, intensities=intensities)
+    landmarks = clips.landmarks[:, numbers]
+    return replace(clips, frames=frames, rows=np.arange(len(clips)), landmarks=landmarks, intensities=intensities)
 
 
 def _window(clips: int, stored: int, length: int, augment: AugmentSpec, rng: np.random.Generator) -> Index:

@@ -29,7 +29,8 @@ def coloured(image: UInt8, strength: Floats) -> UInt8:
     grey = image.mean(axis=-1, keepdims=True) * 0.6 + image * 0.4
     alpha = np.clip(abs(strength), 0, 1)[..., None] * 0.75
     colour = np.where(strength[..., None] > 0, _FOR, _AGAINST)
-    return np.rint(grey * (1 - alpha) + colour * alpha).astype(np.uint8)
+    mixed: UInt8 = np.rint(grey * (1 - alpha) + colour * alpha).astype(np.uint8)
+    return mixed
 
 
 def write_overlay(

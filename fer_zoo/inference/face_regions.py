@@ -52,7 +52,7 @@ def _drawn(points: Floats, region: str, size: int, grown: float, face: float) ->
         if grown >= 1:
             draw.line([*corners, corners[0]], fill=255, width=round(2 * grown), joint="curve")
     soft = picture.filter(ImageFilter.GaussianBlur(0.01 * face))
-    return np.asarray(soft, np.float32) / 255
+    return np.asarray(soft, np.float32) / np.float32(255)
 
 
 def blurred(frames: UInt8) -> UInt8:

@@ -207,6 +207,6 @@ def _of_face(face: Watched, model: str) -> Features:
 
 def _clips(clips: ClipSet, model: Network) -> Iterator[Clip]:
     for row in range(len(clips)):
-        middle = central_frames(clips.take(np.array([row])), model.input_spec.frames)
+        middle = central_frames(clips.take(np.array([row])), model.input_spec)
         cropped = crop_clips(middle, model.input_spec)
         yield Clip(b"", cropped.read(np.array([0]))[0], cropped.landmarks[0])

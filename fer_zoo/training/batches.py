@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -83,7 +85,8 @@ class Batches:
         places = places if recipe.train.mixup else share
         rows = self.rows(step)[places.start : places.stop]
         rngs = [generator(recipe.seed, "augment", step, place) for place in places]
-        stored, shape = [self.clips.read(rows), self.clips.landmarks[rows]], recipe.model.input
+        shape = recipe.model.input
+        stored: list[npt.NDArray[Any]] = [self.clips.read(rows), self.clips.landmarks[rows]]
         if recipe.train.neutral_below and self.clips.intensities is not None:
             stored.append(self.clips.intensities[rows])
         augment = recipe.train.augment

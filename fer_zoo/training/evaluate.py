@@ -175,7 +175,8 @@ def as_predictions(clips: ClipSet, probabilities: npt.NDArray[np.floating]) -> P
 def _strengths(intensities: Points) -> npt.NDArray[np.str_]:
     """Group (N,) of each clip by the mean intensity of its frames (N, T); "" of neutral ones."""
     quarters = np.ceil(intensities.mean(axis=1) * 4).astype(int).clip(0, 4)
-    return np.array(["", *(f"{n / 4:g} to {(n + 1) / 4:g}" for n in range(4))])[quarters]
+    names = np.array(["", *(f"{n / 4:g} to {(n + 1) / 4:g}" for n in range(4))])
+    return np.asarray(names[quarters])
 
 
 def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:

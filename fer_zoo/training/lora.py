@@ -33,7 +33,12 @@ def add_lora(model: FERModel, lora: LoraSpec) -> None:
     except ImportError as error:
         raise MissingExtraError.for_extra("peft", "peft") from error
     chosen = [name for name in layers if any(f".{name}".endswith(f".{target}") for target in lora.targets)]
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=chosen)
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # a number; peft's annotation is narrower
+        lora_dropout=lora.dropout,
+        target_modules=chosen,
+    )
     inject_adapter_in_model(config, model.backbone)  # freezes what is no adapter
 
 
