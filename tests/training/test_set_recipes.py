@@ -89,7 +89,8 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "network"), [*(("dfew", one) for one in NETWORKS if one != "videomae_b"), *((one, "r3d_18") for one in SETS if one != "dfew")]
+    ("name", "network"),
+    [*(("dfew", one) for one in NETWORKS if one != "videomae_b"), *((one, "r3d_18") for one in SETS if one != "dfew")],
 )
 def test_a_step_of_it(name: str, network: str, trees: Path, tmp_path: Path) -> None:
     recipe = load_recipe(f"{name}/{network}", SMALL)
