@@ -23,7 +23,7 @@ from fer_zoo.recipes import load_recipe
 OPTIONS = (
     "backbone.width, backbone.norm, backbone.stem, backbone.temporal_kernels, temporal.hidden, temporal.layers, "
     "temporal.bidirectional, temporal.state, fusion.points, fusion.kernel, fusion.radius, "
-    "input.frames, input.size, input.fps, input.crop, input.mean, input.std, input.landmarks, "
+    "input.frames, input.size, input.fps, input.sampling, input.crop, input.mean, input.std, input.landmarks, "
     "model.pool, model.head_norm, model.dropout, labels, num_classes"
 )
 MODEL_SPEC = "valid values for the settings backbone, temporal, fusion, pool, head_norm, dropout, labels, input"

@@ -48,6 +48,7 @@ MAY_BE_NOT_RUN = {
     "recipes.md": 1,  # a database that must be signed for
     "real-faces.md": 1,  # pictures and clips of people
     "report.md": 2,  # the folder of an ablation
+    "sets.md": 3,  # databases that must be requested
     "synthetic-faces.md": 4,  # a download
     "transformers.md": 1,  # a download
 }

@@ -51,7 +51,7 @@ def test_list_components() -> None:
     assert fer_zoo.list_components("fusion", "lm*") == [name for name in FUSIONS.names() if name != "none"]
     assert fer_zoo.list_components("temporal") == TEMPORALS.names()
     backbones = fer_zoo.list_components("backbone")
-    assert backbones == [*BACKBONES.names(), "timm/NAME"]
+    assert backbones == [*BACKBONES.names(), "timm/NAME", "transformers/NAME"]
     assert "timm/resnet18" in fer_zoo.list_components("backbone", "timm/resnet*")
     with pytest.raises(UnknownNameError) as caught:
         fer_zoo.list_components("fusions")

@@ -65,7 +65,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "seed: 1\nsede: 1",
         [
             "sede (mine.yaml:9): unknown key (did you mean 'seed'?); accepted: description, published, model, data, "
-            "split, protocol, seed, backbone_weights, pretrain, train"
+            "split, protocol, seed, backbone_weights, init, freeze, pretrain, train, views"
         ],
     ),
     "no range": ("[2, 3]", "2", ["split.validation (mine.yaml:6): 2 is wrong: Input should be a list"]),
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "split: 5",
         [
             "split (mine.yaml:6): 5 is wrong: Input should be ranges of subjects (train, validation, test), folds, "
-            "leave_out, published, databases (train_on, test_on), or a file"
+            "leave_out, published, databases (train_on, test_on), identity_disjoint, or a file"
         ],
     ),
     "ranges with the other protocol": (

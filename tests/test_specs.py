@@ -117,7 +117,15 @@ def test_a_split_is_read_by_its_keys() -> None:
 )
 def test_the_form_of_a_split_is_the_one_that_was_meant(keys: tuple[str, ...], form: str) -> None:
     assert split_form(dict.fromkeys(keys)) == form
-    every = {"SplitSpec", "FoldSplit", "LeaveOneOutSplit", "PublishedSplit", "DatabaseSplit", "FileSplit"}
+    every = {
+        "SplitSpec",
+        "FoldSplit",
+        "LeaveOneOutSplit",
+        "PublishedSplit",
+        "DatabaseSplit",
+        "DisjointSplit",
+        "FileSplit",
+    }
     assert set(SPLITS) == every
     assert split_form(5) is None
 

@@ -8,7 +8,7 @@ from fer_zoo import cli
 
 VERBS = (
     "predict, live, app, features, explain, export, benchmark, models, components, info, recipes, prepare, data, "
-    "train, train-landmarks, evaluate, ablate, report, push, download, cache"
+    "train, finetune, train-landmarks, evaluate, ablate, report, push, download, cache"
 )
 CASES = {
     "foo": ("`fer-zoo` has no command 'foo'.", VERBS, "fer-zoo"),
