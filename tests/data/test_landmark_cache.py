@@ -102,6 +102,7 @@ def test_another_store_is_cut_without_detecting_and_is_the_same(database: Path, 
     assert SEEN
 
 
+@pytest.mark.slow
 def test_what_differs_in_another_way_is_found_again(database: Path, tmp_path: Path) -> None:
     made(database, tmp_path / "one")
 

@@ -66,6 +66,7 @@ def made(folder: Path, pack: Path, **options: object) -> object:
     return synthetic.synthphoto(request(), photos=str(folder), head=str(pack), per_photo=2, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_clips_name_their_photograph_and_what_is_known_of_it(folder: Path, pack: Path) -> None:
     clips = made(folder, pack)
     photos, subjects = clips.groups[PHOTO], clips.subjects.tolist()  # type: ignore[attr-defined]

@@ -89,6 +89,7 @@ def test_run_json_and_card_say_where_it_started(init: str, tmp_path: Path, capsy
     assert load_recipe(tmp_path / "run" / "recipe.yaml").init == str(copy)
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_is_bit_for_bit_the_same(init: str, tmp_path: Path) -> None:
     """With frozen stages and learning rates of their own, whose groups of the optimizer are split."""
     rates = {"layer_decay": 0.5, "stage_lr": {"classifier": 0.02}, "epochs": 1, "ema": 0.9}
