@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import positive, share
-from fer_zoo.cli.predict import DEFAULT_MODEL, _load, _progress, add_network
+from fer_zoo.cli.predict import DEFAULT_MODEL, _progress, add_network, load
 from fer_zoo.errors import writing
 from fer_zoo.paths import shown
 
@@ -57,7 +57,7 @@ def _explain(arguments: argparse.Namespace) -> None:
     names = ("label", "method", "steps", "hop", "landmarker", "batch_size", "device", "precision", "threads", "fps")
     with _progress() as progress:
         found = explain(
-            _load(arguments.model, None), source, time_s=arguments.at, progress=progress,
+            load(arguments.model, None), source, time_s=arguments.at, progress=progress,
             **{name: getattr(arguments, name) for name in names},
         )  # fmt: skip
         with writing(out, VideoError):

@@ -78,7 +78,7 @@ def _live(arguments: argparse.Namespace) -> None:
             arguments.source, fps=arguments.fps, seconds=arguments.seconds, reconnect_s=arguments.reconnect,
             report=view.report,
         )  # fmt: skip
-        model = predict._load(arguments.model, arguments.runtime)
+        model = predict.load(arguments.model, arguments.runtime)
         finder = find_landmarker(model, arguments.landmarker)
         rows = predict_stream(
             model, video, faces=arguments.faces, latency_s=0, landmarker=finder, hop=arguments.hop,

@@ -127,7 +127,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         source = open_source(found[0], fps=arguments.fps)
         out = Path(arguments.out) if arguments.out else None
         check_folder(out or default_folder(source.path))
-        _one(arguments, _load(arguments.model, arguments.runtime), source, out, formats)
+        _one(arguments, load(arguments.model, arguments.runtime), source, out, formats)
         return
     _many(arguments, found, formats)
 
@@ -170,7 +170,7 @@ def _many(arguments: argparse.Namespace, found: Sequence[str | Path], formats: S
         if isinstance(source, Path) and not arguments.again and source.exists() and has_results(out, source, names):
             skipped += 1
             continue
-        model = model or _load(arguments.model, arguments.runtime)
+        model = model or load(arguments.model, arguments.runtime)
         print(f"[{number}/{len(found)}] {shown(source)}", file=sys.stderr)
         try:
             _one(arguments, model, source, out, formats)
@@ -261,7 +261,8 @@ def _one(arguments: argparse.Namespace, model: Network, source: Any, out: Path |
         print(shown(file))
 
 
-def _load(name: str, runtime: str | None) -> Network:
+def load(name: str, runtime: str | None) -> Network:
+    """Return the network of `--model`, for `--runtime`."""
     from fer_zoo.inference.loading import load_network
 
     return load_network(Path(name).expanduser() if _is_folder(name) else name, runtime)

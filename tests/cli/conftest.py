@@ -21,7 +21,7 @@ def squares_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def load(name: str, runtime: str | None = None) -> FERModel:
         return brightness_model()
 
-    monkeypatch.setattr(cli.predict, "_load", load)
+    monkeypatch.setattr(cli.predict, "load", load)
     entries = dict(LANDMARKERS._entries)
     LANDMARKERS.register("squares")(Squares)
     yield
