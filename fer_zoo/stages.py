@@ -32,18 +32,21 @@ def stage_parameters(model: nn.Module) -> dict[str, tuple[str, ...]]:
 def chosen(model: nn.Module, names: Iterable[str]) -> frozenset[str]:
     """Return the stages that match the names or patterns; all, if none are given.
 
+    "backbone" means all stages of the backbone, "lower_half" the first half of them.
+
     Raises:
         UnknownNameError: a name or pattern matches no stage.
     """
     known, found = stage_parameters(model), set()
     of_backbone = [stage for stage in cast(Backbone, model.backbone).stages if stage in known]
+    groups = {"backbone": of_backbone, "lower_half": of_backbone[: max(1, len(of_backbone) // 2)]}
     for name in names:
-        matching = of_backbone if name == "backbone" else [stage for stage in known if fnmatchcase(stage, str(name))]
+        matching = groups.get(name) or [stage for stage in known if fnmatchcase(stage, str(name))]
         if not matching:
             raise unknown_name(
                 "stage",
                 str(name),
-                [*known, "backbone"],
+                [*known, *groups],
                 f"model.stages() of {cast(ModelSpec, model.spec).name} lists them",
             )
         found.update(matching)

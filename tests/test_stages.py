@@ -103,6 +103,10 @@ def test_backbone_and_patterns_stand_for_their_stages(model: FERModel) -> None:
     model.unfreeze("unit_*")
     groups = parameter_groups(model, 0.1)
     assert [group["name"] for group in groups] == ["unit_a", "unit_b", "unit_c", "temporal", "classifier"]
+    model.unfreeze()
+    model.freeze("lower_half")
+    groups = parameter_groups(model, 0.1)
+    assert [group["name"] for group in groups] == ["unit_b", "reduction_b", "unit_c", "temporal", "classifier"]
 
 
 def test_dropout_of_a_frozen_stage_is_off() -> None:

@@ -27,9 +27,9 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     option("--out", metavar="DIR", help="output folder; an interrupted run in it is resumed; default: runs/CSV")
     option(
         "--recipe",
-        default="finetune/full",
+        default="finetune/upper_half",
         metavar="RECIPE",
-        help="training settings, e.g. finetune/linear_probe; default: %(default)s",
+        help="training settings, e.g. finetune/full or finetune/linear_probe; default: %(default)s",
     )
     overrides = "override settings of the recipe, e.g. train.epochs=5"
     option("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=overrides)

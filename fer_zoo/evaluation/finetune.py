@@ -43,7 +43,7 @@ def finetune(
     data: str | Path,
     out: str | Path,
     *,
-    recipe: str | Path = "finetune/full",
+    recipe: str | Path = "finetune/upper_half",
     overrides: Sequence[str] = (),
     folds: int | None = None,
     workers: int = 1,

@@ -211,7 +211,8 @@ class Recipe(Spec):
     init: Annotated[str, Field(min_length=1)] | None = None
     """Weights to start from: `NAME[.TAG]`, a weights folder or `hf-hub:OWNER/NAME`; new labels get a new classifier."""
     freeze: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Stages that are not trained, by name or pattern: `[backbone]`, or `["*", "!classifier"]` for all but one."""
+    """Stages that are not trained, by name or pattern: `[backbone]`, `[lower_half]` (of the backbone), or
+    `["*", "!classifier"]` for all but one."""
     pretrain: TrainSpec | None = None
     """Train the 2D twin of the backbone on single frames first, and inflate it: far cheaper than whole clips."""
     train: TrainSpec = TrainSpec()
