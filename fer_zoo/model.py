@@ -276,7 +276,7 @@ class FERModel(Sharing, Network):
     def freeze(self, *names: str) -> None:
         """Freeze stages (all, if none is named), including their batch-norm statistics and dropout.
 
-        Names may be patterns ("unit_*"); "backbone" means all stages of the backbone, "lower_half" the first half of them.
+        Names may be patterns ("unit_*"); "backbone" means all stages of the backbone, "lower_half" the first half.
 
         Raises:
             UnknownNameError: there is no such stage.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import positive, share
-from fer_zoo.cli.predict import DEFAULT_MODEL, _progress, add_network, load
+from fer_zoo.cli.predict import DEFAULT_MODEL, add_network, frame_progress, load
 from fer_zoo.errors import writing
 from fer_zoo.paths import shown
 
@@ -55,7 +55,7 @@ def _explain(arguments: argparse.Namespace) -> None:
     source = open_source(arguments.source, fps=arguments.fps)
     out = Path(arguments.out or f"{source.path.stem}_explained")
     names = ("label", "method", "steps", "hop", "landmarker", "batch_size", "device", "precision", "threads", "fps")
-    with _progress() as progress:
+    with frame_progress() as progress:
         found = explain(
             load(arguments.model, None), source, time_s=arguments.at, progress=progress,
             **{name: getattr(arguments, name) for name in names},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import faces, positive
-from fer_zoo.cli.predict import _is_environment, _is_folder, _progress, add_network
+from fer_zoo.cli.predict import add_network, frame_progress, is_environment, is_folder
 from fer_zoo.errors import FerZooError, OptionError
 from fer_zoo.paths import shown
 
@@ -47,7 +47,7 @@ def _features(arguments: argparse.Namespace) -> None:
     if bool(arguments.store) == bool(arguments.sources):
         given = "videos and a store" if arguments.store else "neither a video nor a store"
         raise OptionError(f"`fer-zoo features` was given {given}.", "one of them", "name videos, or use --store DIR")
-    model = Path(arguments.model).expanduser() if _is_folder(arguments.model) else arguments.model
+    model = Path(arguments.model).expanduser() if is_folder(arguments.model) else arguments.model
     failed: Failed = []
     computing = {name: getattr(arguments, name) for name in ("batch_size", "device", "precision", "threads")}
     if arguments.store:
@@ -86,10 +86,10 @@ def _of_videos(
     of_video = {name: getattr(arguments, name) for name in _OF_VIDEOS}
     for source in sources:
         try:
-            with _progress() as progress:
+            with frame_progress() as progress:
                 found.append(video_features(network, source, progress=progress, **of_video, **computing))  # type: ignore[arg-type]
         except FerZooError as error:
-            if _is_environment(error) or isinstance(error, OptionError):
+            if is_environment(error) or isinstance(error, OptionError):
                 raise
             failed.append((shown(source), error))
             print(f"failed: {shown(source)}: {error.given}", file=sys.stderr)

@@ -175,7 +175,7 @@ def _many(arguments: argparse.Namespace, found: Sequence[str | Path], formats: S
         try:
             _one(arguments, model, source, out, formats)
         except FerZooError as error:
-            if _is_environment(error):
+            if is_environment(error):
                 raise  # a full disk would fail all others too
             failed.append((source, error))
             print(f"failed: {shown(source)}: {error.given}", file=sys.stderr)
@@ -201,7 +201,8 @@ def _folders(found: Sequence[str | Path], out: Path) -> dict[str | Path, Path]:
     return folders
 
 
-def _is_environment(error: FerZooError) -> bool:
+def is_environment(error: FerZooError) -> bool:
+    """Say whether the disk is the cause, so that other videos would fail too."""
     cause = error.__cause__
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
@@ -223,7 +224,7 @@ def _one(arguments: argparse.Namespace, model: Network, source: Any, out: Path |
     }  # fmt: skip
     if arguments.baseline:
         check_baseline(arguments.baseline, model.labels)
-    with _progress() as progress:
+    with frame_progress() as progress:
         video = open_source(source, fps=arguments.fps).recorded(arguments.seconds)
         if arguments.faces == "largest":
             raw = [inference.predict_video(model, video, progress=progress, **options)]
@@ -265,10 +266,10 @@ def load(name: str, runtime: str | None) -> Network:
     """Return the network of `--model`, for `--runtime`."""
     from fer_zoo.inference.loading import load_network
 
-    return load_network(Path(name).expanduser() if _is_folder(name) else name, runtime)
+    return load_network(Path(name).expanduser() if is_folder(name) else name, runtime)
 
 
-def _is_folder(name: str) -> bool:
+def is_folder(name: str) -> bool:
     """Return whether --model is a folder; names of a family (timm/...) and of a Hub contain a slash too."""
     from fer_zoo.hub.names import is_address
     from fer_zoo.registry import BACKBONES
@@ -281,7 +282,7 @@ def _is_folder(name: str) -> bool:
 
 
 @contextmanager
-def _progress() -> Iterator[ProgressCallback]:
+def frame_progress() -> Iterator[ProgressCallback]:
     """Show a progress bar per stage on stderr; they disappear at the end and never mix with the output."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn

@@ -78,18 +78,22 @@ def finetune(
         _check_table(data)
     found = find_weights(name)
     base = load_recipe(recipe, overrides)
-    fields = {**base.model_dump(mode="json", exclude={"published"}), "init": name}
     model = {**found.spec.model_dump(mode="json"), "dropout": base.model.dropout}
-    fields |= {"protocol": "subject-independent", "pretrain": None, "backbone_weights": "random"}
+    fields = {
+        **base.model_dump(mode="json", exclude={"published"}),
+        "init": name,
+        "model": model,
+        "protocol": "subject-independent",
+        "split": {"folds": FOLDS},
+        "pretrain": None,
+        "backbone_weights": "random",
+    }
     if is_begun(data):
         store, stores, place = open_store(data), None, str(data.resolve())
-        dataset = store.header.reader
     else:
-        dataset, place, stores = ComponentSpec(name="csv", file=data.name), STORE, out
-        whole = Recipe.model_validate({**fields, "model": model, "split": {"folds": FOLDS}})
-        cut = settings_for("csv", whole, {})
-        prepare(dataset, data.parent, out / STORE, cut, workers=workers, progress=progress)
-        store = open_store(out / STORE)
+        prepared, stores, place = Recipe.model_validate(fields), out, STORE
+        store = _prepare(data, out / STORE, prepared, workers, progress)
+    dataset = store.header.reader
     labels = _labels((clip.label for clip in store.facts), found.spec.labels)
     splits = _splits(store, labels, folds, base.seed)
     smallest = min(len(split.train) for split in splits)
@@ -98,25 +102,38 @@ def finetune(
         "data": {"dataset": dataset.model_dump(), "stores": {dataset.name: place}},
         "train": {**fields["train"], "batch_size": min(base.train.batch_size, smallest)},
     }
-    folders = []
-    for fold in range(1, len(splits) + 1):
+    folders = [out, *(out / f"fold-{fold}" for fold in range(2, len(splits) + 1))]
+    for fold, folder in enumerate(folders, 1):
         split = {"folds": len(splits), "fold": fold, "seed": base.seed}
-        folders.append(out if fold == 1 else out / f"fold-{fold}")
-        _train(Recipe.model_validate({**fields, "split": split}), folders[-1], stores, device, tag)
+        _train(Recipe.model_validate({**fields, "split": split}), folder, stores, device, tag)
+    result = _held_out(folders, store)
+    (out / "figures.json").unlink(missing_ok=True)  # of this command: the same predictions give the same figures
+    result.write(out)
+    return FineTuned(out / "weights", result, len(splits), len(store.failures()))
+
+
+def _prepare(
+    table: Path, out: Path, recipe: Recipe, workers: int, progress: Callable[[ShardProgress], None] | None
+) -> Store:
+    """Cut the clips of a table as the network needs them."""
+    dataset = ComponentSpec(name="csv", file=table.name)
+    prepare(dataset, table.parent, out, settings_for("csv", recipe, {}), workers=workers, progress=progress)
+    return open_store(out)
+
+
+def _held_out(folders: Sequence[Path], store: Store) -> StoreResult:
+    """The test predictions of all folds together, so those of every subject."""
     predictions = Predictions.concat([Predictions.read(folder / "predictions/best/test.csv") for folder in folders])
-    card = read_folder(out / "weights").card
-    result = StoreResult(
+    card = read_folder(folders[0] / "weights").card
+    return StoreResult(
         weights={"name": card.name, "sha256": card.sha256},
-        store={"dataset": dataset.name, "fingerprint": store.header.fingerprint},
+        store={"dataset": store.header.reader.name, "fingerprint": store.header.fingerprint},
         predictions=predictions,
         noisy=None,
         left_out={},
         absent=(),
-        known=f"{len(splits)} networks; each subject was held out of the training of the one that is evaluated on it.",
+        known=f"{len(folders)} networks; each subject was held out of the training of the one that is evaluated on it.",
     )
-    (out / "figures.json").unlink(missing_ok=True)  # of this command: the same predictions give the same figures
-    result.write(out)
-    return FineTuned(out / "weights", result, len(splits), len(store.failures()))
 
 
 def _train(recipe: Recipe, folder: Path, stores: Path | None, device: str | None, tag: str) -> None:
