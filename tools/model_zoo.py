@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from fer_zoo.weights_table import Published, published
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "model-zoo.md"
+REAL = DOCS / "real-faces.md"
 
 HEAD = """\
 # Model zoo
@@ -26,8 +28,17 @@ HEAD = """\
 <!-- Written by `python tools/model_zoo.py` from the registry and the weights' cards; do not edit. -->
 """
 
+ON_REAL_FACES = """
+## What the weights read on real faces
+
+`{name}`, which `fer-zoo predict` uses by default; how this is measured, and what it cannot say, is in
+[Check on real faces](real-faces.md).
+
+{results}
+"""
+
 WEIGHTS = """
-## Weights
+## On rendered faces
 
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
 `fer-zoo predict` uses `{default}` by default: the fusion that did best in the
@@ -78,6 +89,13 @@ Confusion on the test subjects (rows: true label, columns: predicted):
 """
 
 
+def real_section(text: str) -> str:
+    """Return the section of the default weights in the page of the check on real faces."""
+    found = re.search(rf"^## `({re.escape(DEFAULT_MODEL)}\.\w+)`\n\n(.*?)^(?=## )", text, re.M | re.S)
+    assert found, f"{REAL.name} has no table of {DEFAULT_MODEL}: add the output of tools/real_check.py"
+    return ON_REAL_FACES.format(name=found[1], results=found[2].strip())
+
+
 def published_section(table: Mapping[str, Published]) -> str:
     """Return the section of weights on the Hub; empty if there are none."""
     if not table:
@@ -103,7 +121,8 @@ def page() -> str:
     """Return the page."""
     sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
     sections.append(published_section(published()))
-    return HEAD + parts_section() + WEIGHTS.format(default=DEFAULT_MODEL) + "".join(sections) + COMPARED
+    start = HEAD + real_section(REAL.read_text()) + parts_section()
+    return start + WEIGHTS.format(default=DEFAULT_MODEL) + "".join(sections) + COMPARED
 
 
 def main() -> None:
