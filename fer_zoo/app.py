@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import numpy as np
@@ -18,7 +24,7 @@ from fer_zoo.inference.timeline import Timeline
 from fer_zoo.video.reader import open_video
 
 # Seconds after which uploads and results are deleted, and how often that is checked.
-KEPT_S, CHECK_S = 1800, 300
+KEPT_S, CHECK_S = 1800.0, 60.0
 # Visitors who may wait; the next one is told to come back.
 QUEUE = 20
 _POLL_S = 0.2
@@ -35,6 +41,9 @@ class _CancelledError(Exception):
 def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
     """Return the page as `gradio.Blocks`; start it with `launch_app`.
 
+    From then on Gradio's files of this process are in a folder of their own (`GRADIO_TEMP_DIR`), where files older than
+    half an hour are deleted.
+
     Args:
         models: names of weights to choose from, the default first.
         max_seconds: longer videos are refused.
@@ -43,12 +52,16 @@ def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
         MissingExtraError: Gradio is not installed.
     """
     gr = _gradio()
+    _own_folder()
 
     def read(video: str | None, model: str, faces: str, threshold: float) -> Iterator[dict[Any, Any]]:
         if not video:
             raise gr.Error("Choose a video first.")
+        if not Path(video).exists():
+            raise gr.Error("The video was deleted while it waited: videos are kept for half an hour. Choose it again.")
+        Path(video).touch()  # kept while it is read
         yield {status: "Starting …", results: gr.update(visible=False)}
-        # Gradio copies what is returned to its own folder, which it empties (`delete_cache`).
+        # Gradio copies what is returned to its own folder.
         with TemporaryDirectory(prefix="fer_zoo_app_", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             try:
@@ -69,7 +82,7 @@ def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
                 files: [str(path) for path in sorted(folder.glob("timeline*.[cj]s*"))],
             }
 
-    with gr.Blocks(title="fer_zoo", analytics_enabled=False, delete_cache=(CHECK_S, KEPT_S)) as app:
+    with gr.Blocks(title="fer_zoo", analytics_enabled=False) as app:
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column():
@@ -92,7 +105,8 @@ def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
             read, [video, model, faces, threshold],
             [status, results, annotated, summary, plots, strongest, files], concurrency_limit=1,
         )  # fmt: skip
-        cancel.click(lambda: "Cancelled.", outputs=status, cancels=reading, queue=False)
+        # The words come after the cancelling, or a last progress of the reading replaces them.
+        cancel.click(None, cancels=reading).then(lambda: "Cancelled.", outputs=status, queue=False)
     return app.queue(max_size=QUEUE)
 
 
@@ -116,6 +130,26 @@ def launch_app(
         raise InputError(
             f"The page cannot be served at {host}:{port or 7860}: {error}.", "a free port", "choose another --port"
         ) from error
+
+
+@cache
+def _own_folder() -> None:
+    """Give Gradio a folder of its own and delete old files in it: its own `delete_cache` leaves results behind."""
+    parent = os.environ.get("GRADIO_TEMP_DIR") or None
+    folder = Path(mkdtemp(prefix="fer_zoo_page_", dir=parent))
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    threading.Thread(target=_delete_old, args=(folder, KEPT_S, CHECK_S), daemon=True).start()
+
+
+def _delete_old(folder: Path, kept_s: float, check_s: float) -> None:
+    """Delete files that are older than `kept_s` seconds, again and again; the folder stays."""
+    while folder.exists():
+        time.sleep(check_s)
+        for path in folder.rglob("*"):
+            with suppress(OSError):  # deleted by Gradio at the same time
+                if path.is_file() and time.time() - path.stat().st_mtime > kept_s:
+                    path.unlink()
 
 
 class _Work:

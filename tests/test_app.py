@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from fer_zoo.errors import InputError
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
+pytestmark = pytest.mark.slow
 MODEL = "incres3d_tiny_lstm_lm_in.synth7"
 
 
@@ -33,6 +36,8 @@ def app() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("needs chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -127,3 +132,38 @@ def test_a_port_in_use(app: Any) -> None:
 
     with pytest.raises(InputError, match=r"(?s)cannot be served.*--port"):
         launch_app(build_app([MODEL]), port=int(app.local_url.rsplit(":")[-1].strip("/")), quiet=True)
+
+
+def read_by_client(address: str, video: Path) -> tuple[Any, ...]:
+    from gradio_client import Client, handle_file
+
+    client = Client(address, verbose=False)
+    found: tuple[Any, ...] = client.predict(handle_file(str(video)), MODEL, "largest", 0, api_name="/read")
+    return found
+
+
+def test_ten_visitors_at_once_are_all_served(app: Any, video: Path) -> None:
+    with ThreadPoolExecutor(10) as visitors:
+        found = list(visitors.map(lambda _: read_by_client(app.local_url, video), range(10)))
+    assert [status for status, *_ in found] == ["1 face."] * 10
+
+
+def test_uploads_and_results_are_deleted(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fer_zoo import app
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(app, "KEPT_S", 5.0)
+    monkeypatch.setattr(app, "CHECK_S", 0.5)
+    app._own_folder.cache_clear()
+    built = app.build_app([MODEL], max_seconds=4)
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    app.launch_app(built, prevent_thread_lock=True, quiet=True)
+    try:
+        assert read_by_client(built.local_url, video)[0] == "1 face."
+        until = time.monotonic() + 60
+        while kept := [path for path in folder.rglob("*") if path.is_file()]:
+            assert time.monotonic() < until, kept
+            time.sleep(0.5)
+    finally:
+        built.close()
+        app._own_folder.cache_clear()
