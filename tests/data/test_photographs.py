@@ -77,6 +77,7 @@ def test_clips_name_their_photograph_and_what_is_known_of_it(folder: Path, pack:
     assert (sexes["ann"], sexes["bob"]) == ("female", "male")
 
 
+@pytest.mark.slow
 def test_photographs_are_fitted_once_wherever_they_are(
     folder: Path, pack: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,7 +116,7 @@ def test_files_and_runtimes_that_do_not_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", targets("onnx", "openvino"))
-@pytest.mark.parametrize("damage", ["empty", "cut", "text"])
+@pytest.mark.parametrize("damage", [pytest.param("empty", marks=pytest.mark.slow), "cut", "text"])
 def test_damaged_files_are_refused(tmp_path: Path, target: str, damage: str) -> None:
     path = exported(tmp_path, target)
     whole = path.read_bytes()

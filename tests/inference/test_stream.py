@@ -66,6 +66,7 @@ def test_rows_come_while_the_source_runs() -> None:
     assert given < 100 + 25 * 3
 
 
+@pytest.mark.slow
 def test_memory_is_constant() -> None:
     image = draw([("red", 60, 60, 40)])
     model = brightness_model(needs_landmarks=False)  # the toy keeps landmarks

@@ -57,6 +57,7 @@ def test_other_properties_of_a_subject_do_not_change() -> None:
         np.testing.assert_allclose(one.shape[away], other.shape[away], atol=0.01)
 
 
+@pytest.mark.slow
 def test_an_eyeball_moves_rigidly() -> None:
     for one, other in zip(characters(0.0), characters(1.0), strict=True):
         ball = (one.head.vertex_material == EYE) & (one.head.base[:, 0] > 0)

@@ -110,6 +110,7 @@ def test_pretrained_stopped_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) 
         train(recipe, tmp_path / "broken", device="cpu")
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_it_and_nothing_is_lost(whole: tuple[Path, TrainResult], tmp_path: Path) -> None:
     train(toy_faces.recipe(), tmp_path, max_steps=4, device="cpu")
     before = (tmp_path / "last.safetensors").read_bytes()
@@ -223,6 +224,7 @@ def test_a_re_prepared_store_or_another_split_file_is_refused(tmp_path: Path) ->
 STUCK = {"norm": "none", "epochs": 6, "patience": 2, "lr": 1e-12, "ema": None}
 
 
+@pytest.mark.slow
 def test_early_stopping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The epochs since the best one are counted over interruptions, and a run that has stopped stays stopped."""
     result = train(toy_faces.recipe(**STUCK), tmp_path / "whole", device="cpu")
@@ -243,6 +245,7 @@ def test_a_frames_stage_that_stopped_early_is_complete(tmp_path: Path) -> None:
     assert load_weights(result.weights).spec.input.frames == 6
 
 
+@pytest.mark.slow
 def test_the_weights_of_the_best_epochs_are_kept(whole: tuple[Path, TrainResult], tmp_path: Path) -> None:
     def kept(out: Path) -> dict[str, bytes]:
         return {file.name: file.read_bytes() for file in sorted((out / "epochs").iterdir())}
