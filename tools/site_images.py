@@ -1,6 +1,8 @@
 """Make the pictures of README and site that show a result: a rendered face, read by the shipped weights.
 
 FER_ZOO_ICT_FACEKIT=... FER_ZOO_PHOTOGRAPHS=... python tools/site_images.py
+python tools/site_images.py --run RUN --videos VIDEOS   # docs/img/own-videos.webp, of a run of `fer-zoo finetune`
+python tools/site_images.py --live VIDEO --rows ROWS    # docs/img/live.webp, of `fer-zoo live VIDEO --out ROWS.csv`
 
 The skin is that of a photograph (DeBruine and Jones 2017, figshare 4220517, CC BY 4.0); the name of the credit's page
 is in docs/synthetic-faces.md.
@@ -8,19 +10,25 @@ is in docs/synthetic-faces.md.
 
 from __future__ import annotations
 
+import argparse
+import csv
+import io
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 import fer_zoo
 from fer_zoo.data.synthetic import ict_pack, photo_folder, photo_heads
 from fer_zoo.inference import predict_video
 from fer_zoo.inference.annotate import annotate_video
+from fer_zoo.inference.palette import label_colours
 from fer_zoo.synth import render_video
 from fer_zoo.video.reader import open_video
 from fer_zoo.video.writer import write_video
+from fer_zoo.weights.picture import draw_confusion
 
 IMAGES = Path(__file__).parent.parent / "docs" / "img"
 SUBJECT, LABELS, FPS = 30, ("happiness", "surprise", "anger"), 25
@@ -29,6 +37,20 @@ EDGES = (0.0602, 0.8455)
 
 
 def main() -> None:
+    """Write the pictures of a run, of live rows, or of the rendered video."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option in ("--run", "--videos", "--live", "--rows"):
+        parser.add_argument(option, type=Path)
+    options = parser.parse_args()
+    if options.run:
+        _save(own_videos(options.run, options.videos), "own-videos")
+    elif options.live:
+        _save(live(options.live, options.rows), "live")
+    else:
+        result()
+
+
+def result() -> None:
     """Write docs/img/result.webp and docs/img/timeline.png."""
     family = photo_heads(ict_pack(), photo_folder())
     video = render_video(SUBJECT, LABELS, size=384, fps=FPS, family=family)
@@ -47,6 +69,69 @@ def main() -> None:
     pictures[0].save(
         IMAGES / "result.webp", save_all=True, append_images=pictures[1:], duration=2000 // FPS, loop=0, quality=60
     )
+
+
+def own_videos(run: Path, videos: Path) -> Figure:
+    """One held-out clip of each subject with its label and the predicted one, and the confusion matrix of all folds."""
+    with (run / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    labels = sorted({row["truth"] for row in rows})
+    predicted = [max(labels, key=lambda label: float(row[f"p:{label}"])) for row in rows]
+    confusion = [[sum(r["truth"] == t and p == q for r, p in zip(rows, predicted, strict=True)) for q in labels]
+                 for t in labels]  # fmt: skip
+    figure = Figure(figsize=(6, 3.6), layout="constrained", facecolor="white")
+    left, right = figure.subfigures(1, 2, width_ratios=(3.6, 2.4))
+    left.suptitle("label, and prediction held out", fontsize=10)
+    subjects = {row["subject"]: number for number, row in enumerate(rows) if int(row["key"][-3:]) == 0}
+    for axis, number in zip(left.subplots(2, 3).flat, list(subjects.values()), strict=False):
+        frames = [frame.image for frame in open_video(videos / rows[number]["video"]).frames()]
+        axis.imshow(frames[len(frames) // 2])
+        truth, found = rows[number]["truth"], predicted[number]
+        axis.set_title(truth, fontsize=9.5)
+        axis.set_xlabel(found, fontsize=9.5, color="#00796b" if truth == found else "#c62828")
+        axis.set(xticks=[], yticks=[])
+    right.suptitle(f"all {len(rows)} clips, %", fontsize=10)
+    panel = right.subplots()
+    draw_confusion(panel, confusion, size=13)
+    panel.set_xticks(range(len(labels)), labels, size=9.5)
+    panel.set_yticks(range(len(labels)), labels, size=9.5, rotation=90, va="center")
+    panel.set_xlabel("predicted", size=9.5)
+    panel.set_ylabel("label", size=9.5)
+    return figure
+
+
+def live(video: Path, table: Path) -> Figure:
+    """Frames of some rows of `fer-zoo live`, with box and label, above the probabilities of all rows."""
+    with table.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["track"]]
+    labels = [name[2:] for name in rows[0] if name.startswith("p_")]
+    frames = [frame.image for frame in open_video(video).frames()]
+    shown = [rows[round(share * (len(rows) - 1))] for share in (0.02, 0.2, 0.5, 0.8)]
+    figure = Figure(figsize=(6, 3.9), layout="constrained", facecolor="white")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.7, 2.2))
+    for axis, row in zip(top.subplots(1, len(shown)), shown, strict=True):
+        axis.imshow(frames[int(row["frame"])])
+        x0, y0, x1, y1 = (float(row[key]) for key in ("x0", "y0", "x1", "y1"))
+        axis.plot((x0, x1, x1, x0, x0), (y0, y0, y1, y1, y0), color="white", lw=1.2)
+        axis.set_title(f"{row['label']}\n{float(row['time_s']):.1f} s", fontsize=9.5)
+        axis.set_axis_off()
+    panel, colours = bottom.subplots(), label_colours(labels)
+    times = [float(row["time_s"]) for row in rows]
+    for label in labels:
+        values = [float(row[f"p_{label}"]) for row in rows]
+        if max(values) > 0.35:
+            panel.plot(times, values, ".-", ms=4, lw=1.5, color=[part / 255 for part in colours[label]], label=label)
+    panel.set_xlabel("seconds; a dot is a row", fontsize=9.5)
+    panel.set_ylabel("probability", fontsize=9.5)
+    panel.tick_params(labelsize=9)
+    panel.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return figure
+
+
+def _save(figure: Figure, name: str) -> None:
+    stream = io.BytesIO()
+    figure.savefig(stream, dpi=150)
+    Image.open(stream).convert("RGB").save(IMAGES / f"{name}.webp", quality=82, method=6)
 
 
 def _beside(frame: np.ndarray, plot: Image.Image, time: float) -> Image.Image:

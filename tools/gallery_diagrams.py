@@ -1,13 +1,9 @@
-"""Draw the diagrams of the docs: `python tools/draw_components.py docs/img`.
-
-concepts.png (the parts of a network and the sites of a fusion), backbone-stages.png (sizes and cost of each stage, as
-measured), kernels.png (full, factorised and inflated kernels).
-"""
+"""Diagrams of the docs, drawn by `tools/gallery.py`: parts and sites, stages as measured, kernels, temporal heads."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,16 +20,8 @@ from fer_zoo.compose import build, model_spec
 BACKBONE, TEMPORAL, FUSION, OTHER = "#c9ddf2", "#fbdcb8", "#cfe8c9", "#eeeeee"
 STAGED = ("incres2d", "incres3d", "incres2plus1d", "incres3d_deep", "incres3d_v2", "incres3d_tiny")
 Point = tuple[float, float]
-
-
-def main() -> None:
-    """Draw all pictures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in PICTURES.items():
-        draw().savefig(folder / f"{name}.png", dpi=90)
+# Steps of a sequence that are real, and the place of the output, in the diagrams of temporal heads.
+REAL, TOP = 4, (2.5, 3.2)
 
 
 def concepts() -> Figure:
@@ -200,12 +188,79 @@ def arrow(axis: Axes, start: Point, end: Point, colour: str = "black", width: fl
     axis.add_patch(arrow)
 
 
-PICTURES = {
-    "concepts": concepts,
-    "backbone-stages": stages,
-    "kernels": kernels,
+def temporal_head(axis: Axes, name: str) -> None:
+    """What a temporal head makes of six steps of which two are padding."""
+    blank(axis, (-0.6, 5.6), (-0.8, 3.9))
+    for step in range(6):
+        _node(axis, (step, 0), OTHER if step < REAL else "white", "x" if step < REAL else "pad")
+    HEADS[name](axis)
+
+
+def _mean(axis: Axes, row: float = 0, widths: Sequence[float] = (1.2,) * REAL) -> None:
+    for step, width in zip(range(REAL), widths, strict=True):
+        arrow(axis, (step, row + 0.24), (TOP[0], TOP[1] - 0.26), width=width)
+    _node(axis, TOP, TEMPORAL, "out")
+
+
+def _attention(axis: Axes) -> None:
+    _mean(axis, widths=(0.6, 3.6, 2.0, 0.6))
+
+
+def _recurrent(axis: Axes) -> None:
+    _chain(axis, 1.4, range(REAL))
+    arrow(axis, (REAL - 1, 1.64), (TOP[0], TOP[1] - 0.26))
+    _node(axis, TOP, TEMPORAL, "out")
+
+
+def _bidirectional(axis: Axes) -> None:
+    _chain(axis, 1.1, range(REAL))
+    _chain(axis, 2.0, range(REAL - 1, -1, -1), shift=0.5)
+    arrow(axis, (REAL - 1, 1.34), (TOP[0] + 0.1, TOP[1] - 0.26))
+    arrow(axis, (0.5, 2.24), (TOP[0] - 0.2, TOP[1] - 0.15))
+    _node(axis, TOP, TEMPORAL, "out")
+
+
+def _chain(axis: Axes, row: float, steps: Sequence[int], shift: float = 0) -> None:
+    for step in steps:
+        _node(axis, (step + shift, row), TEMPORAL, "h")
+        arrow(axis, (step + 0.4 * shift, 0.24), (step + shift, row - 0.24), "grey")
+    for one, following in pairwise(steps):
+        half = 0.26 if following > one else -0.26
+        arrow(axis, (one + shift + half, row), (following + shift - half, row))
+
+
+def _transformer(axis: Axes) -> None:
+    _layer(axis, 0, 1.5, range(-REAL, REAL + 1))
+    _mean(axis, 1.5)
+
+
+def _tcn(axis: Axes) -> None:
+    _layer(axis, 0, 1.0, (-1, 0, 1))
+    _layer(axis, 1.0, 2.0, (-2, 0, 2))
+    _mean(axis, 2.0)
+
+
+def _layer(axis: Axes, below: float, above: float, reach: Sequence[int]) -> None:
+    for step in range(REAL):
+        for source in (step + offset for offset in reach):
+            if 0 <= source < REAL:
+                axis.plot((source, step), (below + 0.24, above - 0.24), color="grey", lw=0.9)
+        _node(axis, (step, above), TEMPORAL, "")
+
+
+def _node(axis: Axes, at: Point, colour: str, text: str) -> None:
+    pad = text == "pad"
+    axis.add_patch(Circle(at, 0.25, fc=colour, ec="lightgrey" if pad else "black", zorder=3))
+    y = at[1] + {"out": 0.48, "pad": -0.52}.get(text, 0)  # words are too wide for the circle
+    axis.text(at[0], y, text, ha="center", va="center", fontsize=8, color="grey" if pad else "black", zorder=4)
+
+
+HEADS = {
+    "mean": _mean,
+    "attn": _attention,
+    "lstm": _recurrent,
+    "gru": _recurrent,
+    "bidirectional": _bidirectional,
+    "transformer": _transformer,
+    "tcn": _tcn,
 }
-
-
-if __name__ == "__main__":
-    main()
