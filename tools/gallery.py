@@ -62,9 +62,9 @@ def sections() -> dict[str, tuple[str, list[Picture]]]:
     """Every section of the page: its introduction and its pictures. The names in `covers` are checked by a test."""
     return {
         "Backbones": (
-            "Five frames of a clip; below them the pixels on which one feature of the middle step depends; then features"
-            " of some stages, with their size in time, height and width. The weights are random: this is what the"
-            " architecture alone does.",
+            "Five frames of a clip; below them the pixels on which one feature of the middle step depends; then"
+            " features of some stages, with their size in time, height and width. The weights are random: this is what"
+            " the architecture alone does.",
             components(BACKBONES, "backbones.md", networks.backbone),
         ),
         "Temporal heads": (
