@@ -119,7 +119,7 @@ def changes(group: str) -> Figure:
     columns = 3 if len(shown) < 7 else 4
     figure, axes = sheet(-(-len(shown) // columns), columns, 1.9 if len(shown) == 3 else 3.4 if columns == 3 else 2.9)
     for axis, (title, options, seed) in zip(axes.flat, shown, strict=False):
-        show(axis, *changed(frames, points, AugmentSpec.model_validate({**NOTHING, **options}), seed))
+        show(axis, *changed(frames, points, AugmentSpec.model_validate({**NOTHING, **options}), seed))  # type: ignore[arg-type]
         axis.set_title(title, fontsize=8.5)
     return figure
 
@@ -222,7 +222,7 @@ def _samples(axes: Sequence[Axes], frames: UInt8, points: Floats) -> None:
     for edge in np.arange(0, 9) * 299 / 8 - 0.5:
         axes[0].axhline(edge, color="grey", lw=0.7)
         axes[0].axvline(edge, color="grey", lw=0.7)
-    axes[0].scatter(*points[5][list(POINT_SETS["all"])].T, s=4, c="tab:red")
+    axes[0].scatter(*points[5][list(POINT_SETS["all"])].T, s=4, c="tab:red")  # type: ignore[misc]
     axes[0].set_title("8 x 8 features,\nsampled there", fontsize=9)
     axes[1].imshow(frames[5], alpha=0.2)
     for target in points[5][[36, 45, 30, 48, 54, 19, 24]]:
@@ -242,7 +242,7 @@ def _paths(axes: Sequence[Axes], frames: UInt8, points: Floats) -> None:
     for axis, chosen in zip(axes, (range(68), range(48, 68)), strict=True):
         for point in paths[0].numpy().transpose(1, 0, 2)[list(chosen)]:
             axis.plot(point[:, 0], point[:, 1], lw=1.2, color="tab:blue")
-        axis.scatter(*paths[0, -1].numpy()[list(chosen)].T, s=3, c="tab:red")
+        axis.scatter(*paths[0, -1].numpy()[list(chosen)].T, s=3, c="tab:red")  # type: ignore[misc]
         axis.set_aspect("equal")
         axis.invert_yaxis()
     axes[0].set_title("paths, without\nplace and size", fontsize=9)
@@ -316,7 +316,7 @@ def numbered() -> Figure:
         "in no map": ("black", set(range(68)) - set(POINT_SETS["all"])),
     }
     for label, (colour, chosen) in sets.items():
-        axis.scatter(*points[sorted(chosen)].T, s=14, c=colour, label=label)
+        axis.scatter(*points[sorted(chosen)].T, s=14, c=colour, label=label)  # type: ignore[misc]
         for index in chosen:
             axis.annotate(str(index), points[index], (2, 2), textcoords="offset points", fontsize=11, color=colour)
     axis.legend(loc="lower left", fontsize=14)

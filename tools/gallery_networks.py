@@ -18,7 +18,7 @@ from fer_zoo.specs import SEVEN_LABELS
 from fer_zoo.video.crop import normalise
 
 # A member of each family, small enough for a picture; without a download.
-MEMBERS = {
+MEMBERS: dict[str, tuple[str, dict[str, Any]]] = {
     "timm": ("timm/convnext_atto", {}),
     "transformers": ("transformers/videomae", {"config": {"num_hidden_layers": 4}}),
 }
@@ -112,7 +112,7 @@ def temporal(name: str) -> Figure:
     outputs = [head(sequence[:, : step + 1])[0] for step in range(sequence.shape[1])]
     (gradient,) = torch.autograd.grad(outputs[-1].square().sum(), sequence)
     figure = Figure(figsize=(5, 3.3), layout="constrained", facecolor="white")
-    left, right = figure.subfigures(1, 2, width_ratios=(2.1, 2.9))
+    left, right = figure.subfigures(1, 2, width_ratios=(2.1, 2.9))  # type: ignore[misc]
     temporal_head(left.subplots(), name)
     axes = right.subplots(3, 1, height_ratios=(0.75, 1.6, 0.9))
     axes[0].imshow(np.hstack(list(frames[::2])), extent=(-0.5, 11.5, 0, 1), aspect="auto")
@@ -172,7 +172,7 @@ def optimizers() -> Figure:
         for _ in range(60):
             path.append(place.detach().clone()[0])
             optimizer.zero_grad()
-            (0.5 * place[0, 0] ** 2 + 5 * place[0, 1] ** 2).backward()
+            (0.5 * place[0, 0] ** 2 + 5 * place[0, 1] ** 2).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         axis.contourf(x, y, np.sqrt(0.5 * x**2 + 5 * y**2), 12, cmap="Greys")
         axis.plot(*torch.stack(path).T.numpy(), "o-", ms=2.5, lw=1, color="#e08e2b")

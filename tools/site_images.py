@@ -80,7 +80,7 @@ def own_videos(run: Path, videos: Path) -> Figure:
     confusion = [[sum(r["truth"] == t and p == q for r, p in zip(rows, predicted, strict=True)) for q in labels]
                  for t in labels]  # fmt: skip
     figure = Figure(figsize=(6, 3.6), layout="constrained", facecolor="white")
-    left, right = figure.subfigures(1, 2, width_ratios=(3.6, 2.4))
+    left, right = figure.subfigures(1, 2, width_ratios=(3.6, 2.4))  # type: ignore[misc]
     left.suptitle("label, and prediction held out", fontsize=10)
     subjects = {row["subject"]: number for number, row in enumerate(rows) if int(row["key"][-3:]) == 0}
     for axis, number in zip(left.subplots(2, 3).flat, list(subjects.values()), strict=False):
@@ -108,7 +108,7 @@ def live(video: Path, table: Path) -> Figure:
     frames = [frame.image for frame in open_video(video).frames()]
     shown = [rows[round(share * (len(rows) - 1))] for share in (0.02, 0.2, 0.5, 0.8)]
     figure = Figure(figsize=(6, 3.9), layout="constrained", facecolor="white")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.7, 2.2))
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.7, 2.2))  # type: ignore[misc]
     for axis, row in zip(top.subplots(1, len(shown)), shown, strict=True):
         axis.imshow(frames[int(row["frame"])])
         x0, y0, x1, y1 = (float(row[key]) for key in ("x0", "y0", "x1", "y1"))
