@@ -47,7 +47,7 @@ CHANGES: dict[str, list[tuple[str, dict[str, float], int]]] = {
         ("noise, noise_share", {"noise": 0.12}, 2), ("blur", {"blur": 1}, 0), ("lowres", {"lowres": 1}, 1),
         ("compress", {"compress": 1}, 1), ("jpeg", {"jpeg": 1}, 3), ("erase", {"erase": 1}, 3),
     ],
-    "landmarks": [("detector_noise", {"detector_noise": True}, 0), ("lose_landmarks", {"lose_landmarks": 0.6}, 0)],
+    "landmarks": [("detector_noise", {"detector_noise": True}, 0), ("lose_landmarks", {"lose_landmarks": 0.6}, 1)],
 }  # fmt: skip
 TIMES: list[tuple[str, dict[str, float]]] = [
     ("no change", {}), ("stride: 2", {"stride": 2}), ("frame_jitter: 0.4", {"frame_jitter": 0.4}),
