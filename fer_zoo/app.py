@@ -105,7 +105,7 @@ def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
             read, [video, model, faces, threshold],
             [status, results, annotated, summary, plots, strongest, files], concurrency_limit=1,
         )  # fmt: skip
-        # The words come after the cancelling, or a last progress of the reading replaces them.
+        # The status is set once the job has stopped: its last progress could replace it otherwise.
         cancel.click(None, cancels=reading).then(lambda: "Cancelled.", outputs=status, queue=False)
     return app.queue(max_size=QUEUE)
 

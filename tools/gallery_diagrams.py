@@ -155,7 +155,7 @@ def kernels() -> Figure:
 
 
 def _sheets(axis: Axes, left: float, weights: np.ndarray[Any, Any]) -> None:
-    """A kernel (T, H, W): one leaning sheet a frame, darker where the weight is larger, white for 0."""
+    """A kernel (T, H, W): one leaning sheet per frame, darker where the weight is larger, white for 0."""
     for frame, sheet in enumerate(weights):
         for row in range(3):
             for column in range(3):

@@ -20,7 +20,7 @@ from fer_zoo.video.crop import normalise
 # A member of each family, small enough for a picture; without a download.
 MEMBERS: dict[str, tuple[str, dict[str, Any]]] = {
     "timm": ("timm/convnext_atto", {}),
-    "transformers": ("transformers/videomae", {"config": {"num_hidden_layers": 4}}),
+    "transformers": ("transformers/videomae", {"size": 112, "frames": 8, "config": {"num_hidden_layers": 4}}),
 }
 COLUMNS = 5
 
@@ -29,10 +29,7 @@ def backbone(name: str) -> Figure:
     """Which pixels one feature depends on, frame by frame, and features of some stages; random weights."""
     torch.manual_seed(0)
     full, options = MEMBERS.get(name, (name, {}))
-    if name == "transformers":
-        model = fer_zoo.create_model(f"{full}_mean", size=112, frames=8, **options).eval()
-    else:
-        model = fer_zoo.create_model(f"{full}_mean", **options).eval()
+    model = fer_zoo.create_model(f"{full}_mean", **options).eval()
     spec = model.input_spec
     frames, _ = surprise(spec.size)
     chosen = np.linspace(3, 16, spec.frames).round().astype(int)

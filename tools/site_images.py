@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from gallery import save
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
@@ -26,6 +26,8 @@ from fer_zoo.inference import predict_video
 from fer_zoo.inference.annotate import annotate_video
 from fer_zoo.inference.palette import label_colours
 from fer_zoo.synth import render_video
+from fer_zoo.training.metrics import figures
+from fer_zoo.training.predictions import Predictions
 from fer_zoo.video.reader import open_video
 from fer_zoo.video.writer import write_video
 from fer_zoo.weights.picture import draw_confusion
@@ -43,9 +45,9 @@ def main() -> None:
         parser.add_argument(option, type=Path)
     options = parser.parse_args()
     if options.run:
-        _save(own_videos(options.run, options.videos), "own-videos")
+        save(own_videos(options.run, options.videos), IMAGES / "own-videos.webp", dpi=150)
     elif options.live:
-        _save(live(options.live, options.rows), "live")
+        save(live(options.live, options.rows), IMAGES / "live.webp", dpi=150)
     else:
         result()
 
@@ -73,26 +75,22 @@ def result() -> None:
 
 def own_videos(run: Path, videos: Path) -> Figure:
     """One held-out clip of each subject with its label and the predicted one, and the confusion matrix of all folds."""
-    with (run / "predictions.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    labels = sorted({row["truth"] for row in rows})
-    predicted = [max(labels, key=lambda label: float(row[f"p:{label}"])) for row in rows]
-    confusion = [[sum(r["truth"] == t and p == q for r, p in zip(rows, predicted, strict=True)) for q in labels]
-                 for t in labels]  # fmt: skip
+    clips = Predictions.read(run / "predictions.csv")
+    labels = clips.labels
     figure = Figure(figsize=(6, 3.6), layout="constrained", facecolor="white")
     left, right = figure.subfigures(1, 2, width_ratios=(3.6, 2.4))  # type: ignore[misc]
     left.suptitle("label, and prediction held out", fontsize=10)
-    subjects = {row["subject"]: number for number, row in enumerate(rows) if int(row["key"][-3:]) == 0}
-    for axis, number in zip(left.subplots(2, 3).flat, list(subjects.values()), strict=False):
-        frames = [frame.image for frame in open_video(videos / rows[number]["video"]).frames()]
+    subjects = {subject: number for number, subject in enumerate(clips.subjects) if clips.keys[number].endswith("/000")}
+    for axis, number in zip(left.subplots(2, 3).flat, subjects.values(), strict=False):
+        frames = [frame.image for frame in open_video(videos / clips.videos[number]).frames()]
         axis.imshow(frames[len(frames) // 2])
-        truth, found = rows[number]["truth"], predicted[number]
+        truth, found = labels[clips.truth[number]], labels[clips.predicted[number]]
         axis.set_title(truth, fontsize=9.5)
         axis.set_xlabel(found, fontsize=9.5, color="#00796b" if truth == found else "#c62828")
         axis.set(xticks=[], yticks=[])
-    right.suptitle(f"all {len(rows)} clips, %", fontsize=10)
+    right.suptitle(f"all {len(clips)} clips, %", fontsize=10)
     panel = right.subplots()
-    draw_confusion(panel, confusion, size=13)
+    draw_confusion(panel, figures(clips).confusion, size=13)
     panel.set_xticks(range(len(labels)), labels, size=9.5)
     panel.set_yticks(range(len(labels)), labels, size=9.5, rotation=90, va="center")
     panel.set_xlabel("predicted", size=9.5)
@@ -126,12 +124,6 @@ def live(video: Path, table: Path) -> Figure:
     panel.tick_params(labelsize=9)
     panel.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return figure
-
-
-def _save(figure: Figure, name: str) -> None:
-    stream = io.BytesIO()
-    figure.savefig(stream, dpi=150)
-    Image.open(stream).convert("RGB").save(IMAGES / f"{name}.webp", quality=82, method=6)
 
 
 def _beside(frame: np.ndarray, plot: Image.Image, time: float) -> Image.Image:

@@ -91,8 +91,8 @@ def finetune(
     if is_begun(data):
         store, stores, place = open_store(data), None, str(data.resolve())
     else:
-        prepared, stores, place = Recipe.model_validate(fields), out, STORE
-        store = _prepare(data, out / STORE, prepared, workers, progress)
+        store = _prepare(data, out / STORE, Recipe.model_validate(fields), workers, progress)
+        stores, place = out, STORE
     dataset = store.header.reader
     labels = _labels((clip.label for clip in store.facts), found.spec.labels)
     splits = _splits(store, labels, folds, base.seed)
