@@ -38,8 +38,8 @@ Answer = Annotated[Text, AfterValidator(_answer)]
 Dated = Annotated[Text, AfterValidator(_dated)]
 
 
-# A temperature fitted on fewer clips is more than 20 % off in more than 5 % of draws (tests/training/test_calibration.py),
-# and a few subjects say little about others, however many clips there are.
+# A temperature fitted on fewer clips is more than 20 % off in more than 5 % of draws (test_calibration.py), and a few
+# subjects say little about others, however many clips there are.
 FEW_CLIPS, FEW_SUBJECTS = 200, 10
 
 
