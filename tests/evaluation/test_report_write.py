@@ -7,12 +7,15 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from ablation_folders import Ablation, fold_predictions, predictions_of, recipe, two_recipes
 from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from picture_texts import check_texts
 from PIL import Image
 
 from fer_zoo.errors import InputError
@@ -130,6 +133,22 @@ def test_the_papers_tables_are_shown_with_a_recipe_of_the_paper(tmp_path: Path) 
     folder, _ = write_report([ablation.root], stores=ablation.root)
     text = (folder / "report.md").read_text()
     assert table(text, "recipe", "published", "remarks")[0] == ["`paper/ckplus_2d`", "85.77", "not run"]
+
+
+def test_long_names_of_recipes_do_not_overlap_in_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures_module, "_png", lambda figure: figure)
+    ablation = Ablation(tmp_path / "x")
+    for name in (
+        "ablations/temporal_transformer_with_many_layers",
+        "ablations/backbone_2plus1d, train.lr=0.0005, model.pool=flatten",
+        "a_name_without_any_place_to_break_it_anywhere",
+        "anamewithoutanyplacetobreakitanywhereatallforsure",
+        "ablations/base",
+    ):
+        ablation.finish(name, "fold-1-of-3", recipe(), predictions_of(fold_predictions(1)))
+    for name, figure in number_pictures(make_report(read_results([ablation.root]))).items():
+        check_texts(cast(Figure, figure))
+        assert name.startswith("uar") or "transformer" in " ".join(text.get_text() for text in figure.findobj(Text))
 
 
 def test_a_report_without_a_training_run_says_what_to_run(tmp_path: Path) -> None:
