@@ -5,6 +5,7 @@ Names are imported when they are first used, so that `import fer_zoo` and the co
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from fer_zoo._version import __version__
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
         register_temporal,
     )
     from fer_zoo.stages import parameter_groups
+
+# accelerate and huggingface_hub import tqdm, which asks for ipywidgets in every notebook without it.
+warnings.filterwarnings("ignore", "IProgress not found")
 
 _MODULES = {
     "FERModel": "model",

@@ -28,6 +28,7 @@ ARROWS = {
     "specs": {"errors"},
     "_version": set(),
     "outlines": set(),
+    "notebooks": set(),
     "entries": {"errors"},
     "registry": {"entries", "errors", "outlines", "specs"},
     "plugins": {"registry"},
@@ -44,7 +45,9 @@ ARROWS = {
     "recipe_documents": {"documents", "specs", "errors"},
     "synth": {"errors"},
     "video": {*BASE, "files", "landmarks", "paths"},
-    "data": {*BASE, "_version", "csv_cells", "stopwatch", "files", "landmarks", "paths", "synth", "video"},
+    "data": {
+        *BASE, "_version", "csv_cells", "stopwatch", "files", "landmarks", "notebooks", "paths", "synth", "video",
+    },
     "model": {*BASE, "folding", "sharing", "stages"},
     "sharing": {"specs"},
     "stages": {*BASE, "model"},
@@ -54,7 +57,7 @@ ARROWS = {
     # Evaluation may import training, but not the other way round.
     "training": {
         *BASE, "backbones", "card", "csv_cells", "compose", "data", "devices", "factory", "files", "hub", "landmarks",
-        "model", "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
+        "model", "notebooks", "pretrained", "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
         *BASE, "compose", "data", "devices", "exporting", "factory", "files", "inference", "landmarks", "model",

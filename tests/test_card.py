@@ -100,6 +100,37 @@ def test_what_a_reader_must_know() -> None:
         assert sentence in body
 
 
+@pytest.mark.parametrize(
+    ("clips", "subjects", "amount", "few"),
+    [
+        (1, 1, "1 clip of 1 subject", True),
+        (199, 50, "199 clips of 50 subjects", True),
+        (5000, 3, "5000 clips of 3 subjects", True),
+        (200, 10, "200 clips of 10 subjects", False),
+        (200, 0, "200 clips", False),
+    ],
+)
+def test_a_card_says_on_how_much_the_probabilities_were_calibrated(
+    clips: int, subjects: int, amount: str, few: bool
+) -> None:
+    errors = {"validation": 0.2, "test": 0.1}
+    calibrated = {
+        "calibration": {"temperature": 1.234, "before": errors, "after": errors},
+        "metrics": {"validation": {**METRICS, "clips": clips, "subjects": subjects}, "test": METRICS},
+    }
+    text = " ".join(text_of(**calibrated).split("\n---\n", 1)[1].split())
+    assert f"divided by 1.23, a temperature that was fitted on the validation set ({amount}), so that" in text
+    warning = f"The probabilities were calibrated on {amount} only: they may be too high or too low for others."
+    assert card(**calibrated).calibration_warning == warning * few
+    assert (f"**{warning}**" in text) == few
+    assert "Expected calibration error: validation 20.0% before, 20.0% after; test 10.0% before" in text
+
+
+def test_weights_that_were_not_calibrated_have_no_warning_about_it() -> None:
+    assert card(metrics={"validation": METRICS}).calibration_warning == ""
+    assert "temperature" not in text_of(metrics={"validation": METRICS})
+
+
 def test_the_card_of_real_faces_does_not_say_synthetic() -> None:
     text = text_of(synthetic=False)
     assert "synthetic-data" not in text

@@ -42,8 +42,8 @@ MAY_BE_NOT_RUN = {
     "evaluation.md": 2,  # hours
     "export.md": 1,  # pip install
     "extend.md": 1,  # the whole test suite
+    "gpu.md": 3,  # several GPUs
     "live.md": 2,  # a webcam
-    "multi-gpu.md": 3,  # several GPUs
     "quickstart.md": 1,  # pip install
     "recipes.md": 1,  # a database that must be signed for
     "real-faces.md": 1,  # pictures and clips of people

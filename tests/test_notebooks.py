@@ -50,4 +50,5 @@ def test_the_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.Monke
     desk = tmp_path / "desk"
     desk.mkdir()
     executed = execute(path, desk)
+    assert "ipywidgets" not in str(executed.cells), "a library asks for it"
     assert any("image/png" in output.get("data", {}) for cell in executed.cells for output in cell.get("outputs", ()))

@@ -146,7 +146,7 @@ def sections() -> dict[str, tuple[str, list[Picture]]]:
                     f"`fer-zoo recipes show {names[0]}`"
                     if len(names) == 1
                     else f"{len(names)} recipes, e.g. `{names[0]}`.",
-                    {"finetune": "own-videos.md", "transformers": "transformers.md", "gpu": "multi-gpu.md"}.get(
+                    {"finetune": "own-videos.md", "transformers": "transformers.md", "gpu": "gpu.md"}.get(
                         family, "sets.md" if family in SETS else "recipes.md"
                     ),
                     functools.partial(recipes.family, family),

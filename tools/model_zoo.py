@@ -48,6 +48,13 @@ pretrained=True, labels=[...])` loads them and gives the network a new classifie
 All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
 published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They were
 measured on the faces as rendered at the commit that a card names; later changes are in the [lab log](lab-log.md).
+
+Three kinds of landmarks give three figures. *Test* has the exact landmarks of the renderer. *Points as inexact as a
+detector's* are these with random errors of a detector's size, as in training. Landmarks that a detector really found
+cost more: with [`fz68`](landmarkers.md#fz68) `incres3d_tiny_lstm_lm_in.synth7` had 88.8 % (`synthmh`) and 92.9 %
+(`synthict`) of 98 clips each of other held-out subjects, and 96.9 % of both with exact ones ([lab
+log](lab-log.md#first-weights-trained-on-natural-expressions-not-shipped)). A detector's errors depend on the
+expression; random ones do not.
 """
 
 COMPARED = """

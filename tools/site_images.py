@@ -25,6 +25,7 @@ from fer_zoo.data.synthetic import ict_pack, photo_folder, photo_heads
 from fer_zoo.inference import predict_video
 from fer_zoo.inference.annotate import annotate_video
 from fer_zoo.inference.palette import label_colours
+from fer_zoo.inference.plot import CURVES
 from fer_zoo.synth import render_video
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
@@ -34,8 +35,6 @@ from fer_zoo.weights.picture import draw_confusion
 
 IMAGES = Path(__file__).parent.parent / "docs" / "img"
 SUBJECT, LABELS, FPS = 30, ("happiness", "surprise", "anger"), 25
-# Left and right edge of the curves in the plot, as shares of its width: where the line of the present time runs.
-EDGES = (0.0602, 0.8455)
 
 
 def main() -> None:
@@ -66,7 +65,7 @@ def result() -> None:
         annotate_video(timeline, annotated)
         frames = [image for image in open_video(annotated).frames()]
     plot = Image.open(IMAGES / "timeline.png").convert("RGB")
-    plot = plot.resize((768, 384), Image.Resampling.LANCZOS)
+    plot = plot.resize((512, 384), Image.Resampling.LANCZOS)
     pictures = [_beside(frame.image, plot, number / len(frames)) for number, frame in enumerate(frames)][::2]
     pictures[0].save(
         IMAGES / "result.webp", save_all=True, append_images=pictures[1:], duration=2000 // FPS, loop=0, quality=60
@@ -131,8 +130,9 @@ def _beside(frame: np.ndarray, plot: Image.Image, time: float) -> Image.Image:
     whole = Image.new("RGB", (384 + plot.width, 384), "white")
     whole.paste(Image.fromarray(frame), (0, 0))
     whole.paste(plot, (384, 0))
-    x = 384 + round((EDGES[0] + time * (EDGES[1] - EDGES[0])) * plot.width)
-    ImageDraw.Draw(whole).line([(x, 116), (x, 352)], fill="#22262c", width=2)
+    left, bottom, right, top = CURVES
+    x = 384 + round((left + time * (right - left)) * plot.width)
+    ImageDraw.Draw(whole).line([(x, (1 - top) * 384), (x, (1 - bottom) * 384)], fill="#22262c", width=2)
     return whole
 
 

@@ -65,7 +65,10 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     print(f"{result.epochs} epochs, {result.hours:.2f} hours")
     for part, metrics in (("validation", result.validation), ("test", result.test)):
-        print(_line(part, metrics) + _missing(recipe.model.labels, metrics))
+        if metrics is not None:
+            print(_line(part, metrics) + _missing(recipe.model.labels, metrics))
+    if result.test is None:
+        print("no subject was held out for a test: the validation figures chose the epoch, so they are optimistic")
     print(result.weights)
 
 
@@ -75,4 +78,4 @@ def _missing(labels: Sequence[str], metrics: Metrics) -> str:
 
 
 def _line(part: str, metrics: Metrics) -> str:
-    return f"{part}: WAR {metrics.war:.1%}, UAR {metrics.uar:.1%} ({metrics.clips} clips, {metrics.subjects} subjects)"
+    return f"{part}: WAR {metrics.war:.1%}, UAR {metrics.uar:.1%} ({metrics.amount})"

@@ -66,7 +66,7 @@ def load(
     stores: Path | None = None,
     opened: Mapping[str, Store] | None = None,
 ) -> dict[str, ClipSet]:
-    """Return the clips of a recipe's parts, "train", "validation" and "test"; renders what is not there yet.
+    """Return the clips of a recipe's parts, "train", "validation" and "test" if there is one; renders what is missing.
 
     Clips of labels that the network does not have are left out.
 
@@ -185,6 +185,8 @@ def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipS
     parts = {}
     for part in PARTS:
         keys = getattr(dealt, part)
+        if part == "test" and not keys:
+            continue
         rows = {name: np.array([rows[key] for key in keys if key in rows], np.int64) for name, rows in place.items()}
         found = {name: sets[name].take(rows[name]) for name in sets if len(rows[name])}
         if not found:

@@ -28,6 +28,7 @@ from fer_zoo.data.store.records import index_path
 from fer_zoo.data.store.writer import writing
 from fer_zoo.errors import FerZooError, InputError
 from fer_zoo.files import clear_leftovers, locked
+from fer_zoo.notebooks import can_show_bars
 from fer_zoo.registry import unknown_name
 from fer_zoo.specs import ComponentSpec
 
@@ -165,7 +166,8 @@ def _render_missing(
         for place in (folder, folder / "shards"):
             clear_leftovers(place)
         missing = _missing(folder, chunks)
-        for _ in track(spread(render, missing, workers), f"rendering {settings.dataset}", total=len(missing)):
+        drawn, title = spread(render, missing, workers), f"rendering {settings.dataset}"
+        for _ in track(drawn, title, total=len(missing), disable=not can_show_bars()):
             pass
 
 

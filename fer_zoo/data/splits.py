@@ -75,21 +75,22 @@ def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
 
 
 def leave_one_out(
-    clips: Sequence[LabelledClip], subject: str, seed: int, *, validation_folds: int = 5
+    clips: Sequence[LabelledClip], subject: str | None, seed: int, *, validation_folds: int = 5
 ) -> Split:  # fmt: skip
-    """Test on one subject; one fold of the others, of `validation_folds`, is the validation set.
+    """Test on one subject, or on none; one fold of the others, of `validation_folds`, is the validation set.
 
     Raises:
         InputError: a clip has no subject, there is no such subject, or there are too few.
     """
     groups = _by_subject(clips)
-    if subject not in groups:
+    if subject is not None and subject not in groups:
         raise InputError(
             f"There are no clips of the subject {subject!r}.", f"{', '.join(sorted(groups))}", "name one of these"
         )
     others = {name: group for name, group in groups.items() if name != subject}
     train, validation = _hold_out(others, validation_folds, seed)
-    return _split(f"without {subject}", groups, train, validation, [subject])
+    tested = [] if subject is None else [subject]
+    return _split("all subjects" if subject is None else f"without {subject}", groups, train, validation, tested)
 
 
 def leave_each_out(clips: Sequence[LabelledClip], seed: int, *, validation_folds: int = 5) -> list[Split]:

@@ -152,6 +152,12 @@ def _check_data(cells: Iterable[CellPlan], stores: Path | None, problems: dict[s
         with _noted(problems, *map(str, alike)):
             if opened := open_stores(recipe, stores):  # else clips are made on demand, which may take hours
                 parts = load(recipe, opened=opened)
+                if "test" not in parts:
+                    raise RecipeError(
+                        "The split has no test set, so there is nothing to compare.",
+                        "a split that holds subjects out for a test",
+                        "use --folds, or train this recipe with `fer-zoo train`",
+                    )
                 check_apart(recipe, parts, opened)
                 check_folds(recipe, parts)
                 check_batches(recipe, parts)

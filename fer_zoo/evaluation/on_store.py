@@ -187,6 +187,12 @@ def _test_keys(path: Path, store: Store, clips: ClipSet) -> set[str]:
         raise OptionError(
             f"{path} contains {len(splits)} splits.", "a file with one split", "use the split.json of the training run"
         )
+    if not splits[0].test:
+        raise OptionError(
+            f"The split {path} has no test set: the network was trained on all subjects.",
+            "a split with a test set",
+            "leave --split out, and evaluate on a store of other subjects",
+        )
     return set(splits[0].test)
 
 

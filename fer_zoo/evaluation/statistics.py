@@ -230,7 +230,8 @@ def _basis(sides: Sequence[Outcomes], found: Sequence[Uncertainty] | None, level
         notes.append("One seed per fold: intervals and p-values do not cover other seeds.")
     if found and not all(each.varies for each in found):
         notes.append(
-            "Subjects do not differ here, which does not show that others will not; the interval is a minimum."
+            "All subjects have the same result, so how much subjects differ cannot be estimated: the interval may be "
+            "too narrow."
         )
     return Basis(
         clips=len(clips), subjects=subjects, lone_clips=lone, trainings=tuple(side.runs for side in sides),

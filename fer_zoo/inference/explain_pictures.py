@@ -13,6 +13,7 @@ from PIL import Image
 
 from fer_zoo.inference.annotate import annotate_video
 from fer_zoo.inference.explanation import ClipExplanation, ExplanationData, heat
+from fer_zoo.inference.plot import shortened
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.paths import shown
@@ -20,7 +21,9 @@ from fer_zoo.video.writer import output_file
 
 # Speaks for the label, and against it.
 _FOR, _AGAINST = np.array((255, 96, 16)), np.array((24, 110, 255))
-_MOST = 10  # frames in a picture
+_FRAMES, _MOMENTS = 5, 10  # pictures, and bars with a number, at most
+# In inches and points: 11 points can be read where the picture is as wide as a telephone.
+_WIDTH, _HEIGHT, _LEFT, _SIZE = 7.2, 7.6, 0.02, 11
 _INK, _FAINT = "#22262c", "#666c76"
 
 
@@ -73,65 +76,69 @@ def _figure(explanation: ExplanationData) -> Any:
     from matplotlib.figure import Figure
 
     clip, timeline = explanation.clip, explanation.timeline
-    figure = Figure(figsize=(15, 4.2), dpi=110, facecolor="white")
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=200, facecolor="white")
     FigureCanvasAgg(figure)
     times = [timeline.rows[int(frame)].time_s for frame in explanation.frames]
-    where = f"{shown(timeline.video.name)}, {times[0]:.2f} to {times[-1]:.2f} s"
-    figure.text(
-        0.012, 0.94, f"Why {clip.label} ({clip.probability:.0%})?   {where}", size=13, weight="bold", color=_INK
-    )
-    figure.text(0.99, 0.945, shown(timeline.model), size=9, color=_FAINT, ha="right")
+    figure.text(_LEFT, 0.966, f"Why {clip.label} ({clip.probability:.0%})?", size=14, weight="bold", color=_INK)
+    where = f"{shortened(shown(timeline.video.name), 32)}, {times[0]:.2f} to {times[-1]:.2f} s"
+    figure.text(_LEFT, 0.937, f"{where}  ·  {shortened(shown(timeline.model), 32)}", size=_SIZE - 1, color=_FAINT)
     _draw_strip(figure, clip, times)
     _draw_regions(figure, clip)
-    note = "Orange speaks for the label, blue against it."
-    figure.text(0.012, 0.02, note, size=9, color=_FAINT)
+    figure.text(_LEFT, 0.046, "Orange speaks for the label, blue against it.", size=_SIZE, color=_FAINT)
     if timeline.synthetic:
-        figure.text(0.99, 0.02, SYNTHETIC, size=9, color="#b03a2e", ha="right")
+        figure.text(_LEFT, 0.016, SYNTHETIC, size=_SIZE - 0.5, color="#b03a2e")
     return figure
 
 
 def _draw_strip(figure: Any, clip: ClipExplanation, times: list[float]) -> None:
-    """Draw frames, maps, and below them what hiding each moment changes."""
+    """Draw the frames with the strongest maps, these maps, and below them what hiding each moment changes."""
     count = len(clip.frames)
-    picked = np.unique(np.linspace(0, count - 1, min(count, _MOST)).round().astype(int))
     heats = heat(clip.maps)
-    left, width = 0.012, 0.68 / len(picked)
-    for place, number in enumerate(picked):
-        x = left + place * width
-        for bottom, image in ((0.595, clip.frames[number]), (0.335, coloured(clip.frames[number], heats[number]))):
-            axes = figure.add_axes((x, bottom, width * 0.97, 0.25))
+    strongest = np.sort(np.argsort(-abs(heats).sum(axis=(1, 2)), kind="stable")[:_FRAMES])
+    width = (1 - 2 * _LEFT) / _FRAMES
+    height = width * 0.97 * _WIDTH / _HEIGHT
+    for place, number in enumerate(strongest):
+        for bottom, image in ((0.71, clip.frames[number]), (0.53, coloured(clip.frames[number], heats[number]))):
+            axes = figure.add_axes((_LEFT + place * width, bottom, width * 0.97, height))
             axes.imshow(image, interpolation="bilinear")
             axes.set_axis_off()
-    bars = figure.add_axes((left, 0.13, width * len(picked), 0.14))
+        middle = _LEFT + (place + 0.485) * width
+        figure.text(middle, 0.897, f"{times[number]:.2f} s", size=_SIZE - 1, color=_FAINT, ha="center")
+    figure.text(_LEFT, 0.497, "change if a moment and its two neighbours are hidden", size=_SIZE, color=_FAINT)
+    bars = figure.add_axes((_LEFT, 0.4, 1 - 2 * _LEFT, 0.085))
     top = max(0.1, float(abs(clip.moments).max()))
     bars.bar(range(count), clip.moments * 100, width=0.7, color=_colours(clip.moments))
     bars.axhline(0, color=_FAINT, lw=0.8)
-    bars.set(xlim=(-0.5, count - 0.5), ylim=(-110 * top, 110 * top), xticks=picked, yticks=[])
-    bars.set_xticklabels([f"{times[number]:.2f} s  ({clip.moments[number] * -100:+.0f} %)" for number in picked])
-    bars.tick_params(labelsize=7.5, colors=_FAINT, length=0)
+    picked = np.unique(np.linspace(0, count - 1, min(count, _MOMENTS)).round().astype(int))
+    bars.set(xlim=(-0.5, count - 0.5), ylim=(min(0, 110 * float(clip.moments.min())), 110 * top), yticks=[])
+    bars.set_xticks(picked, [f"{times[number]:.2f}\n{_change(clip.moments[number])}" for number in picked])
+    bars.tick_params(labelsize=_SIZE - 1, colors=_FAINT, length=0)
     for spine in bars.spines.values():
         spine.set_visible(False)
-    figure.text(left, 0.29, "change when a moment and its two neighbours are hidden", size=8, color=_FAINT)
+
+
+def _change(lost: float) -> str:
+    return f"{round(-100 * float(lost)):+d}%"
 
 
 def _draw_regions(figure: Any, clip: ClipExplanation) -> None:
     lost, alone = (np.array(list(values.values())) for values in (clip.regions, clip.alone))
     places = np.arange(len(lost))[::-1]
     for left, title, values, texts in (
-        (0.765, "change if hidden", lost, [f"{-value:+.0%}" for value in lost]),
-        (0.885, "probability if alone", alone, [f"{value:.0%}" for value in alone]),
+        (0.135, "change if hidden", lost, [_change(value) for value in lost]),
+        (0.6, "probability if alone", alone, [f"{value:.0%}" for value in alone]),
     ):
-        axes = figure.add_axes((left, 0.13, 0.1, 0.7))
+        axes = figure.add_axes((left, 0.085, 0.37, 0.215))
         axes.barh(places, values, height=0.6, color=_colours(values))
         axes.axvline(0, color=_FAINT, lw=0.8)
         axes.set(xlim=(min(-0.02, 1.1 * float(values.min())), 1.35), xticks=[], yticks=[])
         for place, value, text in zip(places, values, texts, strict=True):
-            axes.text(max(0.0, float(value)) + 0.03, place, text, va="center", fontsize=9, color=_INK)
-        axes.set_title(title, fontsize=8, color=_FAINT, loc="left")
+            axes.text(max(0.0, float(value)) + 0.03, place, text, va="center", fontsize=_SIZE, color=_INK)
+        axes.set_title(title, fontsize=_SIZE, color=_FAINT, loc="left")
         for spine in axes.spines.values():
             spine.set_visible(False)
-        if left < 0.8:
-            axes.set_yticks(places, list(clip.regions), fontsize=10, color=_INK)
+        if left < 0.5:
+            axes.set_yticks(places, list(clip.regions), fontsize=_SIZE, color=_INK)
             axes.tick_params(length=0)
 
 

@@ -21,9 +21,14 @@ from fer_zoo.video.crop import clip_box, crop_clip
 from fer_zoo.video.reader import open_video
 from fer_zoo.video.writer import output_file
 
-_THUMBNAILS, _THUMBNAIL_PIXELS = 10, 160
-_WIDTH, _HEIGHT = 12.0, 6.0
-_LEFT, _RIGHT = 0.06, 0.845
+_THUMBNAILS, _THUMBNAIL_PIXELS = 6, 200
+# In inches. Narrow, so that 11 points can be read where the picture is as wide as a telephone.
+_WIDTH, _HEIGHT = 7.2, 5.4
+# Left, bottom, right and top edge of the curves, as shares of the figure.
+CURVES = (0.085, 0.265, 0.765, 0.67)
+_LEFT, _BOTTOM, _RIGHT, _TOP = CURVES
+_SIZE = 11
+_LONGEST, _LONGEST_TITLE = 14, 44  # characters that fit
 _INK, _FAINT = "#22262c", "#b9bec7"
 
 
@@ -63,28 +68,27 @@ def _figure(timeline: TimelineData) -> Any:
     from matplotlib.figure import Figure
 
     # Without pyplot, which keeps a global list of figures and may need a display.
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=150, facecolor="white")
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=250, facecolor="white")
     FigureCanvasAgg(figure)
     colours = {
         label: f"#{bytes(colour).hex()}" for label, colour in label_colours((*timeline.labels, UNCERTAIN)).items()
     }
-    curves = figure.add_axes((_LEFT, 0.2, _RIGHT - _LEFT, 0.5))
-    strip = figure.add_axes((_LEFT, 0.085, _RIGHT - _LEFT, 0.045), sharex=curves)
+    curves = figure.add_axes((_LEFT, _BOTTOM, _RIGHT - _LEFT, _TOP - _BOTTOM))
+    strip = figure.add_axes((_LEFT, 0.155, _RIGHT - _LEFT, 0.05), sharex=curves)
     _draw_curves(curves, timeline, colours)
     _draw_strip(strip, timeline, colours)
     _draw_thumbnails(figure, curves, timeline, colours)
-    figure.text(_LEFT, 0.955, _title(timeline), size=13, weight="bold", color=_INK)
-    figure.text(
-        _RIGHT,
-        0.955,
-        f"{shown(timeline.model)}  ·  landmarks: {timeline.landmarker}",
-        size=9,
-        color="#666c76",
-        ha="right",
-    )
+    figure.text(_LEFT, 0.95, _title(timeline), size=14, weight="bold", color=_INK)
+    made = f"{shown(timeline.model)}  ·  landmarks: {timeline.landmarker}"
+    figure.text(_LEFT, 0.905, made, size=_SIZE - 1, color="#666c76")
     if timeline.synthetic:
-        figure.text(0.985, 0.012, SYNTHETIC, size=9, color="#b03a2e", ha="right")
+        figure.text(0.985, 0.014, SYNTHETIC, size=_SIZE - 0.5, color="#b03a2e", ha="right")
     return figure
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text without its middle if it has more than `most` characters."""
+    return text if len(text) <= most else f"{text[: most - most // 3 - 1]}…{text[-(most // 3) :]}"
 
 
 def source_of(path: str | Path) -> str | None:
@@ -98,7 +102,7 @@ def source_of(path: str | Path) -> str | None:
 
 
 def _title(timeline: TimelineData) -> str:
-    name = shown(timeline.video.name)
+    name = shortened(shown(timeline.video.name), _LONGEST_TITLE)
     return name if timeline.track is None else f"{name}, face {timeline.track}"
 
 
@@ -118,8 +122,8 @@ def _draw_curves(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> 
     strength = np.array([np.nan if row.intensity is None else row.intensity for row in timeline.rows])
     if np.isfinite(strength).any():
         axes.plot(times, strength, color=_INK, lw=1.1, ls=":")
-        axes.text(1.018, -0.03, "\u2026 intensity", size=9.5, va="center", color=_INK, transform=axes.transAxes)
-    axes.set_ylabel("probability", color=_INK)
+        axes.text(1.018, -0.045, "\u2026 intensity", size=_SIZE, va="center", color=_INK, transform=axes.transAxes)
+    axes.set_ylabel("probability", color=_INK, size=_SIZE)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", ".5", "", "1"])
     axes.grid(axis="y", color="#e6e8ec", lw=0.8)
     axes.tick_params(axis="x", labelbottom=False, length=0)
@@ -128,7 +132,7 @@ def _draw_curves(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> 
     for reason, start, end in _unlabelled(timeline):
         axes.axvspan(start - step / 2, end + step / 2, color="#f1f2f4", lw=0)
         if end - start > 0.08 * (times[-1] - times[0]):
-            axes.text((start + end) / 2, 0.5, reason, color="#8a909a", ha="center", va="center", size=10)
+            axes.text((start + end) / 2, 0.5, reason, color="#8a909a", ha="center", va="center", size=_SIZE)
 
 
 def _unlabelled(timeline: TimelineData) -> Iterator[tuple[str, float, float]]:
@@ -144,14 +148,17 @@ def _draw_names(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> N
     """Draw the label names to the right of the curves, with their share of the labelled frames."""
     named = [row.label for row in timeline.rows if row.label is not None]
     count = len(timeline.labels)
-    axes.text(1.018, 1.045, "share of frames", size=9.5, va="center", color="#666c76", transform=axes.transAxes)
+    # Many labels are small, so that they do not overlap.
+    size = min(_SIZE, 0.8 * 72 * _HEIGHT * (_TOP - _BOTTOM) / count)
+    axes.text(1.018, 1.06, "share of frames", size=_SIZE - 1, va="center", color="#666c76", transform=axes.transAxes)
     for index, label in enumerate(timeline.labels):
         y = 1 - (index + 0.5) / count
         share = named.count(label) / max(1, len(named))
         weight = "bold" if share > 0 else "normal"
-        axes.plot([1.018], [y], "s", ms=8, color=colours[label], transform=axes.transAxes, clip_on=False)
-        text = f"{label}  {share:.0%}" if share > 0 else label
-        axes.text(1.035, y, text, size=10.5, weight=weight, va="center", color=_INK, transform=axes.transAxes)
+        axes.plot([1.025], [y], "s", ms=8, color=colours[label], transform=axes.transAxes, clip_on=False)
+        text = f" {share:.0%}" if share > 0 else ""
+        text = shortened(label, _LONGEST - len(text)) + text
+        axes.text(1.05, y, text, size=size, weight=weight, va="center", color=_INK, transform=axes.transAxes)
 
 
 def _draw_strip(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
@@ -163,9 +170,9 @@ def _draw_strip(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> N
         axes.barh(0, width, left=span.start_s - step / 2, height=1, color=colour, hatch=hatch, edgecolor=_FAINT, lw=0)
     axes.set_ylim(-0.5, 0.5)
     axes.set_yticks([])
-    axes.set_xlabel("time in s", color=_INK)
+    axes.set_xlabel("time in s", color=_INK, size=_SIZE)
     _tidy(axes)
-    axes.text(1.018, 0.5, "likeliest", size=9.5, va="center", color="#666c76", transform=axes.transAxes)
+    axes.text(1.018, 0.5, "likeliest", size=_SIZE, va="center", color="#666c76", transform=axes.transAxes)
 
 
 def _tidy(axes: Any) -> None:
@@ -173,7 +180,7 @@ def _tidy(axes: Any) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_FAINT)
-    axes.tick_params(colors=_INK)
+    axes.tick_params(colors=_INK, labelsize=_SIZE)
 
 
 def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
@@ -184,12 +191,12 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: 
     thumbnails = face_pictures(timeline, [int((part + 0.5) * len(timeline) / count) for part in range(count)])
     # Square, side by side above the curves, each connected to its time by a thin line.
     slot = (_RIGHT - _LEFT) / max(len(thumbnails), 1)
-    width = min(slot * 0.92, 0.2 * _HEIGHT / _WIDTH)
+    width = min(slot * 0.92, 0.15 * _HEIGHT / _WIDTH)
     height = width * _WIDTH / _HEIGHT
     first, last = curves.get_xlim()
     for index, (row, image) in enumerate(thumbnails):
         centre = _LEFT + slot * (index + 0.5)
-        axes = figure.add_axes((centre - width / 2, 0.755, width, height))
+        axes = figure.add_axes((centre - width / 2, _TOP + 0.055, width, height))
         axes.set_xticks([])
         axes.set_yticks([])
         colour = _FAINT if row.label is None else colours[row.label]
@@ -200,9 +207,13 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: 
             axes.imshow(image, interpolation="antialiased")
         else:
             axes.set_facecolor("#f1f2f4")
-            axes.text(0.5, 0.5, "no face", ha="center", va="center", size=8, color="#8a909a", transform=axes.transAxes)
+            axes.text(
+                0.5, 0.5, "no face", ha="center", va="center", size=_SIZE - 1, color="#8a909a", transform=axes.transAxes
+            )
         x = _LEFT + (_RIGHT - _LEFT) * (row.time_s - first) / (last - first)
-        line = Line2D([centre, x, x], [0.755, 0.71, 0.70], transform=figure.transFigure, color=colour, lw=1.2)
+        line = Line2D(
+            [centre, x, x], [_TOP + 0.055, _TOP + 0.01, _TOP], transform=figure.transFigure, color=colour, lw=1.2
+        )
         figure.add_artist(line)
 
 

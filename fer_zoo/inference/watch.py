@@ -189,6 +189,8 @@ def model_notes(model: Network, finder: Landmarker) -> list[str]:
     notes, trained = [], model.input_spec.landmarks.detector.name
     if finder.name != trained:
         notes.append(f"Landmarks are from {finder.name!r}; the weights name {trained!r}.")
+    if model.card is not None and (warning := model.card.calibration_warning):
+        notes.append(warning)
     if model.card is None and model.started_from:
         if model.classifier_is_untrained:
             notes.append("The classifier is untrained: its labels mean nothing. Fine-tune the model first.")

@@ -38,6 +38,11 @@ Answer = Annotated[Text, AfterValidator(_answer)]
 Dated = Annotated[Text, AfterValidator(_dated)]
 
 
+# A temperature fitted on fewer clips is more than 20 % off in more than 5 % of draws (test_calibration.py), and a few
+# subjects say little about others, however many clips there are.
+FEW_CLIPS, FEW_SUBJECTS = 200, 10
+
+
 class Metrics(Spec):
     """Metrics on one set of clips: WAR = accuracy, UAR = mean recall over classes, confusion[true][predicted]."""
 
@@ -47,6 +52,12 @@ class Metrics(Spec):
     war: float
     uar: float
     confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def amount(self) -> str:
+        """The number of clips and, if they are known, of subjects, in words."""
+        counts = [(self.clips, "clip"), *([(self.subjects, "subject")] if self.subjects else [])]
+        return " of ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
 
     @field_validator("war", "uar")
     @classmethod
@@ -112,3 +123,13 @@ class WeightsCard(Spec):
     tested_on: tuple[str, ...] = ()
     calibration: Calibration | None = None
     started_from: StartedFrom | None = None
+
+    @property
+    def calibration_warning(self) -> str:
+        """On how little data the probabilities were calibrated; "" if it was enough, or if they were not."""
+        on = self.metrics.get("validation")
+        if self.calibration is None or on is None:
+            return ""
+        if on.clips >= FEW_CLIPS and (on.subjects >= FEW_SUBJECTS or not on.subjects):
+            return ""
+        return f"The probabilities were calibrated on {on.amount} only: they may be too high or too low for others."

@@ -63,8 +63,8 @@ class FoldSplit(Spec):
 class LeaveOneOutSplit(Spec):
     """Leave-one-subject-out: one subject is the test set, the others are training and validation set."""
 
-    leave_out: str
-    """The test subject, as named in the store."""
+    leave_out: str | None
+    """The test subject, as named in the store; null for none: all subjects train or validate, and none is tested."""
     validation_folds: ValidationFolds = 5
     """One of this many remaining subjects is in the validation set."""
 

@@ -8,6 +8,7 @@ from typing import Self
 from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from fer_zoo.notebooks import can_show_bars
 from fer_zoo.specs import Recipe
 from fer_zoo.training.checkpoint import TrainingState
 from fer_zoo.training.trackers import Log
@@ -32,7 +33,8 @@ class Display:
         columns = [TextColumn("{task.description}"), BarColumn(), *pace, TimeElapsedColumn(), *left]
         if get_console().width < _WIDE:
             columns = [*pace, *left]
-        self._bar = Progress(*columns, disable=not main)
+        self._main = main
+        self._bar = Progress(*columns, disable=not (main and can_show_bars()))
         self._task = self._bar.add_task(
             recipe.model.name, total=total, completed=progress.step, pace="", uar=_best(progress)
         )
@@ -76,7 +78,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
-        if not self._bar.disable:
+        if self._main:
             self._bar.console.print(text, highlight=False)
 
 

@@ -203,12 +203,12 @@ def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
 
 
 def _evaluated_parts(recipe: Recipe, clips: Mapping[str, ClipSet]) -> dict[str, ClipSet]:
-    """Clips to evaluate on: "validation", "test", and "test_noisy" where landmarks are rendered.
+    """Clips to evaluate on: "validation", "test" if there is one, and "test_noisy" where landmarks are rendered.
 
     Rendered landmarks are exact, a detector's are not: the metrics with noise are those to expect in use.
     """
-    parts = {"validation": clips["validation"], "test": clips["test"]}
-    if clips["test"].exact:
+    parts = {part: own for part, own in clips.items() if part != "train"}
+    if "test" in clips and clips["test"].exact:
         test = clips["test"] if recipe.views.clips > 1 else central_frames(clips["test"], recipe.model.input)
         parts["test_noisy"] = with_detector_noise(test, recipe.seed)
     return parts

@@ -214,12 +214,12 @@ def _check_recipe(found: TrainingState, stage: Stage) -> None:
 
 def _check_same_clips(found: TrainingState, stage: Stage, clips: Mapping[str, ClipSet]) -> None:
     """Raise TrainingError unless a checkpoint's clips have the content that they have now."""
-    changed = [part for part, content in found.data.items() if content != content_of(clips[part])]
+    changed = [part for part, content in found.data.items() if part not in clips or content != content_of(clips[part])]
     if not changed:
         return
     given = f"{stage.last} was trained on other clips: those of {', '.join(changed)} have changed since"
     do = "go back to the version of fer_zoo that started the run"
-    if any(clips[part].stores for part in changed):
+    if any(own.stores for own in clips.values()):
         split = stage.recipe.split
         file = split.file if isinstance(split, FileSplit) else None
         given += "; their store was prepared again" + (f", or {file} changed" if file else "")

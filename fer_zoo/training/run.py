@@ -14,7 +14,6 @@ from torch import nn
 
 from fer_zoo.compose import build
 from fer_zoo.data.clips import ClipSet
-from fer_zoo.data.splits import PARTS
 from fer_zoo.model import FERModel
 from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.registry import LOSSES, OPTIMIZERS, SCHEDULES
@@ -162,7 +161,7 @@ def start(
         accelerator.prepare_optimizer(optimizer),
         schedule,
         loss.to(state.device),
-        TrainingState(recipe.model_dump(mode="json"), {part: content_of(clips[part]) for part in PARTS}),
+        TrainingState(recipe.model_dump(mode="json"), {part: content_of(own) for part, own in clips.items()}),
         train.exact,
     )
     if stage.last.exists():

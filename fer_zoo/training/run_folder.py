@@ -125,14 +125,14 @@ def write_split(out: Path, recipe: Recipe, clips: Mapping[str, ClipSet]) -> None
 
     Another recipe may name the file as its split.
     """
-    if not clips["test"].keys:
+    if not clips["train"].keys:
         return
     subjects = {
         part: {own.subject_of(clip) or (own.videos or own.keys)[clip] for clip in range(len(own))}
         for part, own in clips.items()
     }
-    keys = {part: tuple(sorted(clips[part].keys)) for part in PARTS}
-    split = Split(str(recipe.split), **keys, note=sharing(subjects))
+    keys = {part: tuple(sorted(clips[part].keys)) if part in clips else () for part in PARTS}
+    split = Split(str(recipe.split), **keys, note=sharing({part: subjects.get(part, ()) for part in PARTS}))
     stores = {store for own in clips.values() for store in own.stores}
     several = stores if keys_name_databases(recipe) else ()
     with writing(out / "split.json"):
@@ -171,6 +171,7 @@ def write_weights(
         **terms,
         "protocol": recipe.protocol,
         "metrics": metrics,
+        **({} if "test" in metrics else {"tested_on": ()}),
         "calibration": calibration,
         "commit": commits_of(run),
         "hardware": hardware_of(run),

@@ -33,11 +33,14 @@ from fer_zoo.training.trackers import Log, chosen_trackers, tracked
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The weights folder, and metrics of the best epoch (by validation UAR) on held-out subjects."""
+    """The weights folder, and metrics of the best epoch (by validation UAR) on held-out subjects.
+
+    test: None if the recipe's split tests on nobody.
+    """
 
     weights: Path
     validation: Metrics
-    test: Metrics
+    test: Metrics | None
     epochs: int
     hours: float
 
@@ -205,7 +208,9 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
     began, out, progress = time.monotonic(), run.stage.folder, run.progress
     with kernels(deterministic=run.recipe.train.deterministic):
         metrics, calibration = evaluate_run(run, clips)
-    log({"test/war": metrics["test"].war, "test/uar": metrics["test"].uar}, progress.step)
+    test = metrics.get("test")
+    if test is not None:
+        log({"test/war": test.war, "test/uar": test.uar}, progress.step)
     hours = pretrain_hours + progress.seconds / 3600
     if run.accelerator.is_main_process:
         network = run.average if run.recipe.train.lora is None else merged(run.average)
@@ -219,7 +224,7 @@ def finish(run: Run, clips: Mapping[str, ClipSet], tag: str, pretrain_hours: flo
         run_folder.update(out, {"ended": run_folder.now()}, seconds=seconds)
     # No process reads the folder before it is there.
     run.accelerator.wait_for_everyone()
-    return TrainResult(out / "weights", metrics["validation"], metrics["test"], len(progress.history), hours)
+    return TrainResult(out / "weights", metrics["validation"], test, len(progress.history), hours)
 
 
 def _diverged(run: Run, batches: Batches, step: int, loss: float, gradient: float) -> TrainingError:

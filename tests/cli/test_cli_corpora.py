@@ -18,7 +18,9 @@ def pictures(folder: Path, count: int) -> None:
         Image.new("RGB", (32, 32), (number, 0, len(folder.name))).save(folder / f"{number:03d}.png")
 
 
-def test_data_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_check_of_own_clips_names_no_counts_to_compare_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pictures(tmp_path / "fear" / "a", 3)
     pictures(tmp_path / "neutral" / "other", 3)
     assert main(["data", "check", "folder", "--root", str(tmp_path)]) == 0
@@ -27,8 +29,18 @@ def test_data_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "  subjects                 unknown",
         "  fear                     1",
         "  neutral                  1",
-        "all counts match the published ones",
+        "no problems found; the clips above can be prepared",
     ]
+
+
+def test_data_check_of_a_database_whose_counts_are_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Actor_01").mkdir()
+    (tmp_path / "Actor_01" / "02-01-03-01-01-01-01.mp4").touch()
+    monkeypatch.setattr("fer_zoo.data.datasets.ravdess._expected", lambda channel: {"clips": 1})
+    assert main(["data", "check", "ravdess", "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "all counts match the expected ones"
 
 
 def test_data_check_where_nothing_is_known_of_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

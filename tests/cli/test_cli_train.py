@@ -81,10 +81,19 @@ def test_labels_without_test_clips_are_reported(
     monkeypatch.setattr("fer_zoo.training.train", lambda *_, **__: result)
     assert cli.main(["train", "quickstart", "--out", str(tmp_path)]) == cli.EXIT_OK
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "validation: WAR 50.0%, UAR 50.0% (7 clips, 1 subjects)"
+    assert lines[1] == "validation: WAR 50.0%, UAR 50.0% (7 clips of 1 subject)"
     assert lines[2] == (
-        "test: WAR 50.0%, UAR 50.0% (7 clips, 1 subjects); no clip of disgust, sadness: UAR is the mean of the others"
+        "test: WAR 50.0%, UAR 50.0% (7 clips of 1 subject); no clip of disgust, sadness: UAR is the mean of the others"
     )
+
+
+def test_that_nobody_was_tested_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    validation = Metrics(war=0.5, uar=0.5, clips=7, subjects=1, confusion=np.eye(7, dtype=int).tolist())
+    monkeypatch.setattr("fer_zoo.training.train", lambda *_, **__: TrainResult(tmp_path, validation, None, 1, 0.1))
+    assert cli.main(["train", "quickstart", "--out", str(tmp_path)]) == cli.EXIT_OK
+    assert capsys.readouterr().out.splitlines()[2].startswith("no subject was held out for a test")
 
 
 def test_nothing_to_resume_is_reported(

@@ -110,6 +110,14 @@ def test_one_subject_is_left_out(tmp_path: Path) -> None:
         data.load(recipe(split={"leave_out": "S3"}), stores=tmp_path)
 
 
+def test_no_subject_is_left_out(tmp_path: Path) -> None:
+    prepared(tmp_path / "ckplus")
+    parts = data.load(recipe(split={"leave_out": None, "validation_folds": SUBJECTS}), stores=tmp_path)
+    assert list(parts) == ["train", "validation"]
+    assert len(subjects_of(parts["train"])) == SUBJECTS - 1
+    assert len(subjects_of(parts["train"]) | subjects_of(parts["validation"])) == SUBJECTS
+
+
 def test_a_published_split(tmp_path: Path) -> None:
     prepared(tmp_path / "ckplus")
     parts = data.load(recipe(split={"published": "set_1"}, protocol="published"), stores=tmp_path)

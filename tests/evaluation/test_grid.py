@@ -189,3 +189,8 @@ def test_a_wrong_grid_file(tmp_path: Path, text: str, message: str) -> None:
 def test_no_grid_file(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"none\.yaml cannot be read"):
         read_grid(tmp_path / "none.yaml")
+
+
+def test_a_split_without_a_test_set_cannot_be_compared(desk: Path) -> None:
+    (problem,) = problems(desk, overrides=("split={leave_out: null, validation_folds: 2}",))
+    assert "The split has no test set" in problem

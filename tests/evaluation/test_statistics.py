@@ -110,7 +110,7 @@ def test_a_recipe_does_not_differ_from_itself() -> None:
     assert (them.war.value, them.war.p, them.uar.p) == (0, 1, 1)
     # As if half of one of the ten subjects differed: 2.26 times 0.05.
     assert them.war.interval == pytest.approx((-0.1131, 0.1131), abs=1e-4)
-    assert any(note.startswith("Subjects do not differ here") for note in them.basis.notes)
+    assert any(note.startswith("All subjects have the same result") for note in them.basis.notes)
 
 
 def test_all_right_is_not_certain() -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from picture_texts import check_texts
 from toy_model import BrightnessNet
 from video_files import Squares, draw, encode
 
@@ -18,7 +19,7 @@ from fer_zoo import FERModel, cli, create_model
 from fer_zoo.compose import build
 from fer_zoo.errors import MissingExtraError, OptionError
 from fer_zoo.inference.explain import METHODS, clip_maps, explain_clip
-from fer_zoo.inference.explain_pictures import _pasted
+from fer_zoo.inference.explain_pictures import _figure, _pasted
 from fer_zoo.inference.face_regions import REGIONS, region_masks
 from fer_zoo.synth import render_clip, render_video
 from fer_zoo.video.align import MEAN_FACE
@@ -126,6 +127,7 @@ def test_a_video_is_explained_and_shown(model: FERModel, video: Path, tmp_path: 
     assert sorted(found.heats) == list(range(13))
     assert found.clip.maps.shape == (6, 32, 32)
     found.plot(tmp_path / "a.png")
+    check_texts(_figure(found), smallest=7)
     found.write_video(tmp_path / "a.mp4")
     found.write_table(tmp_path / "a.csv")
     assert len(list(open_video(tmp_path / "a.mp4").frames())) == 13

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib import rc_context
+from picture_texts import check_texts
 from PIL import Image
 from toy_model import brightness_model
 from video_files import Squares, draw, encode, small_disk, sounding
@@ -18,7 +19,7 @@ from fer_zoo.errors import VideoError
 from fer_zoo.inference import Timeline, predict_faces, predict_video
 from fer_zoo.inference.annotate import annotate_video
 from fer_zoo.inference.palette import label_colours, track_colours
-from fer_zoo.inference.plot import plot_timeline
+from fer_zoo.inference.plot import CURVES, draw_timeline, plot_timeline
 from fer_zoo.specs import SEVEN_LABELS
 from fer_zoo.video.reader import open_video
 
@@ -37,17 +38,30 @@ def share_of(image: np.ndarray, colour: tuple[int, int, int], tolerance: int = 1
 def test_the_plot_shows_labels_in_their_colours_and_thumbnails(timeline: Timeline, tmp_path: Path) -> None:
     plot_timeline(timeline, tmp_path / "t.png")
     image = np.asarray(Image.open(tmp_path / "t.png").convert("RGB"))
-    assert image.shape == (900, 1800, 3)
+    assert image.shape == (1350, 1800, 3)
     colours = label_colours(timeline.labels)
-    strip = image[790:815, 120:1500]  # the bar of the likeliest label
+    left, _, right, top = (round(share * side) for share, side in zip(CURVES, (1800, 1350) * 2, strict=True))
+    strip = image[1350 - 265 : 1350 - 225, left:right]  # the bar of the likeliest label
     named = [row.label for row in timeline.rows]
     for label, colour in colours.items():
         expected = named.count(label) / len(named)
         assert share_of(strip, colour) == pytest.approx(expected, abs=0.08)
-    thumbnails = image[90:220, 120:1500]
+    thumbnails = image[1350 - top - 250 : 1350 - top - 100, left:right]
     red = (np.asarray(thumbnails[..., 0], int) > 180) & (thumbnails[..., 1] < 90)
     assert red.mean() > 0.2  # two thirds of the thumbnails are the red square
     assert plt.get_fignums() == []  # nothing is left in pyplot's global list
+
+
+def test_the_plot_can_be_read_on_a_telephone(timeline: Timeline) -> None:
+    """Also with many labels and long names."""
+    source = open_video(timeline.video)
+    named = replace(
+        timeline, synthetic=True, source=source, video=Path("a_rather_long_name_of_a_video_that_somebody_recorded.mp4")
+    )
+    labels = tuple(f"label number {number}" for number in range(13))
+    rows = [replace(row, label=row.label and labels[3], probabilities=(1 / 13,) * 13) for row in timeline.rows]
+    for each in (named, replace(named, labels=labels, rows=tuple(rows))):
+        check_texts(draw_timeline(each), smallest=7)
 
 
 def test_one_frame_can_be_plotted(tmp_path: Path) -> None:
@@ -55,7 +69,7 @@ def test_one_frame_can_be_plotted(tmp_path: Path) -> None:
     timeline = predict_video(brightness_model(), path, landmarker=Squares())
     plot_timeline(timeline, tmp_path / "t.png")
     annotate_video(timeline, tmp_path / "a_annotated.mp4")
-    assert Image.open(tmp_path / "t.png").size == (1800, 900)
+    assert Image.open(tmp_path / "t.png").size == (1800, 1350)
     assert len(list(open_video(tmp_path / "a_annotated.mp4").frames())) == 1
 
 

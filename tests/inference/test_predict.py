@@ -17,6 +17,7 @@ import fer_zoo
 from fer_zoo import create_model
 from fer_zoo.errors import InputError, MissingExtraError, NoFaceError, OptionError, VideoError
 from fer_zoo.inference import Timeline, predict_video
+from fer_zoo.specs import Calibration
 from fer_zoo.video.reader import open_video
 
 
@@ -164,6 +165,17 @@ def test_an_untrained_classifier_is_noted(tmp_path: Path) -> None:
     trained = predict_video(model, path, landmarker=Squares())
     assert trained.model == "incres3d_tiny_lstm_lm_in.synth7 (changed classifier)"
     assert not any("untrained" in note for note in trained.notes)
+
+
+def test_weights_calibrated_on_a_few_clips_are_noted(tmp_path: Path) -> None:
+    model = create_model("incres3d_tiny_lstm_lm_in", pretrained=True)
+    assert model.card is not None
+    validation = model.card.metrics["validation"].model_copy(update={"clips": 4, "subjects": 1})
+    changes = {"calibration": Calibration(temperature=1.5, before={}, after={}), "metrics": {"validation": validation}}
+    model.card = model.card.model_copy(update=changes)
+    path = encode(tmp_path / "a.mp4", [draw([("red", 60, 60, 40)])] * 12, options={"crf": "8"}, pix_fmt="yuv444p")
+    notes = predict_video(model, path, landmarker=Squares()).notes
+    assert any(note.startswith("The probabilities were calibrated on 4 clips of 1 subject only") for note in notes)
 
 
 def test_two_faces(tmp_path: Path) -> None:

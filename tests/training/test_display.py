@@ -45,6 +45,25 @@ def test_the_bar(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert figures in bar, "batches of 4 clips, half a second each, nine of them to come"
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_notebook_without_ipywidgets_shows_the_epochs_and_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(width=80, force_jupyter=True)
+    monkeypatch.setattr(rich, "_console", console)
+    monkeypatch.setattr("fer_zoo.notebooks.find_spec", lambda name: None)
+    printed: list[str] = []
+    monkeypatch.setattr(console, "print", lambda text, **_: printed.append(text))
+    progress = TrainingState({}, {}, step=6)
+    progress.history = [
+        {"epoch": 1, "lr": 0.01, "loss": 1, "validation_uar": 0.4567, "validation_war": 0.5, "seconds": 9}
+    ]
+    with Display(toy_faces.recipe(), progress, 18, main=True) as display:
+        display.step(7, 1.25, 0.01, 0.5)
+        display.epoch(progress)
+    assert [text[:9] for text in printed] == ["epoch 1/3"]
+
+
 def test_a_long_training_fits_a_narrow_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,10 +144,13 @@ def leader(setting: Setting) -> Delta | None:
 
 
 def published_tables(report: Report) -> dict[str, list[PublishedRow]]:
-    """Published figures by the title of their table: the paper's own first."""
+    """Published figures by the title of their table: the paper's own first, if any recipe here has one of them."""
     sources = {row.source for row in report.published if row.recipe.startswith(PAPER)}
+    here = {facts.name for facts in report.recipes}
+    asked = [row for row in report.published if row.recipe in here or not row.recipe.startswith(PAPER)]
+    of_paper = any(row.source in sources for row in asked)
     tables: dict[str, list[PublishedRow]] = {title: [] for title in _PAPER_TABLES.values()}
-    for row in report.published:
+    for row in report.published if of_paper else asked:
         title = _PAPER_TABLES.get(row.protocol) if row.source in sources else None
         other = "published splits" if row.protocol == "published" else row.protocol
         tables.setdefault(title or f"Other published figures: {other}", []).append(row)

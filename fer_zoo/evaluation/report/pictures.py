@@ -6,6 +6,7 @@ The same numbers give the same bytes: they contain no time, no version and nothi
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from fer_zoo.inference.palette import label_colours
 from fer_zoo.weights.picture import FAINT, INK, draw_confusion
 
 _COLUMNS = 4
+_TITLE, _LINES = 9, 5  # points, and lines at most
 # Of one hue each, for colour-blind readers and grey prints.
 _LOSS, _UAR = "#8a6d3b", "#1f6fb2"
 
@@ -61,13 +63,14 @@ def uar_picture(setting: Setting) -> bytes:
 def confusion_picture(setting: Setting) -> bytes:
     """Confusion matrices of a setting's recipes side by side: share of each true class in per cent."""
     shown = [(row.recipe, row.labels, row.classes) for row in setting.rows if row.classes]
-    side = 0.36 * max(len(labels) for _, labels, _ in shown) + 0.5
-    figure, axes = _panels(len(shown), 1, side, side + 1)
+    side = max(0.36 * max(len(labels) for _, labels, _ in shown) + 0.5, 1.9)
+    titles = [_in_lines(recipe, side) for recipe, _, _ in shown]
+    figure, axes = _panels(len(shown), 1, side, side + 1 + _extra(titles))
     # Where all have the same labels, the outer panels name them for all.
     every = len({labels for _, labels, _ in shown}) > 1
-    for place, (panel, (recipe, labels, classes)) in enumerate(zip(axes[0], shown, strict=True)):
+    for place, (panel, title, (_, labels, classes)) in enumerate(zip(axes[0], titles, shown, strict=True)):
         draw_confusion(panel, classes.confusion, size=7)
-        panel.set_title(_shortened(recipe), size=9, color=INK, parse_math=False)
+        panel.set_title(title, size=_TITLE, color=INK, parse_math=False)
         named = labels if every or place % _COLUMNS == 0 else []
         panel.set_yticks(range(len(named)), named, size=8, parse_math=False)
         panel.set_ylabel("truth" if named else "", size=8, color=INK)
@@ -82,7 +85,8 @@ def curves_picture(setting: Setting) -> bytes:
     Epochs on single frames are dotted, and those on clips come after them.
     """
     shown = [row for row in setting.rows if any(curve.has_epochs for curve in row.curves)]
-    figure, (uppers, lowers) = _panels(len(shown), 2, 2.5, 1.6)
+    titles = [_in_lines(row.recipe, 2.5) for row in shown]
+    figure, (uppers, lowers) = _panels(len(shown), 2, 2.5, 1.6 + _extra(titles) / 2)
     curves = [curve for row in shown for curve in row.curves]
     highest = max((loss for curve in curves for loss in (*curve.frames_loss, *curve.loss)), default=1.0)
     longest = max((len(curve.frames_loss) + len(curve.loss) for curve in curves), default=1)
@@ -99,7 +103,7 @@ def curves_picture(setting: Setting) -> bytes:
                 marker = "o" if len(losses) == 1 else None
                 upper.plot(epochs, losses, color=_LOSS, ls=style, marker=marker, **shape)
                 lower.plot(epochs, uars, color=_UAR, ls=style, marker=marker, **shape)
-        upper.set_title(_shortened(row.recipe), size=9, color=INK, parse_math=False)
+        upper.set_title(titles[place], size=_TITLE, color=INK, parse_math=False)
         lower.set_xlabel("epoch", size=8, color=INK)
         for panel, name, top in ((upper, "loss", 1.05 * highest or 1), (lower, "validation UAR", 1.02)):
             panel.set(xlim=(0.5, longest + 0.5), ylim=(0, top))
@@ -142,6 +146,22 @@ def _style(panel: Any, grid: str, size: int) -> None:
 
 def _shortened(name: str, length: int = 30) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
+
+
+def _in_lines(name: str, inches: float) -> str:
+    """The name of a recipe as a title no wider than its panel, in several lines if needed; very long ones are cut."""
+    longest, lines = max(6, int(inches * 72 / (0.62 * _TITLE))), [""]
+    for piece in re.findall(r"[^/_,=\s-]*[/_,=\s-]*", name):
+        if len(lines[-1]) + len(piece.rstrip()) > longest and lines[-1]:
+            lines.append("")
+        lines[-1] += piece
+    shown = [_shortened(line.strip(), longest) for line in lines]
+    return "\n".join(shown if len(shown) <= _LINES else [*shown[: _LINES - 2], "…", shown[-1]])
+
+
+def _extra(titles: Sequence[str]) -> float:
+    """Inches that the lines of these titles take beyond one."""
+    return max(title.count("\n") for title in titles) * 1.25 * _TITLE / 72
 
 
 def _figure(width: float, height: float) -> Any:

@@ -28,7 +28,9 @@ def _about_runs(cells: Sequence[Cell]) -> Iterator[str]:
     """Missing training runs, and code that is unknown or differs."""
     done = [cell for cell in cells if cell.state == "done"]
     commits = known_facts(done, "commit")
-    if len(done) < len(cells):
+    if not done:
+        yield f"None of the {len(cells)} training runs is done: run the same `fer-zoo ablate` command again."
+    elif len(done) < len(cells):
         yield f"{len(cells) - len(done)} of {len(cells)} training runs are missing; the tables cover the others."
     if dirty := sum(cell.facts.get("commit", "").endswith("-dirty") for cell in done):
         yield f"{dirty} of {len(done)} training runs used code with uncommitted changes."
