@@ -145,7 +145,7 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Quotes each string that `parse_yaml` or another YAML reader would take for something else."""
 
 

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from video_files import encode, rendered_face
 
 from fer_zoo.errors import InputError
 
-pytest.importorskip("gradio")
-pytest.importorskip("playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.slow
+MISSING = [name for name in ("gradio", "playwright") if find_spec(name) is None]
+# Not imported here: the fast tests collect this file too.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=f"needs {MISSING}")]
 MODEL = "incres3d_tiny_lstm_lm_in.synth7"
 
 

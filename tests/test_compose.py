@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 import fer_zoo
+from fer_zoo import compose
 from fer_zoo.compose import build, model_spec
 from fer_zoo.errors import IncompatibleComponentsError, OptionError, UnknownNameError
 from fer_zoo.names import model_names, parse_name
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
+from fer_zoo.shapes import feature_shape
 from fer_zoo.specs import InputSpec, Site
 
 
@@ -37,6 +41,35 @@ def bare() -> Iterator[None]:
     BACKBONES.register("bare", size=8, pool="mean")(Bare)
     yield
     BACKBONES.restore(before)
+
+
+class Halved(Bare):
+    """A backbone that may be registered under the same name in place of the other."""
+
+    def forward(self, clip: Tensor, shortcut: None = None) -> Tensor:
+        """Map (B, 3, T, H, W) to (B, 4, T, H / 2, W / 2)."""
+        return super().forward(clip)[..., ::2, ::2]
+
+
+def test_a_shape_is_found_once_for_each_backbone_and_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[tuple[int, ...]] = []
+
+    def noted(*given: Any) -> tuple[int, ...]:
+        found.append(feature_shape(*given))
+        return found[-1]
+
+    monkeypatch.setattr(compose, "feature_shape", noted)
+    before = BACKBONES.snapshot()
+    try:
+        for backbone in (Bare, Halved):
+            BACKBONES.register("bare", size=8, pool="flatten")(backbone)
+            for size in (8, 8, 6):
+                model = build(model_spec("bare_mean", frames=2, size=size, num_classes=3))
+                assert model(torch.zeros(1, 3, 2, size, size)).shape == (1, 3), "a head for the features of its own"
+            BACKBONES.restore(before)
+    finally:
+        BACKBONES.restore(before)
+    assert found == [(4, 2, 8, 8), (4, 2, 6, 6), (4, 2, 4, 4), (4, 2, 3, 3)]
 
 
 def test_every_listed_name_is_parsed_into_its_parts() -> None:

@@ -24,7 +24,7 @@ PRODUCT = list(itertools.product(BACKBONE_NAMES, TEMPORALS.names(), FUSIONS.name
 # `make test-slow` does the rest.
 LIGHT = {"incres3d_tiny", "timm/test_resnet"}
 FAST_FUSIONS = {"lm_in"}
-HEAVY = {"mvit_v2_s", "swin3d_t", "r2plus1d_18"}
+HEAVY = {"mvit_v2_s", "swin3d_t", "r2plus1d_18", "r3d_18"}
 CASES = [
     pytest.param(*one)
     if one[0] in LIGHT or (one[1] == "mean" and one[2] in FAST_FUSIONS and one[0] not in HEAVY)

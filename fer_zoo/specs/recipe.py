@@ -153,7 +153,9 @@ def split_form(value: Any) -> str | None:
         matcher = difflib.SequenceMatcher
         return sum(max(matcher(None, str(key), field).ratio() for field in fields) for key in value)
 
-    return max(SPLITS, key=similarity)
+    keys = set(map(str, value))
+    fitting = (form for form, split in SPLITS.items() if keys <= split.model_fields.keys())
+    return next(fitting, None) or max(SPLITS, key=similarity)
 
 
 _SPLIT_TEXT = (

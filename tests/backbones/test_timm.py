@@ -22,6 +22,7 @@ from fer_zoo.specs import InputSpec
 from fer_zoo.testing import check_backbone
 
 TINY = timm.list_models("test_*")
+KINDS = ("byobnet", "coatnet", "convnext", "efficientnet", "mambaout", "maxvit", "nfnet", "resnet", "vit")
 REAL = {
     "resnet18": (64, (512, 2, 2)),
     "mobilenetv3_small_050": (64, (288, 2, 2)),
@@ -46,11 +47,13 @@ def clip_of(size: int, channels: int = 3) -> Tensor:
 
 
 def test_there_are_tiny_models_of_every_kind() -> None:
-    kinds = ("byobnet", "coatnet", "convnext", "efficientnet", "mambaout", "maxvit", "nfnet", "resnet", "vit")
-    assert {kind for kind in kinds if f"test_{kind}" in TINY} == set(kinds)
+    assert {kind for kind in KINDS if f"test_{kind}" in TINY} == set(KINDS)
 
 
-@pytest.mark.parametrize("name", TINY)
+# One of each kind is fast; others of a kind have other norms, positions or sizes.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name[5:] in (*KINDS, "vit_relpos") else pytest.mark.slow) for name in TINY]
+)
 def test_contract(name: str) -> None:
     check_backbone(f"timm/{name}", size=32, frames=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from fer_zoo.data.exchange import export_store, import_store
 from fer_zoo.data.store import Failure, finish_store, open_store, write_failures, write_shard
 from fer_zoo.errors import InputError, MissingExtraError
 
-pytest.importorskip("datasets")
+pytestmark = pytest.mark.skipif(find_spec("datasets") is None, reason="needs the extra datasets")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 

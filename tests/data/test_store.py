@@ -30,6 +30,7 @@ from fer_zoo.data.store import (
     open_store,
     write_failures,
     write_shard,
+    writer,
 )
 from fer_zoo.errors import InputError, VideoError
 
@@ -179,19 +180,20 @@ def test_a_clip_that_fails_leaves_no_shard(tmp_path: Path) -> None:
     assert list((tmp_path / "shards").iterdir()) == []
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-from fer_zoo.data.store import write_shard, writer
-from store_clips import clip
-def die(*args): os.kill(os.getpid(), 9)
-if sys.argv[2] == "before the index":
-    writer.write_text = die
-    clips = map(clip, range(4, 8))
-else:
-    clips = (clip(n) if n < 6 else die() for n in range(4, 8))
-write_shard(Path(sys.argv[1]), 1, clips)
-"""
+def killed_while_writing(folder: Path, moment: str) -> int:
+    """Status of a process, a fork of this one, that is killed while it writes clips 4 to 7."""
+
+    def die(*_: object) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if (child := os.fork()) == 0:
+        try:
+            if moment == "before the index":
+                writer.write_text = die  # type: ignore[assignment]
+            write_shard(folder, 1, (clip(n) if n < 6 or moment == "before the index" else die() for n in range(4, 8)))
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1]
 
 
 @pytest.mark.parametrize(("moment", "replaced"), [("before the index", True), ("within the tar", False)])
@@ -199,9 +201,7 @@ def test_a_shard_whose_writer_was_killed_does_not_count(tmp_path: Path, moment: 
     write_shard(tmp_path, 0, map(clip, range(4)))
     if replaced:
         write_shard(tmp_path, 1, map(clip, range(8, 12)))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], env=environment)
-    assert run.returncode == -signal.SIGKILL
+    assert os.WTERMSIG(killed_while_writing(tmp_path, moment)) == signal.SIGKILL
     assert [shard.number for shard in finished_shards(tmp_path)] == [0]
     if moment == "before the index" or replaced:
         with pytest.raises(InputError, match=r"Shards 1 .* not finished"):

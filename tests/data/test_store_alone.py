@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,16 +23,21 @@ def test_a_second_run_names_the_first(tmp_path: Path) -> None:
 
 
 def test_a_lock_holds_until_its_process_is_killed(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from fer_zoo.data.store.alone import alone_in\n"
-        "with alone_in(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        with pytest.raises(InputError, match=f"process {process.pid} on"), alone_in(tmp_path):
-            pytest.fail("two runs at a time")
-        process.kill()
+    held, say = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            with alone_in(tmp_path):
+                os.write(say, b"held")
+                time.sleep(60)
+        finally:
+            os._exit(1)
+    os.close(say)
+    assert os.read(held, 9) == b"held"
+    os.close(held)
+    with pytest.raises(InputError, match=f"process {child} on"), alone_in(tmp_path):
+        pytest.fail("two runs at a time")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
     assert (tmp_path / LOCK).exists(), "a killed run takes nothing away"
     with alone_in(tmp_path):
         assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()

@@ -207,7 +207,7 @@ def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_stopped_at_any_moment_and_started_again_it_ends_the_same(
     whole: Path, tmp_path: Path, runner: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:

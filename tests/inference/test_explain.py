@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ sys.path.append(str(Path(__file__).parent.parent / "evaluation"))
 
 import toy_databases
 
-pytest.importorskip("captum")
+pytestmark = pytest.mark.skipif(find_spec("captum") is None, reason="needs the extra explain")
 
 FACE = (np.array(MEAN_FACE, np.float32) * 60 + 40)[None]
 
