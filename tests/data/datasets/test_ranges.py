@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from contextlib import suppress
 from fractions import Fraction
@@ -56,6 +57,7 @@ def test_ranges_under_many_names(header: str, cells: str, film: Path) -> None:
     assert read(film.parent, header, f"a.mkv,fear,x,{cells}") == ([(2, 6)], [])
 
 
+@pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffprobe")
 def test_frames_are_those_that_ffprobe_places_between_the_times(film: Path) -> None:
     command = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=best_effort_timestamp_time"]
     output = subprocess.run([*command, "-of", "csv=p=0", str(film)], capture_output=True, text=True, check=True).stdout
