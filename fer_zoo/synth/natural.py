@@ -24,7 +24,6 @@ _LOWEST, _HIGHEST = 0.7, 1.15
 _DROPPED = 0.12
 _EXTRA = (0.55, 0.3, 0.15)  # probabilities of 0, 1, 2 units that do not belong
 _FAINTEST = 0.25
-_ACTED = 0.4  # share of clips with an expression at full strength
 _LEAST_MEAN = 0.2
 _REST_FADE = 0.7  # share of the resting face that a full expression replaces
 _MOUTH_FADE = 0.5
@@ -79,8 +78,8 @@ def _sided(weights: Units, head: HeadUnits, spread: float, rng: np.random.Genera
 
 
 def draw_intensity(label: str, n_frames: int, fps: float, rng: np.random.Generator) -> Floats:
-    """Draw the strength (n,) from faint to full, often full; mean at least 0.2 unless neutral."""
-    strength = 1.0 if rng.random() < _ACTED else _FAINTEST + (1 - _FAINTEST) * rng.beta(1.5, 1.0)
+    """Draw the strength (n,) from faint to full; mean at least 0.2 unless neutral."""
+    strength = _FAINTEST + (1 - _FAINTEST) * rng.beta(1.5, 1.0)
     for _ in range(64):
         curve = strength * ex.draw_intensity(label, n_frames, fps, rng)
         if label == "neutral" or curve.mean() >= _LEAST_MEAN:
