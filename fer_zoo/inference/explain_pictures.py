@@ -22,7 +22,7 @@ from fer_zoo.video.writer import output_file
 # Speaks for the label, and against it.
 _FOR, _AGAINST = np.array((255, 96, 16)), np.array((24, 110, 255))
 _FRAMES, _MOMENTS = 5, 10  # pictures, and bars with a number, at most
-# In inches and points: 11 points can be read where the picture is as wide as a telephone.
+# In inches and points: 11 points can be read where the picture is as wide as a phone.
 _WIDTH, _HEIGHT, _LEFT, _SIZE = 7.2, 7.6, 0.02, 11
 _INK, _FAINT = "#22262c", "#666c76"
 

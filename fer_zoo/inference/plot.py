@@ -22,7 +22,7 @@ from fer_zoo.video.reader import open_video
 from fer_zoo.video.writer import output_file
 
 _THUMBNAILS, _THUMBNAIL_PIXELS = 6, 200
-# In inches. Narrow, so that 11 points can be read where the picture is as wide as a telephone.
+# In inches. Narrow, so that 11 points can be read where the picture is as wide as a phone.
 _WIDTH, _HEIGHT = 7.2, 5.4
 # Left, bottom, right and top edge of the curves, as shares of the figure.
 CURVES = (0.085, 0.265, 0.765, 0.67)

@@ -35,7 +35,7 @@ from fer_zoo.training.trackers import Log, chosen_trackers, tracked
 class TrainResult:
     """The weights folder, and metrics of the best epoch (by validation UAR) on held-out subjects.
 
-    test: None if the recipe's split tests on nobody.
+    test: None if the recipe's split has no test subjects.
     """
 
     weights: Path

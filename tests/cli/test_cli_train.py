@@ -87,7 +87,7 @@ def test_labels_without_test_clips_are_reported(
     )
 
 
-def test_that_nobody_was_tested_is_reported(
+def test_that_there_was_no_test_set_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     validation = Metrics(war=0.5, uar=0.5, clips=7, subjects=1, confusion=np.eye(7, dtype=int).tolist())

@@ -52,7 +52,7 @@ def test_the_plot_shows_labels_in_their_colours_and_thumbnails(timeline: Timelin
     assert plt.get_fignums() == []  # nothing is left in pyplot's global list
 
 
-def test_the_plot_can_be_read_on_a_telephone(timeline: Timeline) -> None:
+def test_the_plot_can_be_read_on_a_phone(timeline: Timeline) -> None:
     """Also with many labels and long names."""
     source = open_video(timeline.video)
     named = replace(

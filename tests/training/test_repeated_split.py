@@ -1,4 +1,4 @@
-"""The split.json of a training run can be used by another one; and a split may test on nobody."""
+"""The split.json of a training run can be used by another one; a split may have no test subjects."""
 
 from __future__ import annotations
 
