@@ -37,7 +37,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
     beard = float(rng.uniform(0.1, 0.9)) if traits.sex > 0.5 and rng.random() < 0.5 else 0.0
     if beard:
         mix(paint, hair * 0.8, beard_cover(beard, rng))
-    mix(paint, hair * rng.uniform(0.1, 0.5), _brows(traits, rng))
+    mix(paint, hair * rng.uniform(0.1, 0.5), brow_hairs(traits, rng))
     clothes(paint, rng)
     lip = tone * np.exp(-rng.uniform(0.6, 1.5) * _BLOOD) * np.array([1.0, 0.85, 0.9])
     if traits.sex < 0.4 and rng.random() < 0.4:
@@ -66,7 +66,7 @@ def _shrunk(drawing: Image.Image) -> Floats:
     return np.asarray(drawing.resize((WIDTH, HEIGHT), Image.Resampling.BOX), np.float64) / 255
 
 
-def _brows(traits: Traits, rng: np.random.Generator) -> Floats:
+def brow_hairs(traits: Traits, rng: np.random.Generator) -> Floats:
     """Draw the cover 0..1 of single hairs: upright at the inner end, along the brow farther out."""
     thick = rng.uniform(0.035, 0.065) * (0.85 + 0.3 * traits.sex)
     arch, lift, tilt = rng.uniform(0.0, 0.06), rng.normal(0, 0.012), rng.normal(0, 0.015)

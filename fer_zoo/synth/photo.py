@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from fer_zoo.errors import OptionError
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.head import Traits
+from fer_zoo.synth.ict_skin import brow_hairs
 from fer_zoo.synth.photo_fit import Photograph
-from fer_zoo.synth.skin import IRISES, Skin, clothes, hair_colour, lash_line
+from fer_zoo.synth.skin import IRISES, Skin, clothes, hair_colour, lash_line, mix
 
 Floats = NDArray[np.float64]
 
@@ -88,6 +89,9 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
     # Photographed irises have reflections, which are rendered.
     iris = 0.75 * photograph.iris if light and rng.random() < 0.7 else IRISES[rng.integers(6 if light else 2)]
     lash_line(paint, traits, rng)
+    # Photographed brows are pale: the light of a studio lies on them, and a texel holds several hairs.
+    brow = np.minimum(hair, 0.35 * paint.mean((0, 1)))
+    mix(paint, brow * rng.uniform(0.2, 1.0), rng.uniform(0.4, 1.0) * brow_hairs(traits, rng))
     clothes(paint, rng)
     return Skin(
         albedo=np.clip(paint, 0, 1).astype(np.float32),
