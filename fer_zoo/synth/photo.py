@@ -89,7 +89,7 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
     # Photographed irises have reflections, which are rendered.
     iris = 0.75 * photograph.iris if light and rng.random() < 0.7 else IRISES[rng.integers(6 if light else 2)]
     lash_line(paint, traits, rng)
-    # Photographed brows are pale: the light of a studio lies on them, and a texel holds several hairs.
+    # Photographed brows are too pale on the rendered head to be seen at the size of a clip.
     brow = np.minimum(hair, 0.35 * paint.mean((0, 1)))
     mix(paint, brow * rng.uniform(0.2, 1.0), rng.uniform(0.4, 1.0) * brow_hairs(traits, rng))
     clothes(paint, rng)

@@ -17,7 +17,7 @@ from fer_zoo.synth.family import HeadFamily, makehuman, styled
 from fer_zoo.synth.head import EYE, Head, Traits, load_head
 from fer_zoo.synth.ict import ict_family
 from fer_zoo.synth.movement import GAZE, HEAD, MOVEMENTS
-from fer_zoo.synth.natural import add_folds, draw_apex, draw_intensity, draw_rest, draw_tracks, head_units
+from fer_zoo.synth.natural import _sided, add_folds, draw_apex, draw_intensity, draw_rest, draw_tracks, head_units
 from fer_zoo.synth.prototypes import sides
 from fer_zoo.synth.raster import rasterize
 
@@ -216,11 +216,7 @@ def eye_pixels(character: Character, units: dict[str, float]) -> int:
 def test_eyes_stay_open_under_lowered_brows_and_tightened_lids(unit_set: str) -> None:
     """Brows that come down over the eyes look like closed eyes, which nobody calls angry."""
     family = natural() if unit_set == "synthmh" else styled(ict_family(real_pack()), "natural")
-    own: dict[str, float] = {}
-    for unit, weight in {"browDown": 1.1, "eyeSquint": 0.7}.items():
-        for name, share in head_units(unit_set).get(unit, {unit: 1.0}).items():
-            for side in sides(name):
-                own[side] = own.get(side, 0.0) + weight * share
+    own = _sided({"browDown": 1.1, "eyeSquint": 0.7}, head_units(unit_set), 0.0, np.random.default_rng(0))
     people = [build_character(0, subject, family) for subject in range(300, 306)]
     left = [eye_pixels(person, own) / eye_pixels(person, {}) for person in people]
     assert np.median(left) > 0.75, np.round(left, 2)
