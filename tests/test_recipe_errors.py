@@ -165,7 +165,7 @@ def test_the_whole_text_of_an_override_that_fits_nothing() -> None:
         "Recipe 'quickstart' has 1 problem:\n"
         "    - train.augment.flp (--set): unknown key (did you mean 'flip'?); accepted: flip, rotate_deg, scale, "
         "shift, warp, brightness, contrast, colour, gamma, grey, noise, noise_share, blur, lowres, compress, jpeg, "
-        "erase, detector_noise, lose_landmarks, stride, frame_jitter, reverse" + END
+        "erase, detector_noise, lose_landmarks, stride, frame_jitter, reverse, still" + END
     )
 
 

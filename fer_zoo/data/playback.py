@@ -61,6 +61,10 @@ def _frame_numbers(
     if augment.reverse:
         backwards = rng.random(clips) < augment.reverse
         numbers[backwards] = numbers[backwards, ::-1]
+    if augment.still:
+        repeated = rng.random(clips) < augment.still
+        one = rng.integers(0, length, clips)
+        numbers[repeated] = numbers[repeated, one[repeated], None]
     return numbers
 
 

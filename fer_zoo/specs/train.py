@@ -61,6 +61,8 @@ class AugmentSpec(Spec):
     """Fraction of frames replaced by the previous or next stored frame, in order: an unsteady frame rate."""
     reverse: Share = 0.0
     """Fraction of clips played backwards: an onset becomes an offset."""
+    still: Share = 0.0
+    """Fraction of clips in which one frame is repeated, as when a picture is predicted."""
 
 
 # Keys of TrainSpec that are shortcuts for an option of a component, and the key of that component.

@@ -138,7 +138,7 @@ def test_pixel_augmentation_does_not_change_landmarks(name: str, seed: int, size
 
 def test_what_came_later_draws_nothing_while_it_is_off() -> None:
     """`AugmentSpec()` takes the same random numbers as it did for the weights that are shipped."""
-    later = {"jpeg", "stride", "frame_jitter", "reverse", "warp"}
+    later = {"jpeg", "stride", "frame_jitter", "reverse", "still", "warp"}
     assert all(AugmentSpec.model_fields[name].default in (0, 1) for name in later)
     rng = np.random.default_rng(0)
     spec = AugmentSpec(detector_noise=False, erase=0, noise_share=0, blur=0, lowres=0, compress=0)

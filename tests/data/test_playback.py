@@ -72,6 +72,16 @@ def test_reverse_plays_backwards() -> None:
     assert (some == some[:, :1]).all()
 
 
+def test_still_repeats_one_frame_of_the_window() -> None:
+    steady, stopped = (shown(6, AugmentSpec(still=share), seed=3) for share in (0.0, 0.5))
+    repeated = (np.diff(stopped) == 0).all(axis=1)
+    assert 0.3 < repeated.mean() < 0.7
+    np.testing.assert_array_equal(stopped[~repeated], steady[~repeated])
+    places = stopped[repeated, 0] - steady[repeated, 0]
+    assert len(set(places)) > 2, "any frame of the window"
+    assert set(places) <= set(range(6))
+
+
 def test_frame_jitter_repeats_and_skips_frames_in_order() -> None:
     steady, shaken = (shown(8, AugmentSpec(frame_jitter=share), seed=4) for share in (0.0, 0.5))
     assert (np.abs(shaken - steady) <= 1).all()
@@ -82,12 +92,12 @@ def test_frame_jitter_repeats_and_skips_frames_in_order() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     stored=st.integers(1, 20), length=st.integers(1, 20), stride=st.integers(1, 4), jitter=st.floats(0, 1),
-    reverse=st.floats(0, 1), seed=st.integers(0, 2**32 - 1),
+    reverse=st.floats(0, 1), still=st.floats(0, 1), seed=st.integers(0, 2**32 - 1),
 )  # fmt: skip
 def test_frames_and_landmarks_move_together(
-    stored: int, length: int, stride: int, jitter: float, reverse: float, seed: int
+    stored: int, length: int, stride: int, jitter: float, reverse: float, still: float, seed: int
 ) -> None:
-    augment = AugmentSpec(stride=stride, frame_jitter=jitter, reverse=reverse)
+    augment = AugmentSpec(stride=stride, frame_jitter=jitter, reverse=reverse, still=still)
     if (length > 1 and stored < (length - 1) * stride + 1) or stored < length:
         with pytest.raises(InputError):
             shown(length, augment, 4, stored, seed)
