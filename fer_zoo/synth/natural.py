@@ -65,15 +65,20 @@ def draw_apex(label: str, head: HeadUnits, rng: np.random.Generator) -> dict[str
 
 
 def _sided(weights: Units, head: HeadUnits, spread: float, rng: np.random.Generator) -> dict[str, float]:
-    """Return the target weights of a head, stronger on one side by ``spread`` on average."""
+    """Return the target weights of a head, stronger on one side by ``spread`` on average; rotations in degrees stay."""
     lopsided, placed = rng.normal(0, spread), dict[str, float]()
     for unit, weight in weights.items():
+        if unit in HEAD:
+            placed[unit] = weight
+            continue
         uneven = np.clip(1 + np.array([1, -1]) * lopsided + rng.normal(0, 0.04, 2), 0.3, 1.5)
         if unit == "eyeBlink":  # both eyes close; the sides of other units differ
             uneven[:] = 1.0
         for own, share in head.get(unit, {unit: 1.0}).items():
+            # What a unit takes back of another one is left where that one is meant, as in brows raised and drawn together.
+            taken = share if share > 0 else share * max(0.0, 1 - weights.get(own, 0.0))
             for side, factor in zip(sides(own), uneven, strict=False):
-                placed[side] = placed.get(side, 0.0) + float(weight * share * factor)
+                placed[side] = placed.get(side, 0.0) + float(weight * taken * factor)
     return placed
 
 
@@ -130,14 +135,18 @@ def draw_tracks(
     tracks: dict[str, Floats] = {f"unit/eyeBlink{side}": np.zeros(n) for side in ("Left", "Right")}
     for name, weight in rest.units.items():
         _add(tracks, name, weight * (1 - _REST_FADE * intensity))
+    turns = np.zeros((n, 3))
     for label, curve in parts:
         for name, weight in draw_apex(label, head, rng).items():
-            _add(tracks, name, weight * curve ** rng.uniform(0.8, 1.3))  # parts of a face do not move in sync
-    turns = np.zeros((n, 3))
+            track = weight * curve ** rng.uniform(0.8, 1.3)  # parts of a face do not move in sync
+            if name in HEAD:
+                turns[:, HEAD.index(name)] += track
+            else:
+                _add(tracks, name, track)
     if not still:
         only = parts[0][0] if len(parts) == 1 else "neutral"
         moving = draw_movements(only, n, fps, rng, without)
-        turns = _move(tracks, moving, intensity, head, fps, rng)
+        turns += _move(tracks, moving, intensity, head, fps, rng)
     ex.settle_lids(tracks, lid_limits)
     return tracks, turns
 

@@ -220,3 +220,18 @@ def test_eyes_stay_open_under_lowered_brows_and_tightened_lids(unit_set: str) ->
     people = [build_character(0, subject, family) for subject in range(300, 306)]
     left = [eye_pixels(person, own) / eye_pixels(person, {}) for person in people]
     assert np.median(left) > 0.75, np.round(left, 2)
+
+
+@pytest.mark.parametrize("unit_set", ["synthmh", "synthict"])
+def test_brows_raised_and_drawn_together_slant_upwards(unit_set: str) -> None:
+    """Action units 1 and 4 make the brows of sadness and fear; a 4 that undoes the 1 makes those of anger."""
+    family = natural() if unit_set == "synthmh" else styled(ict_family(real_pack()), "natural")
+    head = family.head
+
+    def slant(units: dict[str, float]) -> float:
+        own = _sided(units, head_units(unit_set), 0.0, np.random.default_rng(0))
+        moved = head.offsets(own)[head.landmark_vertices, 1]
+        return float(moved[[21, 22]].mean() - moved[[17, 26]].mean())  # inner ends, outer ends
+
+    assert slant({"browInnerUp": 1.0, "browDown": 0.6}) > 0.65 * slant({"browInnerUp": 1.0})
+    assert slant({"browDown": 1.0}) < 0
