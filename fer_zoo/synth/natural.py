@@ -75,7 +75,7 @@ def _sided(weights: Units, head: HeadUnits, spread: float, rng: np.random.Genera
         if unit == "eyeBlink":  # both eyes close; the sides of other units differ
             uneven[:] = 1.0
         for own, share in head.get(unit, {unit: 1.0}).items():
-            # What a unit takes back of another one is left where that one is meant, as in brows raised and drawn together.
+            # What a unit takes back of another is left where that one is meant: brows raised and drawn together.
             taken = share if share > 0 else share * max(0.0, 1 - weights.get(own, 0.0))
             for side, factor in zip(sides(own), uneven, strict=False):
                 placed[side] = placed.get(side, 0.0) + float(weight * taken * factor)

@@ -21,7 +21,8 @@ MAKEHUMAN: Prototypes = {
         ),
         (
             0.5,
-            "browDown 1.6, browOuterUp 0.3, eyeWide 0.8, eyeSquint 0.2, noseSneer 0.8, mouthUpperUp 0.45, mouthLowerDown 0.8, "
+            "browDown 1.6, browOuterUp 0.3, eyeWide 0.8, eyeSquint 0.2, "
+            "noseSneer 0.8, mouthUpperUp 0.45, mouthLowerDown 0.8, "
             "mouthStretch 0.35, mouthFunnel 0.25, jawOpen 0.08",
         ),
     ),
@@ -101,24 +102,28 @@ ICT: Prototypes = {
     "anger": (
         (
             0.5,
-            "browDown 1.4, browInnerUp -0.95, browOuterUp -0.2, eyeSquint 0.2, eyeWide 0.65, noseSneer 0.55, mouthRollUpper 0.5, mouthRollLower 0.5, "
+            "browDown 1.4, browInnerUp -0.95, browOuterUp -0.2, eyeSquint 0.2, eyeWide 0.65, "
+            "noseSneer 0.55, mouthRollUpper 0.5, mouthRollLower 0.5, "
             "mouthPress 0.5, mouthFrown 0.45, mouthShrugLower 0.35, jawForward 0.4",
         ),
         (
             0.5,
-            "browDown 1.4, browInnerUp -0.95, browOuterUp -0.2, eyeWide 0.7, eyeSquint 0.2, noseSneer 0.75, mouthUpperUp 0.5, mouthLowerDown 0.95, "
+            "browDown 1.4, browInnerUp -0.95, browOuterUp -0.2, eyeWide 0.7, eyeSquint 0.2, "
+            "noseSneer 0.75, mouthUpperUp 0.5, mouthLowerDown 0.95, "
             "mouthStretch 0.45, mouthFunnel 0.2, jawOpen 0.05",
         ),
     ),
     "disgust": (
         (
             0.6,
-            "noseSneer 1.4, mouthUpperUp 1.1, browDown 0.8, cheekSquint 0.7, eyeSquint 0.1, eyeWide 0.2, mouthFrown 0.3, "
+            "noseSneer 1.4, mouthUpperUp 1.1, browDown 0.8, cheekSquint 0.7, "
+            "eyeSquint 0.1, eyeWide 0.2, mouthFrown 0.3, "
             "mouthShrugLower 0.25",
         ),
         (
             0.4,
-            "noseSneer 1.4, mouthUpperUp 0.8, browDown 0.7, cheekSquint 0.6, eyeSquint 0.15, eyeWide 0.2, mouthFrown 0.8, "
+            "noseSneer 1.4, mouthUpperUp 0.8, browDown 0.7, cheekSquint 0.6, "
+            "eyeSquint 0.15, eyeWide 0.2, mouthFrown 0.8, "
             "mouthShrugLower 0.7",
         ),
     ),

@@ -18,7 +18,7 @@ from fer_zoo.synth.head import EYE, Head, Traits, load_head
 from fer_zoo.synth.ict import ict_family
 from fer_zoo.synth.movement import GAZE, HEAD, MOVEMENTS
 from fer_zoo.synth.natural import _sided, add_folds, draw_apex, draw_intensity, draw_rest, draw_tracks, head_units
-from fer_zoo.synth.prototypes import sides
+from fer_zoo.synth.prototypes import prototype_weights, sides
 from fer_zoo.synth.raster import rasterize
 
 EXPRESSIONS = [label for label in LABELS if label != "neutral"]
@@ -220,6 +220,35 @@ def test_eyes_stay_open_under_lowered_brows_and_tightened_lids(unit_set: str) ->
     people = [build_character(0, subject, family) for subject in range(300, 306)]
     left = [eye_pixels(person, own) / eye_pixels(person, {}) for person in people]
     assert np.median(left) > 0.75, np.round(left, 2)
+
+
+def test_sad_heads_are_lowered_now_and_then() -> None:
+    def pitches(label: str) -> np.ndarray:
+        drawn = []
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            _, turns = draw_tracks([(label, np.ones(3))], ex.Rest({}), HEAD_UNITS, 25.0, rng, still=True)
+            drawn.append(turns[1])
+        return np.array(drawn)
+
+    sad = pitches("sadness")
+    assert (sad[:, [HEAD.index("yaw"), HEAD.index("roll")]] == 0).all()
+    lowered = sad[:, HEAD.index("pitch")]
+    assert 0.15 < (lowered > 2).mean() < 0.7
+    assert lowered.min() >= 0
+    assert lowered.max() < 20
+    assert (pitches("happiness") == 0).all()
+
+
+@pytest.mark.parametrize("label", ["anger", "disgust"])
+@pytest.mark.parametrize("unit_set", ["synthmh", "synthict"])
+def test_posed_expressions_keep_the_eyes_open(unit_set: str, label: str) -> None:
+    family = makehuman() if unit_set == "synthmh" else ict_family(real_pack())
+    people = [build_character(0, subject, family) for subject in range(300, 306)]
+    for _, text in family.prototypes[label]:
+        units = {side: weight for name, weight in prototype_weights(text).items() for side in sides(name)}
+        left = [eye_pixels(person, units) / eye_pixels(person, {}) for person in people]
+        assert np.median(left) > 0.5, (text, np.round(left, 2))
 
 
 @pytest.mark.parametrize("unit_set", ["synthmh", "synthict"])
