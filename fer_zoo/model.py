@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fer_zoo import stages
@@ -187,6 +188,8 @@ class FERModel(Sharing, Network):
         self._check_clip(clip)
         self._check_lengths(lengths, clip)
         backbone, fusion, size = cast(Backbone, self.backbone), cast(Fusion, self.fusion), self._clip_size
+        if self.input_spec.local_contrast:
+            clip = local_contrast(clip)
         if self.site == "none":
             return backbone(clip)
         points = self._points(landmarks, lengths, clip)
@@ -338,6 +341,27 @@ class FERModel(Sharing, Network):
                 f"(batch, {self._channels}, T', H', W'), as returned by forward_features",
                 "pass the result of `model.forward_features(clip, ...)`",
             )
+
+
+def local_contrast(clip: Tensor) -> Tensor:
+    """Return grey minus its mean nearby, divided by its deviation nearby; (B, 3, T, H, W), all channels alike.
+
+    Nearby is a triangular window as wide as two fifths of the picture (Jarrett et al., ICCV 2009, without their learned filters).
+    """
+    batch, _, frames, height, width = clip.shape
+    grey = clip.float().mean(1).reshape(batch * frames, 1, height, width)
+    reach = height // 10, width // 10
+
+    def nearby(values: Tensor) -> Tensor:
+        for _ in range(2):
+            padded = F.pad(values, (reach[1], reach[1], reach[0], reach[0]), mode="reflect")
+            values = F.avg_pool2d(F.avg_pool2d(padded, (2 * reach[0] + 1, 1), 1), (1, 2 * reach[1] + 1), 1)
+        return values
+
+    centred = grey - nearby(grey)
+    # Flat parts have no contrast, only noise.
+    contrast = (centred / (nearby(centred.square()).sqrt() + 0.15)).clamp(-3, 3)
+    return contrast.reshape(batch, 1, frames, height, width).expand(-1, 3, -1, -1, -1).to(clip.dtype)
 
 
 def _described(given: object, *, values: bool = False) -> str:

@@ -77,6 +77,9 @@ class InputSpec(Spec):
     """Mean of red, green, blue, subtracted from values in 0 to 1."""
     std: tuple[AboveZero, AboveZero, AboveZero] = (0.25, 0.25, 0.25)
     """Standard deviation, by which they are divided."""
+    local_contrast: Annotated[bool, Field(strict=True)] = False
+    """The network sees grey relative to its mean and deviation nearby, in all three channels, instead of colours: skin,
+    light and cameras differ less."""
     landmarks: LandmarkSpec = LandmarkSpec()
     """The landmarks for the crop and the fusion."""
 
