@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import fer_zoo
+from fer_zoo.compose import build
 from fer_zoo.errors import InputError, OptionError
-from fer_zoo.model import pool_grid
+from fer_zoo.model import local_contrast, pool_grid
 from fer_zoo.shapes import feature_shape
 
 SIZE = 48
@@ -212,3 +213,26 @@ def test_initial_weight_of_the_norm_before_the_head(pool: str, start: float) -> 
     model = fer_zoo.create_model("incres3d_tiny_lstm", pool=pool)  # 4 x 4 cells
     weight = model.head_norm.weight
     assert weight.tolist() == [start] * len(weight)
+
+
+def test_local_contrast_is_the_same_in_another_light_and_colour(clip: torch.Tensor) -> None:
+    seen = local_contrast(clip)
+    assert seen.shape == clip.shape
+    assert (seen[:, 1:] == seen[:, :1]).all()
+    assert local_contrast(torch.zeros_like(clip)).abs().max() == 0
+    torch.testing.assert_close(local_contrast(clip + torch.tensor([0.3, -0.1, 0.4]).view(3, 1, 1, 1)), seen)
+    torch.testing.assert_close(local_contrast(clip[:, [2, 0, 1]]), seen)
+    brighter = local_contrast(3 * clip)
+    assert torch.corrcoef(torch.stack([brighter.flatten(), seen.flatten()]))[0, 1] > 0.99
+    # A frame's contrast is its own.
+    torch.testing.assert_close(local_contrast(clip[:, :, 3:4]), seen[:, :, 3:4])
+
+
+def test_a_network_of_local_contrast_is_blind_to_colour(clip: torch.Tensor) -> None:
+    spec = fer_zoo.create_model("incres2d_tiny_mean", size=SIZE).spec
+    for contrast in (True, False):
+        seen = spec.input.model_copy(update={"local_contrast": contrast})
+        torch.manual_seed(0)
+        model = build(spec.model_copy(update={"input": seen})).eval()
+        with torch.inference_mode():
+            assert torch.allclose(model(clip), model(clip[:, [2, 0, 1]]), atol=1e-5) == contrast

@@ -33,6 +33,22 @@ def test_any_batch_gives_the_logits_of_pytorch(tmp_path: Path, target: str) -> N
         assert (network(clip, landmarks) - expected).abs().max() < TOLERANCE
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("target", targets("onnx", "openvino"))
+def test_local_contrast_is_in_the_file(tmp_path: Path, target: str) -> None:
+    model = small_model().eval()
+    plain = model.spec.input
+    model.spec = model.spec.model_copy(update={"input": plain.model_copy(update={"local_contrast": True})})
+    path = tmp_path / f"small{SUFFIX[target]}"
+    export(model, path)
+    network = load_exported(path)
+    clip, landmarks = inputs(3)
+    with torch.inference_mode():
+        expected = model(clip, landmarks)
+    assert (network(clip, landmarks) - expected).abs().max() < TOLERANCE
+    assert (network(clip[:, [1, 2, 0]], landmarks) - expected).abs().max() < TOLERANCE
+
+
 @needs("onnx")
 def test_other_programs_find_names_shapes_and_facts_in_an_onnx_file(tmp_path: Path) -> None:
     """With onnx alone, as somebody would read the file who does not have fer_zoo."""
