@@ -96,7 +96,7 @@ def sections() -> dict[str, tuple[str, list[Picture]]]:
                 ),
                 Picture(
                     "augment-time",
-                    ("stride", "frame_jitter", "reverse"),
+                    ("stride", "frame_jitter", "reverse", "still"),
                     "Which of twenty stored frames are played.",
                     "transforms.md",
                     clips.playback,

@@ -51,7 +51,7 @@ CHANGES: dict[str, list[tuple[str, dict[str, float], int]]] = {
 }  # fmt: skip
 TIMES: list[tuple[str, dict[str, float]]] = [
     ("no change", {}), ("stride: 2", {"stride": 2}), ("frame_jitter: 0.4", {"frame_jitter": 0.4}),
-    ("reverse: 1", {"reverse": 1}),
+    ("reverse: 1", {"reverse": 1}), ("still: 1", {"still": 1}),
 ]  # fmt: skip
 LEFT = np.array([point > mirrored for point, mirrored in enumerate(MIRROR_68)])
 FOUND = "#19a350"
