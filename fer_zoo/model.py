@@ -346,7 +346,8 @@ class FERModel(Sharing, Network):
 def local_contrast(clip: Tensor) -> Tensor:
     """Return grey minus its mean nearby, divided by its deviation nearby; (B, 3, T, H, W), all channels alike.
 
-    Nearby is a triangular window as wide as two fifths of the picture (Jarrett et al., ICCV 2009, without their learned filters).
+    Nearby is a triangular window as wide as two fifths of the picture (Jarrett et al., ICCV 2009, without their
+    learned filters).
     """
     batch, _, frames, height, width = clip.shape
     grey = clip.float().mean(1).reshape(batch * frames, 1, height, width)

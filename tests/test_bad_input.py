@@ -23,7 +23,8 @@ from fer_zoo.recipes import load_recipe
 OPTIONS = (
     "backbone.width, backbone.norm, backbone.stem, backbone.temporal_kernels, temporal.hidden, temporal.layers, "
     "temporal.bidirectional, temporal.state, fusion.points, fusion.kernel, fusion.radius, "
-    "input.frames, input.size, input.fps, input.sampling, input.crop, input.mean, input.std, input.landmarks, "
+    "input.frames, input.size, input.fps, input.sampling, input.crop, input.mean, input.std, "
+    "input.local_contrast, input.landmarks, "
     "model.pool, model.head_norm, model.dropout, labels, num_classes"
 )
 MODEL_SPEC = "valid values for the settings backbone, temporal, fusion, pool, head_norm, dropout, labels, input"
@@ -123,7 +124,8 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         create("incres3d_lstm_lm", pretrained=True),
         WeightsError,
         "There are no weights for 'incres3d_lstm_lm'.\n"
-        "  Accepted: names with weights: incres3d_tiny_lstm_lm.synth7, incres3d_tiny_lstm_lm_in.synth7\n"
+        "  Accepted: names with weights: incres2d_tiny_mean_lm_in.synth8, incres3d_tiny_lstm_lm.synth7, "
+        "incres3d_tiny_lstm_lm_in.synth7\n"
         "  What to do: create it with pretrained=False and train it (`fer-zoo train RECIPE`), or choose a name that "
         "has weights",
     ),

@@ -1,7 +1,7 @@
 """Put the weights of a finished run into the package: `python tools/bundle_weights.py runs/incres3d_tiny_lstm_lm`.
 
 The run must have been trained with the tag it is to ship under (`fer-zoo train release/NAME --tag synth7`). The folder
-is checked as before a push, and must stay under 6 MB, so that the wheel stays small.
+is checked as before a push, and must stay under 8 MB, so that the wheel stays small.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from fer_zoo import weights
 from fer_zoo.weights_table import ZOO
 
-LARGEST = 6_000_000
+LARGEST = 8_000_000
 
 
 def bundle(folder: Path, zoo: Path = ZOO) -> Path:

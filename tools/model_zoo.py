@@ -35,6 +35,10 @@ ON_REAL_FACES = """
 [Check on real faces](real-faces.md).
 
 {results}
+
+`incres2d_tiny_mean_lm_in.synth8` reads each frame by itself and was trained on more varied expressions. It reads
+pictures of posed or strong expressions, and neutral faces that turn or tilt, better, and people who talk worse:
+[both on 861 real faces](real-faces.md#on-861-pictures).
 """
 
 WEIGHTS = """
@@ -54,7 +58,9 @@ detector's* are these with random errors of a detector's size, as in training. L
 cost more: with [`fz68`](landmarkers.md#fz68) `incres3d_tiny_lstm_lm_in.synth7` had 88.8 % (`synthmh`) and 92.9 %
 (`synthict`) of 98 clips each of other held-out subjects, and 96.9 % of both with exact ones ([lab
 log](lab-log.md#first-weights-trained-on-natural-expressions-not-shipped)). A detector's errors depend on the
-expression; random ones do not.
+expression; random ones do not. `synth8` was trained and tested with the landmarks that `fz68` finds, and
+half of its clips show natural expressions from a quarter of full strength, so its figures are not comparable with the
+others.
 """
 
 COMPARED = """
@@ -86,8 +92,8 @@ def weights_section(name: str, card: WeightsCard) -> str:
 |---|---|---|---|---|
 {rows}
 
-Made by `fer-zoo train {recipe} --tag {tag}` at commit `{short_commit(card.commit)}` in
-{card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
+Made by `fer-zoo train {recipe} --tag {tag}` with the settings of `recipe.yaml` in its folder, at commit
+`{short_commit(card.commit)}` in {card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
 {card.protocol}. Terms: {card.terms}
 
 Confusion on the test subjects (rows: true label, columns: predicted):
