@@ -216,7 +216,7 @@ def update(out: Path, facts: Mapping[str, Any], *, seconds: Mapping[str, float] 
     """Rewrite run.json with further facts, and with the seconds of further stages of the training, without breaks."""
     run = read_run(out)
     if seconds:
-        rounded = {stage: round(value, 1) for stage, value in seconds.items()}
+        rounded = {stage: round(value, 3) for stage, value in seconds.items()}
         facts = {**facts, "seconds": run.get("seconds", {}) | rounded}
     write(out / "run.json", json.dumps({**run, **facts}, indent=1))
 

@@ -191,7 +191,7 @@ def finish_epoch(run: Run, validation: ClipSet, batches: Batches, keep: int) -> 
             "loss": progress.loss_sum / batches.per_epoch,
             "validation_war": found.war,
             "validation_uar": found.uar,
-            "seconds": round(progress.seconds, 1),
+            "seconds": round(progress.seconds, 3),
         }
     )
     progress.loss_sum = 0.0
