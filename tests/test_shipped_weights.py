@@ -63,6 +63,13 @@ def test_the_card_claims_at_least_85_per_cent(name: str) -> None:
     assert all(figures.war >= 0.85 for part, figures in card.metrics.items() if part.startswith("test"))
 
 
+def test_the_card_of_natural_expressions_claims_at_least_85_per_cent_of_posed_ones() -> None:
+    card = fer_zoo.create_model(TAGGED[0]).card
+    assert card is not None
+    assert all(card.metrics[f"test, {heads}"].war >= 0.85 for heads in ("synthict", "synthmh"))
+    assert card.metrics["test, synthphoto"].war >= 0.6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_is_true_of_held_out_subjects(name: str) -> None:

@@ -38,7 +38,7 @@ ON_REAL_FACES = """
 
 `incres2d_tiny_mean_lm_in.synth8` reads each frame by itself and was trained on more varied expressions. It
 reads pictures of posed or strong expressions, and tilted neutral faces, better, and people who talk or walk worse:
-[both on 861 real faces](real-faces.md#on-861-pictures).
+[both on 416 real faces](real-faces.md#on-416-pictures).
 """
 
 WEIGHTS = """

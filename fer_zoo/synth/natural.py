@@ -76,7 +76,7 @@ def _sided(weights: Units, head: HeadUnits, spread: float, rng: np.random.Genera
             uneven[:] = 1.0
         for own, share in head.get(unit, {unit: 1.0}).items():
             # What a unit takes back of another is left where that one is meant: brows raised and drawn together.
-            taken = share if share > 0 else share * max(0.0, 1 - weights.get(own, 0.0))
+            taken = share if share > 0 else share * (1 - min(max(weights.get(own, 0.0), 0.0), 1.0))
             for side, factor in zip(sides(own), uneven, strict=False):
                 placed[side] = placed.get(side, 0.0) + float(weight * taken * factor)
     return placed

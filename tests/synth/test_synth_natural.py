@@ -264,3 +264,12 @@ def test_brows_raised_and_drawn_together_slant_upwards(unit_set: str) -> None:
 
     assert slant({"browInnerUp": 1.0, "browDown": 0.6}) > 0.65 * slant({"browInnerUp": 1.0})
     assert slant({"browDown": 1.0}) < 0
+
+
+def test_resting_faces_below_the_mean_are_not_exaggerated() -> None:
+    """A unit that is negative at rest is not meant, so what others take back of it stays as in the table."""
+    units, heads = {"browDown": -0.2, "browInnerUp": -0.35}, head_units("synthict")
+    together, alone = (_sided(given, heads, 0.0, np.random.default_rng(0)) for given in (units, {"browDown": -0.2}))
+    own = _sided({"browInnerUp": -0.35}, heads, 0.0, np.random.default_rng(0))
+    expected = alone["unit/browInnerUp"] + own["unit/browInnerUp"]
+    assert together["unit/browInnerUp"] == pytest.approx(expected, rel=0.2)  # sides are drawn for each unit
