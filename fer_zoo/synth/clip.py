@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fer_zoo.errors import OptionError
 from fer_zoo.synth import expression as ex
 from fer_zoo.synth.character import Character, build_character
+from fer_zoo.synth.cover import cover, skin_colour
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.motion import Motion, clip_motion, video_motion
 from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
@@ -22,6 +23,7 @@ from fer_zoo.synth.scene import PIVOT, Camera, draw_light, key_shadow, look, rot
 Floats = NDArray[np.float64]
 
 MIN_SIZE, MAX_SIZE = 32, 1024
+_COVERED, _COVERS = 0.12, ("hand", "hand", "hand", "thing")  # share of clips of the style natural, and by what
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ def _film(
     camera = _frame_camera(character, posed, distance, rng, plain)
     middle = n_frames // 2
     lit = key_shadow(character, posed[middle], light, backend)
+    covered = character.family.style == "natural" and not plain and rng.random() < _COVERED
+    cover_seed = int(rng.integers(2**32)) if covered else None
     pictures, points = np.empty((n_frames, size, size, 3), np.uint8), np.empty((n_frames, 68, 2), np.float32)
     for t in range(n_frames):
         normals = (
@@ -212,6 +216,15 @@ def _film(
         view = shade(character, light, seen, normals, lit, units[t], background, backend)
         if t == 0:
             recorder = metered(view, recorder)
-        pictures[t] = record(develop(view, recorder), recorder, size, rng)
-        points[t] = camera.project(posed[t][character.head.landmark_vertices])[0] * size - 0.5
+        picture, marks = develop(view, recorder), camera.project(posed[t][character.head.landmark_vertices])[0]
+        if cover_seed is not None:
+            picture = _covered(picture, marks * side - 0.5, np.random.default_rng(cover_seed))
+        pictures[t] = record(picture, recorder, size, rng)
+        points[t] = marks * size - 0.5
     return pictures, points
+
+
+def _covered(picture: NDArray[np.uint8], landmarks: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a hand or a thing before the face; the same state of `rng` in every frame makes it move with the face."""
+    kind = str(rng.choice(_COVERS))
+    return cover(picture, landmarks, kind, skin_colour(picture, landmarks, rng), rng)[0]

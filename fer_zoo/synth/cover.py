@@ -1,4 +1,4 @@
-"""What hides parts of a face in a still: masks, hats, scarves, sunglasses, hands, things; placed by its landmarks."""
+"""What hides parts of a face: masks, hats, scarves, sunglasses, hands, things; placed by its landmarks."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def cover(
     at = np.clip(np.rint(landmarks), 0, size - 1).astype(int)
     free = share[at[:, 1], at[:, 0], 0] < 0.5
     return (picture * (1 - alpha) + painted * alpha).astype(np.uint8), free
+
+
+def skin_colour(picture: NDArray[np.uint8], landmarks: Floats, rng: np.random.Generator) -> Floats:
+    """Draw the colour (3,) of a hand: that of the nose, in somewhat other light."""
+    column, row = np.clip(np.rint(landmarks[27:36].T), 0, len(picture) - 1).astype(int)
+    return np.asarray(np.median(picture[row, column], axis=0) * rng.uniform(0.75, 1.2))
 
 
 def _colour(rng: np.random.Generator) -> Floats:

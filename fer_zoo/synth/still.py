@@ -13,7 +13,7 @@ from PIL import Image
 from fer_zoo.errors import OptionError
 from fer_zoo.synth.body import follow_share, with_torso
 from fer_zoo.synth.character import Character, build_character
-from fer_zoo.synth.cover import KINDS, cover
+from fer_zoo.synth.cover import KINDS, cover, skin_colour
 from fer_zoo.synth.degrade import degrade
 from fer_zoo.synth.expression import settle_lids
 from fer_zoo.synth.family import HeadFamily
@@ -92,8 +92,7 @@ def _with_face(character: Character, size: int, rng: np.random.Generator) -> Sti
     covers: list[str] = []
     if rng.random() < _COVERED:
         covers = [str(kind) for kind in rng.choice(list(KINDS), size=1 + (rng.random() < 0.2), replace=False)]
-        column, row = np.clip(np.rint(landmarks[27:36].T), 0, size - 1).astype(int)
-        skin = np.median(image[row, column], axis=0) * rng.uniform(0.75, 1.2)
+        skin = skin_colour(image, landmarks, rng)
         for kind in covers:
             image, free = cover(image, landmarks, kind, skin, rng)
             visible &= free
