@@ -67,6 +67,14 @@ def incres2d_tiny(in_channels: int, *, width: Width = 0.25, norm: Norm = "batch"
     return IncRes2D(in_channels, width, norm, stem)
 
 
+@register_backbone(
+    "incres2d_small", **{**TINY, "frames": 1, "local_contrast": True}, frame_wise=True, sites=("input", "residual")
+)
+def incres2d_small(in_channels: int, *, width: Width = 0.4, norm: Norm = "batch", stem: Stem = "light") -> IncRes2D:
+    """`incres2d` at 0.4 of the width for single frames of 80 px, as local contrast: 1.71 M, 0.15 GMAC per frame."""
+    return IncRes2D(in_channels, width, norm, stem)
+
+
 def _paper_stem(cin: int, conv: MakeConv, c: Channels) -> nn.Sequential:
     """Grids of a 299 px frame: 149, 147, 147, 73 (160 channels), 71 (192), 35 (384)."""
     return nn.Sequential(
