@@ -10,6 +10,7 @@ from ict_heads import made_up_pack, real_pack
 
 from fer_zoo.errors import OptionError
 from fer_zoo.synth import LABELS, render_clip, render_video
+from fer_zoo.synth import clip as clips
 from fer_zoo.synth import expression as ex
 from fer_zoo.synth.character import Character, build_character
 from fer_zoo.synth.expression_table import table
@@ -133,7 +134,7 @@ def test_the_intensity_is_the_strength_of_the_face(label: str) -> None:
         assert np.corrcoef(curve, moved)[0, 1] > 0.95
         strengths += curve.tolist()
         displacements += moved.tolist()
-    assert np.corrcoef(strengths, displacements)[0, 1] > 0.7
+    assert np.corrcoef(strengths, displacements)[0, 1] > 0.6  # a wail moves landmarks more than a pout
 
 
 def test_resting_faces_differ_more_than_posed_ones() -> None:
@@ -183,6 +184,31 @@ def test_a_natural_video_shows_its_labels_one_after_the_other() -> None:
     assert video.labels[1:3] == ("happiness", "happiness")
     assert set(video.labels[4:8]) == {"neutral"}
     assert (video.intensity[4:8] == 0).all()
+
+
+def test_something_is_before_some_natural_faces_and_never_before_posed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(family: HeadFamily | None, plain: bool = False) -> int:
+        seen: list[int] = []
+        original = clips._covered
+        monkeypatch.setattr(clips, "_covered", lambda *given: seen.append(1) or original(*given))
+        for number in range(24):
+            render_clip(0, "fear", number, frames=1, size=32, family=family, plain=plain)
+        monkeypatch.setattr(clips, "_covered", original)
+        return len(seen)
+
+    assert 1 <= count(natural()) <= 8
+    assert count(natural(), plain=True) == count(None) == 0
+
+
+def test_a_hand_moves_with_the_face() -> None:
+    grey, marks = np.full((96, 96, 3), 120, np.uint8), render_clip(1, "fear", frames=1, size=64).landmarks[0] + 8
+    for seed in range(6):
+        before, after = (
+            (clips._covered(grey, marks + shift, np.random.default_rng(seed)) != grey).any(-1)[20:76, 20:76]
+            for shift in ((0, 0), (6, 4))
+        )
+        assert before.any()
+        assert (before[:-4, :-6] == after[4:, 6:]).mean() > 0.94  # edges may be soft
 
 
 def test_the_default_style_draws_what_it_always_drew() -> None:
