@@ -232,7 +232,6 @@ SUITED = {
     "fps": ("input", "fps"),
     "mean": ("input", "mean"),
     "std": ("input", "std"),
-    "local_contrast": ("input", "local_contrast"),
     "pool": ("pool",),
     "head_norm": ("head_norm",),
     "dropout": ("dropout",),

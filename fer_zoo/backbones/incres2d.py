@@ -67,14 +67,6 @@ def incres2d_tiny(in_channels: int, *, width: Width = 0.25, norm: Norm = "batch"
     return IncRes2D(in_channels, width, norm, stem)
 
 
-@register_backbone(
-    "incres2d_frame", **{**TINY, "frames": 1, "local_contrast": True}, frame_wise=True, sites=("input", "residual")
-)
-def incres2d_frame(in_channels: int, *, width: Width = 0.25, norm: Norm = "batch", stem: Stem = "light") -> IncRes2D:
-    """`incres2d_tiny` for single frames, which it sees as local contrast: 0.66 M, 0.06 GMAC per frame."""
-    return IncRes2D(in_channels, width, norm, stem)
-
-
 def _paper_stem(cin: int, conv: MakeConv, c: Channels) -> nn.Sequential:
     """Grids of a 299 px frame: 149, 147, 147, 73 (160 channels), 71 (192), 35 (384)."""
     return nn.Sequential(
