@@ -10,7 +10,6 @@ import torch
 
 from fer_zoo.compose import build
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.evaluation.outcomes import by_fold
 from fer_zoo.evaluation.report.numbers import (
     FORMAT,
     Change,
@@ -32,6 +31,7 @@ from fer_zoo.evaluation.report.settings import as_yaml, changes, grouped
 from fer_zoo.evaluation.report.warnings import known_facts, warnings
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell, spec_of
 from fer_zoo.evaluation.statistics import FoldSpread, compare, estimate, holm, over_folds, spread
+from fer_zoo.evaluation.variance import by_fold
 from fer_zoo.specs import Recipe
 from fer_zoo.training.metrics import Figures, class_metrics, figures, group_figures
 from fer_zoo.training.predictions import Predictions
