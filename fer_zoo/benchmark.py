@@ -28,7 +28,7 @@ from fer_zoo.factory import find_model
 from fer_zoo.files import write_text
 from fer_zoo.folding import folded, to_channels_last
 from fer_zoo.model import FERModel
-from fer_zoo.training.provenance import checkout_commit, processor_name
+from fer_zoo.training.provenance import checkout_commit, device_name
 
 # Runtime and precision of each variant; the first is what the others are compared to.
 VARIANTS = {
@@ -259,7 +259,7 @@ def _measure(
                 name=label, variant=variant, batch=batch, clips_per_s=batch / case.best, gflop=gflop, gflop_per_s=rate,
                 matmul_share=rate / (2 * _SIDE**3 / 1e9 / products[case.precision].best),
                 speed_up=first.best / case.best, peak_mib=case.peak, threads=torch.get_num_threads(),
-                clock=clock, device=device.type, machine=_machine(device), versions=_versions(),
+                clock=clock, device=device.type, machine=device_name(device), versions=_versions(),
                 commit=checkout_commit(), date=datetime.now(UTC).date().isoformat(),
             )
         )  # fmt: skip
@@ -309,10 +309,6 @@ def _status(key: str) -> int:
     """Return a size in KiB from /proc/self/status."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
-
-
-def _machine(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def _versions() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,10 @@ def check_start(
         spec = stage.recipe.train
         for registry, component in ((OPTIMIZERS, spec.optimizer), (SCHEDULES, spec.schedule), (LOSSES, spec.loss)):
             registry.get(component.name).check(component.options)
-        _check_rates(stage, model)
+        try:
+            stage_rates(model, spec.lr, rates=spec.stage_lr)
+        except UnknownNameError as error:
+            raise RecipeError(f"{stage.block}.stage_lr: {error.given}", error.accepted, error.do) from error
         _check_batch(stage, model, state.num_processes, joint=joint_batch_norm(state))
         make_accelerator(spec, state)
         if stage.last.exists():
@@ -70,26 +73,42 @@ def check_start(
     return stages
 
 
-def check_clips(stages: Iterable[Stage], clips: Mapping[str, ClipSet]) -> None:
-    """Check that the clips give batches and metrics, and are those of the checkpoints.
+def check_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
+    """Check that the clips give batches for every stage, and metrics.
+
+    A fold must be evaluated on every label of the network, or folds would be means over other labels. For other splits
+    run.json shows which labels a part lacks; UAR is the mean over the labels that are there.
 
     Raises:
-        TrainingError: there are fewer clips than in a batch, or a checkpoint was trained on other clips.
+        TrainingError: there are fewer clips than in a batch.
         RecipeError: a fold has no clip of a label, or clips without a known intensity are to be partly neutral.
     """
-    stages = list(stages)
-    recipe = stages[-1].recipe
-    check_folds(recipe, clips)
-    check_batches(recipe, clips)
-    if any(stage.recipe.train.neutral_below for stage in stages) and clips["train"].intensities is None:
-        raise RecipeError(
-            "neutral_below is set, and not all training clips have a known intensity.",
-            "clips of rendered faces, in stores prepared by this version",
-            "prepare the stores again, or leave neutral_below out",
-        )
-    for stage in stages:
-        if stage.last.exists():
-            _check_same_clips(read_progress(stage.last), stage, clips)
+    split = recipe.split
+    for part in ("validation", "test"):
+        if isinstance(split, FoldSplit) and (missing := _missing_labels(clips[part])):
+            raise RecipeError(
+                f"Fold {split.fold} of {split.folds} has no {part} clip of {', '.join(missing)}.",
+                "folds in which every label of the network occurs",
+                "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
+            )
+    for block, spec in (("pretrain", recipe.pretrain), ("train", recipe.train)):
+        if spec is not None and len(clips["train"]) < spec.batch_size:
+            raise TrainingError(
+                f"{len(clips['train'])} training clips for batches of {spec.batch_size}.",
+                "at least one whole batch",
+                f"lower {block}.batch_size, or take more subjects to train on",
+            )
+        if spec is not None and spec.neutral_below and clips["train"].intensities is None:
+            raise RecipeError(
+                "neutral_below is set, and not all training clips have a known intensity.",
+                "clips of rendered faces, in stores prepared by this version",
+                "prepare the stores again, or leave neutral_below out",
+            )
+
+
+def _missing_labels(clips: ClipSet) -> list[str]:
+    counts = np.bincount(clips.labels, minlength=len(clips.names))
+    return [name for name, count in zip(clips.names, counts, strict=True) if not count]
 
 
 def check_shares(recipe: Recipe, processes: int = 1, *, joint: bool = False) -> None:
@@ -144,55 +163,6 @@ def _larger(spec: TrainSpec, block: Block, processes: int, joint: bool) -> str:
     return f"raise {block}.batch_size to {2 * processes}{without}"
 
 
-def check_batches(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
-    """Check that there are clips for a batch of every stage.
-
-    Raises:
-        TrainingError: there are fewer.
-    """
-    for block, spec in (("pretrain", recipe.pretrain), ("train", recipe.train)):
-        if spec is not None and len(clips["train"]) < spec.batch_size:
-            raise TrainingError(
-                f"{len(clips['train'])} training clips for batches of {spec.batch_size}.",
-                "at least one whole batch",
-                f"lower {block}.batch_size, or take more subjects to train on",
-            )
-
-
-def missing_labels(clips: ClipSet) -> list[str]:
-    """Labels without a clip."""
-    counts = np.bincount(clips.labels, minlength=len(clips.names))
-    return [name for name, count in zip(clips.names, counts, strict=True) if not count]
-
-
-def check_folds(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
-    """Check that a fold is evaluated on every label of the network: else folds would be means over other labels.
-
-    For other splits run.json shows which labels a part lacks; UAR is the mean over the labels that are there.
-
-    Raises:
-        RecipeError: a label has no clip in the validation set or the test set.
-    """
-    if not isinstance(recipe.split, FoldSplit):
-        return
-    for part in ("validation", "test"):
-        missing = missing_labels(clips[part])
-        if missing:
-            raise RecipeError(
-                f"Fold {recipe.split.fold} of {recipe.split.folds} has no {part} clip of {', '.join(missing)}.",
-                "folds in which every label of the network occurs",
-                "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
-            )
-
-
-def _check_rates(stage: Stage, model: FERModel) -> None:
-    """Raise RecipeError if a learning rate is given for a stage that the network does not have."""
-    try:
-        stage_rates(model, stage.recipe.train.lr, rates=stage.recipe.train.stage_lr)
-    except UnknownNameError as error:
-        raise RecipeError(f"{stage.block}.stage_lr: {error.given}", error.accepted, error.do) from error
-
-
 def _check_recipe(found: TrainingState, stage: Stage) -> None:
     """Raise TrainingError unless a checkpoint's recipe trains the same, whatever its description."""
     try:
@@ -212,9 +182,10 @@ def _check_recipe(found: TrainingState, stage: Stage) -> None:
         )
 
 
-def _check_same_clips(found: TrainingState, stage: Stage, clips: Mapping[str, ClipSet]) -> None:
-    """Raise TrainingError unless a checkpoint's clips have the content that they have now."""
-    changed = [part for part, content in found.data.items() if part not in clips or content != content_of(clips[part])]
+def check_same_clips(stage: Stage, clips: Mapping[str, ClipSet]) -> None:
+    """Raise TrainingError unless the clips of a stage's checkpoint, if there is one, have the content they have now."""
+    found = read_progress(stage.last).data if stage.last.exists() else {}
+    changed = [part for part, content in found.items() if part not in clips or content != content_of(clips[part])]
     if not changed:
         return
     given = f"{stage.last} was trained on other clips: those of {', '.join(changed)} have changed since"

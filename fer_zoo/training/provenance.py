@@ -21,7 +21,6 @@ def surroundings(state: PartialState) -> dict[str, Any]:
     """Versions, commit and hardware of this process, and how many train together."""
     import accelerate
 
-    device = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else processor_name()
     many = f"{state.num_processes} x " * (state.num_processes > 1)
     return {
         "fer_zoo": __version__,
@@ -30,7 +29,7 @@ def surroundings(state: PartialState) -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "commit": checkout_commit(),
-        "hardware": f"{many}{device}, {torch.get_num_threads()} threads",
+        "hardware": f"{many}{device_name(state.device)}, {torch.get_num_threads()} threads",
         "device": state.device.type,
         "processes": state.num_processes,
     }
@@ -55,8 +54,10 @@ def _each(run: Mapping[str, Any], fact: str) -> list[str]:
     return list(dict.fromkeys([run[fact], *(known.get(fact, run[fact]) for known in resumes)]))
 
 
-def processor_name() -> str:
-    """Return the processor's name."""
+def device_name(device: torch.device) -> str:
+    """The name of a GPU, or else of the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -109,7 +109,9 @@ def train(
         began = time.monotonic()
         with state.local_main_process_first():  # it renders what the others then find
             clips = datasets.load(recipe, cache=cache, workers=workers, stores=stores, opened=opened)
-        preflight.check_clips([stage for stage, _ in stages], clips)
+        preflight.check_clips(recipe, clips)
+        for stage, _ in stages:
+            preflight.check_same_clips(stage, clips)
         if state.is_main_process:
             run_folder.write_split(out, recipe, clips)
             run_folder.add_data(out, clips, time.monotonic() - began, datasets.detector_versions(opened))

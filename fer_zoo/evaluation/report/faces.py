@@ -10,11 +10,10 @@ import numpy as np
 from fer_zoo.data import ClipRequest, ClipSet, cache_root, keys_name_databases, open_stores
 from fer_zoo.data.clips import Frames
 from fer_zoo.data.playback import central_frames
-from fer_zoo.errors import InputError
 from fer_zoo.evaluation.report.numbers import Mistake
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import Recipe
-from fer_zoo.video.crop import crop_clip, place_crop
+from fer_zoo.training.evaluate import crop_clips
 
 FRAMES, PIXELS = 6, 96
 
@@ -60,13 +59,8 @@ def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:
 
 def _cropped(recipe: Recipe, clip: ClipSet) -> Frames:
     spec = recipe.model.input
-    (landmarks,) = central_frames(clip, spec).landmarks
-    (frames,) = central_frames(clip, spec).read(np.array([0]))
-    where = place_crop(landmarks, spec.crop)
-    if where is None:
-        raise InputError(f"{clip.key(0)} has no face in any frame.")
+    cropped = crop_clips(central_frames(clip, spec), spec.model_copy(update={"size": PIXELS}))
+    (frames,) = cropped.read(np.array([0]))
     count = min(FRAMES, len(frames))
-    shown = np.array([int((part + 0.5) * len(frames) / count) for part in range(count)])
-    cut, _ = crop_clip(frames, landmarks, where, PIXELS)
-    kept: Frames = cut[shown]
+    kept: Frames = frames[[int((part + 0.5) * len(frames) / count) for part in range(count)]]
     return kept
