@@ -91,7 +91,10 @@ def finetune(
     if is_begun(data):
         store, stores, place = open_store(data), None, str(data.resolve())
     else:
-        store = _prepare(data, out / STORE, Recipe.model_validate(fields), workers, progress)
+        settings = settings_for("csv", Recipe.model_validate(fields), {})
+        table = ComponentSpec(name="csv", file=data.name)
+        prepare(table, data.parent, out / STORE, settings, workers=workers, progress=progress)
+        store = open_store(out / STORE)
         stores, place = out, STORE
     dataset = store.header.reader
     labels = _labels((clip.label for clip in store.facts), found.spec.labels)
@@ -110,15 +113,6 @@ def finetune(
     (out / "figures.json").unlink(missing_ok=True)  # of this command: the same predictions give the same figures
     result.write(out)
     return FineTuned(out / "weights", result, len(splits), len(store.failures()))
-
-
-def _prepare(
-    table: Path, out: Path, recipe: Recipe, workers: int, progress: Callable[[ShardProgress], None] | None
-) -> Store:
-    """Cut the clips of a table as the network needs them."""
-    dataset = ComponentSpec(name="csv", file=table.name)
-    prepare(dataset, table.parent, out, settings_for("csv", recipe, {}), workers=workers, progress=progress)
-    return open_store(out)
 
 
 def _held_out(folders: Sequence[Path], store: Store) -> StoreResult:

@@ -18,7 +18,7 @@ from fer_zoo.evaluation.attempt import LEFT, TAKEN, missing_files
 from fer_zoo.recipes import load_recipe, training_changes
 from fer_zoo.specs import Recipe
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.provenance import commits_of
+from fer_zoo.training.run_folder import commits_of
 
 FORMAT = 1
 BEST, LAST, NOISY = "best/test", "last/test", "best/test_noisy"

@@ -31,7 +31,10 @@ def join(device: str | None) -> PartialState:
     """
     from accelerate import PartialState
 
-    where = _device(device)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    # Not on the first GPU from every process: each would keep some of its memory.
+    find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device)
+    where = torch.device(device)
     others = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if others and where.index is not None:
         raise TrainingError(
@@ -50,13 +53,6 @@ def join(device: str | None) -> PartialState:
         if not others:
             os.environ.pop("ACCELERATE_TORCH_DEVICE")
             os.environ.update({} if named is None else {"ACCELERATE_TORCH_DEVICE": named})
-
-
-def _device(device: str | None) -> torch.device:
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    # Not on the first GPU from every process: each would keep some of its memory.
-    find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device)
-    return torch.device(device)
 
 
 def is_first() -> bool:

@@ -61,21 +61,16 @@ def evaluate_run(run: Run, clips: Mapping[str, ClipSet]) -> tuple[dict[str, Metr
         TrainingError: the predictions cannot be written.
     """
     parts = _evaluated_parts(run.recipe, clips)
-    predicted = {part: _predict(run, own) for part, own in parts.items()}
+    predicted = _predict(run, parts)
     _write(run, predicted, "last")
     history, progress = run.progress.history, run.progress
     is_best = history and progress.best_epoch == len(history) and history[-1]["step"] == progress.step
     if not is_best:
         run.load_best()
-        predicted = {part: _predict(run, own) for part, own in parts.items()}
+        predicted = _predict(run, parts)
     calibration, predicted = calibrate(run.average, predicted)
     _write(run, predicted, "best")
     return {name: own.card() for part, whole in predicted.items() for name, own in _on_card(part, whole)}, calibration
-
-
-def validation_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> ClipSet:
-    """The clips that choose the best epoch, cropped."""
-    return crop_clips(central_frames(clips["validation"], recipe.model.input), recipe.model.input)
 
 
 def predict_shared(
@@ -214,8 +209,11 @@ def _evaluated_parts(recipe: Recipe, clips: Mapping[str, ClipSet]) -> dict[str, 
     return parts
 
 
-def _predict(run: Run, clips: ClipSet) -> Predictions:
-    return as_predictions(clips, predict_shared(run.average, clips, run.accelerator, run.recipe.views))
+def _predict(run: Run, parts: Mapping[str, ClipSet]) -> dict[str, Predictions]:
+    return {
+        part: as_predictions(clips, predict_shared(run.average, clips, run.accelerator, run.recipe.views))
+        for part, clips in parts.items()
+    }
 
 
 def _on_card(part: str, predictions: Predictions) -> Iterator[tuple[str, Figures]]:

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import ValidationError
-from torch import nn
 
 from fer_zoo.compose import build
 from fer_zoo.data.clips import ClipSet
@@ -56,6 +54,7 @@ def check_start(
             "resume it (--resume), or choose another folder",
         )
     stages = [(stage, stage.network()) for stage in stages_of(recipe, out)]
+    check_shares(recipe, state.num_processes, joint=joint_batch_norm(state))
     for stage, model in stages:
         spec = stage.recipe.train
         for registry, component in ((OPTIMIZERS, spec.optimizer), (SCHEDULES, spec.schedule), (LOSSES, spec.loss)):
@@ -64,7 +63,6 @@ def check_start(
             stage_rates(model, spec.lr, rates=spec.stage_lr)
         except UnknownNameError as error:
             raise RecipeError(f"{stage.block}.stage_lr: {error.given}", error.accepted, error.do) from error
-        _check_batch(stage, model, state.num_processes, joint=joint_batch_norm(state))
         make_accelerator(spec, state)
         if stage.last.exists():
             _check_recipe(read_progress(stage.last), stage)
@@ -84,8 +82,9 @@ def check_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
         RecipeError: a fold has no clip of a label, or clips without a known intensity are to be partly neutral.
     """
     split = recipe.split
-    for part in ("validation", "test"):
-        if isinstance(split, FoldSplit) and (missing := _missing_labels(clips[part])):
+    for part in ("validation", "test") if isinstance(split, FoldSplit) else ():
+        own = clips[part]
+        if missing := [label for number, label in enumerate(own.names) if number not in own.labels]:
             raise RecipeError(
                 f"Fold {split.fold} of {split.folds} has no {part} clip of {', '.join(missing)}.",
                 "folds in which every label of the network occurs",
@@ -106,11 +105,6 @@ def check_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
             )
 
 
-def _missing_labels(clips: ClipSet) -> list[str]:
-    counts = np.bincount(clips.labels, minlength=len(clips.names))
-    return [name for name, count in zip(clips.names, counts, strict=True) if not count]
-
-
 def check_shares(recipe: Recipe, processes: int = 1, *, joint: bool = False) -> None:
     """Check that in every stage each process gets clips of every batch, and each batch norm two of them or more.
 
@@ -121,31 +115,26 @@ def check_shares(recipe: Recipe, processes: int = 1, *, joint: bool = False) -> 
         TrainingError: they do not, or the backbone has no 2D twin for the stage of single frames.
     """
     for stage in stages_of(recipe, Path()):
-        _check_batch(stage, None, processes, joint=joint)
-
-
-def _check_batch(stage: Stage, model: nn.Module | None, processes: int, *, joint: bool) -> None:
-    """As `check_shares`, for one stage; its network is built here if it is needed and not given."""
-    spec, block, pieces = stage.recipe.train, stage.block, pieces_per_process(stage.recipe.train, processes)
-    shared = f"{block}.batch_size {spec.batch_size}, in {pieces} pieces on each of {processes} devices: " * (
-        processes * pieces > 1
-    )
-    if spec.batch_size < processes * pieces:
-        raise TrainingError(
-            f"{shared}some have no clip.",
-            "at least one clip in every piece",
-            f"raise {block}.batch_size to {processes * pieces}, raise {block}.micro_batch, or use fewer devices",
+        spec, block, pieces = stage.recipe.train, stage.block, pieces_per_process(stage.recipe.train, processes)
+        shared = f"{block}.batch_size {spec.batch_size}, in {pieces} pieces on each of {processes} devices: " * (
+            processes * pieces > 1
         )
-    if _compares(spec, processes, joint) or not has_batch_norm(model or build(stage.recipe.model)):
-        return
-    raise TrainingError(
-        f"{shared}pieces of one clip, and the network has batch norm."
-        if shared
-        else f"{block}.batch_size {spec.batch_size}, and the network has batch norm.",
-        "at least two clips at a time: batch norm normalises by the clips that it sees together",
-        ", ".join([_larger(spec, block, processes, joint), *["use fewer devices"] * (processes > 1)])
-        + ", or take a network without batch norm, e.g. model.backbone.norm=none",
-    )
+        if spec.batch_size < processes * pieces:
+            raise TrainingError(
+                f"{shared}some have no clip.",
+                "at least one clip in every piece",
+                f"raise {block}.batch_size to {processes * pieces}, raise {block}.micro_batch, or use fewer devices",
+            )
+        if _compares(spec, processes, joint) or not has_batch_norm(build(stage.recipe.model)):
+            continue
+        raise TrainingError(
+            f"{shared}pieces of one clip, and the network has batch norm."
+            if shared
+            else f"{block}.batch_size {spec.batch_size}, and the network has batch norm.",
+            "at least two clips at a time: batch norm normalises by the clips that it sees together",
+            ", ".join([_larger(spec, block, processes, joint), *["use fewer devices"] * (processes > 1)])
+            + ", or take a network without batch norm, e.g. model.backbone.norm=none",
+        )
 
 
 def _compares(spec: TrainSpec, processes: int, joint: bool) -> bool:

@@ -16,13 +16,14 @@ from rich import get_console
 
 from fer_zoo import data as datasets
 from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training import distributed, initial, preflight, run_folder
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import keep_weights, write_tensors
 from fer_zoo.training.display import Display
-from fer_zoo.training.evaluate import as_predictions, evaluate_run, predict_shared, validation_clips
+from fer_zoo.training.evaluate import as_predictions, crop_clips, evaluate_run, predict_shared
 from fer_zoo.training.lora import merged
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.run import Run, start
@@ -144,7 +145,8 @@ def fit(
     end = spec.epochs * batches.per_epoch
     if max_steps is not None:
         end = min(end, max_steps)
-    validation = validation_clips(run.recipe, clips)
+    shape = run.recipe.model.input
+    validation = crop_clips(central_frames(clips["validation"], shape), shape)
     display = Display(run.recipe, progress, end, main=accelerator.is_main_process, log=log)
     pieces = batches.ahead(progress.step, end, pin=accelerator.device.type == "cuda")
     began = saved = time.monotonic()
