@@ -134,23 +134,20 @@ def write_csv(found: Sequence[Measurement], path: str | Path) -> None:
         write_text(Path(path), out.getvalue())
 
 
-def table(found: Sequence[Measurement]) -> list[str]:
-    """Return the lines of a table for a terminal."""
+def table(found: Sequence[Measurement]) -> list[tuple[str, ...]]:
+    """Return the rows of a table for a terminal, its head first."""
     heads = ("network", "variant", "batch", "clips/s", "GFLOP/s", "of matmul", "speed-up", "peak MiB")
-    rows = [heads] + [
+    return [heads] + [
         (
             one.name, one.variant, str(one.batch), f"{one.clips_per_s:.1f}", f"{one.gflop_per_s:.1f}",
             f"{one.matmul_share:.2f}", f"{one.speed_up:.2f}", "" if one.peak_mib is None else f"{one.peak_mib:.0f}",
         )
         for one in found
     ]  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, threads: int | None) -> list[str]:
     device = where.type
-    installed = {name: _installed(runtime) for name, (runtime, _) in VARIANTS.items()}
     here = [n for n in VARIANTS if device == "cpu" or (VARIANTS[n][0] == "torch" and "folded" not in n)]
     if unknown := [name for name in variants or () if name not in here]:
         raise OptionError(f"The variants {', '.join(unknown)} on {device}.", ", ".join(here), "choose some of these")
@@ -161,7 +158,7 @@ def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, thr
             "leave the clock out",
         )
     slow = {"bf16"} if emulates_bf16(where) else set()
-    return list(variants) if variants else [n for n in here if installed[n] and VARIANTS[n][1] not in slow]
+    return list(variants or [n for n in here if _installed(VARIANTS[n][0]) and VARIANTS[n][1] not in slow])
 
 
 def _installed(runtime: str) -> bool:

@@ -30,6 +30,7 @@ def join(device: str | None) -> PartialState:
         TrainingError: one device named for several processes.
     """
     from accelerate import PartialState
+    from accelerate.utils import patch_environment
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     # Not on the first GPU from every process: each would keep some of its memory.
@@ -44,15 +45,10 @@ def join(device: str | None) -> PartialState:
         )
     # accelerate's state is one for the whole Python process, which may have trained on another device before.
     PartialState._reset_state()
-    named = os.environ.get("ACCELERATE_TORCH_DEVICE")
-    try:
-        if not others:
-            os.environ["ACCELERATE_TORCH_DEVICE"] = str(where)
-        return PartialState(cpu=where.type == "cpu", **({"timeout": _TIMEOUT} if others else {}))
-    finally:
-        if not others:
-            os.environ.pop("ACCELERATE_TORCH_DEVICE")
-            os.environ.update({} if named is None else {"ACCELERATE_TORCH_DEVICE": named})
+    if others:
+        return PartialState(cpu=where.type == "cpu", timeout=_TIMEOUT)
+    with patch_environment(ACCELERATE_TORCH_DEVICE=where):
+        return PartialState(cpu=where.type == "cpu")
 
 
 def is_first() -> bool:

@@ -274,10 +274,7 @@ def _published_row(name: str, recipe: Recipe, runs: Sequence[tuple[SettingKey, R
     shared = {
         "recipe": name,
         "protocol": recipe.protocol,
-        "source": printed.source if printed else recipe.description,
-        "war": printed.war if printed else None,
-        "std": printed.std if printed else None,
-        "uar": printed.uar if printed else None,
+        **(printed.model_dump() if printed else {"source": recipe.description, "war": None, "std": None}),
     }
     # Comparable: the same data and protocol.
     same = [
