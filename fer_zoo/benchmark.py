@@ -8,10 +8,11 @@ import gc
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -297,5 +298,8 @@ def _status(key: str) -> int:
 
 
 def _versions() -> str:
-    names = [name for name in ("torch", "onnxruntime", "openvino") if find_spec(name)]
-    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)])
+    found = [f"Python {platform.python_version()}"]
+    for name in ("torch", "onnxruntime", "openvino"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
