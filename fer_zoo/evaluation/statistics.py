@@ -240,4 +240,5 @@ def _metrics(
         level=level, notes=tuple(notes), method="t",
     )  # fmt: skip
     values = (clip_weights(clips.truth) @ right).tolist()
-    return list(zip(values, found or [None, None], errors, strict=True)), basis
+    of_each: Sequence[Uncertainty | None] = found or [None, None]
+    return list(zip(values, of_each, errors, strict=True)), basis
