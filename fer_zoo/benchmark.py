@@ -135,7 +135,7 @@ def write_csv(found: Sequence[Measurement], path: str | Path) -> None:
         write_text(Path(path), out.getvalue())
 
 
-def table(found: Sequence[Measurement]) -> list[tuple[str, ...]]:
+def table(found: Sequence[Measurement]) -> Sequence[Sequence[str]]:
     """Return the rows of a table for a terminal, its head first."""
     heads = ("network", "variant", "batch", "clips/s", "GFLOP/s", "of matmul", "speed-up", "peak MiB")
     return [heads] + [

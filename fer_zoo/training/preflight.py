@@ -82,14 +82,14 @@ def check_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
         RecipeError: a fold has no clip of a label, or clips without a known intensity are to be partly neutral.
     """
     split = recipe.split
-    for part in ("validation", "test") if isinstance(split, FoldSplit) else ():
-        own = clips[part]
-        if missing := [label for number, label in enumerate(own.names) if number not in own.labels]:
-            raise RecipeError(
-                f"Fold {split.fold} of {split.folds} has no {part} clip of {', '.join(missing)}.",
-                "folds in which every label of the network occurs",
-                "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
-            )
+    if isinstance(split, FoldSplit):
+        for part, own in (("validation", clips["validation"]), ("test", clips["test"])):
+            if missing := [name for number, name in enumerate(own.names) if number not in own.labels]:
+                raise RecipeError(
+                    f"Fold {split.fold} of {split.folds} has no {part} clip of {', '.join(missing)}.",
+                    "folds in which every label of the network occurs",
+                    "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
+                )
     for block, spec in (("pretrain", recipe.pretrain), ("train", recipe.train)):
         if spec is not None and len(clips["train"]) < spec.batch_size:
             raise TrainingError(
