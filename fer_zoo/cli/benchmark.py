@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.cli.arguments import positive
+from fer_zoo.cli.text import print_table
 from fer_zoo.paths import shown
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def _benchmark(arguments: argparse.Namespace) -> None:
         clock=arguments.clock,
         progress=lambda text: print(text, file=sys.stderr),
     )
-    for row in table(found):
-        print(row)
+    print_table(table(found))
     if arguments.out:
         write_csv(found, Path(arguments.out))
         print(shown(arguments.out))
