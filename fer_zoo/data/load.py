@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipRequest, ClipSet
-from fer_zoo.data.group_files import disjoint
-from fer_zoo.data.split_files import read_split
+from fer_zoo.data.split_files import disjoint, read_split
 from fer_zoo.data.splits import PARTS, LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.data.store.fits import EXACT
