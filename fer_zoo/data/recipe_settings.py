@@ -93,15 +93,9 @@ def _check_fits(spec: CutSpec | RenderSpec, shown: CropSpec, recipe: Recipe, cha
     required = recipe.model.input
     if recipe.data.any_fps:
         required = required.model_copy(update={"fps": spec.fps})
-    made = StoreFacts.model_construct(
-        crop=shown,
-        size=spec.canvas,
-        frames=spec.frames,
-        fps=spec.fps,
-        detector=spec.detector,
-        preparation=spec.model_dump(),
-    )
-    problems = differences(made, required, required.landmarks.detector)
+    facts: dict[str, Any] = {name: getattr(spec, name) for name in ("frames", "fps", "detector")}
+    facts |= {"crop": shown, "size": spec.canvas, "preparation": spec.model_dump()}
+    problems = differences(StoreFacts.model_construct(**facts), required, required.landmarks.detector)
     if not problems:
         return
     own = {"crop", "margin", "canvas", "frames", "fps", "sampling", "detector"}

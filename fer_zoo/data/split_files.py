@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -109,8 +109,10 @@ def read_split(path: Path, name: str | None, *, store: str, clips: Sequence[Labe
 
 def _of_database(split: Split, before: str) -> Split:
     """The split of the clips whose keys start with `before`, without it."""
-    keys = {part: [key for key in getattr(split, part) if key.startswith(before)] for part in PARTS}
-    return replace(split, **{part: tuple(key.removeprefix(before) for key in own) for part, own in keys.items()})
+    parts: dict[str, Any] = {}
+    for part in PARTS:
+        parts[part] = tuple(key.removeprefix(before) for key in getattr(split, part) if key.startswith(before))
+    return replace(split, **parts)
 
 
 def _check(split: Split, subjects: Mapping[str, str | None], path: Path) -> None:
