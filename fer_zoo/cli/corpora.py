@@ -42,7 +42,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from fer_zoo.data.prepare import open_database
+    from fer_zoo.data.reading import open_database
 
     database = open_database(arguments.dataset, find_path(arguments.root), settings(arguments.option, "--option"))
     sources = list(database.sources())

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_zoo.data.load import labelled
-from fer_zoo.data.prepare import ShardProgress, open_database, prepare
+from fer_zoo.data.prepare import ShardProgress, prepare
+from fer_zoo.data.reading import open_database
 from fer_zoo.data.recipe_settings import settings_for
 from fer_zoo.data.splits import Split, k_fold
 from fer_zoo.data.store import Store, open_store
-from fer_zoo.data.store.files import is_begun
+from fer_zoo.data.store.reader import is_begun
 from fer_zoo.errors import InputError, OptionError, TrainingError
 from fer_zoo.evaluation.attempt import missing_files
 from fer_zoo.evaluation.on_store import StoreResult

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from fer_zoo import specs
 from fer_zoo.data import ClipSet, keys_name_databases, open_stores
-from fer_zoo.data.group_files import read_groups
 from fer_zoo.data.load import labelled
+from fer_zoo.data.split_files import read_groups
 from fer_zoo.data.splits import LabelledClip
 from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, OptionError
