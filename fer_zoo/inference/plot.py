@@ -148,10 +148,9 @@ def _draw_names(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> N
 def _draw_strip(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
     step = float(1 / timeline.rate)
     for span in timeline.spans():
-        width = span.end_s - span.start_s
-        colour = "white" if span.label is None else colours[span.label]
-        hatch = "////" if span.label is None else None
-        axes.barh(0, width, left=span.start_s - step / 2, height=1, color=colour, hatch=hatch, edgecolor=_FAINT, lw=0)
+        colour, hatch = ("white", "////") if span.label is None else (colours[span.label], None)
+        left, width = span.start_s - step / 2, span.duration_s
+        axes.barh(0, width, left=left, height=1, color=colour, hatch=hatch, edgecolor=_FAINT, lw=0)
     axes.set_ylim(-0.5, 0.5)
     axes.set_yticks([])
     axes.set_xlabel("time in s", color=_INK, size=_SIZE)

@@ -180,18 +180,15 @@ class LiveVideo(Video):
                 if self._stop.is_set():
                     return
                 self.notes = source.notes
-                self._keep(frame, offset_s + frame.time_s)
-
-    def _keep(self, frame: VideoFrame, time_s: float) -> None:
-        with self._changed:
-            reshaped, self._last_s = frame.reshaped, time.monotonic()
-            if self._frame is not None:
-                self.dropped += 1
-                reshaped = reshaped or self._frame.reshaped
-            self._time_s = time_s
-            self._frame = VideoFrame(self.received, time_s, frame.image, reshaped, self._last_s)
-            self.received += 1
-            self._changed.notify_all()
+                with self._changed:
+                    reshaped, self._last_s = frame.reshaped, time.monotonic()
+                    if self._frame is not None:
+                        self.dropped += 1
+                        reshaped = reshaped or self._frame.reshaped
+                    self._time_s = offset_s + frame.time_s
+                    self._frame = VideoFrame(self.received, self._time_s, frame.image, reshaped, self._last_s)
+                    self.received += 1
+                    self._changed.notify_all()
 
     def _connected_again(self, why: str | None) -> Video | None:
         assert self.connect is not None

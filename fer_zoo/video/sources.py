@@ -97,23 +97,23 @@ def find_sources(given: Iterable[str]) -> list[str | Path]:
     Raises:
         VideoError: a folder without videos, or a pattern that nothing matches.
     """
-    found: dict[str | Path, None] = {}
+    found: list[str | Path] = []
     for text in given:
         path = find_path(text)
         if is_url(text) or (text.isdecimal() and not path.exists()):
-            found[text] = None
+            found.append(text)
         elif path.is_dir():
-            found.update(dict.fromkeys(_in_folder(path)))
+            found += _in_folder(path)
         elif any(mark in text for mark in "*?[") and not path.exists():
             names = sorted(glob.glob(text, recursive=True))
             if not names:
                 given_text = f"No file matches {text}."
                 raise VideoError(given_text, "a pattern such as 'videos/*.mp4'", "check the spelling")
             for name in names:
-                found.update(dict.fromkeys(_in_folder(Path(name)) if Path(name).is_dir() else [Path(name)]))
+                found += _in_folder(Path(name)) if Path(name).is_dir() else [Path(name)]
         else:
-            found[path] = None
-    return list(found)
+            found.append(path)
+    return list(dict.fromkeys(found))
 
 
 def _in_folder(folder: Path) -> list[Path]:

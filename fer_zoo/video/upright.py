@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,20 +14,12 @@ _HDR = {16: "PQ", 18: "HLG"}
 _BT709 = 1
 
 
-@dataclass(frozen=True)
-class Orientation:
+class Orientation(NamedTuple):
     """How a stored image is turned upright: swap rows and columns first, then mirror."""
 
     transposed: bool = False
     mirror_x: bool = False
     mirror_y: bool = False
-
-    def apply(self, image: UInt8) -> UInt8:
-        """The image as it is to be shown."""
-        if self.transposed:
-            image = image.transpose(1, 0, 2)
-        image = image[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
-        return np.ascontiguousarray(image)
 
 
 def orientation(raw: Any) -> Orientation:
@@ -126,7 +117,10 @@ class Screen:
         converted = self._reformatter.reformat(
             raw, width=width, height=height, format="rgb24", interpolation="AREA" if shrinks else "BICUBIC", **colours
         )
-        return turn.apply(np.asarray(converted.to_ndarray(), np.uint8))
+        image = np.asarray(converted.to_ndarray(), np.uint8)
+        if turn.transposed:
+            image = image.transpose(1, 0, 2)
+        return np.ascontiguousarray(image[:: -1 if turn.mirror_y else 1, :: -1 if turn.mirror_x else 1])
 
 
 def noted(notes: tuple[str, ...], text: str) -> tuple[str, ...]:
