@@ -19,7 +19,7 @@ from fer_zoo.files import write_atomically
 from fer_zoo.landmarks.base import Box, Landmarker
 from fer_zoo.specs import ComponentSpec
 from fer_zoo.stopwatch import staged
-from fer_zoo.video.track import FaceTrack, State, track_face, track_faces
+from fer_zoo.video.track import FaceTrack, State, track_faces
 
 # Raise it when what is kept changes, or what decoding and tracking find, within one version of fer_zoo.
 _FORMAT = 2
@@ -57,7 +57,7 @@ def tracks_of(
         return kept
     damage: list[str] = []
     frames = staged("decode", pictures(source, root, fps, damage))
-    tracks = track_faces(frames, landmarker) if face == "all" else [track_face(frames, landmarker, which=face)]
+    tracks = track_faces(frames, landmarker, face)
     if path:
         try:
             write_atomically(path, lambda stream: np.savez_compressed(stream, **_arrays(tracks, damage)))
