@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,8 @@ from fer_zoo.inference import predict_faces, predict_video
 from fer_zoo.inference.annotate import annotate_video
 from fer_zoo.inference.plot import face_pictures, plot_timeline
 from fer_zoo.inference.timeline import Timeline
-from fer_zoo.video.reader import open_video
+from fer_zoo.video.live import in_thread
+from fer_zoo.video.reader import Video, open_video
 
 # Seconds after which uploads and results are deleted, and how often that is checked.
 KEPT_S, CHECK_S = 1800.0, 60.0
@@ -57,18 +59,24 @@ def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
     def read(video: str | None, model: str, faces: str, threshold: float) -> Iterator[dict[Any, Any]]:
         if not video:
             raise gr.Error("Choose a video first.")
-        if not Path(video).exists():
+        path = Path(video)
+        if not path.exists():
             raise gr.Error("The video was deleted while it waited: videos are kept for half an hour. Choose it again.")
-        Path(video).touch()  # kept while it is read
+        path.touch()  # kept while it is read
         yield {status: "Starting …", results: gr.update(visible=False)}
         # Gradio copies what is returned to its own folder.
         with TemporaryDirectory(prefix="fer_zoo_app_", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             try:
-                work = _Work(Path(video), folder, model, faces, threshold, max_seconds)
-                for text in work.progress():
-                    yield {status: text}
-                timelines = work.result()
+                progress = _Progress(max_seconds, open_video(path))
+                job = in_thread(lambda: _written(path, folder, model, faces, threshold, progress))
+                try:
+                    while not job.done():
+                        yield {status: progress.text}
+                        wait([job], _POLL_S)
+                finally:
+                    progress.stopped = True  # the visitor has cancelled
+                timelines = job.result()
                 pictures = [picture for timeline in timelines for picture in _strongest(timeline)]
             except FerZooError as error:
                 raise gr.Error(str(error).replace("\n", "<br>"), duration=None) from error
@@ -152,64 +160,19 @@ def _delete_old(folder: Path, kept_s: float, check_s: float) -> None:
                     path.unlink()
 
 
-class _Work:
-    """One video that is read in a thread of its own, so that a visitor sees the progress and can cancel."""
+class _Progress:
+    """What is being done for a visitor; ends the work, which calls it, once it is stopped or the video is too long."""
 
-    def __init__(
-        self, video: Path, folder: Path, model: str, faces: str, threshold: float, max_seconds: float
-    ) -> None:  # fmt: skip
-        opened = open_video(video)
-        self._most_frames, self._max_seconds = max_seconds * opened.rate, max_seconds
-        self._check_length(opened.frame_count or 0)
-        self._settings = (video, folder, model, faces, threshold)
-        self._stop, self._text = threading.Event(), "Loading the network …"
-        self._found: list[Timeline] | BaseException = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
+    def __init__(self, max_seconds: float, video: Video) -> None:
+        self.text, self.stopped = "Loading the network …", False
+        self._max_seconds, self._most_frames = max_seconds, max_seconds * video.rate
+        self._check_length(video.frame_count or 0)
 
-    def progress(self) -> Iterator[str]:
-        """Start, and yield what is being done until it is finished; closing the iterator stops the work."""
-        self._thread.start()
-        try:
-            while self._thread.is_alive():
-                yield self._text
-                self._thread.join(_POLL_S)
-        finally:
-            self._stop.set()
-
-    def result(self) -> list[Timeline]:
-        """Return the timelines, whose files are in the folder; raise what went wrong."""
-        if isinstance(self._found, BaseException):
-            raise self._found
-        return self._found
-
-    def _run(self) -> None:
-        video, folder, model, faces, threshold = self._settings
-        try:
-            if faces == "all":
-                timelines = predict_faces(model, video, progress=self._tell)
-            else:
-                timelines = [predict_video(model, video, progress=self._tell)]
-            timelines = [timeline.refined(threshold=threshold) for timeline in timelines]
-            self._text = "Drawing …"
-            for timeline in timelines:
-                stem = "timeline" if len(timelines) == 1 else f"timeline_{timeline.track}"
-                timeline.to_csv(folder / f"{stem}.csv")
-                timeline.to_json(folder / f"{stem}.json")
-                plot_timeline(timeline, folder / f"{stem}.png")
-            annotate_video(
-                timelines if faces == "all" else timelines[0],
-                folder / "annotated.mp4",
-                lambda done: self._tell("annotate", done, None),
-            )
-            self._found = timelines
-        except BaseException as error:
-            self._found = error
-
-    def _tell(self, stage: str, done: int, total: int | None) -> None:
-        if self._stop.is_set():
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        if self.stopped:
             raise _CancelledError
         self._check_length(done)
-        self._text = f"{stage}: {done}{f' of {total}' if total else ''} …"
+        self.text = f"{stage}: {done}{f' of {total}' if total else ''} …"
 
     def _check_length(self, frames: int) -> None:
         if frames > self._most_frames + 1:
@@ -218,6 +181,25 @@ class _Work:
                 f"up to {self._max_seconds:g} s on this page",
                 "cut it, or run `fer-zoo predict` on it",
             )
+
+
+def _written(
+    video: Path, folder: Path, model: str, faces: str, threshold: float, progress: _Progress
+) -> list[Timeline]:
+    """Read a video, write its files into the folder, and return its timelines."""
+    if faces == "all":
+        timelines = predict_faces(model, video, progress=progress)
+    else:
+        timelines = [predict_video(model, video, progress=progress)]
+    timelines = [timeline.refined(threshold=threshold) for timeline in timelines]
+    progress.text = "Drawing …"
+    for timeline in timelines:
+        stem = "timeline" if len(timelines) == 1 else f"timeline_{timeline.track}"
+        timeline.to_csv(folder / f"{stem}.csv")
+        timeline.to_json(folder / f"{stem}.json")
+        plot_timeline(timeline, folder / f"{stem}.png")
+    annotate_video(timelines, folder / "annotated.mp4", lambda done: progress("annotate", done, None))
+    return timelines
 
 
 def _summary(timeline: Timeline) -> str:

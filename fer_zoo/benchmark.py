@@ -8,13 +8,16 @@ import gc
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +31,7 @@ from fer_zoo.factory import find_model
 from fer_zoo.files import write_text
 from fer_zoo.folding import folded, to_channels_last
 from fer_zoo.model import FERModel
-from fer_zoo.training.provenance import checkout_commit, processor_name
+from fer_zoo.training.run_folder import checkout_commit, device_name
 
 # Runtime and precision of each variant; the first is what the others are compared to.
 VARIANTS = {
@@ -43,6 +46,8 @@ VARIANTS = {
 }
 _SIDE = 1024  # of the matrices; larger ones are not faster on CPUs
 _AGAINST = "torchvision:"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -121,33 +126,29 @@ def benchmark(
 def write_csv(found: Sequence[Measurement], path: str | Path) -> None:
     """Write one row per measurement, with machine, versions and commit."""
     out = StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    names = [field.name for field in fields(Measurement)]
-    writer.writerow(names)
+    writer = csv.DictWriter(out, [field.name for field in fields(Measurement)], lineterminator="\n")
+    writer.writeheader()
     for one in found:
-        row = asdict(one)
-        writer.writerow([f"{row[n]:.4g}" if isinstance(row[n], float) else row[n] for n in names])
+        values = asdict(one).items()
+        writer.writerow({name: f"{value:.4g}" if isinstance(value, float) else value for name, value in values})
     with writing(Path(path)):
         write_text(Path(path), out.getvalue())
 
 
-def table(found: Sequence[Measurement]) -> list[str]:
-    """Return the lines of a table for a terminal."""
+def table(found: Sequence[Measurement]) -> Sequence[Sequence[str]]:
+    """Return the rows of a table for a terminal, its head first."""
     heads = ("network", "variant", "batch", "clips/s", "GFLOP/s", "of matmul", "speed-up", "peak MiB")
-    rows = [heads] + [
+    return [heads] + [
         (
             one.name, one.variant, str(one.batch), f"{one.clips_per_s:.1f}", f"{one.gflop_per_s:.1f}",
             f"{one.matmul_share:.2f}", f"{one.speed_up:.2f}", "" if one.peak_mib is None else f"{one.peak_mib:.0f}",
         )
         for one in found
     ]  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, threads: int | None) -> list[str]:
     device = where.type
-    installed = {name: _installed(runtime) for name, (runtime, _) in VARIANTS.items()}
     here = [n for n in VARIANTS if device == "cpu" or (VARIANTS[n][0] == "torch" and "folded" not in n)]
     if unknown := [name for name in variants or () if name not in here]:
         raise OptionError(f"The variants {', '.join(unknown)} on {device}.", ", ".join(here), "choose some of these")
@@ -158,7 +159,7 @@ def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, thr
             "leave the clock out",
         )
     slow = {"bf16"} if emulates_bf16(where) else set()
-    return list(variants) if variants else [n for n in here if installed[n] and VARIANTS[n][1] not in slow]
+    return list(variants or [n for n in here if _installed(VARIANTS[n][0]) and VARIANTS[n][1] not in slow])
 
 
 def _installed(runtime: str) -> bool:
@@ -199,24 +200,6 @@ def _inputs(network: nn.Module, batch: int) -> tuple[Tensor, ...]:
     return (clip, landmarks) if network.needs_landmarks else (clip,)
 
 
-class _Case:
-    """A variant of a network, opened, that computes one batch when called."""
-
-    def __init__(self, open_network: Callable[[], nn.Module], precision: str, inputs: Sequence[Tensor]) -> None:
-        self.precision, self.inputs, self.device, self.best = precision, inputs, inputs[0].device, float("inf")
-
-        def first() -> None:
-            self.network = open_network()
-            self()
-
-        self.peak = _peak_of(first, self.device)
-
-    @torch.inference_mode()
-    def __call__(self) -> None:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            self.network(*self.inputs)
-
-
 def _opened(network: nn.Module, variant: str, folder: Path, device: torch.device) -> Callable[[], nn.Module]:
     """Return a function that opens a network for a variant; exports, which take longer, are made here, once."""
     runtime = VARIANTS[variant][0]
@@ -244,41 +227,47 @@ def _measure(
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(*(tensor[:1].cpu() for tensor in inputs))
     gflop = counter.get_total_flops() / 1e9
-    cases = {variant: _Case(each, VARIANTS[variant][1], inputs) for variant, each in opened.items()}
-    products = {case.precision: _Product(case.precision, device) for case in cases.values()}
+    runs: dict[str, Callable[[], object]] = {}
+    peaks = {}
+    for variant, open_network in opened.items():
+        precision = VARIANTS[variant][1]
+        matrix = torch.randn(_SIDE, _SIDE, device=device).to(torch.bfloat16 if precision == "bf16" else torch.float32)
+        runs[precision] = partial(torch.matmul, matrix, matrix)
+        runs[variant], peaks[variant] = _with_peak(partial(_run_once, open_network, inputs, precision), device)
+    best = dict.fromkeys(runs, float("inf"))
     for _ in range(rounds):
-        timed: list[_Product | _Case] = [*products.values(), *cases.values()]
-        for each in timed:
-            each.best = min(each.best, _seconds(each, device, clock))
-    first = next(iter(cases.values()))
+        for name, run in runs.items():
+            best[name] = min(best[name], _seconds(run, device, clock))
+    first = best[next(iter(opened))]
     found = []
-    for variant, case in cases.items():
-        rate = batch * gflop / case.best
+    for variant in opened:
+        rate = batch * gflop / best[variant]
         found.append(
             Measurement(
-                name=label, variant=variant, batch=batch, clips_per_s=batch / case.best, gflop=gflop, gflop_per_s=rate,
-                matmul_share=rate / (2 * _SIDE**3 / 1e9 / products[case.precision].best),
-                speed_up=first.best / case.best, peak_mib=case.peak, threads=torch.get_num_threads(),
-                clock=clock, device=device.type, machine=_machine(device), versions=_versions(),
+                name=label, variant=variant, batch=batch, clips_per_s=batch / best[variant], gflop=gflop,
+                gflop_per_s=rate, matmul_share=rate / (2 * _SIDE**3 / 1e9 / best[VARIANTS[variant][1]]),
+                speed_up=first / best[variant], peak_mib=peaks[variant], threads=torch.get_num_threads(),
+                clock=clock, device=device.type, machine=device_name(device), versions=_versions(),
                 commit=checkout_commit(), date=datetime.now(UTC).date().isoformat(),
             )
         )  # fmt: skip
     return found
 
 
-class _Product:
-    """A matrix product, the rate that networks are compared with."""
+def _run_once(open_network: Callable[[], nn.Module], inputs: Sequence[Tensor], precision: str) -> Callable[[], None]:
+    """Open a network, compute one batch, and return a function that computes it again."""
+    network, device = open_network(), inputs[0].device.type
 
-    def __init__(self, precision: str, device: torch.device) -> None:
-        kind = torch.float32 if precision == "float32" else torch.bfloat16
-        self.best = float("inf")
-        self._matrix = torch.randn(_SIDE, _SIDE, device=device).to(kind)
+    @torch.inference_mode()
+    def run() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            network(*inputs)
 
-    def __call__(self) -> None:
-        self._matrix @ self._matrix
+    run()
+    return run
 
 
-def _seconds(run: Callable[[], None], device: torch.device, clock: str) -> float:
+def _seconds(run: Callable[[], object], device: torch.device, clock: str) -> float:
     now = time.perf_counter if clock == "wall" else time.process_time
     start = now()
     run()
@@ -287,22 +276,19 @@ def _seconds(run: Callable[[], None], device: torch.device, clock: str) -> float
     return now() - start
 
 
-def _peak_of(run: Callable[[], None], device: torch.device) -> float | None:
-    """Run once, and return how much memory (MiB) was in use at most beside what was before."""
+def _with_peak(run: Callable[[], T], device: torch.device) -> tuple[T, float | None]:
+    """The result of a function, and how much memory (MiB) was in use at most beside what was before."""
     gc.collect()
     if device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        run()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        return run(), (torch.cuda.max_memory_allocated() - before) / 2**20
     try:
         Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts again at what is in use
     except OSError:
-        run()
-        return None
+        return run(), None
     before = _status("VmRSS")
-    run()
-    return (_status("VmHWM") - before) / 2**10
+    return run(), (_status("VmHWM") - before) / 2**10
 
 
 def _status(key: str) -> int:
@@ -311,15 +297,9 @@ def _status(key: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
-def _machine(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
-
-
 def _versions() -> str:
     found = [f"Python {platform.python_version()}"]
     for name in ("torch", "onnxruntime", "openvino"):
-        try:
+        with suppress(PackageNotFoundError):
             found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
     return ", ".join(found)

@@ -35,6 +35,8 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
 
     `repo` is the repository on the Hub that the usage example loads from.
     """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     tags = ["facial-expression-recognition", "dynamic-facial-expression-recognition", "video"]
     front = {
         "library_name": "fer-zoo",
@@ -50,21 +52,16 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
     }
     # Innermost lists on one line each: a confusion matrix is then a line a row.
     matter = dump_yaml(front, allow_unicode=True, default_flow_style=None)
-    return fill_card(f"---\n{matter}---\n\n{_body(card, spec)}", repo)
-
-
-def _body(card: WeightsCard, spec: ModelSpec) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     pages.filters["inline"] = inline  # Markdown, which no autoescape knows
     commit = re.sub(r"[^\w .,;:+-]", "\ufffd", card.commit)
-    return pages.get_template("card.md.jinja").render(
+    body = pages.get_template("card.md.jinja").render(
         card=card, clip=spec.input, repo=PLACEHOLDER, commit=commit, confusion_table=confusion_table
     )
+    return fill_card(f"---\n{matter}---\n\n{body}", repo)
 
 
 def fill_card(text: str, repo: str) -> str:

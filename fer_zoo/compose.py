@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from torch import nn
 
-from fer_zoo.compatibility import conflict, fusions_for, suited
-from fer_zoo.errors import IncompatibleComponentsError, OptionError
+from fer_zoo.entries import did_you_mean
+from fer_zoo.errors import IncompatibleComponentsError, InputError, OptionError
 from fer_zoo.model import FERModel
-from fer_zoo.names import parse_name
+from fer_zoo.names import conflict, fusions_for, parse_name, suited
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry
-from fer_zoo.shapes import feature_shape
 from fer_zoo.specs import Backbone, ComponentSpec, FusionSite, InputSpec, ModelSpec, Temporal, class_labels
 
 _INPUT_OPTIONS = tuple(InputSpec.model_fields)
 _MODEL_OPTIONS = ("pool", "head_norm", "dropout")
 # Shapes of features found so far: the forward pass that finds one takes three quarters of the time to build a network.
 _shapes: dict[tuple[Any, ...], tuple[int, ...]] = {}
+# Large enough for any backbone: if this fails, the size is not the problem.
+_AMPLE_FRAMES, _AMPLE_SIZE = 64, 512
+# Below these, a forward pass (0.05 s) is faster than the first use of the meta device, which imports torch's compiler
+# (1.3 s).
+_SMALL_NETWORK, _SMALL_CLIP = 4_000_000, 3 * 10 * 112 * 112
 
 
 def model_spec(
@@ -118,6 +124,66 @@ def build(spec: ModelSpec) -> FERModel:
     return FERModel(spec, backbone, fused, head, site=site, channels=depth, embedding=embedding, cells=cells)
 
 
+def feature_shape(backbone: nn.Module, spec: InputSpec, in_channels: int = 3) -> tuple[int, ...]:
+    """Return the shape (D, T', H', W') of the backbone's features.
+
+    Raises:
+        InputError: the clip is too small for the backbone.
+    """
+
+    def shape(frames: int, size: int) -> tuple[int, ...]:
+        clip = (in_channels, frames, size, size)
+        return _computed(backbone, clip) if _is_small(backbone, clip) else _on_meta(backbone, clip)
+
+    try:
+        return shape(spec.frames, spec.size)
+    except RuntimeError as error:
+        given = f"A clip of {spec.frames} frames of {spec.size} x {spec.size} does not fit this backbone"
+        least_frames = _least(lambda frames: shape(frames, _AMPLE_SIZE), _AMPLE_FRAMES)
+        least_size = _least(lambda size: shape(_AMPLE_FRAMES, size), _AMPLE_SIZE)
+        if least_frames is None or least_size is None:
+            raise InputError(
+                f"{given}: {error}", "a clip of another shape", "change input.frames or input.size"
+            ) from error
+        accepted = f"at least {least_frames} frames of {least_size} x {least_size}"
+        raise InputError(f"{given}.", accepted, "raise `frames` or `size` (input.frames, input.size)") from error
+
+
+def _is_small(backbone: nn.Module, clip: tuple[int, ...]) -> bool:
+    parameters = list(backbone.parameters())
+    on_cpu = all(parameter.device.type == "cpu" for parameter in parameters)
+    return on_cpu and sum(p.numel() for p in parameters) <= _SMALL_NETWORK and math.prod(clip) <= _SMALL_CLIP
+
+
+@torch.no_grad()
+def _computed(backbone: nn.Module, clip: tuple[int, ...]) -> tuple[int, ...]:
+    mode = backbone.training
+    backbone.eval()  # keep batch-norm statistics unchanged
+    try:
+        return tuple(backbone(torch.zeros(1, *clip)).shape[1:])
+    finally:
+        backbone.train(mode)
+
+
+def _on_meta(backbone: nn.Module, clip: tuple[int, ...]) -> tuple[int, ...]:
+    state = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
+    on_meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    return tuple(torch.func.functional_call(backbone, on_meta, (torch.empty(2, *clip, device="meta"),)).shape[1:])
+
+
+def _least(attempt: Callable[[int], object], ample: int) -> int | None:
+    """Return the smallest number up to `ample` for which `attempt` raises no RuntimeError; None if there is none."""
+
+    def works(number: int) -> bool:
+        try:
+            attempt(number)
+        except RuntimeError:
+            return False
+        return True
+
+    return 1 + bisect_left(range(1, ample), True, key=works) if works(ample) else None
+
+
 def _path(key: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """Return the place of an option in a ModelSpec; `temporal.hidden` names the part, `hidden` must be unique."""
     places = [(kind, name) for kind, entry in entries.items() for name in entry.options]
@@ -133,10 +199,8 @@ def _path(key: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
             ", ".join(".".join(place) for place in fitting),
             f'write **{{"{fitting[0][0]}.{key}": ...}}',
         )
-    close = difflib.get_close_matches(key, [*names, *(name for _, name in places)], n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
     raise OptionError(
-        f"No part has an option {key!r}{hint}.",
+        f"No part has an option {key!r}{did_you_mean(key, [*names, *(name for _, name in places)])}.",
         ", ".join([*names, "labels", "num_classes"]),
         "use one of these; the name of the part may be omitted if only one part has the option",
     )

@@ -24,7 +24,8 @@ def find_device(name: torch.device | str) -> torch.device:
     except Exception as error:  # PyTorch raises another type for almost every kind of device
         lines = str(error).splitlines()
         reason = lines[0] if lines else type(error).__name__
-        known = available()
+        kind, count = torch.accelerator.current_accelerator(), torch.accelerator.device_count()
+        known = ["cpu", *(f"{kind.type}:{number}" for number in range(count) if kind is not None)]
         raise OptionError(
             f"Device {str(name)!r} cannot be used: {reason}",
             f"{', '.join(known)} or auto (the devices of this machine)",
@@ -37,11 +38,3 @@ def emulates_bf16(device: torch.device) -> bool:
     """Whether the device only emulates bfloat16: an x86 CPU without AVX-512 takes ten times as long as in float32."""
     x86 = device.type == "cpu" and platform.machine().lower() in ("x86_64", "amd64")
     return x86 and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-
-
-def available() -> list[str]:
-    """Return the names of the devices that PyTorch can compute on here."""
-    if not torch.accelerator.is_available():
-        return ["cpu"]
-    kind, count = torch.accelerator.current_accelerator(), torch.accelerator.device_count()
-    return ["cpu", *(f"{kind.type}:{number}" for number in range(count) if kind is not None)]

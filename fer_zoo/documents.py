@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 import os
@@ -34,7 +33,7 @@ _BOOLS = {
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_DATE = yaml.SafeLoader.timestamp_regexp
+_TIMES = yaml.constructor.SafeConstructor()
 
 
 class DocumentError(ValueError):
@@ -135,13 +134,12 @@ def parse_json(text: str | bytes) -> Any:
             parse_float=_finite,
             parse_constant=_finite,
         )
-    except DocumentError:
-        raise
     except RecursionError as error:
         raise DocumentError(f"it is nested more than {DEEPEST} deep") from error
     except ValueError as error:
         raise DocumentError(str(error)) from error
-    _check_json(value, DEEPEST)
+    for string in strings(value, DEEPEST):
+        _plain(string)
     return value
 
 
@@ -226,12 +224,9 @@ def _scalar(event: Any) -> Any:
             return _finite(text)
     except DocumentError as error:
         raise DocumentError(f"line {line}: {error}") from error
-    if date := _DATE.match(text):
-        parts = date.groupdict()
+    if _TIMES.timestamp_regexp.match(text):
         try:
-            datetime.datetime(
-                *(int(parts[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second"))  # type: ignore[arg-type]
-            )
+            _TIMES.construct_yaml_timestamp(yaml.ScalarNode("", text))
         except ValueError as error:  # other YAML readers fail at it
             raise DocumentError(f"line {line}: {text!r} looks like a date and is not one; put it in quotes") from error
     return _plain(text, line)
@@ -265,23 +260,19 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_json(value: Any, left: int) -> None:
-    if isinstance(value, str):
-        _plain(value)
-    elif isinstance(value, dict | list):
-        if not left:
-            raise DocumentError(f"it is nested more than {DEEPEST} deep")
-        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
-            _check_json(inner, left - 1)
+def strings(value: Any, deepest: float = math.inf) -> Iterator[str]:
+    """All strings and keys of plain data.
 
-
-def strings(value: Any) -> Iterator[str]:
-    """All strings and keys of plain data."""
+    Raises:
+        DocumentError: it is nested more than `deepest` deep.
+    """
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
+        if deepest <= 0:
+            raise DocumentError(f"it is nested more than {DEEPEST} deep")
         for inner in (*value, *value.values()) if isinstance(value, dict) else value:
-            yield from strings(inner)
+            yield from strings(inner, deepest - 1)
 
 
 def _decoded(content: bytes) -> str:

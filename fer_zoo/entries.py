@@ -1,19 +1,31 @@
-"""What a registry keeps about one factory: its signature read as a schema, and the facts stated at registration."""
+"""What a registry keeps about one factory: its signature as a schema, and the facts stated at registration."""
 
 from __future__ import annotations
 
+import ast
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, get_type_hints
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from fer_zoo.errors import OptionError
 
 
 @dataclass(frozen=True)
-class Entry:
+class Outline:
+    """What determines which components fit together: a name, what is injected, and facts stated at registration."""
+
+    name: str
+    injected: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry(Outline):
     """One registered factory: its name, what is injected, what a recipe may set, and facts the composer reads.
 
     Of a family, all names `PREFIX/MEMBER`, `members` lists the members and `member_facts` gives the facts of one; the
@@ -22,12 +34,9 @@ class Entry:
     """
 
     kind: str
-    name: str
     factory: Callable[..., Any]
-    injected: tuple[str, ...]
     options: Mapping[str, inspect.Parameter]
     types: Mapping[str, Any]
-    defaults: Mapping[str, Any]
     members: Callable[[], Sequence[str]] = lambda: ()
     member_facts: Callable[[str], Mapping[str, Any]] = lambda member: {}
     resolve: Callable[[str, Mapping[str, Any], bool], Mapping[str, Any]] = lambda member, options, weights: options
@@ -96,85 +105,29 @@ class Facts(NamedTuple):
     required: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Schema:
-    """What may be registered under one kind.
+@functools.cache
+def outlines(package: str, kind: str) -> tuple[Outline, ...]:
+    """Components that the modules of a package register with `@register_KIND(NAME, FACT=...)`, sorted by name.
 
-    injectable: names of the values that the composer can inject. facts: called at a registration, so that the types are
-    not imported before; None where anything may be stated.
+    They are read from the source, so that listing models does not import torch. A fact whose value is no literal is
+    left out; `injected` is that of a function, since a class may inherit its `__init__`.
     """
+    folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
+    nodes = [node for path in folder.glob("*.py") for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    found = []
+    for node in nodes:
+        for call in getattr(node, "decorator_list", ()):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == f"register_{kind}":
+                injected = tuple(a.arg for a in node.args.args) if isinstance(node, ast.FunctionDef) else ()
+                found.append(Outline(ast.literal_eval(call.args[0]), injected, dict(_literals(call.keywords))))
+    return tuple(sorted(found, key=lambda outline: outline.name))
 
-    kind: str
-    injectable: tuple[str, ...]
-    facts: Callable[[], Facts] | None
 
-    def entry(self, name: str, factory: Callable[..., Any], facts: Mapping[str, Any], *, skip: int = 0) -> Entry:
-        """Read a factory's signature, without its first `skip` parameters, and check it and its facts.
-
-        Raises:
-            OptionError: the signature is no schema, or a fact is unknown, missing or has the wrong type.
-        """
-        parameters = inspect.signature(factory).parameters
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters.values()):
-            raise OptionError(
-                f"{self.kind} {name!r} takes *args or **kwargs.",
-                "named parameters only: the signature is the recipe schema",
-                "name each parameter; a class needs its own `__init__`",
-            )
-        injected = tuple(key for key, p in parameters.items() if p.kind is not p.KEYWORD_ONLY)[skip:]
-        if unknown := [key for key in injected if key not in self.injectable]:
-            raise OptionError(
-                f"{self.kind} {name!r} has the positional parameter {unknown[0]!r}, which is never injected.",
-                f"positional: {listed(self.injectable)}; options: keyword-only parameters, after a `*`",
-                "rename it, or make it keyword-only",
-            )
-        options = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-        types = self._types(name, factory, options)
-        self._check_facts(name, facts)
-        return Entry(self.kind, name, factory, injected, options, types, dict(facts))
-
-    def _types(
-        self, name: str, factory: Callable[..., Any], options: Mapping[str, inspect.Parameter]
-    ) -> dict[str, Any]:
-        """Types of the options, of which each default must be a valid value."""
-        from pydantic import PydanticUserError
-
-        try:
-            hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
-        except NameError as error:
-            raise self.error(
-                name, f"an annotation cannot be resolved: {error}", "import the name at module level"
-            ) from error
-        types = {key: hints.get(key, Any) for key in options}
-        for key, p in options.items():
-            try:
-                reason = type_problem(types[key], None if p.default is p.empty else p.default)
-            except PydanticUserError as error:
-                raise self.error(
-                    name, f"option {key!r} has a type that no recipe can state", "use plain types"
-                ) from error
-            if reason and p.default is not p.empty:
-                raise self.error(name, f"the default {p.default!r} of option {key!r} is wrong: {reason}", "correct it")
-        return types
-
-    def _check_facts(self, name: str, facts: Mapping[str, Any]) -> None:
-        if self.facts is None:
-            return
-        types, required = self.facts()
-        for key, value in facts.items():
-            if key not in types:
-                problem = f"there is no fact {key!r}{did_you_mean(key, types)}"
-                raise self.error(name, problem, f"state only {listed(types)}")
-            if reason := type_problem(types[key], value):
-                raise self.error(name, f"{key}={value!r} is wrong: {reason}", f"correct {key}")
-        if missing := [key for key in required if key not in facts]:
-            do = f"register_{self.kind}({name!r}, {missing[0]}=...)"
-            raise self.error(name, f"it does not state {listed(missing)}", do)
-
-    def error(self, name: str, problem: str, do: str) -> OptionError:
-        """The error for a factory that cannot be registered."""
-        accepted = "a factory whose signature and facts a recipe and the composer can read"
-        return OptionError(f"{self.kind} {name!r} cannot be registered: {problem}.", accepted, do)
+def _literals(keywords: Iterable[ast.keyword]) -> Iterator[tuple[str, Any]]:
+    for keyword in keywords:
+        with suppress(ValueError):
+            if keyword.arg:
+                yield keyword.arg, ast.literal_eval(keyword.value)
 
 
 def type_problem(kind: Any, value: Any) -> str | None:

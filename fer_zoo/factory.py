@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fer_zoo.compose import build, model_spec, resolved
-from fer_zoo.errors import InputError, OptionError
+from fer_zoo.errors import InputError, OptionError, WeightsError
 from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
 from fer_zoo.model import FERModel
-from fer_zoo.names import parse_name, split_tag
-from fer_zoo.pretrained import load_backbone_weights
+from fer_zoo.names import normalisation_conflict, parse_name, split_tag
+from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import class_labels
 from fer_zoo.weights.loading import load_weights
 from fer_zoo.weights_table import find
@@ -75,6 +75,32 @@ def create_model(
     elif labels is not None and labels != model.labels:
         model.reset_classifier(labels)
     return model
+
+
+def load_backbone_weights(model: FERModel) -> None:
+    """Load the published weights of the model's backbone; the other parts are not changed.
+
+    The library that publishes the weights downloads and caches them.
+
+    Raises:
+        WeightsError: the backbone has no published weights, they cannot be downloaded or do not match, or they were
+            trained with a different clip normalisation.
+    """
+    name = model.spec.backbone.name
+    load = getattr(model.backbone, "load_pretrained", None)
+    if load is None:
+        raise WeightsError(
+            f"Backbone {name!r} has no published weights.",
+            "backbones with published weights, e.g. 'r3d_18', 'incres3d_v2' and timm's models ('timm/resnet18')",
+            "choose one of them, or start from random weights",
+        )
+    if reason := normalisation_conflict(BACKBONES.get(name), model.input_spec):
+        raise WeightsError(
+            f"The clip normalisation of {model.spec.name} does not match its backbone weights: {reason}.",
+            "the mean and std of the published weights (size, frames and fps may differ)",
+            "omit mean and std to use those of the backbone",
+        )
+    load()
 
 
 def _refuse_changes(name: str | None, options: Mapping[str, Any], *, backbone_weights: bool) -> None:

@@ -1,19 +1,59 @@
-"""Model names, `<backbone>_<temporal>[_<fusion>][.<tag>]`: listing and parsing. Does not import torch."""
+"""Registered parts in one model: which fit together, what suits a backbone, and the model's name.
+
+A name is `<backbone>_<temporal>[_<fusion>][.<tag>]`. Does not import torch.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from fer_zoo.compatibility import conflict, fusions_for
+from fer_zoo.entries import Outline
 from fer_zoo.errors import OptionError, UnknownNameError
-from fer_zoo.outlines import Outline
-from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Entry, unknown_name
+from fer_zoo.registry import BACKBONES, FUSIONS, SUITED, TEMPORALS, Entry, unknown_name
+
+if TYPE_CHECKING:
+    from fer_zoo.specs import InputSpec
+
+
+def conflict(backbone: Outline, fused: Outline) -> str | None:
+    """Return why a backbone and a fusion are incompatible; None if they are compatible."""
+    site = fused.defaults["site"]
+    if site == "residual" and "residual" not in backbone.defaults.get("sites", ()):
+        return f"fusion {fused.name!r} works on residual shortcuts; backbone {backbone.name!r} has none"
+    if site == "input" and "in_channels" not in backbone.injected:
+        return f"fusion {fused.name!r} adds input channels; backbone {backbone.name!r} accepts only three (RGB)"
+    return None
+
+
+def fusions_for(backbone: Entry) -> list[str]:
+    """Return the names of the fusions that are compatible with a backbone."""
+    return [name for name in FUSIONS.names() if conflict(backbone, FUSIONS.get(name)) is None]
+
+
+def suited(backbone: Entry, temporal: Entry, fused: Entry) -> dict[tuple[str, ...], Any]:
+    """Return the defaults that a backbone sets, by key path in a ModelSpec, e.g. the clip size of a small network.
+
+    Options that the temporal head or fusion does not have are omitted.
+    """
+    parts = {"temporal": temporal, "fusion": fused}
+    found = {path: backbone.defaults[key] for key, path in SUITED.items() if key in backbone.defaults}
+    return {path: v for path, v in found.items() if path[0] not in parts or path[1] in parts[path[0]].options}
+
+
+def normalisation_conflict(backbone: Entry, given: InputSpec) -> str | None:
+    """Return why the mean and std of clips do not match a backbone's published weights; None if they do."""
+    for key in () if backbone.defaults.get("own_normalisation") else ("mean", "std"):
+        expected = tuple(backbone.defaults.get(key, type(given).model_fields[key].default))
+        if (actual := getattr(given, key)) != expected:
+            return f"{key} is {actual}; the published weights of {backbone.name!r} were trained with {expected}"
+    return None
 
 
 def model_names(family: str | None = None) -> list[str]:
     """Return the sorted names of all valid combinations of registered parts, or those of one family of backbones."""
-    backbones: Sequence[Entry | Outline] = (
+    backbones: Sequence[Outline] = (
         BACKBONES.outlines() if family is None else [BACKBONES.get(name) for name in BACKBONES.names(family)]
     )
     parts = itertools.product(backbones, TEMPORALS.outlines(), FUSIONS.outlines())

@@ -1,4 +1,7 @@
-"""Recipe files as YAML with the place of each key: parse, extend, override. Knows the schema, checks no value."""
+"""Recipe files as YAML with the place of each key: parse, extend, override, and say all that is wrong at once.
+
+Knows no torch.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from fer_zoo.documents import DEEPEST, DocumentError, Key, parse_yaml, parse_yaml_with_lines, read_text
+from fer_zoo.entries import did_you_mean
 from fer_zoo.errors import RecipeError
-from fer_zoo.specs import SHORT_KEYS, SPLITS, ComponentSpec, Recipe, split_form
+from fer_zoo.names import conflict, fusions_for, normalisation_conflict, suited
+from fer_zoo.registry import (
+    BACKBONES,
+    DATASETS,
+    FUSIONS,
+    LANDMARKERS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    TEMPORALS,
+    Entry,
+    Registry,
+    unknown_name,
+)
+from fer_zoo.specs import SHORT_KEYS, SPLITS, ComponentSpec, DatabaseSplit, FoldSplit, Recipe, split_form
+
+PARTS = {"backbone": BACKBONES, "temporal": TEMPORALS, "fusion": FUSIONS}
+COMPONENTS: dict[Key, Registry] = {
+    ("model", "backbone"): BACKBONES,
+    ("model", "temporal"): TEMPORALS,
+    ("model", "fusion"): FUSIONS,
+    ("model", "input", "landmarks", "detector"): LANDMARKERS,
+    ("data", "dataset"): DATASETS,
+    **{
+        (block, kind): registry
+        for block in ("pretrain", "train")
+        for kind, registry in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("loss", LOSSES))
+    },
+}
 
 
 @dataclass
@@ -102,19 +134,14 @@ def override(document: Document, text: str) -> str | None:
 
 def section(key: Key) -> type[BaseModel] | None:
     """The schema at a key path, `X` for `X | None`; None where there is no fixed one."""
-    model: type[BaseModel] = Recipe
+    model: type[BaseModel] | None = Recipe
     for part in key:
         if part in SPLITS:  # pydantic names the form of a split after the key
             model = SPLITS[str(part)]
             continue
-        field = model.model_fields.get(str(part))
-        types = [field.annotation, *get_args(field.annotation)] if field else []
-        # `Annotated[X, ...]` is not a type; X is its origin.
-        origins = [getattr(kind, "__origin__", kind) for kind in types]
-        found = next((kind for kind in origins if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if found is None:
-            return None
-        model = found
+        field = model.model_fields.get(str(part)) if model else None
+        kinds = [field.annotation, *get_args(field.annotation)] if field else []
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
     return model
 
 
@@ -159,3 +186,123 @@ def _replaces(key: str, value: dict[str, Any], old: dict[str, Any]) -> bool:
     if key == "split":
         return split_form(value) != split_form(old)
     return "name" in value and old.get("name") != value["name"]
+
+
+def validated(document: Document) -> tuple[Recipe | None, list[str]]:
+    """Return the recipe of a document and every problem found; a recipe may fit the schema and still have problems."""
+    recipe, problems = None, []
+    try:
+        recipe = Recipe.model_validate(document.data)
+    except ValidationError as error:
+        problems = [_problem(document, dict(e)) for e in error.errors()]
+    problems += _component_problems(document, recipe)
+    if recipe is not None:
+        problems += _backbone_problems(document, recipe) + _database_problems(document, recipe)
+    return recipe, problems
+
+
+def _component_problems(document: Document, recipe: Recipe | None) -> list[str]:
+    # A valid recipe has the options that are given by short keys.
+    data, problems = document.data if recipe is None else recipe.model_dump(), []
+    for key, registry in COMPONENTS.items():
+        if (value := value_at(data, key)) is None:
+            continue
+        try:
+            component = ComponentSpec.model_validate(value)
+        except ValidationError:
+            continue  # reported by the schema
+        if component.name not in registry:
+            problems.append(_located(document, key, _unknown(registry, component.name)))
+            continue
+        for problem in registry.get(component.name).problems(component.options):
+            option, text = problem.split(": ", 1)
+            short = (key[0], option) if option in SHORT_KEYS and (key[0], option) in document.places else None
+            problems.append(_located(document, short or (*key, option), text))
+    return problems
+
+
+def fill_suited(document: Document) -> None:
+    """Fill in what the backbone says suits it, where the recipe says nothing: a recipe is what the name would be."""
+    model = document.data.get("model")
+    entries = entries_of(model)
+    if not (entries and isinstance(model, dict)):
+        return  # reported by the schema
+    for path, value in suited(*entries).items():
+        target = model
+        if len(path) == 2:
+            target = model.setdefault(path[0], {})
+            if isinstance(target, str):
+                target = model[path[0]] = {"name": target}
+        if isinstance(target, dict):
+            target.setdefault(path[-1], list(value) if isinstance(value, tuple) else value)
+
+
+def entries_of(model: Any) -> list[Entry]:
+    """The backbone, temporal head and fusion that a model section names; none if one is not registered."""
+    entries = []
+    for kind, registry in PARTS.items():
+        part = model.get(kind, "none" if kind == "fusion" else None) if isinstance(model, dict) else None
+        name = part.get("name") if isinstance(part, dict) else part
+        if not isinstance(name, str) or name not in registry:
+            return []
+        entries.append(registry.get(name))
+    return entries
+
+
+def _backbone_problems(document: Document, recipe: Recipe) -> list[str]:
+    if recipe.model.backbone.name not in BACKBONES:
+        return []  # reported as unknown
+    backbone, fused, problems = BACKBONES.get(recipe.model.backbone.name), recipe.model.fusion.name, []
+    if fused in FUSIONS and (reason := conflict(backbone, FUSIONS.get(fused))):
+        message = f"{reason}; it takes {', '.join(fusions_for(backbone))}"
+        problems.append(_located(document, ("model", "fusion"), message))
+    if recipe.backbone_weights != "random" and (reason := normalisation_conflict(backbone, recipe.model.input)):
+        problems.append(_located(document, ("model", "input"), f"{reason}; leave mean and std out"))
+    return problems
+
+
+def _database_problems(document: Document, recipe: Recipe) -> list[str]:
+    match recipe.split:
+        case DatabaseSplit(train_on=names):  # test_on is also under `data`, and is checked there
+            key = "train_on"
+        case FoldSplit(pooled_with=names):
+            key = "pooled_with"
+            if duplicates := sorted({name for name in names if [recipe.data.dataset.name, *names].count(name) > 1}):
+                return [_located(document, ("split", key), f"duplicates: {duplicates}; data.dataset is already pooled")]
+        case _:
+            return []
+    return [_located(document, ("split", key), _unknown(DATASETS, name)) for name in names if name not in DATASETS]
+
+
+def _unknown(registry: Registry, name: str) -> str:
+    error = unknown_name(registry.kind, name, registry.names(), "")
+    return f"{error.given} {error.accepted}"
+
+
+def _problem(document: Document, error: Mapping[str, Any]) -> str:
+    where: Key = tuple(error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = _fields(where[:-1])
+        message = f"unknown key{did_you_mean(str(where[-1]), known)}; accepted: {', '.join(known)}"
+    elif error["type"] == "missing":
+        message = "required key is missing"
+    elif error["type"] == "model_type":
+        is_component = section(where) is ComponentSpec
+        accepted = "NAME or {name: NAME, OPTION: VALUE}" if is_component else f"settings: {', '.join(_fields(where))}"
+        message = f"{error['input']!r} is wrong: write {accepted}"
+    else:
+        message = f"{error['input']!r} is wrong: {message.replace('valid tuple', 'list')}"
+    # pydantic puts the form of a split behind the key.
+    return _located(document, tuple(part for part in where if part not in SPLITS), message)
+
+
+def _located(document: Document, key: Key, message: str) -> str:
+    place = document.place(key)
+    return f"{'.'.join(map(str, key)) or 'recipe'}{f' ({place})' if place else ''}: {message}"
+
+
+def _fields(key: Key) -> list[str]:
+    """Keys that the schema accepts below a key path."""
+    model = section(key)
+    return list(model.model_fields) if model else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 from fer_zoo.documents import parse_yaml, read_text
@@ -12,8 +13,6 @@ from fer_zoo.registry import unknown_name
 
 # Mapped into the wheel; in a checkout they are at the top level.
 _ROOTS = (Path(__file__).parent / "recipes", Path(__file__).parent.parent / "recipes")
-
-
 _LONGEST_NAME = 300
 
 
@@ -30,10 +29,10 @@ def find_recipe(name: str | Path) -> Path:
         UnknownNameError: there is no such file and no such name.
     """
     path = find_path(name)
-    if is_file(path):
+    if os.path.isfile(path):  # unlike Path.is_file, False for names that no file can have
         return path
     packaged = recipe_root() / f"{name}.yaml"
-    if is_file(packaged) and recipe_root().resolve() in packaged.resolve().parents:
+    if os.path.isfile(packaged) and recipe_root().resolve() in packaged.resolve().parents:
         return packaged
     if path.suffix in (".yaml", ".yml"):
         close = difflib.get_close_matches(str(path.with_suffix("")), list_recipes(), n=1, cutoff=0.8)
@@ -50,14 +49,6 @@ def describe(name: str) -> str:
     if "description" not in data and "extends" in data:
         return describe(str(data["extends"]))
     return str(data.get("description", ""))
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; False for names that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # not a possible file name
-        return False
 
 
 def short_name(name: str | Path) -> str:

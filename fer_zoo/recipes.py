@@ -9,12 +9,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fer_zoo.compatibility import suited
 from fer_zoo.documents import Key, dump_yaml, parse_yaml_with_lines, read_text
 from fer_zoo.errors import RecipeError, UnknownNameError
-from fer_zoo.recipe_documents import Document, extended, override, parse, section, value_at
-from fer_zoo.recipe_files import find_recipe, is_file, list_recipes, recipe_root, short_name
-from fer_zoo.recipe_problems import COMPONENTS, PARTS, entries_of, fill_suited, validated
+from fer_zoo.names import suited
+from fer_zoo.recipe_documents import (
+    COMPONENTS,
+    PARTS,
+    Document,
+    entries_of,
+    extended,
+    fill_suited,
+    override,
+    parse,
+    section,
+    validated,
+    value_at,
+)
+from fer_zoo.recipe_files import find_recipe, list_recipes, recipe_root, short_name
 from fer_zoo.specs import SHORT_KEYS, ComponentSpec, Recipe
 
 __all__ = [
@@ -118,7 +129,7 @@ def copy_recipe(name: str | Path, to: str | Path) -> Path:
     load_recipe(source)
     text = read_text(source)
     parent = _parsed(source).data.get("extends")
-    if parent is not None and not is_file(recipe_root() / f"{parent}.yaml"):
+    if parent is not None and not os.path.isfile(recipe_root() / f"{parent}.yaml"):
         way = Path(os.path.relpath(_parent(source, parent).with_suffix(""), target.parent)).as_posix()
         line = dump_yaml({"extends": way}, allow_unicode=True, width=10**6).rstrip("\n")
         text, found = re.subn(r"(?m)^extends:.*$", lambda _: line, text, count=1)
@@ -209,7 +220,7 @@ def _parsed(path: Path) -> Document:
 
 def _parent(path: Path, name: object) -> Path:
     beside = path.parent / f"{str(name).removesuffix('.yaml')}.yaml"
-    return beside if is_file(beside) else find_recipe(str(name))
+    return beside if os.path.isfile(beside) else find_recipe(str(name))
 
 
 def _differences(key: Key, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -234,6 +245,6 @@ def _with_defaults(key: Key, value: dict[str, Any]) -> dict[str, Any]:
 def _brief(key: Key, value: Any) -> Any:
     """A section that the other recipe lacks, without its defaults."""
     spec = section(key)
-    if not isinstance(value, dict) or spec is None or spec is ComponentSpec or key == ("split",):
+    if not isinstance(value, dict) or spec is None or spec is ComponentSpec:
         return value
     return spec.model_validate(value).model_dump(mode="json", exclude_defaults=True)

@@ -7,6 +7,7 @@ may set. Built-in components are imported, and plug-ins loaded, when a name is f
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from fer_zoo.entries import Entry, Facts, Schema, listed
+from fer_zoo.entries import Entry, Facts, Outline, did_you_mean, listed, outlines, type_problem
 from fer_zoo.errors import DuplicateNameError, OptionError, UnknownNameError
-from fer_zoo.outlines import Outline, outlines
 
 __all__ = ["REGISTRIES", "BrokenPlugin", "Entry", "Registry", "broken_plugins", "unknown_name"]
 
@@ -32,7 +32,8 @@ class Registry:
     Args:
         builtin: module whose import registers the built-in components of this kind.
         injectable: names of the values that the composer can inject into a factory of this kind.
-        facts: gives what may and must be stated at registration; None where anything may be.
+        facts: gives what may and must be stated at registration; None where anything may be. Called at a registration,
+            so that the types are not imported before.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class Registry:
         facts: Callable[[], Facts] | None = None,
     ) -> None:
         self.kind = kind
-        self.schema = Schema(kind, tuple(injectable), facts)
-        self._builtin = builtin
+        self.builtin = builtin
+        self._injectable = injectable
+        self._facts = facts
         self._entries: dict[str, Entry] = {}  # that of a family under its prefix with a "/"
 
     def register(self, name: str, **facts: Any) -> Callable[[F], F]:
@@ -67,7 +69,7 @@ class Registry:
                     "lowercase letters, digits and underscores, starting with a letter; not the prefix of a family",
                     "choose another name",
                 )
-            self._entries[name] = self.schema.entry(name, factory, facts)
+            self._entries[name] = self._entry(name, factory, facts)
             return factory
 
         return decorate
@@ -92,7 +94,7 @@ class Registry:
 
         def decorate(factory: F) -> F:
             self._refuse_duplicate(prefix, f"{prefix}/")
-            entry = self.schema.entry(f"{prefix}/NAME", factory, facts, skip=1)
+            entry = self._entry(f"{prefix}/NAME", factory, facts, skip=1)
             entry = replace(entry, members=members, member_facts=member_facts)
             self._entries[f"{prefix}/"] = entry if resolve is None else replace(entry, resolve=resolve)
             return factory
@@ -131,16 +133,11 @@ class Registry:
         found = self._entries[prefix + slash]
         return found.member(prefix, member) if slash else found
 
-    def outlines(self) -> Sequence[Entry | Outline]:
+    def outlines(self) -> Sequence[Outline]:
         """What there is, sorted by name; only names and facts of built-ins as long as nothing had to be imported."""
-        if _loading.started or self._entries or not self._builtin or entry_points(group=PLUGINS):
+        if _loading.started or self._entries or not self.builtin or entry_points(group=PLUGINS):
             return [self.get(name) for name in self.names()]
-        return outlines(self._builtin, self.kind)
-
-    def load_builtin(self) -> None:
-        """Import the built-in components of this kind, which registers them."""
-        if self._builtin:
-            import_module(self._builtin)
+        return outlines(self.builtin, self.kind)
 
     def snapshot(self) -> dict[str, Entry]:
         """Return what is registered now, by name; a family under its prefix with a "/"."""
@@ -158,6 +155,68 @@ class Registry:
                 "a name that is not taken",
                 "choose another name",
             )
+
+    def _entry(self, name: str, factory: Callable[..., Any], facts: Mapping[str, Any], *, skip: int = 0) -> Entry:
+        """Read a factory's signature, without its first `skip` parameters, and check it and its facts."""
+        parameters = inspect.signature(factory).parameters
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters.values()):
+            raise OptionError(
+                f"{self.kind} {name!r} takes *args or **kwargs.",
+                "named parameters only: the signature is the recipe schema",
+                "name each parameter; a class needs its own `__init__`",
+            )
+        injected = tuple(key for key, p in parameters.items() if p.kind is not p.KEYWORD_ONLY)[skip:]
+        if unknown := [key for key in injected if key not in self._injectable]:
+            raise OptionError(
+                f"{self.kind} {name!r} has the positional parameter {unknown[0]!r}, which is never injected.",
+                f"positional: {listed(self._injectable)}; options: keyword-only parameters, after a `*`",
+                "rename it, or make it keyword-only",
+            )
+        options = {key: p for key, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+        types = self._types(name, factory, options)
+        self._check_facts(name, facts)
+        return Entry(name, injected, dict(facts), self.kind, factory, options, types)
+
+    def _types(
+        self, name: str, factory: Callable[..., Any], options: Mapping[str, inspect.Parameter]
+    ) -> dict[str, Any]:
+        """Types of the options, of which each default must be a valid value."""
+        from pydantic import PydanticUserError
+
+        try:
+            hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory, include_extras=True)
+        except NameError as error:
+            problem = f"an annotation cannot be resolved: {error}"
+            raise self._refused(name, problem, "import the name at module level") from error
+        types = {key: hints.get(key, Any) for key in options}
+        for key, p in options.items():
+            try:
+                reason = type_problem(types[key], None if p.default is p.empty else p.default)
+            except PydanticUserError as error:
+                problem = f"option {key!r} has a type that no recipe can state"
+                raise self._refused(name, problem, "use plain types") from error
+            if reason and p.default is not p.empty:
+                problem = f"the default {p.default!r} of option {key!r} is wrong: {reason}"
+                raise self._refused(name, problem, "correct it")
+        return types
+
+    def _check_facts(self, name: str, facts: Mapping[str, Any]) -> None:
+        if self._facts is None:
+            return
+        types, required = self._facts()
+        for key, value in facts.items():
+            if key not in types:
+                problem = f"there is no fact {key!r}{did_you_mean(key, types)}"
+                raise self._refused(name, problem, f"state only {listed(types)}")
+            if reason := type_problem(types[key], value):
+                raise self._refused(name, f"{key}={value!r} is wrong: {reason}", f"correct {key}")
+        if missing := [key for key in required if key not in facts]:
+            do = f"register_{self.kind}({name!r}, {missing[0]}=...)"
+            raise self._refused(name, f"it does not state {listed(missing)}", do)
+
+    def _refused(self, name: str, problem: str, do: str) -> OptionError:
+        accepted = "a factory whose signature and facts a recipe and the composer can read"
+        return OptionError(f"{self.kind} {name!r} cannot be registered: {problem}.", accepted, do)
 
 
 @dataclass(frozen=True)
@@ -204,7 +263,7 @@ def _load_all() -> None:
     _loading.started = True  # first: a component that looks up another while it is imported must not start this again
     try:
         for registry in REGISTRIES.values():  # built-ins first: a plug-in cannot take their names
-            registry.load_builtin()
+            import_module(str(registry.builtin))
     except BaseException:  # what is missing must be reported again at the next lookup, not as an unknown name
         _loading.started = False
         raise

@@ -25,7 +25,10 @@ def stage_parameters(model: nn.Module) -> dict[str, tuple[str, ...]]:
         name: [f"backbone.{prefix}" for prefix in stage] for name, stage in of_backbone.items()
     }
     names = [name for name, _ in model.named_parameters()]
-    found = {stage: tuple(n for n in names if _is_under(n, p)) for stage, p in {**prefixes, **_HEAD}.items()}
+    found = {
+        stage: tuple(name for name in names if f"{name}.".startswith(tuple(f"{prefix}." for prefix in under)))
+        for stage, under in {**prefixes, **_HEAD}.items()
+    }
     return {stage: parameters for stage, parameters in found.items() if parameters}
 
 
@@ -43,12 +46,8 @@ def chosen(model: nn.Module, names: Iterable[str]) -> frozenset[str]:
     for name in names:
         matching = groups.get(name) or [stage for stage in known if fnmatchcase(stage, str(name))]
         if not matching:
-            raise unknown_name(
-                "stage",
-                str(name),
-                [*known, *groups],
-                f"model.stages() of {cast(ModelSpec, model.spec).name} lists them",
-            )
+            do = f"model.stages() of {cast(ModelSpec, model.spec).name} lists them"
+            raise unknown_name("stage", str(name), [*known, *groups], do)
         found.update(matching)
     return frozenset(found) or frozenset(known)
 
@@ -129,10 +128,6 @@ def parameter_groups(
     if not groups:
         raise OptionError("Every stage is frozen.", "at least one stage to train", "call model.unfreeze(...) first")
     return groups
-
-
-def _is_under(name: str, prefixes: Iterable[str]) -> bool:
-    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 def _parameters_of(model: nn.Module, stages: frozenset[str]) -> set[str]:

@@ -11,8 +11,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_END = object()
-
 
 @dataclass
 class Stopwatch:
@@ -58,7 +56,8 @@ def staged(name: str, items: Iterable[T]) -> Iterator[T]:
     iterator = iter(items)
     while True:
         with stage(name):
-            item = next(iterator, _END)
-        if item is _END:
-            return
-        yield item  # type: ignore[misc]  # _END is the only item that is not a T
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+        yield item

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from fer_zoo.compose import build, model_spec
+from fer_zoo.compose import build, feature_shape, model_spec
 from fer_zoo.model import FERModel
 from fer_zoo.registry import BACKBONES, FUSIONS, LOSSES, OPTIMIZERS, SCHEDULES, TEMPORALS, Entry
-from fer_zoo.shapes import feature_shape
-from fer_zoo.specs import Backbone, InputSpec, ModelSpec, Site, Temporal
+from fer_zoo.specs import InputSpec, ModelSpec, Site
 
 _FRAMES, _SIZE = 10, 64
 
@@ -36,23 +35,16 @@ def check_backbone(name: str, *, size: int = _SIZE, frames: int = _FRAMES, **opt
     for in_channels in (3, 4) if "in_channels" in entry.injected else (3,):
         backbone = _seeded(entry, options, in_channels=in_channels, input=spec)
         clip = _clip(in_channels, spec)
-        features = cast(Backbone, backbone)(clip)
+        features = backbone(clip)
         _require(features.ndim == 5, f"features have shape {tuple(features.shape)}, expected (B, D, T', H', W')")
         _require(features.isfinite().all(), "features are not finite")
-        declared = cast(Backbone, backbone).output
-        _require(
-            features.shape[1] == declared.channels,
-            f"output declares {declared.channels} channels, but forward returns {features.shape[1]}",
-        )
-        _check_centres(declared, features.shape[2], frames, "output")
-        _require(
-            feature_shape(backbone, spec, in_channels) == tuple(features.shape[1:]),
-            "the shape on device meta is different",
-        )
+        _check_site("output", backbone.output, "forward returns", features, frames)
+        on_meta = feature_shape(backbone, spec, in_channels)
+        _require(on_meta == tuple(features.shape[1:]), "the shape on device meta is different")
         _same(backbone(clip[1:2]), features[1:2], "a result depends on other items in the batch")
         _check_gradients(backbone, features)
         with torch.autocast("cpu", torch.bfloat16):
-            _require(cast(Backbone, backbone)(clip).isfinite().all(), "features are not finite under bf16 autocast")
+            _require(backbone(clip).isfinite().all(), "features are not finite under bf16 autocast")
         _check_stages(backbone)
         _check_residual_sites(entry, backbone, clip, frames)
 
@@ -67,21 +59,20 @@ def check_temporal(name: str, *, in_features: int = 12, **options: Any) -> None:
     head = _seeded(entry, options, in_features=in_features)
     for steps in (1, 2, 6):
         sequence = torch.randn(3, steps, in_features, generator=torch.Generator().manual_seed(steps))
-        embedding = cast(Temporal, head)(sequence)
-        expected = (3, cast(Temporal, head).out_features)
-        _require(
-            tuple(embedding.shape) == expected, f"the embedding has shape {tuple(embedding.shape)}, expected {expected}"
-        )
+        embedding = head(sequence)
+        expected = (3, head.out_features)
+        shape = tuple(embedding.shape)
+        _require(shape == expected, f"the embedding has shape {shape}, expected {expected}")
         _same(head(sequence[1:2]), embedding[1:2], "a result depends on other items in the batch")
         full = torch.ones(3, steps, dtype=torch.bool)
         _same(head(sequence, full), embedding, "a mask that is all True changes the result")
         for real in range(1, steps):
             mask = full & (torch.arange(steps) < real)
-            cut = cast(Temporal, head)(sequence[:, :real])
+            cut = head(sequence[:, :real])
             for padding in (0.0, 1e3):
                 padded = torch.where(mask[..., None], sequence, padding)
                 _same(head(padded, mask), cut, f"{steps - real} padded steps of {padding} change the result")
-    _check_gradients(head, cast(Temporal, head)(torch.randn(3, 6, in_features)))
+    _check_gradients(head, head(torch.randn(3, 6, in_features)))
 
 
 def check_fusion(name: str, **options: Any) -> None:
@@ -174,10 +165,8 @@ def check_model(spec: ModelSpec) -> FERModel:
     copy = build(spec)
     copy.load_state_dict(load(save({key: value.contiguous() for key, value in model.state_dict().items()})))
     with torch.no_grad():
-        _require(
-            torch.equal(model.eval()(clip, landmarks), copy.eval()(clip, landmarks)),
-            "the logits change after saving and loading",
-        )
+        same = torch.equal(model.eval()(clip, landmarks), copy.eval()(clip, landmarks))
+    _require(same, "the logits change after saving and loading")
     return model
 
 
@@ -194,12 +183,11 @@ def check_recipe(path: str | Path) -> None:
         build(recipe.model)
 
 
-def _seeded(entry: Entry, options: dict[str, Any], **offered: Any) -> nn.Module:
+def _seeded(entry: Entry, options: dict[str, Any], **offered: Any) -> Any:
     torch.manual_seed(0)
     built = entry.build(options=options, **offered)
     _require(isinstance(built, nn.Module), f"the factory returned {type(built).__name__}, not a torch.nn.Module")
-    module: nn.Module = built.eval()
-    return module
+    return built.eval()
 
 
 def _clip(channels: int, spec: InputSpec) -> Tensor:
@@ -234,7 +222,9 @@ def _check_gradients(module: nn.Module, out: Tensor) -> None:
     _require(not wrong, f"the gradient of {', '.join(wrong[:6])} is not finite")
 
 
-def _check_centres(site: Site, steps: int, frames: int, name: str) -> None:
+def _check_site(name: str, site: Site, found: str, features: Tensor, frames: int) -> None:
+    channels, steps = features.shape[1:3]
+    _require(channels == site.channels, f"{name} declares {site.channels} channels, but {found} {channels}")
     centres = site.centres(steps)
     _require(
         centres[0] >= 0 and centres[-1] <= frames - 1,
@@ -242,34 +232,30 @@ def _check_centres(site: Site, steps: int, frames: int, name: str) -> None:
     )
 
 
-def _check_stages(backbone: nn.Module) -> None:
-    prefixes = [prefix for stage in cast(Backbone, backbone).stages.values() for prefix in stage]
+def _check_stages(backbone: Any) -> None:
+    prefixes = [prefix for stage in backbone.stages.values() for prefix in stage]
     for name, _ in backbone.named_parameters():
         owners = sum(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
         _require(owners == 1, f"parameter {name} is in {owners} stages, expected 1")
 
 
-def _check_residual_sites(entry: Entry, backbone: nn.Module, clip: Tensor, frames: int) -> None:
-    sites, seen = cast(Backbone, backbone).residual_sites, {}
+def _check_residual_sites(entry: Entry, backbone: Any, clip: Tensor, frames: int) -> None:
+    sites, seen = backbone.residual_sites, {}
 
     def spy(site: str, shortcut: Tensor) -> Tensor:
-        seen[site] = (shortcut.shape[1], shortcut.shape[2])
+        seen[site] = shortcut
         return shortcut
 
     registered = "residual" in entry.defaults.get("sites", ())
     _require(registered == bool(sites), "register it with sites=(..., 'residual') if and only if it has residual_sites")
     if sites:
-        cast(Backbone, backbone)(clip, spy)
+        backbone(clip, spy)
     _require(
         set(seen) == set(sites),
         f"forward calls the shortcut for {sorted(seen)}, but residual_sites are {sorted(sites)}",
     )
-    for name, (channels, steps) in seen.items():
-        _require(
-            channels == sites[name].channels,
-            f"site {name} declares {sites[name].channels} channels, but the shortcut has {channels}",
-        )
-        _check_centres(sites[name], steps, frames, f"site {name}")
+    for name, shortcut in seen.items():
+        _check_site(f"site {name}", sites[name], "the shortcut has", shortcut, frames)
 
 
 def _same(got: Tensor, expected: Tensor, problem: str) -> None:

@@ -65,18 +65,16 @@ def find_name(model: str, tag: str | None = None) -> str:
         WeightsError: the model has no weights, none with that tag, or several only on the Hub and no tag was given.
     """
     inside, table = bundled(), published()
-    tags = [name.rpartition(".")[2] for name in (*inside, *table) if name.rpartition(".")[0] == model]
-    own = [name for name in inside if name.rpartition(".")[0] == model]
-    if tag in tags:
+    found = [name for name in {**inside, **table} if name.rpartition(".")[0] == model]
+    own = [name for name in found if name in inside]
+    if tag is None and (own or len(found) == 1):
+        return max(own or found, key=_version)
+    if tag is not None and f"{model}.{tag}" in found:
         return f"{model}.{tag}"
-    if tag is None and own:
-        return max(own, key=_version)
-    if tag is None and len(found := {f"{model}.{each}" for each in tags}) == 1:
-        return found.pop()
     available = ", ".join(sorted({*inside, *table})) or "none yet"
-    if tags:
-        given = f"{model!r} has weights {', '.join(dict.fromkeys(tags))}"
-        given += f", not {tag!r}." if tag else "; say which."
+    if found:
+        tags = [name.rpartition(".")[2] for name in found]
+        given = f"{model!r} has weights {', '.join(tags)}" + (f", not {tag!r}." if tag else "; say which.")
         raise WeightsError(given, available, f'create_model("{model}.{tags[0]}")')
     raise WeightsError(
         f"There are no weights for {model!r}.",

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 import fer_zoo
 from fer_zoo import compose
-from fer_zoo.compose import build, model_spec
+from fer_zoo.compose import build, feature_shape, model_spec
 from fer_zoo.errors import IncompatibleComponentsError, OptionError, UnknownNameError
 from fer_zoo.names import model_names, parse_name
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
-from fer_zoo.shapes import feature_shape
 from fer_zoo.specs import InputSpec, Site
 
 

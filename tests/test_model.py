@@ -9,10 +9,9 @@ import pytest
 import torch
 
 import fer_zoo
-from fer_zoo.compose import build
+from fer_zoo.compose import build, feature_shape
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.model import local_contrast, pool_grid
-from fer_zoo.shapes import feature_shape
 
 SIZE = 48
 

@@ -10,8 +10,8 @@ import torch
 
 import fer_zoo
 from fer_zoo import FERModel, parameter_groups
+from fer_zoo.compose import feature_shape
 from fer_zoo.errors import OptionError, UnknownNameError
-from fer_zoo.shapes import feature_shape
 
 STAGES = ["stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c", "temporal", "classifier"]
 

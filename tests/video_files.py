@@ -148,7 +148,7 @@ class Squares:
 
     def detect(self, image: np.ndarray) -> list[Face]:
         self.searches += 1
-        return largest_first(self._all(image), 6)
+        return largest_first(self._all(image))
 
     def follow(self, image: np.ndarray, last: Face) -> Face | None:
         return keep_likely(self._all(image), last)

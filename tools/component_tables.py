@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import fer_zoo
-from fer_zoo.compatibility import fusions_for
 from fer_zoo.info import ModelInfo
+from fer_zoo.names import fusions_for
 from fer_zoo.registry import BACKBONES, DATASETS, FUSIONS, LANDMARKERS, TEMPORALS, Entry, Registry
 
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+)[^>]*-->\n).*?(<!-- end of generated -->)", re.DOTALL)

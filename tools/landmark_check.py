@@ -26,7 +26,7 @@ from fer_zoo.synth.ict import ict_family
 from fer_zoo.synth.still import render_still
 from fer_zoo.training.landmarks import PARTS
 from fer_zoo.video.reader import open_video
-from fer_zoo.video.track import track_face
+from fer_zoo.video.track import track_faces
 
 Floats = NDArray[np.floating]
 _NEAR = 0.12
@@ -142,7 +142,7 @@ def main() -> None:
             print("hand-set points, %:", ", ".join(f"{key} {value:.2f}" for key, value in rows.items()))
         print(f"jitter on a still face, %: {jitter(landmarker):.3f}")
         for clip in options.clips:
-            track = track_face(open_video(clip).frames(), landmarker)
+            (track,) = track_faces(open_video(clip).frames(), landmarker, "largest")
             print(f"{clip.name}: a face in {int(track.found.sum())} of {len(track)} frames, {track.faces} tracks")
     families = {"synthmh": makehuman(), **({"synthict": ict_family(options.ict)} if options.ict else {})}
     for database, family in families.items():

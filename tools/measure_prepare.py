@@ -21,7 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from fer_zoo.data.prepare import CutSpec, ShardProgress, prepare
+from fer_zoo.data.cut import CutSpec
+from fer_zoo.data.prepare import ShardProgress, prepare
 from fer_zoo.specs import ComponentSpec
 
 STAGES = ("decode", "detect", "points", "crop", "write")

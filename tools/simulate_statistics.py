@@ -20,8 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
-from fer_zoo.evaluation.outcomes import Floats, Index, clip_weights, seed_noise
-from fer_zoo.evaluation.variance import Uncertainty, uncertainties
+from fer_zoo.evaluation.variance import Floats, Index, Uncertainty, clip_weights, seed_noise, uncertainties
 
 CLASSES = 7
 UNEQUAL = np.array([0.30, 0.22, 0.16, 0.12, 0.10, 0.07, 0.03])

@@ -1,6 +1,6 @@
 """Backbones: a clip to a feature map. Importing this package registers them."""
 
-from fer_zoo.backbones import (
+from fer_zoo.backbones import (  # noqa: F401  (importing registers them)
     incres2d,
     incres2plus1d,
     incres3d,
@@ -10,14 +10,3 @@ from fer_zoo.backbones import (
     torchvision_video,
     transformers,
 )
-
-__all__ = [
-    "incres2d",
-    "incres2plus1d",
-    "incres3d",
-    "incres3d_deep",
-    "incres3d_v2",
-    "timm",
-    "torchvision_video",
-    "transformers",
-]

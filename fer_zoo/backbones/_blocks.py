@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -15,6 +16,9 @@ Norm = Literal["batch", "none"]
 Stem = Literal["paper", "light"]
 Kernel = tuple[int, int, int]
 Channels = Callable[[int], int]
+# (channels in, channels out, kernel T x H x W, *, stride of H and W = 1, valid = False: without padding) -> convolution
+# with its norm and activation.
+MakeConv = Callable[..., nn.Module]
 Width = Annotated[float, Field(gt=0, le=4)]
 Repeats = Annotated[int, Field(gt=0, le=100)]
 
@@ -22,18 +26,11 @@ Repeats = Annotated[int, Field(gt=0, le=100)]
 TINY: Mapping[str, Any] = {"size": 80, "frames": 10, "head_norm": "batch", "hidden": 40, "radius": 2}
 
 
-class MakeConv(Protocol):
-    """`(channels in, channels out, kernel T x H x W) -> module`; stride is on H and W, `valid` means no padding."""
-
-    def __call__(self, cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:
-        """Build one convolution with its norm and activation."""
-
-
 class Conv(nn.Sequential):
     """Convolution, normalisation, ReLU; stride is on H and W only, `valid` means no padding on any axis."""
 
     def __init__(
-        self, cin: int, cout: int, kernel: Kernel, norm: Norm, *, stride: int = 1, valid: bool = False
+        self, cin: int, cout: int, kernel: Kernel, *, norm: Norm, stride: int = 1, valid: bool = False
     ) -> None:
         padding = (0, 0, 0) if valid else (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         conv = nn.Conv3d(cin, cout, kernel, (1, stride, stride), padding, bias=norm == "none")
@@ -92,12 +89,12 @@ def scaled(width: float) -> Channels:
 
 def plain_conv(norm: Norm, temporal_kernels: bool) -> MakeConv:
     """Return a factory of `Conv`; without `temporal_kernels` every kernel is one frame long."""
+    return conv_factory(partial(Conv, norm=norm), temporal_kernels)
 
-    def conv(cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:
-        length = kernel[0] if temporal_kernels else 1
-        return Conv(cin, cout, (length, *kernel[1:]), norm, stride=stride, valid=valid)
 
-    return conv
+def conv_factory(make: MakeConv, temporal_kernels: bool) -> MakeConv:
+    """Return a factory as `make`, whose kernels are all one frame long without `temporal_kernels`."""
+    return make if temporal_kernels else lambda cin, cout, kernel, **rest: make(cin, cout, (1, *kernel[1:]), **rest)
 
 
 def max_pool(stride: int, *, valid: bool = False) -> nn.Module:
@@ -114,8 +111,3 @@ def light_stem(cin: int, c1: int, c2: int, conv: MakeConv) -> nn.Sequential:
 def chain(make: Callable[[], nn.Module], count: int) -> nn.Module:
     """Return `count` units in sequence: a `Repeat`, or the unit itself if there is one."""
     return make() if count == 1 else Repeat(make() for _ in range(count))
-
-
-def prefixes(names: Iterable[str]) -> dict[str, tuple[str]]:
-    """Return one stage per module name, with that module's parameters."""
-    return {name: (name,) for name in names}

@@ -132,13 +132,10 @@ def published_config(name: str, published: Any) -> Any:
         other = next((n for n, k in KINDS.items() if found in (k.config, k.whole)), None)
         what = f"a model of type {found!r}" if "model_type" in fields else "no model of transformers"
         code = ", whose code is in the repository and is never run" if "auto_map" in fields and not other else ""
-        raise OptionError(
-            f"{published.address} is {what}{code}; transformers/{name} cannot be built from it.",
-            f"{' or '.join(filter(None, (kind.config, kind.whole)))}; all types: {', '.join(KINDS)}",
-            f"use the backbone transformers/{other}"
-            if other
-            else "choose a video model or image encoder of these types",
-        )
+        given = f"{published.address} is {what}{code}; transformers/{name} cannot be built from it."
+        accepted = f"{' or '.join(filter(None, (kind.config, kind.whole)))}; all types: {', '.join(KINDS)}"
+        do = f"the backbone transformers/{other}" if other else "a video model or image encoder of these types"
+        raise OptionError(given, accepted, f"{'use' if other else 'choose'} {do}")
     try:
         return library().CONFIG_MAPPING[kind.config].from_dict(fields)
     except Exception as error:  # huggingface_hub's strict dataclasses raise their own types
@@ -153,19 +150,15 @@ def _published_normalisation(kind: Kind, published: Any) -> dict[str, list[float
 
     fields: dict[str, Any] = next(filter(None, map(published.read, PREPROCESSING)), {})
     fields = fields.get("video_processor") or fields.get("image_processor") or fields
-    (mean, std), white = kind.normalisation, 1.0
+    mean, std = map(list, kind.normalisation)
+    white = 1.0
     if fields.get("do_normalize", True) and "image_mean" in fields and "image_std" in fields:
         scaled = fields.get("do_rescale", True)
         white = 255 * float(fields.get("rescale_factor", 1 / 255)) if scaled else 255.0
         offset = float(bool(scaled and fields.get("offset", kind.config == "vivit")))
-        mean, std = (_per_channel(fields[key]) for key in ("image_mean", "image_std"))
-        mean = (mean[0] + offset, mean[1] + offset, mean[2] + offset)
+        mean, std = (v if isinstance(v, list) else [v] * 3 for v in (fields["image_mean"], fields["image_std"]))
+        mean = [float(v) + offset for v in mean]
     return {"mean": [round(v / white, 8) for v in mean], "std": [round(v / white, 8) for v in std]}
-
-
-def _per_channel(value: Any) -> Colour:
-    values = [float(v) for v in value] if isinstance(value, list) else [float(value)] * 3
-    return values[0], values[1], values[2]
 
 
 def resolve(name: str, options: Mapping[str, Any], weights: bool) -> dict[str, Any]:
@@ -195,16 +188,12 @@ def _complete(kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
     """Add transformers' defaults to a config, except for sizes, which are by default those of the clip."""
     known = own_fields(make_config(kind, {}))
     if unknown := [key for key in given if key not in known]:
-        raise OptionError(
-            f"config has unknown settings: {', '.join(map(str, unknown[:6]))}.",
-            ", ".join(known),
-            "correct config",
-        )
+        given_keys = f"config has unknown settings: {', '.join(map(str, unknown[:6]))}."
+        raise OptionError(given_keys, ", ".join(known), "correct config")
     try:
         whole = own_fields(make_config(kind, given))
     except Exception as error:  # huggingface_hub's strict dataclasses raise their own types
         reason = " ".join(str(error).split())
         raise OptionError(f"config is wrong: {reason}", f"settings of {kind.config}", "correct config") from error
-    return {
-        k: v for k, v in whole.items() if k in given or k not in (kind.size_key, kind.frames_key, kind.channels_key)
-    }
+    sizes = (kind.size_key, kind.frames_key, kind.channels_key)
+    return {k: v for k, v in whole.items() if k in given or k not in sizes}

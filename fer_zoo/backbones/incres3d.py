@@ -22,7 +22,6 @@ from fer_zoo.backbones._blocks import (
     light_stem,
     max_pool,
     plain_conv,
-    prefixes,
     scaled,
 )
 from fer_zoo.registry import register_backbone
@@ -40,7 +39,9 @@ class Trunk(nn.Module):
     unit_b: nn.Module
     reduction_b: nn.Module
     unit_c: nn.Module
-    stages: Mapping[str, Sequence[str]] = prefixes(("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c"))
+    stages: Mapping[str, Sequence[str]] = {
+        part: (part,) for part in ("stem", "unit_a", "reduction_a", "unit_b", "reduction_b", "unit_c")
+    }
 
     def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
         """Map a clip (B, 3, T, H, W) to features (B, output.channels, T', H', W')."""

@@ -27,9 +27,9 @@ from fer_zoo.backbones._blocks import (
     Repeat,
     Repeats,
     Width,
+    conv_factory,
     light_stem,
     max_pool,
-    prefixes,
     scaled,
 )
 from fer_zoo.backbones._published import timm_weights
@@ -96,12 +96,7 @@ class IncRes3DV2(nn.Module):
         self, in_channels: int, width: float, stem: V2Stem, temporal_kernels: bool, repeats: tuple[int, int, int]
     ) -> None:
         super().__init__()
-        c = scaled(width)
-
-        def conv(cin: int, cout: int, kernel: Kernel, *, stride: int = 1, valid: bool = False) -> nn.Module:
-            length = kernel[0] if temporal_kernels else 1
-            return SteadyConv(cin, cout, (length, *kernel[1:]), stride=stride, valid=valid)
-
+        c, conv = scaled(width), conv_factory(SteadyConv, temporal_kernels)
         a = c(96) + 2 * c(64) + c(96)
         b = a + 2 * c(384)
         last = b + c(384) + c(288) + c(320)
@@ -119,7 +114,7 @@ class IncRes3DV2(nn.Module):
         self.residual_sites: Mapping[str, Site] = {"a": Site(a), "b": Site(b)}
         self.output = Site(c(1536))
         names = ("stem", "mixed_5b", "repeat", "mixed_6a", "repeat_1", "mixed_7a", "repeat_2", "block8", "conv2d_7b")
-        self.stages: Mapping[str, Sequence[str]] = prefixes(names)
+        self.stages: Mapping[str, Sequence[str]] = {name: (name,) for name in names}
 
     def forward(self, clip: Tensor, shortcut: Shortcut | None = None) -> Tensor:
         """Map a clip (B, 3, T, H, W) to features (B, output.channels, T, H', W')."""

@@ -59,9 +59,12 @@ def inflated(
     problems += [f"{name} is unexpected" for name in source.keys() - target.keys()]
     state = {}
     for name in target.keys() & source.keys():
-        state[name] = _inflated_tensor(source[name], target[name], how)
-        if state[name].shape != target[name].shape:
-            problems.append(f"{name} is {tuple(source[name].shape)}, expected {tuple(target[name].shape)}")
+        value, own = source[name], target[name]
+        if value.ndim == 4 and own.ndim == 5:
+            value = inflate_kernel(widened(value, max(value.shape[1], own.shape[1])), own.shape[2], how)
+        if value.shape != own.shape:
+            problems.append(f"{name} is {tuple(source[name].shape)}, expected {tuple(own.shape)}")
+        state[name] = value
     if problems:
         raise WeightsError(
             f"The image network does not match: {'; '.join(sorted(problems)[:4])} ({len(problems)} problems).",
@@ -69,11 +72,3 @@ def inflated(
             "create the network with its default options, or train it from random weights",
         )
     return state
-
-
-def _inflated_tensor(value: Tensor, target: Tensor, how: InflationMode) -> Tensor:
-    if value.ndim != 4 or target.ndim != 5:
-        return value
-    if value.shape[1] < target.shape[1]:
-        value = widened(value, target.shape[1])
-    return inflate_kernel(value, target.shape[2], how)

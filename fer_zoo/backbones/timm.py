@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fer_zoo.backbones._published import adopt, timm_weights
-from fer_zoo.backbones._unused import remove_unused
+from fer_zoo.backbones._published import adopt, remove_unused, timm_weights
 from fer_zoo.errors import FerZooError, IncompatibleComponentsError, InputError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import InputSpec, Shortcut, Site

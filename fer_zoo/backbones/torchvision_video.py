@@ -69,14 +69,6 @@ class TorchvisionVideo(nn.Module):
         adopt(self.network, whole.state_dict(), {self.first_conv}, self.name)
 
 
-class ChannelsFirst(nn.Module):
-    """Permute (B, T, H, W, D) to (B, D, T, H, W)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Move the last axis to the front."""
-        return x.permute(0, 4, 1, 2, 3)
-
-
 class MViTTrunk(nn.Module):
     """torchvision's MViT for clips of any shape; returns the tokens on their grid.
 
@@ -167,8 +159,10 @@ def swin3d_t(in_channels: int, input: InputSpec) -> TorchvisionVideo:
             "an even number of frames",
             f"set `frames` (input.frames) to {input.frames + 1}",
         )
+    from torchvision.ops import Permute
+
     network = _parts("swin3d_t", "patch_embed", "pos_drop", "features", "norm")
-    network.append(ChannelsFirst())
+    network.append(Permute([0, 4, 1, 2, 3]))  # (B, T, H, W, D) to (B, D, T, H, W)
     layers = {"stage1": (0,), "stage2": (1, 2), "stage3": (3, 4), "stage4": (5, 6)}
     stages = {"stem": ["patch_embed"], **_numbered("features", layers), "norm": ["norm"]}
     # A patch spans two frames.

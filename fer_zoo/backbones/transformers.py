@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fer_zoo.backbones._published import adopt, not_loaded
+from fer_zoo.backbones._published import adopt, not_loaded, remove_unused
 from fer_zoo.backbones._transformers_config import (
     KINDS,
     HubModel,
@@ -21,7 +21,6 @@ from fer_zoo.backbones._transformers_config import (
     published_config,
     resolve,
 )
-from fer_zoo.backbones._unused import remove_unused
 from fer_zoo.errors import FerZooError, InputError, OptionError, WeightsError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import InputSpec, Shortcut, Site
@@ -62,7 +61,9 @@ class TransformersEncoder(nn.Module):
         own += [(1.0, 0.0)] * (in_channels - 3)
         self.scale, self.shift = zip(*own, strict=True)
         with _refused(name, built):
-            self.network: nn.Module = _part(_build(built), self.kind)
+            with _quiet():
+                whole = library().AutoModel.from_config(built)
+            self.network: nn.Module = _part(whole, self.kind)
             if name == "timesformer":  # it resamples its positions to the sizes in its config when it is called
                 for key, value in sizes.items():
                     setattr(built, key, value)
@@ -143,11 +144,6 @@ class TransformersEncoder(nn.Module):
                 "the config of the Hub model; only sizes and dropout may differ",
                 "leave `config` out, or correct it",
             )
-
-
-def _build(config: Any) -> Any:
-    with _quiet():
-        return library().AutoModel.from_config(config)
 
 
 def _part(network: nn.Module, kind: Kind) -> nn.Module:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import traceback
-from collections.abc import Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Sequence
 
 from fer_zoo._version import __version__
 from fer_zoo.cli import (
     app,
-    arguments,
-    benchmark,
     corpora,
     evaluation,
     explain,
     export,
     features,
-    finetune,
     hub,
-    landmarks,
     live,
     predict,
     prepare,
     recipes,
-    report,
     train,
     zoo,
 )
@@ -41,7 +36,7 @@ _ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO,
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (see docs/predict.md)."""
-    options = argparse.Namespace()
+    options = Namespace()
     with safe_streams() as (stdout, stderr):
         code = _run(argv, options, stderr)
         stdout.flush()
@@ -50,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
 
-def _run(argv: Sequence[str] | None, options: argparse.Namespace, stderr: SafeStream) -> int:
+def _run(argv: Sequence[str] | None, options: Namespace, stderr: SafeStream) -> int:
     try:
         parser().parse_args(argv, options)
-        options.verb(options)
+        options.run(options)
         return EXIT_OK
     except SystemExit as leaving:  # --help, --version
         return int(leaving.code or 0)
@@ -72,23 +67,17 @@ def _run(argv: Sequence[str] | None, options: argparse.Namespace, stderr: SafeSt
         return EXIT_BUG
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line; `verb` of its namespace is the function of the command."""
-    common = arguments.common()
-    about = "Facial expression recognition in video."
-    top = Parser(prog="fer-zoo", description=about, parents=[common])
+def parser() -> Parser:
+    """Return the parser of the whole command line; `run` of its namespace is the function of the command."""
+    top = Parser(prog="fer-zoo", description="Facial expression recognition in video.")
     top.add_argument("--version", action="version", version=f"fer-zoo {__version__}", help="print the version and exit")
-    verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    groups = (
-        predict, live, app, features, explain, export, benchmark, zoo, recipes, prepare, corpora, train, finetune,
-        landmarks, evaluation, report, hub,
-    )  # fmt: skip
+    groups = (predict, live, app, features, explain, export, zoo, recipes, prepare, corpora, train, evaluation, hub)
     for group in groups:
-        group.add(verbs, common)
+        group.add(top)
     return top
 
 
-def _complain(options: argparse.Namespace, text: str, stderr: SafeStream) -> None:
+def _complain(options: Namespace, text: str, stderr: SafeStream) -> None:
     if getattr(options, "debug", False):
         traceback.print_exc(file=stderr)
     print(text, file=stderr)
@@ -115,13 +104,12 @@ def _exit_code(error: FerZooError) -> int:
 
 def _refused(error: BaseException) -> OSError | None:
     """Return what the disk or system refused, if that is the error or its cause."""
-    return next((e for e in _chain(error) if isinstance(e, OSError) and e.errno in _ENVIRONMENT), None)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _ENVIRONMENT:
+            return cause
+        cause = cause.__cause__
+    return None
 
 
 def _environment(error: OSError) -> VideoError:

@@ -4,56 +4,35 @@ from __future__ import annotations
 
 import argparse
 import math
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from fer_zoo.documents import DocumentError, parse_yaml
 from fer_zoo.errors import OptionError
 
-if TYPE_CHECKING:
-    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def common() -> argparse.ArgumentParser:
-    """Return a parser with the options that every command has, before or after its name."""
-    parser = argparse.ArgumentParser(add_help=False)
-    # Suppressed: the option after the command must not reset the one before it to a default.
-    parser.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
-    )
-    return parser
-
-
-def add_recipe(parser: argparse.ArgumentParser) -> None:
+def add_recipe(parser: ArgumentParser) -> None:
     """Add RECIPE and --set."""
     parser.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of a packaged recipe")
-    parser.add_argument(
-        "--set",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override settings, e.g. train.lr=3e-4; write it after RECIPE",
-    )
+    add_settings(parser, "--set", "override settings, e.g. train.lr=3e-4; write it after RECIPE")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add --option, the options of a dataset."""
-    parser.add_argument(
-        "--option",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="options of the dataset, e.g. file=labels.csv",
-    )
+def add_settings(parser: ArgumentParser, option: str, about: str) -> None:
+    """Add an option that takes any number of KEY=VALUE."""
+    parser.add_argument(option, nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=about)
 
 
-def add_runtime(parser: argparse.ArgumentParser) -> None:
-    """Add --runtime."""
-    parser.add_argument(
-        "--runtime", metavar="NAME", help="torch, onnxruntime or openvino; default: torch, or that of an exported file"
-    )
+def add_shared(parser: ArgumentParser, *options: str) -> None:
+    """Add options that mean the same to several commands."""
+    for option in options:
+        parser.add_argument(option, **_SHARED[option])
+
+
+def picked(arguments: Namespace, *names: str) -> dict[str, Any]:
+    """Return the values of these arguments, to pass them on by name."""
+    return {name: getattr(arguments, name) for name in names}
 
 
 def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
@@ -67,25 +46,32 @@ def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         try:
+            if not (key and equals):
+                raise DocumentError("it has no key, or no value")
             found[key] = parse_yaml(value)
-        except DocumentError:
-            equals = ""
-        if not (key and equals):
-            raise OptionError(f"{option} {text}", "KEY=VALUE", f"write e.g. {option} KEY=VALUE")
+        except DocumentError as error:
+            raise OptionError(f"{option} {text}", "KEY=VALUE", f"write e.g. {option} KEY=VALUE") from error
     return found
+
+
+def path(text: str) -> Path | None:
+    """Parse a path; an empty text is none, as if the option were not given."""
+    return Path(text) if text else None
 
 
 def positive(text: str) -> int:
     """Parse an integer >= 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer >= 1")
-    return int(text)
+    return _integer(text, 1)
 
 
 def at_least_zero(text: str) -> int:
     """Parse an integer >= 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer >= 0")
+    return _integer(text, 0)
+
+
+def _integer(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer >= {least}")
     return int(text)
 
 
@@ -97,6 +83,14 @@ def share(text: str) -> float:
         value = -1.0
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number >= 0")
+    return value
+
+
+def probability(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    value = share(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a probability, 0 to 1")
     return value
 
 
@@ -119,9 +113,29 @@ def faces(text: str) -> str | int:
 def baseline(text: str) -> str | float:
     """Parse a stretch of a resting face: seconds, or auto."""
     try:
-        value = 0.0 if text == "auto" else float(text)
-    except ValueError:
-        value = -1.0
-    if text != "auto" and not 0 < value < math.inf:
+        value = "auto" if text == "auto" else share(text)
+    except argparse.ArgumentTypeError:
+        value = 0.0
+    if not value:
         raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of seconds above 0")
-    return "auto" if text == "auto" else value
+    return value
+
+
+_SHARED: dict[str, dict[str, Any]] = {
+    "--batch-size": {"type": positive, "default": 8, "metavar": "N", "help": "windows at once; default: 8"},
+    "--device": {"metavar": "DEVICE", "help": "cpu, cuda, ...; default: cuda if available"},
+    "--engine": {
+        "type": engine, "default": "processes", "metavar": "ENGINE",
+        "help": "processes (default), or ray for a cluster",
+    },
+    "--faces": {
+        "type": faces, "default": "largest", "metavar": "WHICH",
+        "help": "all, largest, or how many; default: largest",
+    },
+    "--runtime": {
+        "metavar": "NAME", "help": "torch, onnxruntime or openvino; default: torch, or that of an exported file",
+    },
+    "--stores": {
+        "type": path, "metavar": "DIR", "help": "folder of prepared clip stores; default: $FER_ZOO_STORES",
+    },
+}  # fmt: skip

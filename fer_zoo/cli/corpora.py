@@ -1,48 +1,59 @@
-"""`fer-zoo data`: databases on disk, who may use them, and stores that were made of them."""
+"""`fer-zoo data`: databases on disk, who may use them, and clip stores that were made of them."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.cli import stores
-from fer_zoo.cli.arguments import add_options, settings
-from fer_zoo.errors import InputError, OptionError
+from fer_zoo.cli.arguments import add_settings, at_least_zero, positive, settings
+from fer_zoo.cli.usage import Parser
+from fer_zoo.errors import InputError, OptionError, writing
 from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
     from fer_zoo.data.sources import Source
+    from fer_zoo.data.store import Store
 
 
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the command `data`."""
-    data = verbs.add_parser("data", parents=[common], help="inspect databases and stores, and their terms of use")
-    parts = data.add_subparsers(title="verbs", required=True, metavar="VERB")
-    check = parts.add_parser(
-        "check",
-        parents=[common],
-        help="find problems of a database on disk, and compare its counts with the published ones; exit code 2 if any",
-    )
+def add(top: Parser) -> None:
+    """Add the command `data` with commands of its own."""
+    data = top.command("data", "inspect databases and stores, and their terms of use")
+    about = "find problems of a database on disk, and compare its counts with the published ones; exit code 2 if any"
+    check = data.command("check", about, _check)
     check.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
     check.add_argument("--root", required=True, metavar="DIR", help="folder of the database")
-    add_options(check)
-    check.set_defaults(verb=_check)
-    terms = parts.add_parser("terms", parents=[common], help="show licences, and whether trained weights may be shared")
+    add_settings(check, "--option", "options of the dataset, e.g. file=labels.csv")
+    terms = data.command("terms", "show licences, and whether trained weights may be shared", _terms)
     terms.add_argument("dataset", nargs="?", metavar="DATASET", help="default: all")
-    terms.set_defaults(verb=_terms)
-    template = parts.add_parser(
-        "template", parents=[common], help="print the empty table of labels that a dataset needs"
-    )
+    template = data.command("template", "print the empty table of labels that a dataset needs", _template)
     template.add_argument("dataset", metavar="DATASET", help="csv or fera")
-    template.set_defaults(verb=_template)
-    stores.add(parts, common)
+
+    split = data.command("split", "write subject-independent splits of a store", _split, writes_files=True)
+    verify = data.command("verify", "verify all checksums of a store", _verify)
+    about = "write a store as a folder that the Hugging Face library `datasets` opens"
+    export = data.command("export", about, _export, writes_files=True)
+    back = data.command("import", "make the store of such a folder again", _import, writes_files=True)
+    for command in (split, verify, export):
+        command.add_argument("store", metavar="STORE", help="folder of the store, or its name in the stores folder")
+    how = split.add_mutually_exclusive_group(required=True)
+    how.add_argument("--folds", type=positive, metavar="N", help="cross-validation with N folds")
+    how.add_argument("--leave-one-out", action="store_true", help="leave-one-subject-out: one split per subject")
+    option = split.add_argument
+    option("--seed", type=at_least_zero, default=0, metavar="N", help="random seed; default: %(default)s")
+    validation = "with --leave-one-out: one in N of the other subjects is the validation set; default: %(default)s"
+    option("--validation-folds", type=positive, default=5, metavar="N", help=validation)
+    option("--labels", nargs="+", metavar="LABEL", help="use only clips of these labels; default: all")
+    option("--out", required=True, type=Path, metavar="FILE", help="the file to write, e.g. splits.json")
+    export.add_argument("--out", required=True, metavar="DIR", help="the folder to write, which must not exist")
+    back.add_argument("folder", metavar="DIR", help="a folder that `data export` wrote")
+    back.add_argument("--out", required=True, metavar="STORE", help="the store to write, which must not exist")
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    from fer_zoo.data.prepare import open_database
+def _check(arguments: Namespace) -> None:
+    from fer_zoo.data.reading import open_database
 
     database = open_database(arguments.dataset, find_path(arguments.root), settings(arguments.option, "--option"))
     sources = list(database.sources())
@@ -76,7 +87,7 @@ def _figures(sources: Sequence[Source]) -> Iterator[str]:
     yield from (f"  {f'published {part}':<24} {count}" for part, count in sorted(parts.items()))
 
 
-def _terms(arguments: argparse.Namespace) -> None:
+def _terms(arguments: Namespace) -> None:
     from fer_zoo.registry import DATASETS
 
     for name in [arguments.dataset] if arguments.dataset else DATASETS.names():
@@ -92,7 +103,7 @@ def _terms(arguments: argparse.Namespace) -> None:
             print(f"  {title}: {facts[key]}")
 
 
-def _template(arguments: argparse.Namespace) -> None:
+def _template(arguments: Namespace) -> None:
     from fer_zoo.registry import DATASETS
 
     template = DATASETS.get(arguments.dataset).defaults.get("template")
@@ -103,3 +114,57 @@ def _template(arguments: argparse.Namespace) -> None:
             "its files already contain the labels: skip this step",
         )
     print(template, end="")
+
+
+def _split(arguments: Namespace) -> None:
+    from fer_zoo.data.load import labelled
+    from fer_zoo.data.split_files import write_splits
+    from fer_zoo.data.splits import PARTS, k_fold, leave_each_out
+
+    store = _opened(arguments.store)
+    labels = arguments.labels or store.labels()
+    if unknown := sorted(set(labels) - set(store.labels())):
+        raise InputError(
+            f"{store.folder} has no clip of {', '.join(unknown)}.", ", ".join(store.labels()), "correct --labels"
+        )
+    clips = labelled(store, labels)
+    if arguments.leave_one_out:
+        splits = leave_each_out(clips, arguments.seed, validation_folds=arguments.validation_folds)
+    else:
+        splits = k_fold(clips, arguments.folds, arguments.seed)
+    with writing(arguments.out):
+        write_splits(arguments.out, splits, store=store.header.fingerprint, seed=arguments.seed)
+    for split in splits:
+        sizes = [f"{part} {len(getattr(split, part))}" for part in PARTS]
+        print(shown(f"{split.name}: {', '.join(sizes)}"))
+    print(shown(arguments.out))
+
+
+def _verify(arguments: Namespace) -> None:
+    store = _opened(arguments.store)
+    store.verify()
+    print(f"{len(store)} clips in {len(store.header.shards)} shards match their checksums")
+
+
+def _export(arguments: Namespace) -> None:
+    from fer_zoo.data.exchange import export_store
+
+    store = _opened(arguments.store)
+    out = export_store(store, arguments.out)
+    print(f"{len(store)} clips; datasets.load_dataset({str(out)!r})")
+    print(shown(out))
+
+
+def _import(arguments: Namespace) -> None:
+    from fer_zoo.data.exchange import import_store
+
+    header = import_store(arguments.folder, arguments.out)
+    print(f"{header.clips} clips; fingerprint {header.fingerprint}")
+    print(shown(arguments.out))
+
+
+def _opened(name: str) -> Store:
+    from fer_zoo.data import stores_root
+    from fer_zoo.data.store import open_store
+
+    return open_store(folder if (folder := find_path(name)).is_dir() else stores_root() / name)

@@ -1,76 +1,76 @@
-"""`fer-zoo evaluate`: weights on a store. `fer-zoo ablate`: many training runs with one command."""
+"""`fer-zoo evaluate`: weights on a store. `ablate`, `report`: many training runs with one command, and their report."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+import sys
+from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from fer_zoo.cli.arguments import add_runtime, at_least_zero, engine, positive, share
+from fer_zoo.cli.arguments import add_settings, add_shared, at_least_zero, path, picked, positive, share
+from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import OptionError, TrainingError
 
 if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
     from fer_zoo.evaluation.ablation import Ended
     from fer_zoo.evaluation.grid import Grid
     from fer_zoo.evaluation.on_store import StoreResult
 
 
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the commands `evaluate` and `ablate`."""
-    evaluate = verbs.add_parser("evaluate", parents=[common], help="evaluate trained weights on a clip store")
-    evaluate.add_argument(
-        "weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), MODEL.TAG, or an exported file"
-    )
-    evaluate.add_argument("--store", required=True, metavar="DIR", help="clip store, or its name in the stores folder")
-    evaluate.add_argument("--split", metavar="FILE", help="split.json of a training run: evaluate only its test set")
-    evaluate.add_argument("--out", metavar="DIR", help="folder for predictions.csv and figures.json")
-    add_runtime(evaluate)
-    evaluate.set_defaults(verb=_evaluate)
-    ablate = verbs.add_parser(
-        "ablate", parents=[common], help="compare recipes: train them over folds, databases and seeds"
-    )
+def add(top: Parser) -> None:
+    """Add the commands `evaluate`, `ablate` and `report`."""
+    evaluate = top.command("evaluate", "evaluate trained weights on a clip store", _evaluate)
+    option = evaluate.add_argument
+    option("weights", metavar="WEIGHTS", help="a weights folder (RUN/weights), MODEL.TAG, or an exported file")
+    option("--store", required=True, metavar="DIR", help="clip store, or its name in the stores folder")
+    option("--split", metavar="FILE", help="split.json of a training run: evaluate only its test set")
+    option("--out", type=path, metavar="DIR", help="folder for predictions.csv and figures.json")
+    add_shared(evaluate, "--runtime", "--device")
+
+    about = "compare recipes: train them over folds, databases and seeds"
+    ablate = top.command("ablate", about, _ablate, writes_files=True)
     option = ablate.add_argument
     option("recipes", nargs="*", metavar="RECIPE", help="names or YAML files; the first is the baseline")
     option("--grid", metavar="FILE", help="a YAML file with all of these settings, instead of RECIPE")
-    settings = "override settings in all recipes"
-    option("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=settings)
+    add_settings(ablate, "--set", "override settings in all recipes")
     protocol = ablate.add_mutually_exclusive_group().add_argument
     protocol("--folds", type=positive, metavar="K", help="subject-independent cross-validation with K folds")
     protocol("--leave-one-out", action="store_true", help="leave-one-subject-out: each subject is the test set once")
     protocol("--published", metavar="PATTERN", help="official splits whose names match, e.g. 'set_*'")
     protocol("--cross", nargs="+", metavar="DATABASE", help="test on each database, train on the others")
-    option(
-        "--seeds",
-        nargs="+",
-        type=at_least_zero,
-        metavar="SEED",
-        help="one training run per seed; default: the recipe's seed",
-    )
+    seeds = "one training run per seed; default: the recipe's seed"
+    option("--seeds", nargs="+", type=at_least_zero, metavar="SEED", help=seeds)
     option("--out", required=True, metavar="DIR", help="output folder; an interrupted run in it is resumed")
     option("--jobs", type=positive, metavar="N", help="training runs in parallel; default: 1, or all with ray")
-    engines = "processes (default), or ray for a cluster"
-    option("--engine", type=engine, default="processes", metavar="ENGINE", help=engines)
+    add_shared(ablate, "--engine")
     option("--cpus-per-cell", type=share, default=1.0, metavar="X", help="ray: cores per training run, e.g. 2")
     option("--gpus-per-cell", type=share, default=0.0, metavar="X", help="ray: GPUs per training run, e.g. 0.5")
     option("--workers", type=positive, metavar="N", help="rendering processes per training run")
-    option("--stores", metavar="DIR", help="folder of prepared clip stores; default: $FER_ZOO_STORES")
+    add_shared(ablate, "--stores")
     option("--dry-run", action="store_true", help="check the settings and list the training runs without starting them")
-    ablate.set_defaults(verb=_ablate, writes_files=True)
-    for parser in (evaluate, ablate):
-        parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ...; default: cuda if available")
+    add_shared(ablate, "--device")
+
+    about = "write a report of an ablation, with tables and plots"
+    report = top.command("report", about, _report, writes_files=True)
+    option = report.add_argument
+    option("out", nargs="+", metavar="OUT", help="output folders of `fer-zoo ablate`")
+    option("--baseline", metavar="RECIPE", help="the recipe to compare with; default: the first")
+    option("--name", metavar="TEXT", help="title of the report; default: the names of the folders")
+    option("--to", metavar="DIR", help="output folder; default: OUT/report")
+    add_shared(report, "--stores")
+    mistakes = "show real faces of misclassified clips; rendered ones are always shown"
+    option("--faces", action="store_true", help=mistakes)
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
+def _evaluate(arguments: Namespace) -> None:
     from fer_zoo.evaluation.on_store import check_out, evaluate_on_store
 
     if arguments.out:
-        check_out(Path(arguments.out))
+        check_out(arguments.out)
     result = evaluate_on_store(
-        arguments.weights, arguments.store, split=arguments.split, device=arguments.device, runtime=arguments.runtime
-    )
+        arguments.weights, arguments.store, **picked(arguments, "split", "device", "runtime")
+    )  # fmt: skip
     if arguments.out:
-        result.write(Path(arguments.out))
+        result.write(arguments.out)
     show(result)
     if arguments.out:
         print(arguments.out)
@@ -113,11 +113,11 @@ def show(result: StoreResult) -> None:
         print(f"{label:<{width}} {sum(row):>6} {shares}   {' '.join(f'{count:>5}' for count in row)}")
 
 
-def _ablate(arguments: argparse.Namespace) -> None:
+def _ablate(arguments: Namespace) -> None:
     from fer_zoo.evaluation.ablation import RunOptions, ablate
     from fer_zoo.evaluation.grid import plan
 
-    stores = Path(arguments.stores).absolute() if arguments.stores else None
+    stores = arguments.stores and arguments.stores.absolute()
     further = {"--workers": arguments.workers, "--stores": stores, "--device": arguments.device}
     cells = plan(_grid(arguments), arguments.set, stores)
     if arguments.dry_run:
@@ -146,10 +146,10 @@ def _ablate(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
-def _grid(arguments: argparse.Namespace) -> Grid:
+def _grid(arguments: Namespace) -> Grid:
     from fer_zoo.evaluation.grid import Grid, read_grid
 
-    values = {name: getattr(arguments, name) for name in ("folds", "leave_one_out", "published", "cross")}
+    values = picked(arguments, "folds", "leave_one_out", "published", "cross")
     protocol = {name: value for name, value in values.items() if value}
     if bool(arguments.grid) == bool(arguments.recipes) or (arguments.grid and (protocol or arguments.seeds)):
         given = "a grid file together with settings of its own" if arguments.grid else "neither recipes nor a grid file"
@@ -170,3 +170,14 @@ def _line(ended: Ended) -> str:
     if ended.metrics is not None:
         result = f"WAR {100 * ended.metrics.war:.1f}, UAR {100 * ended.metrics.uar:.1f}"
     return f"[{ended.done}/{ended.of}] {ended.cell}: {result} ({ended.attempt.seconds / 60:.1f} min{left})"
+
+
+def _report(arguments: Namespace) -> None:
+    from fer_zoo.evaluation.report import HTML, JSON, MARKDOWN, write_report
+
+    options = picked(arguments, "name", "baseline", "stores", "faces")
+    folder, report = write_report(arguments.out, arguments.to, **options)
+    for warning in report.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    for name in (MARKDOWN, HTML, JSON):
+        print(folder / name)

@@ -2,64 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fer_zoo.cli.arguments import positive, share
-from fer_zoo.cli.predict import DEFAULT_MODEL, add_network, frame_progress, load
-from fer_zoo.errors import writing
+from fer_zoo.cli.arguments import add_shared, picked, positive, share
+from fer_zoo.cli.predict import DEFAULT_MODEL, NETWORK, add_network, frame_progress, load
+from fer_zoo.cli.usage import Parser
+from fer_zoo.errors import VideoError, writing
 from fer_zoo.paths import shown
 
-if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
 
-
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+def add(top: Parser) -> None:
     """Add the command `explain`."""
-    explain = verbs.add_parser(
-        "explain", parents=[common], help="show what a prediction rests on: explain.png, explain.mp4, explain.csv"
-    )
-    explain.add_argument("source", metavar="SOURCE", help="as for predict: a video, a folder of frames, a URL, ...")
-    explain.add_argument(
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="NAME",
-        help="as for predict, but no exported file; default: %(default)s",
-    )
-    explain.add_argument("--label", metavar="LABEL", help="explain this label; default: the most probable one")
-    explain.add_argument(
-        "--at", type=share, metavar="SECONDS", help="examine this moment; default: the strongest expression"
-    )
-    explain.add_argument(
-        "--method",
-        default="integrated_gradients",
-        metavar="NAME",
-        help="integrated_gradients, or saliency, which is faster; default: %(default)s",
-    )
-    explain.add_argument(
-        "--steps", type=positive, default=16, metavar="N", help="of the integral; default: %(default)s"
-    )
-    explain.add_argument("--out", metavar="DIR", help="output folder; default: NAME_explained for NAME.mp4")
-    explain.add_argument("--no-video", dest="with_video", action="store_false", help="do not write explain.mp4")
+    about = "show what a prediction rests on: explain.png, explain.mp4, explain.csv"
+    explain = top.command("explain", about, _explain, writes_files=True)
+    option = explain.add_argument
+    option("source", metavar="SOURCE", help="as for predict: a video, a folder of frames, a URL, ...")
+    models = "as for predict, but no exported file; default: %(default)s"
+    option("--model", default=DEFAULT_MODEL, metavar="NAME", help=models)
+    option("--label", metavar="LABEL", help="explain this label; default: the most probable one")
+    moment = "examine this moment; default: the strongest expression"
+    option("--at", dest="time_s", type=share, metavar="SECONDS", help=moment)
+    methods = "integrated_gradients, or saliency, which is faster; default: %(default)s"
+    option("--method", default="integrated_gradients", metavar="NAME", help=methods)
+    option("--steps", type=positive, default=16, metavar="N", help="of the integral; default: %(default)s")
+    option("--out", metavar="DIR", help="output folder; default: NAME_explained for NAME.mp4")
+    option("--no-video", dest="with_video", action="store_false", help="do not write explain.mp4")
     add_network(explain, hop="that of windows which do not overlap")
-    explain.add_argument("--batch-size", type=positive, default=8, metavar="N", help="windows at once; default: 8")
-    explain.set_defaults(verb=_explain, writes_files=True)
+    add_shared(explain, "--batch-size")
 
 
-def _explain(arguments: argparse.Namespace) -> None:
-    from fer_zoo.errors import VideoError
+def _explain(arguments: Namespace) -> None:
     from fer_zoo.inference.explain import explain
     from fer_zoo.video.sources import open_source
 
     source = open_source(arguments.source, fps=arguments.fps)
     out = Path(arguments.out or f"{source.path.stem}_explained")
-    names = ("label", "method", "steps", "hop", "landmarker", "batch_size", "device", "precision", "threads", "fps")
+    options = picked(arguments, "label", "time_s", "method", "steps", "batch_size", *NETWORK)
     with frame_progress() as progress:
-        found = explain(
-            load(arguments.model, None), source, time_s=arguments.at, progress=progress,
-            **{name: getattr(arguments, name) for name in names},
-        )  # fmt: skip
+        found = explain(load(arguments.model), source, progress=progress, **options)
         with writing(out, VideoError):
             out.mkdir(parents=True, exist_ok=True)
         files = [out / "explain.png", out / "explain.csv"]

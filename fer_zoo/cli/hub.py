@@ -2,65 +2,52 @@
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from fer_zoo.cli.arguments import picked
+from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import HubError, OptionError
 
 if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
     from fer_zoo.hub import Pushed
 
 
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the verbs `push`, `download` and `cache`."""
-    push = verbs.add_parser("push", parents=[common], help="publish trained weights on the Hugging Face Hub")
-    push.add_argument("folder", metavar="FOLDER", help="a weights folder, usually RUN/weights")
-    push.add_argument("repo", metavar="OWNER/NAME", help="Hub repository; created if missing, private unless --public")
-    push.add_argument("--tag", metavar="TAG", help="tag the commit, e.g. v1.0; an existing tag is never moved")
-    push.add_argument("--public", action="store_true", help="create the repository as public")
-    push.add_argument("--pull-request", action="store_true", help="open a pull request instead of a commit")
-    push.add_argument("--dry-run", action="store_true", help="print what would be uploaded without uploading it")
-    push.add_argument("--allow-dirty", action="store_true", help="allow weights trained with uncommitted changes")
-    push.add_argument(
-        "--despite-terms", action="store_true", help="upload even if the card says that the weights may not be shared"
-    )
-    push.add_argument("--overwrite-card", action="store_true", help="overwrite a model card that was edited on the Hub")
-    push.add_argument("--revision", metavar="BRANCH", help="branch, created if missing; default: main")
-    push.add_argument("--message", metavar="TEXT", help="commit message")
-    push.set_defaults(verb=_push, writes_files=True)
+def add(top: Parser) -> None:
+    """Add the commands `push`, `download` and `cache`."""
+    option = top.command(
+        "push", "publish trained weights on the Hugging Face Hub", _push, writes_files=True
+    ).add_argument  # fmt: skip
+    option("folder", metavar="FOLDER", help="a weights folder, usually RUN/weights")
+    option("repo", metavar="OWNER/NAME", help="Hub repository; created if missing, private unless --public")
+    option("--tag", metavar="TAG", help="tag the commit, e.g. v1.0; an existing tag is never moved")
+    option("--public", dest="private", action="store_false", help="create the repository as public")
+    option("--pull-request", action="store_true", help="open a pull request instead of a commit")
+    option("--dry-run", action="store_true", help="print what would be uploaded without uploading it")
+    option("--allow-dirty", action="store_true", help="allow weights trained with uncommitted changes")
+    despite = "upload even if the card says that the weights may not be shared"
+    option("--despite-terms", action="store_true", help=despite)
+    option("--overwrite-card", action="store_true", help="overwrite a model card that was edited on the Hub")
+    option("--revision", metavar="BRANCH", help="branch, created if missing; default: main")
+    option("--message", metavar="TEXT", help="commit message")
 
-    download = verbs.add_parser("download", parents=[common], help="download weights into the cache")
-    download.add_argument("names", nargs="*", metavar="NAME", help="MODEL.TAG, or hf-hub:OWNER/NAME[@REVISION]")
-    download.add_argument("--all", action="store_true", help="download all published weights")
-    download.add_argument("--list", action="store_true", help="print what would be downloaded without downloading it")
-    download.set_defaults(verb=_download, writes_files=True)
+    option = top.command("download", "download weights into the cache", _download, writes_files=True).add_argument
+    option("names", nargs="*", metavar="NAME", help="MODEL.TAG, or hf-hub:OWNER/NAME[@REVISION]")
+    option("--all", action="store_true", help="download all published weights")
+    option("--list", action="store_true", help="print what would be downloaded without downloading it")
 
-    cache = verbs.add_parser("cache", parents=[common], help="list or verify downloaded weights")
-    inside = cache.add_subparsers(title="verbs", required=True, metavar="VERB")
-    listed = inside.add_parser("list", parents=[common], help="list names, sizes and folders")
-    listed.set_defaults(verb=_cache_list)
-    verify = inside.add_parser("verify", parents=[common], help="verify the checksum of every file")
+    cache = top.command("cache", "list or verify downloaded weights")
+    cache.command("list", "list names, sizes and folders", _cache_list)
+    verify = cache.command("verify", "verify the checksum of every file", _cache_verify)
     verify.add_argument("--remove", action="store_true", help="delete damaged files, so that they are downloaded again")
-    verify.set_defaults(verb=_cache_verify)
 
 
-def _push(arguments: argparse.Namespace) -> None:
+def _push(arguments: Namespace) -> None:
     from fer_zoo.hub import push
 
-    pushed = push(
-        arguments.folder,
-        arguments.repo,
-        private=not arguments.public,
-        revision=arguments.revision,
-        tag=arguments.tag,
-        pull_request=arguments.pull_request,
-        message=arguments.message,
-        dry_run=arguments.dry_run,
-        allow_dirty=arguments.allow_dirty,
-        despite_terms=arguments.despite_terms,
-        overwrite_card=arguments.overwrite_card,
-    )
+    switches = ("private", "pull_request", "dry_run", "allow_dirty", "despite_terms", "overwrite_card")
+    options = picked(arguments, "revision", "tag", "message", *switches)
+    pushed = push(arguments.folder, arguments.repo, **options)
     if arguments.dry_run:
         _print_plan(pushed, arguments.tag)
         return
@@ -87,7 +74,7 @@ def _print_plan(plan: Pushed, tag: str | None) -> None:
     print("Nothing was uploaded.")
 
 
-def _download(arguments: argparse.Namespace) -> None:
+def _download(arguments: Namespace) -> None:
     from fer_zoo.weights_table import published
 
     names: list[str] = [*arguments.names, *(published() if arguments.all else ())]
@@ -103,46 +90,37 @@ def _download(arguments: argparse.Namespace) -> None:
     for name in names:
         # The others are of use without it.
         try:
-            print(f"{name}  {_where(name) if arguments.list else _downloaded(name)}")
+            print(f"{name}  {_found(name, download=not arguments.list)}")
         except HubError as error:
             failed.append(f"{name}: {error}")
     if failed:
         raise HubError("\n".join(failed))
 
 
-def _downloaded(name: str) -> str:
-    from fer_zoo.hub import names, pull
-    from fer_zoo.weights_table import find
-
-    return str(pull(name) if name.startswith(names.HUB) else find(*_model_and_tag(name)))
-
-
-def _where(name: str) -> str:
-    from fer_zoo.hub import names, parse
-    from fer_zoo.weights_table import bundled, find_name, published
+def _found(name: str, *, download: bool) -> str:
+    """Return the folder of weights after a download, or what would be downloaded."""
+    from fer_zoo.hub import names, parse, pull
+    from fer_zoo.names import parse_name, split_tag
+    from fer_zoo.weights_table import bundled, find, find_name, published
 
     if name.startswith(names.HUB):
-        return str(parse(name))
-    found = find_name(*_model_and_tag(name))
+        return str(pull(name) if download else parse(name))
+    model, tag = split_tag(name)
+    parse_name(model)
+    if download:
+        return str(find(model, tag or None))
+    found = find_name(model, tag or None)
     return "comes with the package" if found in bundled() else str(published()[found].name)
 
 
-def _model_and_tag(name: str) -> tuple[str, str | None]:
-    from fer_zoo.names import parse_name, split_tag
-
-    model, tag = split_tag(name)
-    parse_name(model)
-    return model, tag or None
-
-
-def _cache_list(arguments: argparse.Namespace) -> None:
+def _cache_list(arguments: Namespace) -> None:
     from fer_zoo.hub.cache import held
 
     for one in held():
         print(f"{one.name}  {', '.join(one.revisions) or '-'}  {one.size}  {one.snapshot.folder}")
 
 
-def _cache_verify(arguments: argparse.Namespace) -> None:
+def _cache_verify(arguments: Namespace) -> None:
     from fer_zoo.hub.cache import held
 
     wrong = 0

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
+from argparse import Namespace
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli import predict
-from fer_zoo.cli.arguments import at_least_zero, share
+from fer_zoo.cli.arguments import at_least_zero, path, picked, share
+from fer_zoo.cli.usage import Parser
 from fer_zoo.paths import shown
 
 if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
     from fer_zoo.cli.live_page import LivePage
     from fer_zoo.inference.annotate import Painter
     from fer_zoo.inference.rows import Row, TimelineData
@@ -31,61 +30,41 @@ if TYPE_CHECKING:
 _LATENCIES = 200_000
 
 
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+def add(top: Parser) -> None:
     """Add the command `live`."""
-    live = verbs.add_parser(
-        "live", parents=[common], help="predict while a webcam or stream runs: a page with the picture, and rows"
-    )
-    live.add_argument(
-        "source",
-        nargs="?",
-        default="0",
-        metavar="SOURCE",
-        help="a webcam's number, a URL (rtsp, http, udp), or a video that is played; default: 0",
-    )
+    live = top.command("live", "predict while a webcam or stream runs: a page with the picture, and rows", _live)
+    option = live.add_argument
+    sources = "a webcam's number, a URL (rtsp, http, udp), or a video that is played; default: 0"
+    option("source", nargs="?", default="0", metavar="SOURCE", help=sources)
     predict.add_model(live)
     predict.add_network(live)
     predict.add_rows(live)
-    live.add_argument("--out", metavar="FILE", help="write the rows to a new file, .jsonl or .csv, as they come")
-    live.add_argument("--headless", action="store_true", help="no page; print the rows as JSON lines")
-    live.add_argument(
-        "--port", type=at_least_zero, default=0, metavar="N", help="port of the page; default: any free one"
-    )
-    live.add_argument("--seconds", type=share, metavar="N", help="stop after this many seconds")
-    live.add_argument(
-        "--reconnect",
-        type=share,
-        default=30.0,
-        metavar="SECONDS",
-        help="give up after this long without a frame; 0: never connect again; default: 30",
-    )
-    live.set_defaults(verb=_live)
+    option("--out", type=path, metavar="FILE", help="write the rows to a new file, .jsonl or .csv, as they come")
+    option("--headless", action="store_true", help="no page; print the rows as JSON lines")
+    option("--port", type=at_least_zero, default=0, metavar="N", help="port of the page; default: any free one")
+    option("--seconds", type=share, metavar="N", help="stop after this many seconds")
+    patience = "give up after this long without a frame; 0: never connect again; default: 30"
+    option("--reconnect", dest="reconnect_s", type=share, default=30.0, metavar="SECONDS", help=patience)
 
 
-def _live(arguments: argparse.Namespace) -> None:
+def _live(arguments: Namespace) -> None:
     from fer_zoo.inference.lines import RowFile, check_row_file
     from fer_zoo.inference.loading import find_landmarker
     from fer_zoo.inference.stream import predict_stream
     from fer_zoo.video.live import open_live
 
-    predict.check_threshold(arguments.threshold)
-    out = Path(arguments.out) if arguments.out else None
-    if out is not None:
-        check_row_file(out)
+    if arguments.out:
+        check_row_file(arguments.out)
     with ExitStack() as stack:
         view = _View(arguments, stack)
-        video = open_live(
-            arguments.source, fps=arguments.fps, seconds=arguments.seconds, reconnect_s=arguments.reconnect,
-            report=view.report,
-        )  # fmt: skip
+        opening = picked(arguments, "fps", "seconds", "reconnect_s")
+        video = open_live(arguments.source, report=view.report, **opening)
         model = predict.load(arguments.model, arguments.runtime)
         finder = find_landmarker(model, arguments.landmarker)
-        rows = predict_stream(
-            model, video, faces=arguments.faces, latency_s=0, landmarker=finder, hop=arguments.hop,
-            device=arguments.device, precision=arguments.precision, threads=arguments.threads,
-        )  # fmt: skip
+        options = picked(arguments, "faces", "hop", "device", "precision", "threads")
+        rows = predict_stream(model, video, latency_s=0, landmarker=finder, **options)
         table = _Table(video, model, finder, arguments)
-        file = None if out is None else stack.enter_context(RowFile(out, table.names))
+        file = stack.enter_context(RowFile(arguments.out, table.names)) if arguments.out else None
         view.start(table.facts)
         statistics = _Statistics()
         stack.callback(lambda: print(statistics.text(video), file=sys.stderr))
@@ -105,9 +84,7 @@ def _live(arguments: argparse.Namespace) -> None:
 class _Table:
     """The rows of each moment with the probabilities and columns that were asked for."""
 
-    def __init__(
-        self, video: LiveVideo, model: Network, finder: Landmarker, arguments: argparse.Namespace
-    ) -> None:  # fmt: skip
+    def __init__(self, video: LiveVideo, model: Network, finder: Landmarker, arguments: Namespace) -> None:
         from fer_zoo.inference.formats import table
         from fer_zoo.inference.loading import weights_name
         from fer_zoo.inference.rows import SYNTHETIC, TimelineData
@@ -120,7 +97,7 @@ class _Table:
             notes, track=1, synthetic=synthetic,
         )  # fmt: skip
         self._smooth_s, self._threshold = arguments.smooth, arguments.threshold
-        self._columns = {"landmarks": arguments.landmarks, "pose": arguments.pose}
+        self._columns = picked(arguments, "landmarks", "pose")
         self.names = [*table(self.facts, **self._columns)[0], "latency_s"]
         self._past: dict[int, deque[Row]] = {}
 
@@ -147,7 +124,7 @@ class _Table:
 class _View:
     """Where a run is watched: the page, the terminal, and rows on standard output."""
 
-    def __init__(self, arguments: argparse.Namespace, stack: ExitStack) -> None:
+    def __init__(self, arguments: Namespace, stack: ExitStack) -> None:
         from fer_zoo.cli.live_page import LivePage
 
         self._page: LivePage | None = None if arguments.headless else stack.enter_context(LivePage(arguments.port))

@@ -14,7 +14,6 @@ from fer_zoo.inference.plot import source_of
 from fer_zoo.paths import shown
 
 TABLE, PICTURE, VIDEO = "timeline.csv", "timeline.png", "annotated.mp4"
-_ACCEPTED, _DO = "a writable folder", "choose another --out"
 
 
 def check_folder(out: Path) -> None:
@@ -71,8 +70,8 @@ def has_results(folder: Path, video: Path, names: list[str]) -> bool:
 
 
 def default_folder(video: Path, number: int = 1) -> Path:
-    """Return the folder in the current one that is named after a video."""
-    return Path(f"{video.stem}_expressions" + (f"_{number}" if number > 1 else ""))
+    """Return the folder in the current one that is named after a video or stream."""
+    return Path(f"{video.stem or 'stream'}_expressions" + (f"_{number}" if number > 1 else ""))
 
 
 def _other_source(folder: Path, video: Path) -> Path | None:
@@ -97,4 +96,5 @@ def _lock(folder: Path) -> Iterator[bool]:
 
 
 def _unwritable(out: Path, reason: str) -> VideoError:
-    return VideoError(f"The folder {out} cannot be written to: {reason}.", _ACCEPTED, _DO)
+    given = f"The folder {out} cannot be written to: {reason}."
+    return VideoError(given, "a writable folder", "choose another --out")

@@ -2,62 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.cli.arguments import add_options, engine, positive, settings
+from fer_zoo.cli.arguments import add_settings, add_shared, path, picked, positive, settings
+from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
     from fer_zoo.data.prepare import ShardProgress
     from fer_zoo.data.shards import Made
 
 _STAGES = ("render", "decode", "detect", "points", "crop", "write")
 
 
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+def add(top: Parser) -> None:
     """Add the command `prepare`."""
-    prepare = verbs.add_parser(
-        "prepare", parents=[common], help="convert a dataset to clips for training (a clip store)"
-    )
-    prepare.add_argument("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
-    prepare.add_argument("--root", metavar="DIR", help="folder of the database; not used for rendered datasets")
-    prepare.add_argument(
-        "--out",
-        metavar="STORE",
-        help="folder of the store; an interrupted run in it is resumed; default: DATASET in the stores folder",
-    )
-    add_options(prepare)
-    prepare.add_argument("--recipe", metavar="RECIPE", help="use the clip settings of a recipe; --set overrides them")
-    prepare.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="clip settings, e.g. frames=16 crop.scale=1.5",
-    )
-    prepare.add_argument("--jpeg", action="store_true", help="store frames as JPEG: a tenth of the size, lossy")
-    prepare.add_argument(
-        "--engine", type=engine, default="processes", metavar="ENGINE", help="processes (default), or ray for a cluster"
-    )
-    prepare.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="parallel processes or Ray tasks; default: %(default)s"
-    )
-    prepare.add_argument(
-        "--no-landmark-cache",
-        action="store_true",
-        help="find all landmarks again, and keep none; default: those of other stores, in .landmarks beside STORE",
-    )
-    prepare.set_defaults(verb=_prepare, writes_files=True)
+    about = "convert a dataset to clips for training (a clip store)"
+    prepare = top.command("prepare", about, _prepare, writes_files=True)
+    option = prepare.add_argument
+    option("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
+    option("--root", metavar="DIR", help="folder of the database; not used for rendered datasets")
+    out = "folder of the store; an interrupted run in it is resumed; default: DATASET in the stores folder"
+    option("--out", type=path, metavar="STORE", help=out)
+    add_settings(prepare, "--option", "options of the dataset, e.g. file=labels.csv")
+    option("--recipe", metavar="RECIPE", help="use the clip settings of a recipe; --set overrides them")
+    add_settings(prepare, "--set", "clip settings, e.g. frames=16 crop.scale=1.5")
+    smaller = "store frames as JPEG: a tenth of the size, lossy"
+    option("--jpeg", dest="encoding", action="store_const", const="jpeg", default="raw", help=smaller)
+    add_shared(prepare, "--engine")
+    workers = "parallel processes or Ray tasks; default: %(default)s"
+    option("--workers", type=positive, default=1, metavar="N", help=workers)
+    cache = "find all landmarks again, and keep none; default: those of other stores, in .landmarks beside STORE"
+    option("--no-landmark-cache", dest="landmark_cache", action="store_false", help=cache)
 
 
-def _prepare(arguments: argparse.Namespace) -> None:
+def _prepare(arguments: Namespace) -> None:
     from fer_zoo.data import stores_root
     from fer_zoo.data.prepare import prepare
     from fer_zoo.data.recipe_settings import options_for, settings_for
@@ -70,19 +53,11 @@ def _prepare(arguments: argparse.Namespace) -> None:
     spec = settings_for(name, recipe, settings(arguments.set, "--set"))
     options = options_for(name, recipe, spec, settings(arguments.option, "--option"))
     store = recipe.data.stores.get(name, name) if recipe else name
-    out = Path(arguments.out) if arguments.out else stores_root() / store
+    out = arguments.out or stores_root() / store
     with show_progress(f"preparing {name}") as (report, last):
-        header = prepare(
-            ComponentSpec(**{**options, "name": name}),
-            arguments.root,
-            out,
-            spec,
-            encoding="jpeg" if arguments.jpeg else "raw",
-            workers=arguments.workers,
-            engine=arguments.engine,
-            progress=report,
-            landmark_cache=not arguments.no_landmark_cache,
-        )
+        dataset = ComponentSpec(**{**options, "name": name})
+        how = picked(arguments, "encoding", "workers", "engine", "landmark_cache")
+        header = prepare(dataset, arguments.root, out, spec, progress=report, **how)
     print(f"{header.clips} clips of {header.subjects} subjects in {len(header.shards)} shards")
     for label, count in header.labels.items():
         print(f"  {label:<14} {count}")

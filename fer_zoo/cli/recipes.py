@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
-import textwrap
-from collections.abc import Iterator
+from argparse import Namespace
 from fnmatch import fnmatchcase
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fer_zoo.cli.arguments import add_recipe
 from fer_zoo.cli.text import error_text, print_table
+from fer_zoo.cli.usage import Parser
 from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import FerZooError, RecipeError, UnknownNameError
 
-if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
 
-_NARROWEST = 24
-
-
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add the command `recipes` with verbs of its own."""
-    recipes = verbs.add_parser("recipes", parents=[common], help="list, show, copy, validate or compare recipes")
-    inner = recipes.add_subparsers(title="verbs", required=True, metavar="VERB")
-
-    ls = inner.add_parser("ls", parents=[common], help="list the packaged recipes")
+def add(top: Parser) -> None:
+    """Add the command `recipes` with commands of its own."""
+    recipes = top.command("recipes", "list, show, copy, validate or compare recipes")
+    ls = recipes.command("ls", "list the packaged recipes", _ls)
     ls.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="wildcard pattern, e.g. 'paper/*'")
-    ls.set_defaults(verb=_ls)
-
-    show = inner.add_parser("show", parents=[common], help="print a recipe with all defaults filled in")
-    add_recipe(show)
-    show.set_defaults(verb=_show)
-
-    copy = inner.add_parser("copy", parents=[common], help="copy a recipe to a file for editing")
+    add_recipe(recipes.command("show", "print a recipe with all defaults filled in", _show))
+    copy = recipes.command("copy", "copy a recipe to a file for editing", _copy, writes_files=True)
     copy.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of a packaged recipe")
     copy.add_argument("file", metavar="FILE", help="the file to write")
-    copy.set_defaults(verb=_copy, writes_files=True)
-
-    validate = inner.add_parser(
-        "validate", parents=[common], help="check recipes and whether their components work together"
-    )
+    validate = recipes.command("validate", "check recipes and whether their components work together", _validate)
     validate.add_argument("recipes", nargs="+", metavar="RECIPE", help="YAML files or names")
-    validate.set_defaults(verb=_validate)
-
-    diff = inner.add_parser("diff", parents=[common], help="show the differences between two recipes")
+    diff = recipes.command("diff", "show the differences between two recipes", _diff)
     diff.add_argument("one", metavar="A", help="a YAML file, or the name of a packaged recipe")
     diff.add_argument("other", metavar="B", help="the recipe to compare it with")
-    diff.set_defaults(verb=_diff)
 
 
-def _ls(arguments: argparse.Namespace) -> None:
+def _ls(arguments: Namespace) -> None:
     from fer_zoo.recipe_files import describe, list_recipes
 
     names = [name for name in list_recipes() if fnmatchcase(name, arguments.pattern)]
@@ -65,19 +44,19 @@ def _ls(arguments: argparse.Namespace) -> None:
     print_table([(name, describe(name)) for name in names])
 
 
-def _show(arguments: argparse.Namespace) -> None:
+def _show(arguments: Namespace) -> None:
     from fer_zoo.recipes import show_recipe
 
     print(show_recipe(arguments.recipe, arguments.set), end="")
 
 
-def _copy(arguments: argparse.Namespace) -> None:
+def _copy(arguments: Namespace) -> None:
     from fer_zoo.recipes import copy_recipe
 
     print(copy_recipe(arguments.recipe, arguments.file))
 
 
-def _validate(arguments: argparse.Namespace) -> None:
+def _validate(arguments: Namespace) -> None:
     bad = 0
     for name in arguments.recipes:
         try:
@@ -106,7 +85,7 @@ def _check(name: str) -> None:
             build(frame_recipe(recipe).model)
 
 
-def _diff(arguments: argparse.Namespace) -> None:
+def _diff(arguments: Namespace) -> None:
     from fer_zoo.recipes import diff_recipes, load_recipe
 
     differences = diff_recipes(load_recipe(arguments.one), load_recipe(arguments.other))
@@ -114,25 +93,10 @@ def _diff(arguments: argparse.Namespace) -> None:
         print("no difference")
         return
     rows = [("", arguments.one, arguments.other), *((key, _text(a), _text(b)) for key, a, b in differences)]
-    print("\n".join(_table(rows)))
+    print_table(rows, wrapped=2, width=shutil.get_terminal_size((120, 24)).columns)
 
 
 def _text(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"name"}:
         return str(value["name"])
     return dump_yaml(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
-
-
-def _table(rows: list[tuple[str, str, str]]) -> Iterator[str]:
-    """Yield rows of a key and two values; the values are wrapped to fit the terminal."""
-    keys = max(len(key) for key, _, _ in rows)
-    width = max(_NARROWEST, (shutil.get_terminal_size((120, 24)).columns - keys - 4) // 2)
-    column = min(width, max(len(a) for _, a, _ in rows))
-    for key, a, b in rows:
-        cells = ([key], _wrapped(a, column), _wrapped(b, width))
-        for line in zip_longest(*cells, fillvalue=""):
-            yield f"{line[0]:<{keys}}  {line[1]:<{column}}  {line[2]}".rstrip()
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)

@@ -6,7 +6,8 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from fer_zoo.errors import FerZooError
 
@@ -35,23 +36,21 @@ def error_text(error: FerZooError) -> str:
     return text
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows whose last cell is a description.
+def print_table(rows: Sequence[Sequence[str]], wrapped: int = 1, width: int | None = None) -> None:
+    """Print rows; the texts of the last `wrapped` columns share what the others leave of `width`, and are wrapped.
 
-    On a terminal descriptions are wrapped to its width; in a pipe or file each row stays one line, for tools such as
-    grep.
+    The width is by default that of a terminal. In a pipe or file each row stays one line, for tools such as grep.
     """
-    widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
+    if width is None and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+    widths = [max(1, *map(len, column)) for column in zip(*rows, strict=True)]
+    if width is not None:
+        room = (width - sum(widths[:-wrapped]) - 2 * (len(widths) - 1)) // wrapped
+        widths[-wrapped:] = [min(each, max(_NARROWEST, room)) for each in widths[-wrapped:]]
     for row in rows:
-        head = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
-        print("\n".join(_lines(head, row[-1])))
-
-
-def _lines(head: str, description: str) -> Iterator[str]:
-    if not sys.stdout.isatty():
-        yield (head + description).rstrip()
-        return
-    width = max(_NARROWEST, shutil.get_terminal_size().columns - len(head))
-    first, *others = textwrap.wrap(description, width, break_on_hyphens=False) or [""]
-    yield (head + first).rstrip()
-    yield from (" " * len(head) + line for line in others)
+        cells = (
+            textwrap.wrap(text, size, break_long_words=False, break_on_hyphens=False)
+            for text, size in zip(row, widths, strict=True)
+        )
+        for line in zip_longest(*cells, fillvalue=""):
+            print("  ".join(f"{text:<{size}}" for text, size in zip(line, widths, strict=True)).rstrip())

@@ -7,16 +7,39 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from fer_zoo.errors import OptionError
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that raises OptionError instead of exiting; its subcommands use this class too."""
+    """An ArgumentParser that raises OptionError instead of exiting; its commands use this class too."""
 
     _given: Sequence[str] = ()
+    _commands: argparse._SubParsersAction[Parser] | None = None
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # Suppressed: the option after the command must not reset the one before it to a default.
+        self.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
+
+    def command(
+        self,
+        name: str,
+        about: str,
+        run: Callable[[argparse.Namespace], None] | None = None,
+        *,
+        writes_files: bool = False,
+    ) -> Parser:
+        """Add a command, with the function that runs it; without one, it has commands of its own."""
+        if self._commands is None:
+            self._commands = self.add_subparsers(title="commands", required=True, metavar="COMMAND")
+        made = self._commands.add_parser(name, help=about)
+        made.set_defaults(run=run, writes_files=writes_files)
+        return made
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -34,9 +57,10 @@ class Parser(argparse.ArgumentParser):
         Raises:
             OptionError: always.
         """
-        if choice := re.match(r"argument .*: invalid choice: (.+?) \(choose from", message):
+        choice = re.match(r"argument COMMAND: invalid choice: (.+?) \(choose from", message)
+        if choice and self._commands:
             command = choice[1].strip("'\"")
-            raise self._error(f"{self._me} has no command {command!r}.", _nearest(command, self._commands()))
+            raise self._error(f"{self._me} has no command {command!r}.", _nearest(command, self._commands.choices))
         if missing := re.match("the following arguments are required: (.+)", message):
             raise self._missing(missing[1])
         if argument := re.match(r"argument (.+?): (.+)", message):
@@ -61,8 +85,8 @@ class Parser(argparse.ArgumentParser):
         raise self._error(given, _nearest(option, known))
 
     def _missing(self, names: str) -> OptionError:
-        if commands := self._commands():
-            return self._error(f"{self._me} needs a command.", ", ".join(commands))
+        if self._commands:
+            return self._error(f"{self._me} needs a command.", ", ".join(self._commands.choices))
         if files := [word for word in self._given if word.startswith("-") and os.path.lexists(word)]:
             return self._dashed(files[0])
         options = (action for action in self._actions if action.option_strings and action.nargs == "+")
@@ -92,10 +116,6 @@ class Parser(argparse.ArgumentParser):
         words = [*action.option_strings[-1:], *([str(action.metavar)] if action.metavar else [])]
         text = (action.help or "") % {**vars(action), "prog": self.prog}
         return " ".join(words) + (f": {text}" if text else "")
-
-    def _commands(self) -> list[str]:
-        groups = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
-        return [command for group in groups for command in group.choices]
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fer_zoo.cli.arguments import picked
 from fer_zoo.cli.text import print_table
+from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import UnknownNameError
 from fer_zoo.registry import BACKBONES, REGISTRIES, Entry, Registry
-
-if TYPE_CHECKING:
-    from fer_zoo.cli.arguments import Verbs
 
 _ALL_MODELS = "`fer-zoo models` lists the zoo's own, `fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family"
 
 
-def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+def add(top: Parser) -> None:
     """Add the commands `models`, `components` and `info`."""
-    models = verbs.add_parser("models", parents=[common], help="list models")
-    models.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="e.g. '*lstm*' or 'timm/resnet18_*'")
-    models.add_argument("--pretrained", action="store_true", help="list trained weights (MODEL.TAG)")
-    models.add_argument(
-        "--exclude", action="append", default=[], metavar="PATTERN", help="exclude models that match; repeatable"
-    )
-    models.add_argument("--family", metavar="NAME", help="only models with backbones of this family, e.g. timm")
-    models.set_defaults(verb=_models)
+    option = top.command("models", "list models", _models).add_argument
+    option("pattern", nargs="?", default="*", metavar="PATTERN", help="e.g. '*lstm*' or 'timm/resnet18_*'")
+    option("--pretrained", action="store_true", help="list trained weights (MODEL.TAG)")
+    exclude = "exclude models that match; repeatable"
+    option("--exclude", action="append", default=[], metavar="PATTERN", help=exclude)
+    option("--family", metavar="NAME", help="only models with backbones of this family, e.g. timm")
 
-    components = verbs.add_parser("components", parents=[common], help="list backbones, temporal heads, fusions, ...")
-    components.add_argument("kind", nargs="?", metavar="KIND", help=f"{', '.join(REGISTRIES)}; default: all")
-    components.add_argument(
-        "pattern", nargs="?", metavar="PATTERN", help="wildcard pattern, e.g. 'lm*' or 'timm/*net*'"
-    )
-    components.set_defaults(verb=_components)
+    option = top.command("components", "list backbones, temporal heads, fusions, ...", _components).add_argument
+    option("kind", nargs="?", metavar="KIND", help=f"{', '.join(REGISTRIES)}; default: all")
+    option("pattern", nargs="?", metavar="PATTERN", help="wildcard pattern, e.g. 'lm*' or 'timm/*net*'")
 
-    info = verbs.add_parser(
-        "info", parents=[common], help="show a model's parameters, GMACs, input, labels and weights"
-    )
+    info = top.command("info", "show a model's parameters, GMACs, input, labels and weights", _info)
     info.add_argument("model", metavar="MODEL", help="MODEL or MODEL.TAG")
-    info.set_defaults(verb=_info)
 
 
-def _models(arguments: argparse.Namespace) -> None:
+def _models(arguments: Namespace) -> None:
     from fer_zoo import list_models
 
-    pattern, pretrained, exclude = arguments.pattern, arguments.pretrained, arguments.exclude
-    names = list_models(pattern, pretrained=pretrained, exclude=exclude, family=arguments.family)
+    pattern, pretrained = arguments.pattern, arguments.pretrained
+    names = list_models(pattern, **picked(arguments, "pretrained", "exclude", "family"))
     if not names:
         which = "with weights " if pretrained else ""
-        but = f" excluding {', '.join(map(repr, exclude))}" if exclude else ""
+        but = f" excluding {', '.join(map(repr, arguments.exclude))}" if arguments.exclude else ""
         families = "".join(f", of the family {prefix} '{prefix}/NAME_*'" for prefix in BACKBONES.families())
         raise UnknownNameError(
             f"No model {which}matches {pattern!r}{but}.",
@@ -59,7 +50,7 @@ def _models(arguments: argparse.Namespace) -> None:
     print("\n".join(names))
 
 
-def _components(arguments: argparse.Namespace) -> None:
+def _components(arguments: Namespace) -> None:
     from fer_zoo import list_components, plugins
 
     kind, pattern = arguments.kind, arguments.pattern
@@ -104,7 +95,7 @@ def _with_terms(entry: Entry) -> str:
     return f"{entry.summary} [sharing weights: {verdict}]" if verdict else entry.summary
 
 
-def _info(arguments: argparse.Namespace) -> None:
+def _info(arguments: Namespace) -> None:
     from fer_zoo import model_info
     from fer_zoo.names import parse_name, split_tag
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ import numpy as np
 
 from fer_zoo.data.clips import Frames
 from fer_zoo.data.store import ClipFacts, Store, StoredClip, StoreFacts, StoreHeader, finish_store, open_store
-from fer_zoo.data.store.files import read_header
-from fer_zoo.data.store.records import failures_path, header_path
+from fer_zoo.data.store.reader import read_header
+from fer_zoo.data.store.records import FAILURES, HEADER
 from fer_zoo.data.store.writer import write_shard
 from fer_zoo.data.terms import provenance
 from fer_zoo.errors import FerZooError, InputError, MissingExtraError, writing
@@ -65,9 +64,9 @@ def export_store(store: str | Path | Store, out: str | Path) -> Path:
             if entry.clips:
                 _write(found, range(end - entry.clips, end), _parquet(folder, entry.number))
         (folder / "store").mkdir()
-        for path in (header_path(found.folder), failures_path(found.folder)):
-            if path.is_file():
-                shutil.copyfile(path, folder / "store" / path.name)
+        for name in (HEADER, FAILURES):
+            if (found.folder / name).is_file():
+                shutil.copyfile(found.folder / name, folder / "store" / name)
         name = header.reader.name
         terms = provenance([name]) if name in DATASETS else dict.fromkeys(TERMS, "unknown")
         card = {**header.model_dump(), "name": name, **terms}
@@ -89,20 +88,14 @@ def import_store(folder: str | Path, out: str | Path) -> StoreHeader:
     if not (folder / "store").is_dir():
         raise _not_exported(folder, "it has no folder `store`")
     header = read_header(folder / "store")
+    kept: list[bytes] = []  # JPEG files of the clip that is written next
     with _new(out) as new:
         for entry in header.shards:
-            path = _parquet(folder, entry.number)
-            kept: list[bytes] = []  # JPEG files of the clip that is written next
-            clips = _read(path, header, kept) if entry.clips else iter(())
-            write_shard(new, entry.number, clips, encoding=header.encoding, to_jpegs=functools.partial(_same, kept))
-        failures = failures_path(folder / "store")
-        if failures.is_file():
-            shutil.copyfile(failures, failures_path(new))
+            clips = _read(_parquet(folder, entry.number), kept) if entry.clips else iter(())
+            write_shard(new, entry.number, clips, encoding=header.encoding, to_jpegs=lambda _: kept)
+        if (folder / "store" / FAILURES).is_file():
+            shutil.copyfile(folder / "store" / FAILURES, new / FAILURES)
         return finish_store(new, StoreFacts(**{name: getattr(header, name) for name in StoreFacts.model_fields}))
-
-
-def _same(files: list[bytes], _: StoredClip) -> list[bytes]:
-    return files
 
 
 def _write(store: Store, rows: range, path: Path) -> None:
@@ -132,7 +125,7 @@ def _write(store: Store, rows: range, path: Path) -> None:
     datasets.Dataset.from_dict(columns, features).to_parquet(path)
 
 
-def _read(path: Path, header: StoreHeader, files: list[bytes]) -> Iterator[StoredClip]:
+def _read(path: Path, files: list[bytes]) -> Iterator[StoredClip]:
     """Yield the clips of a Parquet file; `files` then holds the pictures of the newest one as they are in it."""
     import datasets
     from pyarrow import parquet

@@ -19,10 +19,10 @@ from fer_zoo.files import write_atomically
 from fer_zoo.landmarks.base import Box, Landmarker
 from fer_zoo.specs import ComponentSpec
 from fer_zoo.stopwatch import staged
-from fer_zoo.video.track import FaceTrack, State, track_face, track_faces
+from fer_zoo.video.track import FaceTrack, State, track_faces
 
 # Raise it when what is kept changes, or what decoding and tracking find, within one version of fer_zoo.
-_FORMAT = 1
+_FORMAT = 2
 _STATES: tuple[State, ...] = get_args(State)
 # The tracks of a source, and what was wrong with its files.
 Tracks = tuple[list[FaceTrack], list[str]]
@@ -57,7 +57,7 @@ def tracks_of(
         return kept
     damage: list[str] = []
     frames = staged("decode", pictures(source, root, fps, damage))
-    tracks = track_faces(frames, landmarker) if face == "all" else [track_face(frames, landmarker, which=face)]
+    tracks = track_faces(frames, landmarker, face)
     if path:
         try:
             write_atomically(path, lambda stream: np.savez_compressed(stream, **_arrays(tracks, damage)))
@@ -84,19 +84,18 @@ def _digest(file: Path, changed: int, size: int) -> str:
 
 
 def _arrays(tracks: Sequence[FaceTrack], damage: Sequence[str]) -> dict[str, Any]:
-    nothing = np.zeros(0, np.float32)
-    first = tracks[0] if tracks else FaceTrack(np.zeros(0), (), (), nothing.reshape(0, 68, 2), 0, nothing)
-    codes = [[_STATES.index(state) for state in track.states] for track in tracks]
-    return {
-        "times": first.times,
-        "shape_changes": np.array(first.shape_changes, np.int64),
-        "faces": first.faces,
-        "numbers": np.array([track.number for track in tracks], np.int64),
-        "states": np.array(codes, np.uint8).reshape(len(tracks), len(first)),
-        "boxes": np.array([box for track in tracks for box in track.boxes if box], np.float64),
-        "landmarks": np.concatenate([track.landmarks[track.found] for track in tracks] or [first.landmarks]),
-        "scores": np.concatenate([track.scores[track.found] for track in tracks] or [first.scores]),
-        "damage": np.array(damage, str),
+    kept: dict[str, Any] = {"damage": np.array(damage, str), "numbers": [track.number for track in tracks]}
+    if not tracks:
+        return kept
+    nowhere = Box(*[np.nan] * 4)
+    return kept | {
+        "times": tracks[0].times,
+        "shape_changes": np.array(tracks[0].shape_changes, np.int64),
+        "faces": tracks[0].faces,
+        "states": np.array([[_STATES.index(state) for state in track.states] for track in tracks], np.uint8),
+        "boxes": np.array([[box or nowhere for box in track.boxes] for track in tracks], np.float64),
+        "landmarks": np.stack([track.landmarks for track in tracks]),
+        "scores": np.stack([track.scores for track in tracks]),
     }
 
 
@@ -105,28 +104,19 @@ def _read(path: Path) -> Tracks | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             kept = {name: file[name] for name in file.files}
-        states = kept["states"]
-        found = states != _STATES.index("none")
-        tracks = []
-        for state, own, number, start in zip(
-            states, found, kept["numbers"], np.cumsum(found.sum(1)) - found.sum(1), strict=True
-        ):
-            places = slice(start, start + own.sum())
-            boxes = iter(kept["boxes"][places].tolist())
-            landmarks, scores = np.full((len(own), 68, 2), np.nan, np.float32), np.full(len(own), np.nan, np.float32)
-            landmarks[own], scores[own] = kept["landmarks"][places], kept["scores"][places]
-            tracks.append(
-                FaceTrack(
-                    kept["times"],
-                    tuple(_STATES[code] for code in state),
-                    tuple(Box(*next(boxes)) if seen else None for seen in own),
-                    landmarks,
-                    int(kept["faces"]),
-                    scores,
-                    tuple(kept["shape_changes"].tolist()),
-                    int(number),
-                )
+        tracks = [
+            FaceTrack(
+                kept["times"],
+                tuple(_STATES[code] for code in kept["states"][row]),
+                tuple(None if np.isnan(box[0]) else Box(*box) for box in kept["boxes"][row].tolist()),
+                kept["landmarks"][row],
+                int(kept["faces"]),
+                kept["scores"][row],
+                tuple(kept["shape_changes"].tolist()),
+                int(number),
             )
+            for row, number in enumerate(kept["numbers"])
+        ]
         return tracks, kept["damage"].tolist()
     except Exception:  # no such file, or numpy and zipfile raise whatever broken bytes lead to
         return None

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipRequest, ClipSet
-from fer_zoo.data.group_files import disjoint
-from fer_zoo.data.split_files import read_split
+from fer_zoo.data.split_files import disjoint, read_split
 from fer_zoo.data.splits import PARTS, LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
-from fer_zoo.data.store.files import is_begun
 from fer_zoo.data.store.fits import EXACT
+from fer_zoo.data.store.reader import is_begun
 from fer_zoo.data.synthetic import cache_root
 from fer_zoo.errors import InputError, RecipeError
 from fer_zoo.registry import DATASETS
@@ -104,7 +103,10 @@ def open_stores(recipe: Recipe, folder: Path | None = None) -> dict[str, Store]:
         RecipeError: the recipe does not say which fold.
         InputError: there is no store, or it does not fit the recipe.
     """
-    if not _needs_stores(recipe):
+    name = recipe.data.dataset.name
+    made_on_demand = "request" in DATASETS.get(name).injected
+    # Only ranges of subjects can be made on demand: the other splits are of clips that are there.
+    if made_on_demand and isinstance(recipe.split, SplitSpec) and name not in recipe.data.stores:
         return {}
     if isinstance(recipe.split, FoldSplit) and recipe.split.fold is None:
         raise RecipeError(
@@ -118,13 +120,6 @@ def open_stores(recipe: Recipe, folder: Path | None = None) -> dict[str, Store]:
 def detector_versions(stores: Mapping[str, Store]) -> list[str]:
     """Versions of the detectors that found the points of stores; rendered points are exact and have none."""
     return sorted({store.header.detector_version for store in stores.values() if store.header.detector.name != EXACT})
-
-
-def _needs_stores(recipe: Recipe) -> bool:
-    """Only ranges of subjects can be made on demand: the other splits are of clips that are there."""
-    name = recipe.data.dataset.name
-    made_on_demand = "request" in DATASETS.get(name).injected
-    return not (made_on_demand and isinstance(recipe.split, SplitSpec) and name not in recipe.data.stores)
 
 
 def _opened(recipe: Recipe, name: str, folder: Path) -> Store:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable
-from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.data.pictures import read_picture
-from fer_zoo.errors import InputError
+from fer_zoo.data.shards import shared_landmarker
+from fer_zoo.errors import InputError, writing
 from fer_zoo.files import write_atomically
+from fer_zoo.specs import ComponentSpec
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.photo import Portrait
 from fer_zoo.synth.photo_fit import Photograph, fit_photograph
 
 Landmarks = NDArray[np.floating]
-Detect = Callable[[NDArray[np.uint8]], Landmarks | None]
 
 # Raise when photographs are fitted differently.
 _VERSION = 1
@@ -49,51 +48,42 @@ def read_portraits(
         InputError, VideoError: there is no such folder, no picture in it, one that cannot be read or without a face.
         UnknownNameError, MissingExtraError: the landmarker does not exist or is not installed.
     """
-    files = sorted(path for path in _listed(folder) if path.suffix.lower() in _SUFFIXES)
-    if not files:
-        raise InputError(f"There is no picture in {folder}.", ", ".join(_SUFFIXES), "name the folder of the portraits")
-    hand_set, known = _hand_set(folder / HAND_SET), _known(folder / "info.csv")
-    detect = partial(_detected, landmarker)
-    portraits = []
-    for path in files:
-        marks = hand_set.get(path.name)
-        source = landmarker.encode() if marks is None else marks.tobytes()
-        key = hashlib.sha256(b"".join([path.read_bytes(), source, head_digest.encode(), b"%d" % _VERSION])).hexdigest()
-        kept = cache_folder / "photographs" / f"{key[:24]}.npz"
-        fitted = _kept(kept) or _fitted(path, family, detect, marks, kept)
-        portraits.append(Portrait(path.stem, fitted, *known.get(path.stem, (None, None))))
-    return tuple(portraits)
-
-
-def _listed(folder: Path) -> list[Path]:
     try:
-        return list(folder.iterdir())
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     except OSError as error:
         raise InputError(
             f"The folder of photographs {folder} cannot be read: {error}.",
             "a folder of frontal, neutral portraits",
             "correct the path",
         ) from error
+    if not files:
+        raise InputError(f"There is no picture in {folder}.", ", ".join(_SUFFIXES), "name the folder of the portraits")
+    hand_set, known = _hand_set(folder / HAND_SET), _known(folder / "info.csv")
+    portraits = []
+    for path in files:
+        marks = hand_set.get(path.name)
+        source = landmarker.encode() if marks is None else marks.tobytes()
+        key = hashlib.sha256(b"".join([path.read_bytes(), source, head_digest.encode(), b"%d" % _VERSION])).hexdigest()
+        kept = cache_folder / "photographs" / f"{key[:24]}.npz"
+        fitted = _kept(kept) or _fitted(path, family, landmarker, marks, kept)
+        portraits.append(Portrait(path.stem, fitted, *known.get(path.stem, (None, None))))
+    return tuple(portraits)
 
 
-def _fitted(path: Path, family: HeadFamily, detect: Detect, marks: Landmarks | None, kept: Path) -> Photograph:
+def _fitted(path: Path, family: HeadFamily, landmarker: str, marks: Landmarks | None, kept: Path) -> Photograph:
     image = read_picture(path)
-    marks = detect(image) if marks is None else marks
     if marks is None:
-        raise InputError(
-            f"No face was found in {path}.",
-            "frontal portraits, one face in each, the eyes at least 60 pixels apart",
-            "take the picture out of the folder",
-        )
+        faces = shared_landmarker(ComponentSpec(name=landmarker)).detect(image)
+        if not faces:
+            raise InputError(
+                f"No face was found in {path}.",
+                "frontal portraits, one face in each, the eyes at least 60 pixels apart",
+                "take the picture out of the folder",
+            )
+        marks = faces[0].landmarks
     fitted = fit_photograph(family, image, marks)
-    try:
+    with writing(kept, do="free some space or set FER_ZOO_CACHE to another folder"):
         write_atomically(kept, lambda stream: np.savez_compressed(stream, **fitted.__dict__))
-    except OSError as error:
-        raise InputError(
-            f"The fitted photograph cannot be written to {kept}: {error}.",
-            "a writable folder with space for 0.5 MB per photograph",
-            "free some space or set FER_ZOO_CACHE to another folder",
-        ) from error
     return fitted
 
 
@@ -106,18 +96,6 @@ def _kept(path: Path) -> Photograph | None:
             )
     except Exception:  # whatever damaged bytes lead zipfile and numpy to
         return None
-
-
-def _detected(landmarker: str, image: NDArray[np.uint8]) -> Landmarks | None:
-    faces = _landmarker(landmarker).detect(image)
-    return faces[0].landmarks if faces else None
-
-
-@cache
-def _landmarker(name: str):  # type: ignore[no-untyped-def]
-    from fer_zoo.landmarks import create_landmarker
-
-    return create_landmarker(name)
 
 
 def _hand_set(path: Path) -> dict[str, Landmarks]:

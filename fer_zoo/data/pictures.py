@@ -35,9 +35,10 @@ def pictures(source: Source, root: Path, fps: float = 25.0, damage: list[str] | 
     for number, frame in enumerate(stretch):
         first = first if number else frame.time_s
         image = np.rot90(frame.image, -source.rotate)
-        yield VideoFrame(
-            number, frame.time_s - first, np.ascontiguousarray(_region(image, source.region)), frame.reshaped
-        )
+        x, y, width, height = source.region or (0, 0, 1, 1)
+        rows, columns = image.shape[:2]
+        image = image[round(y * rows) : round((y + height) * rows), round(x * columns) : round((x + width) * columns)]
+        yield VideoFrame(number, frame.time_s - first, np.ascontiguousarray(image), frame.reshaped)
     if number < 0:
         raise VideoError(f"{source.key}: no frame between {source.frames}.", "a stretch with frames", "check the range")
     if end and damage is not None and number + 1 < end - start:
@@ -105,11 +106,3 @@ def read_picture(path: Path) -> UInt8:
             return np.asarray(image.convert("RGB"), np.uint8)
     except Exception as error:  # Pillow's parsers raise whatever broken bytes lead them to
         raise VideoError(f"{path} cannot be read: {error}", "a picture of 8 or 16 bits", "check the file") from error
-
-
-def _region(image: UInt8, region: tuple[float, float, float, float] | None) -> UInt8:
-    if region is None:
-        return image
-    height, width = image.shape[:2]
-    x, y, w, h = region
-    return image[round(y * height) : round((y + h) * height), round(x * width) : round((x + w) * width)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -9,14 +10,14 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess as Process
 from types import FrameType
 from typing import Any, Literal, TypeVar
 
-from fer_zoo.errors import FerZooError, InputError
+from fer_zoo.errors import FerZooError, InputError, MissingExtraError
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -27,8 +28,8 @@ _WATCHDOG = """
 import os, signal, sys
 for worker in [int(line) for line in sys.stdin]:
     try:
-        os.kill(worker, signal.SIGKILL)
-    except ProcessLookupError:
+        os.kill(worker, getattr(signal, "SIGKILL", signal.SIGTERM))
+    except OSError:  # it has ended
         pass
 """
 # Seconds that a terminated worker has to remove its temporary files.
@@ -57,9 +58,7 @@ def spread(
         MissingExtraError: the engine is `ray`, which is not installed.
     """
     if engine == "ray":
-        from fer_zoo.data.on_ray import over_ray
-
-        yield from over_ray(function, jobs, workers, cpus, gpus, lost)
+        yield from _over_ray(function, jobs, workers, cpus, gpus, lost)
     elif workers <= 1 or len(jobs) <= 1:
         for job in jobs:
             yield job, function(job)
@@ -71,49 +70,47 @@ def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int)
     # Pipes and no queues or executors: those need semaphores, and so /dev/shm, which small containers lack.
     team: dict[Any, Process] = {}
     waiting, running = iter(jobs), dict[Any, J]()
-    watched = ExitStack()
-    try:
-        watch = watched.enter_context(_watchdog())
-        for job in (next(waiting) for _ in range(min(workers, len(jobs)))):
-            with _interrupts_held_back():
-                ours, process = _start(function)
-                team[ours], running[ours] = process, job
-                watch(process)
-            _send(ours, job)
-        while running:
-            for pipe in wait(list(running)):
-                job = running.pop(pipe)
-                succeeded, result = _received(pipe, team[pipe])
-                if not succeeded:
-                    raise result
-                for following in waiting:
-                    running[pipe] = following
-                    _send(pipe, following)
-                    break
-                yield job, result
-    except Exception:
-        raise
-    except BaseException:  # interrupted, or the iterator was closed
-        for process in team.values():
-            process.terminate()
-        raise
-    finally:
-        for pipe in team:
-            pipe.close()  # the worker then finishes its job and ends
-        for process in team.values():
-            _join(process, sys.exc_info()[1])
-        watched.close()
+    with _watchdog() as watch:
+        try:
+            for job in (next(waiting) for _ in range(min(workers, len(jobs)))):
+                with _interrupts_held_back():
+                    ours, process = _start(function)
+                    team[ours], running[ours] = process, job
+                    watch(process)
+                _send(ours, job)
+            while running:
+                for pipe in wait(list(running)):
+                    job = running.pop(pipe)
+                    succeeded, result = _received(pipe, team[pipe])
+                    if not succeeded:
+                        raise result
+                    for following in waiting:
+                        running[pipe] = following
+                        _send(pipe, following)
+                        break
+                    yield job, result
+        except Exception:
+            raise
+        except BaseException:  # interrupted, or the iterator was closed
+            for process in team.values():
+                process.terminate()
+            for process in team.values():
+                process.join(_GRACE)
+                process.kill()  # if it does not end, e.g. deep in a library
+            raise
+        finally:
+            for pipe in team:
+                pipe.close()  # the worker then finishes its job and ends
+            for process in team.values():
+                process.join()
 
 
 @contextmanager
 def _watchdog() -> Iterator[Callable[[Process], None]]:
     """Start a small process that kills the workers if this process is killed; gives what names a worker to it.
 
-    The workers watch this process too, but only after they have imported everything, which can take many seconds.
+    The workers could watch this process only after they have imported everything, which can take many seconds.
     """
-    if os.name == "nt":  # pragma: no cover
-        yield lambda _: None
-        return
     with _interrupts_held_back():
         watchdog = subprocess.Popen([sys.executable, "-I", "-S", "-c", _WATCHDOG], stdin=subprocess.PIPE, text=True)
     with watchdog:
@@ -183,19 +180,10 @@ def _received(pipe: Any, process: Process) -> tuple[bool, Any]:
         ) from error
 
 
-def _join(process: Process, error: BaseException | None) -> None:
-    """Wait until a worker ends; kill one that was terminated and does not end, e.g. deep in a library."""
-    if error is not None and not isinstance(error, Exception):
-        process.join(_GRACE)
-        process.kill()
-    process.join()
-
-
 def _work(pipe: Any, function: Callable[[Any], object]) -> None:
     """Do the jobs of the pipe, sending back (succeeded, result or error), until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # runs what removes temporary files
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             job = pipe.recv()
@@ -208,9 +196,68 @@ def _work(pipe: Any, function: Callable[[Any], object]) -> None:
             pipe.send(outcome)
 
 
-def _leave_with_parent() -> None:
-    """End this worker when the process that started it is gone, even if it was killed before this one had begun."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _over_ray(
+    function: Callable[[J], R], jobs: Sequence[J], workers: int, cpus: float, gpus: float,
+    lost: Callable[[J, str], R] | None,
+) -> Iterator[tuple[J, R]]:  # fmt: skip
+    ray = _import_ray()
+    ours = not ray.is_initialized()
+    try:
+        if ours:
+            ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+        _check_resources(ray.nodes(), cpus, gpus)
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus)(_call)  # Ray takes plain functions only
+        waiting, running = iter(jobs), dict[Any, J]()
+        while True:
+            while len(running) < workers and (job := next(waiting, None)) is not None:
+                running[task.remote(function, job)] = job
+            if not running:
+                return
+            (done,), _ = ray.wait(list(running), num_returns=1)
+            job = running.pop(done)
+            try:
+                result = ray.get(done)
+            except ray.exceptions.RayTaskError:
+                raise
+            except ray.exceptions.RayError as error:
+                if lost is None:
+                    raise
+                result = lost(job, " ".join(str(error).split()))
+            yield job, result
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise InputError(
+            f"Ray failed: {' '.join(str(error).split())}",
+            "a cluster that is up, with this package and enough memory on its machines",
+            "see `ray status`, then run it again: finished work is kept",
+        ) from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _call(function: Callable[[J], R], job: J) -> R:
+    return function(job)
+
+
+def _check_resources(machines: Sequence[Mapping[str, Any]], cpus: float, gpus: float) -> None:
+    """Raise InputError if no machine could ever take a job: Ray would wait forever without a message."""
+    has = [machine["Resources"] for machine in machines if machine["Alive"]]
+    if not any(one.get("CPU", 0) >= cpus and one.get("GPU", 0) >= gpus for one in has):
+        found = "; ".join(f"{one.get('CPU', 0):g} cores and {one.get('GPU', 0):g} GPUs" for one in has)
+        raise InputError(
+            f"A job needs {cpus:g} cores and {gpus:g} GPUs; the cluster's machines have {found or 'none'}.",
+            "what one machine of the cluster has",
+            "ask for less per job, or add machines to the cluster",
+        )
+
+
+def _import_ray() -> Any:
+    # Ray reports its use over the network from the first import on; users who want that can still set the variable.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError.for_extra("ray", "ray") from error
+    return ray

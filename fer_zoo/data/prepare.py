@@ -17,7 +17,7 @@ from typing import Any
 from fer_zoo._version import __version__
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.pool import Engine, spread
-from fer_zoo.data.reading import open_database, plan_reading
+from fer_zoo.data.reading import plan_reading
 from fer_zoo.data.rendering import RenderSpec, plan_rendering
 from fer_zoo.data.shards import Made, StorePlan, make_shard, read_notes
 from fer_zoo.data.store import (
@@ -27,17 +27,14 @@ from fer_zoo.data.store import (
     finished_shards,
     write_failures,
 )
-from fer_zoo.data.store.alone import alone_in
+from fer_zoo.data.store.reader import is_begun
 from fer_zoo.data.store.records import FORMAT, Encoding
-from fer_zoo.data.store.writer import writing
-from fer_zoo.documents import parse_json
+from fer_zoo.data.store.writer import alone_in, writing
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.files import clear_leftovers, write_text
 from fer_zoo.paths import find_path
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import ComponentSpec
-
-__all__ = ["CutSpec", "RenderSpec", "ShardProgress", "makes_clips", "open_database", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,7 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
     path, text = out / "prepare.json", json.dumps(settings, indent=1, sort_keys=True) + "\n"
     with writing(out):
         if not path.exists():
-            if (out / "store.json").exists() or any(out.glob("shards/*")):
+            if is_begun(out):
                 raise InputError(
                     f"{out} holds shards, and no prepare.json that describes them.",
                     "an empty folder",
@@ -173,11 +170,9 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
                 )
             write_text(path, text)
         found = path.read_bytes()
-    if found == text.encode():  # `parse_json` refuses characters that labels and names of files may have
-        return
     try:
-        changed = list(_changes(parse_json(found), settings))
-    except (ValueError, AttributeError):
+        changed = list(_changes(json.loads(found), settings))
+    except (ValueError, AttributeError, RecursionError):
         changed = [f"{path.name} is damaged"]
     if changed:
         raise InputError(

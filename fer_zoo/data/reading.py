@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from fer_zoo.data.cut import Cut, CutSpec, cut_windows, find_windows
 from fer_zoo.data.shards import Notes, StorePlan, per_shard, shared_landmarker
@@ -21,7 +20,7 @@ from fer_zoo.data.store.records import Encoding
 from fer_zoo.errors import InputError, NoFaceError, OptionError, VideoError
 from fer_zoo.paths import shown
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import ComponentSpec, CropSpec
+from fer_zoo.specs import ComponentSpec
 
 # A shard gets no further source beyond this many bytes of source files: long videos make many clips each.
 SHARD_BYTES = 256 * 2**20
@@ -60,9 +59,19 @@ def plan_reading(
     """
     database = open_database(dataset.name, root, dataset.options)
     sources = sorted(database.sources(), key=lambda source: source.key)
-    _check(sources, root)
-    _check_stored_crop(spec)
-    sizes = [_sizes(source, root) for source in sources]
+    if not sources:
+        raise InputError(
+            f"Nothing labelled was found below {root}.",
+            "labelled videos or sequences",
+            "`fer-zoo data check` says what is there and what is expected",
+        )
+    if spec.stored_crop.scale >= 4:  # `CropSpec` refuses it, and so would a reader of the store
+        raise OptionError(
+            f"crop.scale {spec.crop.scale:g} with the margin {spec.margin:g} is {spec.stored_crop.scale:g} faces.",
+            "a scale times margin below 4",
+            "lower crop.scale or margin: --set margin=1",
+        )
+    sizes = [[_size(root / file) for file in source.files] for source in sources]
     facts = StoreFacts(
         reader=dataset,
         detector=spec.detector,
@@ -81,11 +90,8 @@ def plan_reading(
             **({"facts": made_by} if (made_by := dict(getattr(database, "facts", {}))) else {}),
         },
     )
-    seen: Counter[tuple[str | None, str]] = Counter()
-    numbered = []
-    for source in sources:
-        numbered.append((seen[source.subject, source.label], source))
-        seen[source.subject, source.label] += 1
+    takes = defaultdict[tuple[str | None, str], Iterator[int]](itertools.count)
+    numbered = [(next(takes[source.subject, source.label]), source) for source in sources]
     parts = _assigned(numbered, [sum(size or 0 for size in found) for found in sizes])
     problems = tuple(_below(root, problem) for problem in getattr(database, "problems", ()))
     contents = tuple(functools.partial(_clips, part, root.absolute(), spec, cache) for part in parts)
@@ -149,30 +155,12 @@ def _stored(source: Source, take: int, cut: Cut, spec: CutSpec) -> StoredClip:
     return StoredClip(facts, cut.frames, cut.landmarks, cut.scores)
 
 
-def _check(sources: Sequence[Source], root: Path) -> None:
-    twice = [key for key, count in Counter(source.key for source in sources).items() if count > 1]
-    if twice:
-        raise InputError(
-            f"The reader gives {twice[0]!r} twice.", "unique keys", "report it: this is a bug of the reader"
-        )
-    if not sources:
-        raise InputError(
-            f"Nothing labelled was found below {root}.",
-            "labelled videos or sequences",
-            "`fer-zoo data check` says what is there and what is expected",
-        )
-
-
-def _sizes(source: Source, root: Path) -> list[int | None]:
-    """Return the bytes of each file; None for a missing one, which decoding will report."""
-
-    def size(file: Path) -> int | None:
-        try:
-            return (root / file).stat().st_size
-        except OSError:
-            return None
-
-    return [size(file) for file in source.files]
+def _size(file: Path) -> int | None:
+    """Return the bytes of a file; None for a missing one, which decoding will report."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def _line(source: Source, sizes: Sequence[int | None]) -> str:
@@ -188,14 +176,3 @@ def _below(root: Path, text: str) -> str:
         for written in {folder, shown(folder)}:
             text = re.sub(rf"(?<![\w./-]){re.escape(written.rstrip(os.sep))}{re.escape(os.sep)}", "", text)
     return text
-
-
-def _check_stored_crop(spec: CutSpec) -> None:
-    try:
-        CropSpec.model_validate(spec.stored_crop.model_dump())
-    except ValidationError as error:
-        raise OptionError(
-            f"crop.scale {spec.crop.scale:g} with the margin {spec.margin:g} is {spec.stored_crop.scale:g} faces.",
-            "a scale times margin below 4",
-            "lower crop.scale or margin: --set margin=1",
-        ) from error

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from fer_zoo.data.cut import CutSpec
 from fer_zoo.data.prepare import makes_clips
 from fer_zoo.data.rendering import RenderSpec
-from fer_zoo.data.store.fits import Kind, differences, upright_margin
+from fer_zoo.data.store.fits import differences, upright_margin
+from fer_zoo.data.store.records import StoreFacts
 from fer_zoo.errors import OptionError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import Recipe, Spec
+from fer_zoo.specs import CropSpec, Recipe, Spec
 
 S = TypeVar("S", bound=Spec)
 
@@ -30,9 +31,16 @@ def settings_for(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]
         UnknownNameError: no such dataset.
         OptionError: a setting does not exist or is wrong, or what comes of them does not fit the recipe.
     """
-    spec = _rendered(recipe, changes) if makes_clips(dataset) else _cut(dataset, recipe, changes)
-    if recipe:
-        _check_fits(spec, recipe, changes)
+    kind: type[CutSpec | RenderSpec] = RenderSpec if makes_clips(dataset) else CutSpec
+    spec = _changed(kind, _required(dataset, recipe), changes)
+    if recipe is None:
+        return spec
+    shown = spec.crop if isinstance(spec, RenderSpec) else spec.stored_crop
+    if "canvas" not in changes:
+        # The recipe's crop, without what is shown round it, has as many pixels as the network takes.
+        sharp = math.ceil(recipe.model.input.size * shown.scale / recipe.model.input.crop.scale - 1e-9)
+        spec = spec.model_copy(update={"canvas": max(spec.canvas, sharp)})
+    _check_fits(spec, shown, recipe, changes)
     return spec
 
 
@@ -57,59 +65,37 @@ def options_for(
     return options
 
 
-def _rendered(recipe: Recipe | None, changes: Mapping[str, Any]) -> RenderSpec:
-    if recipe is None:
-        return _changed(RenderSpec, {}, changes)
-    data = recipe.data
-    required = {"labels": recipe.model.labels, "takes": data.takes, "canvas": data.canvas, **_clip(recipe)}
-    spec = _changed(RenderSpec, required, changes)
-    if "canvas" in changes:
-        return spec
-    # The recipe's crop must have as many pixels as the network takes.
-    sharp = math.ceil(recipe.model.input.size * spec.crop.scale / recipe.model.input.crop.scale - 1e-9)
-    return spec.model_copy(update={"canvas": max(spec.canvas, sharp)})
-
-
-def _cut(dataset: str, recipe: Recipe | None, changes: Mapping[str, Any]) -> CutSpec:
+def _required(dataset: str, recipe: Recipe | None) -> dict[str, Any]:
+    """Settings that the recipe needs, and those of the dataset itself that it leaves open."""
     # At another rate than its own a database's short sequences would have too few frames.
-    facts = DATASETS.get(dataset).defaults
-    own = {key: facts[key] for key in ("fps", "face") if key in facts}
+    facts = {} if makes_clips(dataset) else DATASETS.get(dataset).defaults
+    required = {key: facts[key] for key in ("fps", "face") if key in facts}
     if recipe is None:
-        return _changed(CutSpec, own, changes)
-    crop = recipe.model.input.crop
+        return required
+    wanted = recipe.model.input
+    required["frames"] = wanted.frames
+    if not recipe.data.any_fps:
+        required["fps"] = wanted.fps
+    if makes_clips(dataset):
+        return required | {"labels": recipe.model.labels, "takes": recipe.data.takes, "canvas": recipe.data.canvas}
     # Upright frames serve recipes of either alignment, and the margin leaves room to turn them.
-    margin = max(CutSpec().margin, math.ceil(upright_margin(crop) * 100) / 100)
-    made = {"crop": crop.model_copy(update={"align": "box"}), "margin": margin}
-    required = {**own, **_clip(recipe), **_spread(recipe), **made, "detector": recipe.model.input.landmarks.detector}
-    spec = _changed(CutSpec, required, changes)
-    if "canvas" in changes:
-        return spec
-    # The recipe's crop, without the margin round it, has as many pixels as the network takes.
-    sharp = math.ceil(recipe.model.input.size * spec.stored_crop.scale / crop.scale - 1e-9)
-    return spec.model_copy(update={"canvas": max(spec.canvas, sharp)})
+    required["crop"] = wanted.crop.model_copy(update={"align": "box"})
+    required["margin"] = max(CutSpec().margin, math.ceil(upright_margin(wanted.crop) * 100) / 100)
+    required["detector"] = wanted.landmarks.detector
+    if wanted.sampling != "dense":
+        # Spread over whole videos: an odd number of frames in each part, so that one is its middle.
+        each = max(3 if wanted.sampling == "segments" else 1, recipe.views.clips)
+        required |= {"sampling": "uniform", "frames": wanted.frames * (each + 1 - each % 2)}
+    return required
 
 
-def _clip(recipe: Recipe) -> dict[str, Any]:
-    rate = {} if recipe.data.any_fps else {"fps": recipe.model.input.fps}
-    return {"frames": recipe.model.input.frames, **rate}
-
-
-def _spread(recipe: Recipe) -> dict[str, Any]:
-    """Settings of clips spread over whole videos: an odd number of frames in each part, so that one is its middle."""
-    if recipe.model.input.sampling == "dense":
-        return {}
-    each = max(3 if recipe.model.input.sampling == "segments" else 1, recipe.views.clips)
-    return {"sampling": "uniform", "frames": recipe.model.input.frames * (each + 1 - each % 2)}
-
-
-def _check_fits(spec: CutSpec | RenderSpec, recipe: Recipe, changes: Mapping[str, Any]) -> None:
-    crop = spec.crop if isinstance(spec, RenderSpec) else spec.stored_crop
+def _check_fits(spec: CutSpec | RenderSpec, shown: CropSpec, recipe: Recipe, changes: Mapping[str, Any]) -> None:
     required = recipe.model.input
     if recipe.data.any_fps:
         required = required.model_copy(update={"fps": spec.fps})
-    sampling = spec.sampling if isinstance(spec, CutSpec) else None
-    made = Kind(crop, spec.canvas, spec.frames, spec.fps, spec.detector, sampling)
-    problems = differences(made, required, required.landmarks.detector)
+    facts: dict[str, Any] = {name: getattr(spec, name) for name in ("frames", "fps", "detector")}
+    facts |= {"crop": shown, "size": spec.canvas, "preparation": spec.model_dump()}
+    problems = differences(StoreFacts.model_construct(**facts), required, required.landmarks.detector)
     if not problems:
         return
     own = {"crop", "margin", "canvas", "frames", "fps", "sampling", "detector"}

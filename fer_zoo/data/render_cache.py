@@ -23,7 +23,7 @@ from fer_zoo.data.pool import spread
 from fer_zoo.data.prepare import claim
 from fer_zoo.data.rendering import RenderSpec, rendered_facts, stored_clip
 from fer_zoo.data.store import Store, StoreHeader, digest, write_shard
-from fer_zoo.data.store.files import counted, read_index
+from fer_zoo.data.store.reader import counted, read_index
 from fer_zoo.data.store.records import index_path
 from fer_zoo.data.store.writer import writing
 from fer_zoo.errors import FerZooError, InputError

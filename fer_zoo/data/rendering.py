@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -16,7 +17,7 @@ from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.shards import MOST_PER_SHARD, Notes, StorePlan, per_shard, shared_landmarker
 from fer_zoo.data.store import ClipFacts, Failure, StoredClip, StoreFacts, digest
 from fer_zoo.data.store.fits import EXACT
-from fer_zoo.data.store.records import Encoding
+from fer_zoo.data.store.records import Count, Encoding
 from fer_zoo.errors import InputError
 from fer_zoo.landmarks.base import Box, Face, Landmarker
 from fer_zoo.registry import DATASETS
@@ -30,7 +31,6 @@ from fer_zoo.video.crop import clip_box
 _OUTSIDE = 0.1
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-Number = Annotated[int, Field(ge=0, strict=True)]
 
 
 class RenderSpec(Spec):
@@ -38,7 +38,7 @@ class RenderSpec(Spec):
 
     labels: tuple[Label, ...] = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
     """Expressions that every subject shows."""
-    subjects: tuple[Number, Number] = (0, 300)
+    subjects: tuple[Count, Count] = (0, 300)
     """Numbers of the subjects, [first, one past the last]."""
     takes: Positive = 1
     """Clips of each subject and label."""
@@ -73,12 +73,7 @@ def plan_rendering(dataset: ComponentSpec, spec: RenderSpec, encoding: Encoding)
     each = max(1, min(per_shard(end - first), MOST_PER_SHARD // (len(spec.labels) * spec.takes)))
     ranges = [(at, min(at + each, end)) for at in range(first, end, each)]
     sample = _sample(dataset, spec)
-    keys = (
-        _key(subject, label, take)
-        for subject in range(first, end)
-        for label in spec.labels
-        for take in range(spec.takes)
-    )
+    keys = itertools.starmap(_key, itertools.product(range(first, end), spec.labels, range(spec.takes)))
     preparation = {
         **spec.model_dump(mode="json", include={"labels", "subjects", "takes"}),
         "subjects_per_shard": each,

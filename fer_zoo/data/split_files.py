@@ -1,4 +1,4 @@
-"""Splits as files: made once, shared with a store, and checked against it before training."""
+"""Files of splits, checked against the store they are for, and of groups of videos that splits must not separate."""
 
 from __future__ import annotations
 
@@ -7,18 +7,31 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from fer_zoo.data.splits import PARTS, LabelledClip, Split
-from fer_zoo.data.subjects import subject_key
+from pydantic import BaseModel
+
+from fer_zoo.data.datasets._table import read_table
+from fer_zoo.data.splits import PARTS, LabelledClip, Split, k_fold, published
+from fer_zoo.data.subjects import is_empty, subject_key
 from fer_zoo.documents import read_json
-from fer_zoo.errors import InputError
+from fer_zoo.errors import InputError, RecipeError
 from fer_zoo.files import write_text
+from fer_zoo.specs import DisjointSplit
 
 FORMAT = 1
+_GROUP_COLUMNS = ("video", "group")
+_GROUPS = "a CSV table with the columns video and group, and optionally part (train, validation or test)"
 _AGAIN = "make the splits again: `fer-zoo data split`"
+
+
+class _SplitFile(BaseModel):
+    format: int
+    store: str
+    stores: tuple[str, ...] = ()
+    splits: tuple[Split, ...]
 
 
 def fingerprint_of(stores: Collection[str]) -> str:
@@ -54,25 +67,23 @@ def read_splits(path: Path, *, store: str, subjects: Mapping[str, str | None], d
         InputError: the file cannot be read, or a check failed.
     """
     try:
-        data = read_json(path)
-        form, own = data["format"], str(data["store"])
-        several = database and store in data.get("stores", ())
-        found = form, store if several else own
-        splits = [_split(record, f"{database}:" if several else "") for record in data["splits"]]
+        file = _SplitFile.model_validate(read_json(path))
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.",
             "a file of `fer-zoo data split`, or the split.json of a training run",
             "check the path",
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error!r}.", f"splits of format {FORMAT}", _AGAIN) from error
-    if found != (FORMAT, store):
+    several = bool(database) and store in file.stores
+    if file.format != FORMAT or not (several or file.store == store):
         raise InputError(
-            f"{path} has format {found[0]} and was made for the store {found[1][:12]}....",
+            f"{path} has format {file.format} and was made for the store {file.store[:12]}....",
             f"format {FORMAT} and the store {store[:12]}...",
             "make splits of this store: `fer-zoo data split`",
         )
+    splits = [_of_database(split, f"{database}:") if several else split for split in file.splits]
     for split in splits:
         _check(split, subjects, path)
     _check_folds(splits, path)
@@ -96,15 +107,12 @@ def read_split(path: Path, name: str | None, *, store: str, clips: Sequence[Labe
     )
 
 
-def _split(record: Mapping[str, Any], before: str) -> Split:
-    """A split of the clips whose keys start with `before`, without it."""
-    parts = {}
+def _of_database(split: Split, before: str) -> Split:
+    """The split of the clips whose keys start with `before`, without it."""
+    parts: dict[str, Any] = {}
     for part in PARTS:
-        keys = record[part]
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise TypeError(f"{part} is not a list of keys")
-        parts[part] = tuple(key.removeprefix(before) for key in keys if key.startswith(before))
-    return Split(str(record["name"]), **parts, note=str(record.get("note", "")))
+        parts[part] = tuple(key.removeprefix(before) for key in getattr(split, part) if key.startswith(before))
+    return replace(split, **parts)
 
 
 def _check(split: Split, subjects: Mapping[str, str | None], path: Path) -> None:
@@ -146,3 +154,113 @@ def _check_folds(splits: Sequence[Split], path: Path) -> None:
 def _repeated(names: Iterable[str]) -> str | None:
     """The first name that occurs more than once."""
     return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+class Groups(NamedTuple):
+    """Group of each video, and its part if the file has parts."""
+
+    groups: dict[str, str]
+    parts: dict[str, str]
+
+
+def read_groups(path: Path) -> Groups:
+    """Read a file of groups.
+
+    Raises:
+        InputError: the file cannot be read, a column is missing, a cell is empty or a part unknown, or two rows of a
+            video differ.
+    """
+    table = read_table(path, _GROUPS)
+    if missing := [name for name in _GROUP_COLUMNS if name not in table.columns]:
+        raise InputError(
+            f"{path} has the columns {', '.join(table.columns) or '(none)'}, and no {' and no '.join(missing)}.",
+            _GROUPS,
+            "name the columns in the first line",
+        )
+    found, lines = Groups({}, {}), dict[str, int]()
+    for line, row in table.rows:
+        video, group, part = row["video"], subject_key(row["group"]), row.get("part", "").lower()
+        if not video or is_empty(group) or ("part" in table.columns and part not in PARTS):
+            raise InputError(
+                f"{path}, line {line}: video {video!r}, group {row['group']!r}"
+                + (f", part {part!r}." if "part" in table.columns else "."),
+                f"a video and a group in each row, and a part ({', '.join(PARTS)}) if there is that column",
+                "correct this line, or remove it",
+            )
+        if (found.groups.setdefault(video, group), found.parts.get(video, part)) != (group, part):
+            raise InputError(
+                f"{path}, lines {lines[video]} and {line}: two groups or parts for the video {video!r}.",
+                "each video in one group and one part",
+                "give videos that belong together the same group, and remove the other line",
+            )
+        lines.setdefault(video, line)
+        if part:
+            found.parts[video] = part
+    return found
+
+
+def disjoint(clips: Sequence[LabelledClip], split: DisjointSplit, *, others: Iterable[str] = ()) -> Split:
+    """Return the split that a recipe describes by a file of groups: its fold, or the parts of the file.
+
+    Args:
+        others: further names of videos that the file may have, such as those without a usable clip.
+
+    Raises:
+        InputError: the file cannot be used, names unknown videos, lacks some, or leaves a group or a subject on both
+            sides of the split.
+        RecipeError: the recipe names no fold and the file has no parts, or both do.
+    """
+    path = Path(split.identity_disjoint)
+    found = read_groups(path)
+    if (split.fold is None) != bool(found.parts):
+        raise RecipeError(
+            f"split.fold is {split.fold}, and {path} has {'a' if found.parts else 'no'} column part.",
+            "the test fold, from 1, if the file has no parts; no fold if it has",
+            "leave out split.fold" if found.parts else "name the fold, e.g. --set split.fold=1",
+        )
+    _check_videos(path, found, clips, others)
+    owner: dict[str, str] = {}
+    for clip in clips:
+        group = found.groups[_video(clip)]
+        if clip.subject is not None and owner.setdefault(clip.subject, group) != group:
+            raise _both_sides(path, f"subject {clip.subject!r}", f"groups {owner[clip.subject]!r} and {group!r}")
+    sides: dict[str, str] = {}
+    for video, part in found.parts.items():
+        group = found.groups[video]
+        if sides.setdefault(group, part) != part:
+            raise _both_sides(path, f"group {group!r}", f"{sides[group]} and {part}")
+    mine = [
+        replace(clip, subject=found.groups[_video(clip)], split={path.stem: found.parts.get(_video(clip), "")})
+        for clip in clips
+    ]
+    if found.parts:
+        return published(mine, path.stem, split.seed, validation_folds=split.folds)
+    return k_fold(mine, split.folds, split.seed)[(split.fold or 1) - 1]
+
+
+def _check_videos(path: Path, found: Groups, clips: Sequence[LabelledClip], others: Iterable[str]) -> None:
+    videos = dict.fromkeys(map(_video, clips))
+    if unknown := sorted(found.groups.keys() - videos.keys() - set(others)):
+        raise InputError(
+            f"{path} names {len(unknown)} videos that the store does not have, e.g. {unknown[0]!r}.",
+            f"names of its videos, e.g. {next(iter(videos), '')!r}",
+            "correct the column video, or prepare the store again if it is of other files",
+        )
+    if missing := [video for video in videos if video not in found.groups]:
+        raise InputError(
+            f"{path} has no row for {len(missing)} of the {len(videos)} videos of the store, e.g. {missing[0]!r}.",
+            "a group for every video with a label of the network",
+            "add these rows",
+        )
+
+
+def _video(clip: LabelledClip) -> str:
+    return clip.video or clip.key
+
+
+def _both_sides(path: Path, who: str, where: str) -> InputError:
+    return InputError(
+        f"{path}: {who} is in {where}, which leaves it on both sides of the split.",
+        "all videos of a subject in one group, and all of a group in one part",
+        "correct the file",
+    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from fer_zoo.data.clips import ClipRequest, ClipSet
 from fer_zoo.data.render_cache import rendered_clips
-from fer_zoo.errors import InputError
+from fer_zoo.errors import InputError, writing
 from fer_zoo.files import write_atomically
 from fer_zoo.registry import register_dataset
 
@@ -85,16 +85,10 @@ def synthict(
     Args:
         head: checkout of ICT-FaceKit, or an .npz packed from it; default the environment's FER_ZOO_ICT_FACEKIT. Where
             it lies is no part of what the clips are.
-        variety: 0 to 1, how far features of subjects, and how they move them, go beyond the head's own targets.
-        style: `posed` are textbook expressions; `natural` are variants at any strength, with speech and other
-            movements, on varied resting faces.
-        without: movements that `natural` leaves out, e.g. `speech,gaze`.
-        render_seed: another number draws other people.
+        variety, style, without, render_seed: as for `synthmh`.
 
     Raises:
-        OptionError: the variety is not in 0..1, or an unknown style or movement.
-        UnknownNameError: a label that the generator has no expression for.
-        InputError: there is no head data, or the cache folder cannot be used.
+        OptionError, UnknownNameError, InputError: as for `synthmh`, and there is no head data.
     """
     return rendered_clips(
         request, "synthict", functools.partial(_ict, ict_pack(head), variety, style, without), render_seed
@@ -138,7 +132,7 @@ def synthphoto(
         head: as for `synthict`.
         per_photo: subjects in a row with the skin of the same photograph, on different shapes and in different tones.
         landmarker: finds the landmarks of photographs without hand-set ones.
-        variety, style, without: as for `synthict`.
+        variety, style, without: as for `synthmh`.
         render_seed: another number draws other shapes and tones.
 
     Raises:
@@ -166,14 +160,11 @@ def photo_heads(
     Raises:
         see `synthphoto`.
     """
-    from fer_zoo.synth.family import styled
-    from fer_zoo.synth.variety import varied
-
     try:
         state = tuple(sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in folder.iterdir()))
     except OSError:
         state = ()  # `read_portraits` says what is wrong
-    return styled(varied(_photo_family(pack, folder, per_photo, landmarker, state), variety), style, without)
+    return _styled(_photo_family(pack, folder, per_photo, landmarker, state), variety, style, without)
 
 
 @functools.lru_cache(maxsize=2)
@@ -205,18 +196,22 @@ def photo_folder(photos: str = "") -> Path:
 
 
 def _makehuman(variety: float, style: Style = "posed", without: str = "") -> HeadFamily:
-    from fer_zoo.synth.family import makehuman, styled
-    from fer_zoo.synth.variety import varied
+    from fer_zoo.synth.family import makehuman
 
-    return styled(varied(makehuman(), variety), style, without)
+    return _styled(makehuman(), variety, style, without)
 
 
 def _ict(pack: Path, variety: float, style: Style = "posed", without: str = "") -> HeadFamily:
-    from fer_zoo.synth.family import styled
     from fer_zoo.synth.ict import ict_family
+
+    return _styled(ict_family(pack), variety, style, without)
+
+
+def _styled(family: HeadFamily, variety: float, style: Style, without: str) -> HeadFamily:
+    from fer_zoo.synth.family import styled
     from fer_zoo.synth.variety import varied
 
-    return styled(varied(ict_family(pack), variety), style, without)
+    return styled(varied(family, variety), style, without)
 
 
 def ict_pack(head: str = "") -> Path:
@@ -246,12 +241,6 @@ def _packed(checkout: Path) -> Path:
     if pack.exists():
         return pack
     arrays = pack_checkout(checkout)
-    try:
+    with writing(pack, do="free some space or set FER_ZOO_CACHE to another folder"):
         write_atomically(pack, lambda stream: np.savez_compressed(stream, **arrays))  # type: ignore[arg-type]
-    except OSError as error:
-        raise InputError(
-            f"The packed head cannot be written to {pack}: {error}.",
-            "room for 20 MB",
-            "free some space or set FER_ZOO_CACHE to another folder",
-        ) from error
     return pack

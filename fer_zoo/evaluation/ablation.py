@@ -13,10 +13,9 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Event
+from threading import Event, local
 
 import torch
 
@@ -152,20 +151,14 @@ def _spread(jobs: Sequence[Job], options: RunOptions) -> Generator[tuple[Job, At
         )  # fmt: skip
         return
     workers = min(options.jobs or 1, len(jobs))
-    stop, free = Event(), SimpleQueue[str | None]()
-    for gpu in islice(cycle(_gpus(options)), workers):
-        free.put(gpu)
+    stop, gpus, thread = Event(), cycle(_gpus(options)), local()
 
-    def on_a_gpu(job: Job) -> Attempt:
-        gpu = free.get()
-        try:
-            return attempt(job, stop, gpu)
-        finally:
-            free.put(gpu)
+    def take_gpu() -> None:
+        thread.gpu = next(gpus)
 
-    # Threads only wait for their processes.
-    with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(on_a_gpu, job): job for job in jobs}
+    # Threads only wait for their processes, one after the other, on a GPU of their own.
+    with ThreadPoolExecutor(workers, initializer=take_gpu) as pool:
+        running = {pool.submit(lambda job: attempt(job, stop, thread.gpu), job): job for job in jobs}
         try:
             for done in as_completed(running):
                 yield running[done], done.result()

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from fer_zoo.files import locked, write_text
+from fer_zoo.files import atomic_folder, locked, write_text
 
 # Files of a finished training run.
 LEFT = ("predictions/best/test.csv", "predictions/last/test.csv", "weights/README.md")
@@ -98,11 +98,9 @@ def _copy_frames(job: Job) -> None:
     ended = [twin for twin in job.twins if (twin / "last.safetensors").is_file() and (twin / "frames").is_dir()]
     if own.exists() or not ended:
         return
-    new = job.folder / ".frames.tmp"
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(ended[0] / "frames", new)
-    write_text(job.folder / TAKEN, f"{ended[0]}\n")
-    os.replace(new, own)
+    with atomic_folder(own) as new:
+        shutil.copytree(ended[0] / "frames", new, dirs_exist_ok=True)
+        write_text(job.folder / TAKEN, f"{ended[0]}\n")
 
 
 def _train(job: Job, stop: Event | None, gpu: str | None, log: BinaryIO, lock: int) -> int | None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_zoo.data.load import labelled
-from fer_zoo.data.prepare import ShardProgress, open_database, prepare
+from fer_zoo.data.prepare import ShardProgress, prepare
+from fer_zoo.data.reading import open_database
 from fer_zoo.data.recipe_settings import settings_for
 from fer_zoo.data.splits import Split, k_fold
 from fer_zoo.data.store import Store, open_store
-from fer_zoo.data.store.files import is_begun
+from fer_zoo.data.store.reader import is_begun
 from fer_zoo.errors import InputError, OptionError, TrainingError
 from fer_zoo.evaluation.attempt import missing_files
 from fer_zoo.evaluation.on_store import StoreResult
@@ -91,7 +92,10 @@ def finetune(
     if is_begun(data):
         store, stores, place = open_store(data), None, str(data.resolve())
     else:
-        store = _prepare(data, out / STORE, Recipe.model_validate(fields), workers, progress)
+        settings = settings_for("csv", Recipe.model_validate(fields), {})
+        table = ComponentSpec(name="csv", file=data.name)
+        prepare(table, data.parent, out / STORE, settings, workers=workers, progress=progress)
+        store = open_store(out / STORE)
         stores, place = out, STORE
     dataset = store.header.reader
     labels = _labels((clip.label for clip in store.facts), found.spec.labels)
@@ -105,20 +109,19 @@ def finetune(
     folders = [out, *(out / f"fold-{fold}" for fold in range(2, len(splits) + 1))]
     for fold, folder in enumerate(folders, 1):
         split = {"folds": len(splits), "fold": fold, "seed": base.seed}
-        _train(Recipe.model_validate({**fields, "split": split}), folder, stores, device, tag)
+        of_fold = Recipe.model_validate({**fields, "split": split})
+        if missing_files(folder):
+            train(of_fold, folder, resume=True, stores=stores, device=device, tag=tag)
+        elif changed := training_changes(load_recipe(folder / "recipe.yaml"), of_fold):
+            raise TrainingError(
+                f"{folder} holds a training of a different recipe: {'; '.join(changed)}.",
+                "the weights, data and settings that it was trained with",
+                "choose another --out",
+            )
     result = _held_out(folders, store)
     (out / "figures.json").unlink(missing_ok=True)  # of this command: the same predictions give the same figures
     result.write(out)
     return FineTuned(out / "weights", result, len(splits), len(store.failures()))
-
-
-def _prepare(
-    table: Path, out: Path, recipe: Recipe, workers: int, progress: Callable[[ShardProgress], None] | None
-) -> Store:
-    """Cut the clips of a table as the network needs them."""
-    dataset = ComponentSpec(name="csv", file=table.name)
-    prepare(dataset, table.parent, out, settings_for("csv", recipe, {}), workers=workers, progress=progress)
-    return open_store(out)
 
 
 def _held_out(folders: Sequence[Path], store: Store) -> StoreResult:
@@ -129,23 +132,8 @@ def _held_out(folders: Sequence[Path], store: Store) -> StoreResult:
         weights={"name": card.name, "sha256": card.sha256},
         store={"dataset": store.header.reader.name, "fingerprint": store.header.fingerprint},
         predictions=predictions,
-        noisy=None,
-        left_out={},
-        absent=(),
         known=f"{len(folders)} networks; each subject was held out of the training of the one that is evaluated on it.",
     )
-
-
-def _train(recipe: Recipe, folder: Path, stores: Path | None, device: str | None, tag: str) -> None:
-    """Train one fold, continue it, or check that it is the one that is finished."""
-    if missing_files(folder):
-        train(recipe, folder, resume=True, stores=stores, device=device, tag=tag)
-    elif changed := training_changes(load_recipe(folder / "recipe.yaml"), recipe):
-        raise TrainingError(
-            f"{folder} holds a training of a different recipe: {'; '.join(changed)}.",
-            "the weights, data and settings that it was trained with",
-            "choose another --out",
-        )
 
 
 def _check_table(file: Path) -> None:

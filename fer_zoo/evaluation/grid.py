@@ -19,15 +19,15 @@ from pydantic import Field
 from fer_zoo.data import load, open_stores
 from fer_zoo.errors import FerZooError, OptionError, RecipeError
 from fer_zoo.evaluation.protocols import Protocol, check_apart, runs, split_name
+from fer_zoo.evaluation.results import first_of
 from fer_zoo.recipe_documents import parse
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.specs.base import Spec
-from fer_zoo.training.preflight import check_batches, check_folds, check_shares
+from fer_zoo.training.preflight import check_clips, check_shares
 
 # Longer names are cut: most file systems take 255 bytes.
 _LONGEST = 120
-_SHOWN = 3
 _ACCEPTED = 200
 
 
@@ -122,7 +122,7 @@ def plan(grid: Grid, overrides: Sequence[str] = (), stores: Path | None = None) 
             problems.setdefault(text, []).append(str(cell))
     _check_data(cells, stores, problems)
     if problems:
-        texts = [f"{_some(names)}: {text}" for text, names in problems.items()]
+        texts = [f"{first_of(names, 3)}: {text}" for text, names in problems.items()]
         raise RecipeError(
             f"Nothing was started: {len(texts)} problem{'s' * (len(texts) != 1)}:",
             "recipes that load, and stores that match them",
@@ -145,7 +145,7 @@ def _check_data(cells: Iterable[CellPlan], stores: Path | None, problems: dict[s
         # What the clips of the sets depend on, and how many of them are needed.
         used = recipe.model_dump(mode="json", include={"data", "split", "seed"})
         model = recipe.model.model_dump(mode="json", include={"labels", "input"})
-        batches = [stage and stage.batch_size for stage in (recipe.pretrain, recipe.train)]
+        batches = [stage and (stage.batch_size, stage.neutral_below) for stage in (recipe.pretrain, recipe.train)]
         same.setdefault(json.dumps([used, model, batches], sort_keys=True), []).append(cell)
     for alike in same.values():
         recipe = alike[0].recipe
@@ -159,8 +159,7 @@ def _check_data(cells: Iterable[CellPlan], stores: Path | None, problems: dict[s
                         "use --folds, or train this recipe with `fer-zoo train`",
                     )
                 check_apart(recipe, parts, opened)
-                check_folds(recipe, parts)
-                check_batches(recipe, parts)
+                check_clips(recipe, parts)
 
 
 @contextmanager
@@ -174,11 +173,6 @@ def _noted(problems: dict[str, list[str]], *names: str) -> Iterator[None]:
         accepted = textwrap.shorten(error.accepted, _ACCEPTED, placeholder=" ...")
         for text in texts or [" ".join(f"{error.given} Accepted: {accepted}. What to do: {error.do}".split())]:
             problems.setdefault(text, []).extend(names)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return "; ".join(names[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _file_name(text: str) -> str:

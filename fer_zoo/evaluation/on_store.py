@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,10 +51,10 @@ class StoreResult:
     weights: Mapping[str, str]
     store: Mapping[str, str]
     predictions: Predictions
-    noisy: Predictions | None
-    left_out: Mapping[str, int]
-    absent: tuple[str, ...]
     known: str
+    noisy: Predictions | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
 
     def by_video(self) -> Predictions | None:
         """One row per video; None if no video was cut into several clips."""

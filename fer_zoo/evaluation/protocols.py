@@ -10,23 +10,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from fer_zoo import specs
 from fer_zoo.data import ClipSet, keys_name_databases, open_stores
-from fer_zoo.data.group_files import read_groups
 from fer_zoo.data.load import labelled
+from fer_zoo.data.split_files import read_groups
 from fer_zoo.data.splits import LabelledClip
 from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import (
-    DatabaseSplit,
-    DisjointSplit,
-    FileSplit,
-    FoldSplit,
-    LeaveOneOutSplit,
-    PublishedSplit,
-    Recipe,
-    SplitSpec,
-)
+from fer_zoo.specs import Recipe
 from fer_zoo.specs.base import Spec
 
 
@@ -74,34 +66,32 @@ def runs(recipe: Recipe, protocol: Protocol, stores: Path | None = None) -> list
     split = recipe.split
     if protocol.folds is not None:
         # With the seed and databases of the recipe's own split if that has folds too.
-        own = split.model_dump(exclude={"folds", "fold"}) if isinstance(split, FoldSplit) else {}
-        split = FoldSplit(folds=protocol.folds, **own)
-    if isinstance(split, FoldSplit | DisjointSplit) and split.fold is None and not _has_parts(split):
-        whole = split.model_dump(exclude={"fold"})
-        return [_split_by(recipe, {**whole, "fold": fold}) for fold in range(1, split.folds + 1)]
-    return [recipe]
-
-
-def _has_parts(split: FoldSplit | DisjointSplit) -> bool:
-    return isinstance(split, DisjointSplit) and bool(read_groups(Path(split.identity_disjoint)).parts)
+        own = split.model_dump(exclude={"folds", "fold"}) if isinstance(split, specs.FoldSplit) else {}
+        split = specs.FoldSplit(folds=protocol.folds, **own)
+    if not isinstance(split, specs.FoldSplit | specs.DisjointSplit) or split.fold is not None:
+        return [recipe]
+    if isinstance(split, specs.DisjointSplit) and read_groups(Path(split.identity_disjoint)).parts:
+        return [recipe]
+    whole = split.model_dump(exclude={"fold"})
+    return [_split_by(recipe, {**whole, "fold": fold}) for fold in range(1, split.folds + 1)]
 
 
 def split_name(recipe: Recipe) -> str:
     """Name of a run within its protocol, e.g. "fold-2-of-5", "without-S005", "synthmh-to-synthict"."""
     match recipe.split:
-        case FoldSplit(folds=folds, fold=fold, pooled_with=others):
+        case specs.FoldSplit(folds=folds, fold=fold, pooled_with=others):
             return "+".join([f"fold-{fold}-of-{folds}", *others])
-        case LeaveOneOutSplit(leave_out=subject):
+        case specs.LeaveOneOutSplit(leave_out=subject):
             return f"without-{subject}"
-        case PublishedSplit(published=name):
+        case specs.PublishedSplit(published=name):
             return name
-        case DatabaseSplit(train_on=train_on, test_on=test_on):
+        case specs.DatabaseSplit(train_on=train_on, test_on=test_on):
             return f"{'+'.join(train_on)}-to-{test_on}"
-        case SplitSpec():
+        case specs.SplitSpec():
             return "ranges"
-        case DisjointSplit(identity_disjoint=file, folds=folds, fold=fold):
+        case specs.DisjointSplit(identity_disjoint=file, folds=folds, fold=fold):
             return "disjoint" if fold is None else f"disjoint-fold-{fold}-of-{folds}"
-        case FileSplit(file=file, name=name):
+        case specs.FileSplit(file=file, name=name):
             return re.sub("[^A-Za-z0-9._-]+", "-", name or Path(file).stem)
 
 
@@ -124,7 +114,7 @@ def check_apart(recipe: Recipe, parts: Mapping[str, ClipSet], stores: Mapping[st
         for key in clips.keys:
             name, clip = facts[key]
             marks = {"clip": clip.key, "video": clip.video}
-            if not isinstance(recipe.split, PublishedSplit):
+            if not isinstance(recipe.split, specs.PublishedSplit):
                 marks["subject"] = clip.subject
             for kind, mark in marks.items():
                 if mark is not None and found.setdefault((kind, name, mark), part) != part:
@@ -139,9 +129,8 @@ def _split_by(recipe: Recipe, split: Mapping[str, Any], **data: Any) -> Recipe:
     """The recipe with another split; a published figure does not hold for another kind of split."""
     fields = recipe.model_dump()
     fields["data"] |= data
-    protocol = "cross-database" if "test_on" in split else "subject-independent"
-    protocol = "published" if "published" in split else protocol
-    protocol = "group-disjoint" if "identity_disjoint" in split else protocol
+    kinds = {"test_on": "cross-database", "published": "published", "identity_disjoint": "group-disjoint"}
+    protocol = next((kind for key, kind in kinds.items() if key in split), "subject-independent")
     changed = Recipe.model_validate({**fields, "split": dict(split), "protocol": protocol})
     same = type(changed.split) is type(recipe.split)
     return changed if same else changed.model_copy(update={"published": None})

@@ -18,7 +18,7 @@ from fer_zoo.evaluation.attempt import LEFT, TAKEN, missing_files
 from fer_zoo.recipes import load_recipe, training_changes
 from fer_zoo.specs import Recipe
 from fer_zoo.training.predictions import Predictions
-from fer_zoo.training.provenance import commits_of
+from fer_zoo.training.run_folder import commits_of
 
 FORMAT = 1
 BEST, LAST, NOISY = "best/test", "last/test", "best/test_noisy"
@@ -34,15 +34,15 @@ _FACTS = ("hardware", "fer_zoo", "torch", "python")
 # What JSON of another structure leads to.
 _DAMAGED = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 _LOGGED = {"loss", "validation_uar", "seconds"}
-_NUMBERS = TypeAdapter(dict[str, FiniteFloat])
+_EPOCHS = TypeAdapter(tuple[dict[str, FiniteFloat], ...])
 
 
 @dataclass(frozen=True)
 class Cell:
     """One requested training run and its results.
 
-    recipe: its name. split: e.g. "fold-2-of-5". place: its folder relative to `root`, the ablation folder. problem: why
-    it is not done, "" if it is. spec: the resolved recipe; None before it started. facts: commit, hardware, versions,
+    recipe: its name. split: e.g. "fold-2-of-5". folder: relative to `root`, the ablation folder. problem: why it is not
+    done, "" if it is. spec: the resolved recipe; None before it started. facts: commit, hardware, versions,
     and the fingerprint of the test clips. log, frames: one row per epoch, of the clips and of the stage on single
     frames before them. log_problem: why rows of a finished run are missing, "" if none are. hours: from making or
     opening the clips to evaluation; for an unfinished run those of training so far. predictions: of a finished run, by
@@ -52,8 +52,8 @@ class Cell:
     recipe: str
     split: str
     seed: int
+    folder: str
     root: Path
-    place: str
     state: State
     problem: str = ""
     spec: Recipe | None = None
@@ -115,14 +115,12 @@ def read_grid_cells(root: Path) -> list[dict[str, Any]]:
 
 
 def _cell(root: Path, entry: Mapping[str, Any]) -> Cell:
-    named = {"recipe": entry["recipe"], "split": entry["split"], "seed": entry["seed"]}
-    named |= {"root": root, "place": entry["folder"]}
     folder = root / entry["folder"]
     try:
-        return Cell(**named, **_found(folder))
+        return Cell(**entry, root=root, **_found(folder))
     except (FerZooError, OSError, *_DAMAGED) as error:
         problem = error.given if isinstance(error, FerZooError) else f"{type(error).__name__}: {error}"
-        return Cell(**named, state="unreadable", problem=in_one_line(problem.replace(f"{folder}/", "")))
+        return Cell(**entry, root=root, state="unreadable", problem=in_one_line(problem.replace(f"{folder}/", "")))
 
 
 def _found(folder: Path) -> dict[str, Any]:
@@ -230,6 +228,12 @@ def in_one_line(reason: str) -> str:
     return re.sub(r"(?<![\w.~])(?:/[\w.+@~-]+)+/", "", " ".join(reason.split()))
 
 
+def first_of(names: Sequence[object], most: int = 5) -> str:
+    """The first ones of several names, and how many more there are."""
+    more = f"; and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(map(str, names[:most])) + more
+
+
 def _log(folder: Path, name: str) -> tuple[Epochs, str]:
     """One row per epoch; if they cannot be read, none and the reason."""
     try:
@@ -240,18 +244,13 @@ def _log(folder: Path, name: str) -> tuple[Epochs, str]:
             raise ValueError(f"missing columns: {', '.join(absent)}")
         if rows and not text.endswith("\n"):
             raise ValueError("its last line is cut off")
-        epochs = tuple(_epoch(number, row) for number, row in enumerate(rows, 1))
+        epochs = _EPOCHS.validate_python(rows)
+        return epochs, "" if epochs else f"{name} contains no epoch"
     except FileNotFoundError:
         return (), f"{name} is missing"
-    except (OSError, ValueError, csv.Error) as error:
-        return (), in_one_line(f"{name} cannot be read: {error}".replace(f"{folder}/", ""))
-    return epochs, "" if epochs else f"{name} contains no epoch"
-
-
-def _epoch(number: int, row: Mapping[str, str]) -> dict[str, float]:
-    """Raises ValueError if an entry is missing, extra, or not a finite number."""
-    try:
-        return _NUMBERS.validate_python(row)
     except ValidationError as error:
-        wrong = error.errors()[0]
-        raise ValueError(f"epoch {number} has {wrong['input']!r} for {wrong['loc'][0]}") from error
+        (row, column), value = error.errors()[0]["loc"], error.errors()[0]["input"]
+        problem = f"epoch {int(row) + 1} has {value!r} for {column}"
+    except (OSError, ValueError, csv.Error) as error:
+        problem = str(error)
+    return (), in_one_line(f"{name} cannot be read: {problem}".replace(f"{folder}/", ""))

@@ -15,8 +15,17 @@ from typing import Literal
 import numpy as np
 
 from fer_zoo.errors import InputError, OptionError
-from fer_zoo.evaluation.outcomes import Floats, Outcomes, by_fold, check_same, clip_weights, join_runs, subject_numbers
-from fer_zoo.evaluation.variance import Uncertainty, uncertainties
+from fer_zoo.evaluation.variance import (
+    Floats,
+    Outcomes,
+    Uncertainty,
+    by_fold,
+    check_same,
+    clip_weights,
+    join_runs,
+    subject_numbers,
+    uncertainties,
+)
 from fer_zoo.specs.base import Spec
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
@@ -111,16 +120,13 @@ def estimate(
         InputError: no runs, different labels, or runs whose clips overlap without being the same.
         OptionError: the level is not between 0 and 1.
     """
-    _check_level(level)
     recipe = join_runs(runs)
-    values = (clip_weights(recipe.clips.truth) @ recipe.right).tolist()
-    found = uncertainties(subject_numbers(recipe.clips), recipe.clips.truth, recipe.right, [recipe.noise])
-    errors = _training_errors([recipe])
+    metrics, basis = _metrics([recipe], recipe.right, level)
     war, uar = (
-        Estimate(value=value, interval=found and found[n].around_share(value, level), training_error=errors[n])
-        for n, value in enumerate(values)
+        Estimate(value=value, interval=found and found.around_share(value, level), training_error=error)
+        for value, found, error in metrics
     )
-    return Estimates(war=war, uar=uar, basis=_basis([recipe], found, level))
+    return Estimates(war=war, uar=uar, basis=basis)
 
 
 def compare(
@@ -147,22 +153,17 @@ def compare(
         InputError: the two sides differ in clips, truth, subjects or labels; or as `estimate`.
         OptionError: as `estimate`.
     """
-    _check_level(level)
     sides = [join_runs(one), join_runs(other)]
     check_same(sides[0].clips, sides[1].clips, "the two recipes")
-    clips = sides[0].clips
-    excess: Floats = sides[0].right - sides[1].right
-    values = (clip_weights(clips.truth) @ excess).tolist()
-    found = uncertainties(subject_numbers(clips), clips.truth, excess, [side.noise for side in sides])
-    errors = _training_errors(sides)
+    metrics, basis = _metrics(sides, sides[0].right - sides[1].right, level)
     war, uar = (
         Difference(
-            value=value, interval=found and found[n].around_difference(value, level), training_error=errors[n],
-            p=found and found[n].p_value(value),
+            value=value, interval=found and found.around_difference(value, level), training_error=error,
+            p=found and found.p_value(value),
         )
-        for n, value in enumerate(values)
+        for value, found, error in metrics
     )  # fmt: skip
-    return Comparison(war=war, uar=uar, basis=_basis(sides, found, level))
+    return Comparison(war=war, uar=uar, basis=basis)
 
 
 def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
@@ -201,48 +202,43 @@ def over_folds(runs: Sequence[Predictions]) -> FoldSpread:
     return FoldSpread(war=war, uar=uar)
 
 
-def _check_level(level: float) -> None:
+def _metrics(
+    sides: Sequence[Outcomes], right: Floats, level: float
+) -> tuple[list[tuple[float, Uncertainty | None, float | None]], Basis]:
+    """Value, uncertainty and standard error between seeds, of WAR and of UAR; and the data behind them."""
     if not 0 < level < 1:
         raise OptionError(f"level={level}.", "a level above 0 and below 1", f"leave it out for {LEVEL}")
-
-
-def _training_errors(sides: Sequence[Outcomes]) -> list[float | None]:
-    if not all(side.noise.freedom for side in sides):
-        return [None, None]
-    return [float(error) for error in np.sqrt(sum((side.noise.run for side in sides), np.zeros(2)))]
-
-
-def _basis(sides: Sequence[Outcomes], found: Sequence[Uncertainty] | None, level: float) -> Basis:
-    clips = sides[0].clips
+    clips, seeds = sides[0].clips, all(side.noise.freedom for side in sides)
+    found = uncertainties(subject_numbers(clips), clips.truth, right, [side.noise for side in sides])
+    errors = np.sqrt(sum(side.noise.run for side in sides)).tolist() if seeds else [None, None]
     subjects, lone = len(set(clips.subjects.tolist()) - {""}), int((clips.subjects == "").sum())
+    of_one_subject = [
+        label
+        for number, label in enumerate(clips.labels)
+        if len(whose := clips.subjects[clips.truth == number]) > 1 and set(whose.tolist()) == {whose[0]} - {""}
+    ]
     notes = []
     if found is None:
         notes.append("All clips are of one subject: no interval for other subjects.")
     elif subjects + lone < FEW_SUBJECTS:
         notes.append(f"Fewer than {FEW_SUBJECTS} subjects: intervals and p-values are rough.")
-    if found and (single := _single_subject_labels(clips)):
-        notes.append(f"All clips of {', '.join(single)} are of one subject: the interval of UAR is too narrow.")
+    if found and of_one_subject:
+        notes.append(f"All clips of {', '.join(of_one_subject)} are of one subject: the interval of UAR is too narrow.")
     if lone:
         notes.append(
             f"{lone} clips have no subject and count as one subject each: too narrow if a subject has several."
         )
-    if not all(side.noise.freedom for side in sides):
+    if not seeds:
         notes.append("One seed per fold: intervals and p-values do not cover other seeds.")
     if found and not all(each.varies for each in found):
         notes.append(
             "All subjects have the same result, so how much subjects differ cannot be estimated: the interval may be "
             "too narrow."
         )
-    return Basis(
+    basis = Basis(
         clips=len(clips), subjects=subjects, lone_clips=lone, trainings=tuple(side.runs for side in sides),
         level=level, notes=tuple(notes), method="t",
     )  # fmt: skip
-
-
-def _single_subject_labels(clips: Predictions) -> list[str]:
-    """Labels all of whose clips, several, are of one known subject."""
-    return [
-        label
-        for number, label in enumerate(clips.labels)
-        if len(whose := clips.subjects[clips.truth == number]) > 1 and set(whose.tolist()) == {whose[0]} - {""}
-    ]
+    values = (clip_weights(clips.truth) @ right).tolist()
+    of_each: Sequence[Uncertainty | None] = found or [None, None]
+    return list(zip(values, of_each, errors, strict=True)), basis

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, ModelSpec, Recipe, WeightsCard
@@ -88,7 +86,7 @@ def parse_facts(text: str | None, path: Path) -> ExportFacts:
         if text is None:
             raise ValueError(f"its metadata has no key {KEY!r}")
         return ExportFacts.model_validate_json(text)
-    except (ValidationError, ValueError) as error:
+    except ValueError as error:  # pydantic's ValidationError is one
         reason = str(error).splitlines()[0]
         raise WeightsError(
             f"{path} cannot be used: {reason}.",

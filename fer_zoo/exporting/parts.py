@@ -20,16 +20,14 @@ def component_error(
 ) -> ExportError:
     """Return the error for a network whose export failed: each component is tried alone, to name the one at fault."""
     components = {"backbone": network.spec.backbone, "fusion": network.spec.fusion, "temporal": network.spec.temporal}
+    what = "its components together"
     for kind, (part, tensors) in _calls(network, inputs).items():
         try:
             attempt(part, tensors)
         except Exception as own:  # exporters raise many classes, also ones of their own
-            what = {"temporal": "temporal head"}.get(kind, kind)
-            return _error(network, f"its {what} {components[kind].name!r}", target, own)
-    return _error(network, "its components together", target, error)
-
-
-def _error(network: FERModel, what: str, target: str, error: Exception) -> ExportError:
+            what = f"its {'temporal head' if kind == 'temporal' else kind} {components[kind].name!r}"
+            error = own
+            break
     return ExportError(
         f"{network.spec.name} cannot be exported to {target} because of {what}: {_reason(error)}",
         "networks of components that can be exported; docs/export.md lists the built-in ones",

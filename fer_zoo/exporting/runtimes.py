@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,85 +16,81 @@ Arrays = Sequence[NDArray[np.float32]]
 Run = Callable[[Arrays], NDArray[np.float32]]
 
 
-class Opened(Protocol):
-    """A file opened by a runtime."""
+class Opened(NamedTuple):
+    """A file opened by a runtime.
+
+    compile: given precision and CPU threads, it returns a function from the inputs, in the order of `facts.inputs`, to
+    the logits.
+    """
 
     facts: ExportFacts
-
-    def compile(self, precision: str, threads: int) -> Run:
-        """Return a function from the inputs, in the order of `facts.inputs`, to the logits."""
+    compile: Callable[[str, int], Run]
 
 
 class Runtime(NamedTuple):
-    """A runtime beside PyTorch: the files that it reads, the extra that installs it, and how it opens a file."""
+    """A runtime beside PyTorch: the files that it reads, the target and extra made for it, and how it opens a file."""
 
     suffixes: tuple[str, ...]
     target: str
-    extra: str
     open: Callable[[Path], Opened]
 
 
-class _OnnxRuntime:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        # Without optimisation, which would double the time: this session only reads the metadata.
-        found = self._session(1, optimise=False).get_modelmeta().custom_metadata_map
-        self.facts = parse_facts(found.get(KEY), path)
+def _open_onnx(path: Path) -> Opened:
+    import onnxruntime
 
-    def _session(self, threads: int, *, optimise: bool = True) -> Any:
-        import onnxruntime
-
+    def session(threads: int, level: Any) -> Any:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        if not optimise:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+        options.graph_optimization_level = level
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
-    def compile(self, precision: str, threads: int) -> Run:
+    levels = onnxruntime.GraphOptimizationLevel
+    # Without optimisation, which would double the time: this session only reads the metadata.
+    found = session(1, levels.ORT_DISABLE_ALL).get_modelmeta().custom_metadata_map
+    facts = parse_facts(found.get(KEY), path)
+
+    def compile_for(precision: str, threads: int) -> Run:
         if precision != "float32":
             raise OptionError(
                 f"precision={precision!r} for the runtime onnxruntime.",
                 "float32, as its CPU kernels have no other",
                 "leave it out, or use the runtime openvino or torch",
             )
-        session, names = self._session(threads), self.facts.inputs
+        compiled = session(threads, levels.ORT_ENABLE_ALL)
+        return lambda arrays: np.asarray(
+            compiled.run(None, dict(zip(facts.inputs, arrays, strict=True)))[0], np.float32
+        )
 
-        def run(arrays: Arrays) -> NDArray[np.float32]:
-            return np.asarray(session.run(None, dict(zip(names, arrays, strict=True)))[0], np.float32)
-
-        return run
+    return Opened(facts, compile_for)
 
 
-class _OpenVINO:
-    def __init__(self, path: Path) -> None:
-        import openvino
+def _open_openvino(path: Path) -> Opened:
+    import openvino
 
-        self._core = openvino.Core()
-        self._model = self._core.read_model(path)
-        # Its own format keeps the key; from ONNX files it takes metadata over as facts of the framework.
-        where = [KEY] if path.suffix == ".xml" else ["framework", KEY]
-        text = self._model.get_rt_info(where).astype(str) if self._model.has_rt_info(where) else None
-        self.facts = parse_facts(text, path)
+    core = openvino.Core()
+    model = core.read_model(path)
+    # Its own format keeps the key; from ONNX files it takes metadata over as facts of the framework.
+    where = [KEY] if path.suffix == ".xml" else ["framework", KEY]
+    text = model.get_rt_info(where).astype(str) if model.has_rt_info(where) else None
 
-    def compile(self, precision: str, threads: int) -> Run:
+    def compile_for(precision: str, threads: int) -> Run:
         # Without the hint it would compute in bfloat16 wherever the processor can.
         hints = {"INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else precision}
-        compiled = self._core.compile_model(self._model, "CPU", {**hints, "INFERENCE_NUM_THREADS": threads})
+        compiled = core.compile_model(model, "CPU", {**hints, "INFERENCE_NUM_THREADS": threads})
+        # Copied: the result lies in memory that the next run writes to.
+        return lambda arrays: np.array(compiled(list(arrays))[0], np.float32)
 
-        def run(arrays: Arrays) -> NDArray[np.float32]:
-            # Copied: the result lies in memory that the next run writes to.
-            return np.array(compiled(list(arrays))[0], np.float32)
-
-        return run
+    return Opened(parse_facts(text, path), compile_for)
 
 
 # The suffix of each export target's files.
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}
 RUNTIMES = {
-    "onnxruntime": Runtime((".onnx",), "onnx", "onnx", _OnnxRuntime),
-    "openvino": Runtime((".xml", ".onnx"), "openvino", "openvino", _OpenVINO),
+    "onnxruntime": Runtime((".onnx",), "onnx", _open_onnx),
+    "openvino": Runtime((".xml", ".onnx"), "openvino", _open_openvino),
 }
+RUNTIME_OF = {runtime.target: name for name, runtime in RUNTIMES.items()}
 
 
 def open_in(runtime: str, path: Path) -> Opened:
@@ -107,7 +103,7 @@ def open_in(runtime: str, path: Path) -> Opened:
     try:
         return chosen.open(path)
     except ImportError as error:
-        raise MissingExtraError.for_extra(runtime, chosen.extra) from error
+        raise MissingExtraError.for_extra(runtime, chosen.target) from error
     except WeightsError:
         raise
     except Exception as error:  # runtimes raise classes of their own

@@ -1,4 +1,4 @@
-"""The kinds of files that a network is exported to: how each is written, and opened to be checked."""
+"""The kinds of files that a network is exported to: how each is written, and run to be checked."""
 
 from __future__ import annotations
 
@@ -7,22 +7,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fer_zoo.exporting.facts import KEY, ExportFacts
-from fer_zoo.exporting.runtimes import Run, open_in
-
-
-class Target(NamedTuple):
-    """A kind of file: how it is written, and how it is opened to be checked."""
-
-    write: Callable[[nn.Module, tuple[Tensor, ...], ExportFacts, Path], None]
-    check: Callable[[Path], Run]
-    bf16: Callable[[Path], Run] | None = None
+from fer_zoo.exporting.runtimes import RUNTIME_OF, Run, open_in
 
 
 @contextmanager
@@ -53,11 +44,6 @@ def _program(network: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.Exp
 
 def _write_torch(network: nn.Module, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path) -> None:
     torch.export.save(_program(network, inputs), path, extra_files={f"{KEY}.json": facts.model_dump_json()})
-
-
-def _run_torch(path: Path) -> Run:
-    module = torch.export.load(path).module()  # just written by this process
-    return lambda arrays: np.asarray(module(*map(torch.from_numpy, arrays)).detach().numpy())
 
 
 def _write_onnx(network: nn.Module, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path) -> None:
@@ -98,13 +84,14 @@ def _finish_onnx(between: Path, facts: ExportFacts, path: Path) -> None:
     onnx.save(made, path)
 
 
-def _compiled(runtime: str, precision: str = "float32") -> Callable[[Path], Run]:
-    return lambda path: open_in(runtime, path).compile(precision, torch.get_num_threads())
+def run_file(target: str, path: Path, precision: str = "float32") -> Run:
+    """Return a function from the inputs to the logits of a file that this process has just written."""
+    if target == "torch-export":
+        module = torch.export.load(path).module()
+        return lambda arrays: np.asarray(module(*map(torch.from_numpy, arrays)).detach().numpy())
+    return open_in(RUNTIME_OF[target], path).compile(precision, torch.get_num_threads())
 
 
-TARGETS = {
-    "onnx": Target(_write_onnx, _compiled("onnxruntime")),
-    "openvino": Target(_write_openvino, _compiled("openvino"), _compiled("openvino", "bf16")),
-    "torch-export": Target(_write_torch, _run_torch),
-}
+Write = Callable[[nn.Module, tuple[Tensor, ...], ExportFacts, Path], None]
+TARGETS: dict[str, Write] = {"onnx": _write_onnx, "openvino": _write_openvino, "torch-export": _write_torch}
 FINISH = {"onnx": _finish_onnx, "openvino": _finish_openvino}

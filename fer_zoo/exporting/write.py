@@ -16,8 +16,8 @@ from fer_zoo.errors import ExportError, FerZooError, InputError, MissingExtraErr
 from fer_zoo.exporting.facts import ExportFacts, Int8Facts
 from fer_zoo.exporting.network import ExportedNetwork, load_exported
 from fer_zoo.exporting.parts import component_error
-from fer_zoo.exporting.runtimes import RUNTIMES, SUFFIXES, Arrays, Run
-from fer_zoo.exporting.targets import FINISH, TARGETS, quiet
+from fer_zoo.exporting.runtimes import RUNTIME_OF, RUNTIMES, SUFFIXES, Arrays, Run
+from fer_zoo.exporting.targets import FINISH, TARGETS, quiet, run_file
 from fer_zoo.factory import find_folder, find_model
 from fer_zoo.model import FERModel
 from fer_zoo.paths import shown
@@ -69,8 +69,8 @@ def export(
     target = _target(path, to)
     if int8 is not None and target == "torch-export":
         raise OptionError("int8 for the export target torch-export.", "onnx or openvino", "choose one of these")
-    if recipe is None:
-        recipe = _recipe_of(model)
+    if recipe is None and isinstance(model, str | Path):
+        recipe = read_recipe(find_folder(model))
     network = find_model(model)
     if not isinstance(network, FERModel):
         raise InputError(
@@ -86,10 +86,11 @@ def export(
     with writing(path, ExportError), tempfile.TemporaryDirectory(prefix=".export.", dir=path.parent) as folder:
         made = Path(folder) / path.name
         if int8 is None:
+            found = None
             _write(target, network, inputs, facts, made)
-            result = _checked(target, network, inputs, made)
         else:
-            result = _write_int8(target, network, inputs, facts, made, int8)
+            found = _write_int8(target, network, inputs, facts, made, int8)
+        result = _checked(target, network, inputs, made, found)
         # What the file refers to first: a killed process leaves no .xml without its .bin.
         for part in sorted(Path(folder).iterdir(), key=lambda part: part.suffix == path.suffix):
             os.replace(part, path.with_name(part.name))
@@ -139,16 +140,10 @@ def _target(path: str | Path | None, to: str | None) -> str:
     return to or str(by_suffix)
 
 
-def _recipe_of(model: object) -> Recipe | None:
-    if not isinstance(model, str | Path):
-        return None
-    return read_recipe(find_folder(model))
-
-
 def _write(target: str, network: FERModel, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path) -> None:
     with quiet():
         try:
-            TARGETS[target].write(network, inputs, facts, path)
+            TARGETS[target](network, inputs, facts, path)
         except (FerZooError, OSError):
             raise
         except ImportError as error:
@@ -157,14 +152,14 @@ def _write(target: str, network: FERModel, inputs: tuple[Tensor, ...], facts: Ex
 
             def attempt(part: nn.Module, tensors: tuple[Tensor, ...]) -> None:
                 with tempfile.TemporaryDirectory() as apart:
-                    TARGETS[target].write(part, tensors, facts, Path(apart) / path.name)
+                    TARGETS[target](part, tensors, facts, Path(apart) / path.name)
 
             raise component_error(network, inputs, target, attempt, error) from error
 
 
 def _write_int8(
     target: str, network: FERModel, inputs: tuple[Tensor, ...], facts: ExportFacts, path: Path, store: str | Path
-) -> ExportResult:
+) -> Int8Facts:
     """Write the ONNX file, make its convolutions int8, and turn it into the target's file with its accuracy."""
     from fer_zoo.exporting.int8 import int8_clips, to_int8  # needs the stores and the evaluation
 
@@ -172,22 +167,25 @@ def _write_int8(
     with tempfile.TemporaryDirectory() as folder:
         between = Path(folder) / "network.onnx"
         _write("onnx", network, inputs, facts, between)
-        runtime = next(name for name, runtime in RUNTIMES.items() if runtime.target == target)
-        found = to_int8(between, network, clips, lambda made: load_exported(made, runtime))
+        found = to_int8(between, network, clips, lambda made: load_exported(made, RUNTIME_OF[target]))
         facts = facts.model_copy(update={"int8": found, "summary": f"{facts.summary} {found}."})
         FINISH[target](between, facts, path)
-    expected, arrays = _expected(network, inputs)
-    return ExportResult(path, _difference(TARGETS[target].check(path), arrays, expected), int8=found)
+    return found
 
 
-def _checked(target: str, network: FERModel, inputs: tuple[Tensor, ...], path: Path) -> ExportResult:
+def _checked(
+    target: str, network: FERModel, inputs: tuple[Tensor, ...], path: Path, int8: Int8Facts | None
+) -> ExportResult:
     """Run the file, one clip and all together, and compare its logits with PyTorch's.
 
     Raises:
-        ExportError: they differ.
+        ExportError: they differ, and not because of int8.
     """
-    expected, arrays = _expected(network, inputs)
-    difference = _difference(TARGETS[target].check(path), arrays, expected)
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        expected, arrays = network(*inputs).numpy(), [tensor.numpy() for tensor in inputs]
+    difference = _difference(run_file(target, path), arrays, expected)
+    if int8 is not None:
+        return ExportResult(path, difference, int8=int8)
     # As for weights: 1e-4 of a logit up to 1, more in proportion where logits are large. NaN is refused too.
     if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise ExportError(
@@ -196,14 +194,8 @@ def _checked(target: str, network: FERModel, inputs: tuple[Tensor, ...], path: P
             f"the logits of PyTorch within {TOLERANCE:g}",
             "export to another target, or update the packages of this one; the file was removed",
         )
-    bf16 = TARGETS[target].bf16
-    moved = None if bf16 is None else _difference(bf16(path), arrays, expected)
-    return ExportResult(path, difference, moved)
-
-
-def _expected(network: FERModel, inputs: tuple[Tensor, ...]) -> tuple[Any, Arrays]:
-    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        return network(*inputs).numpy(), [tensor.numpy() for tensor in inputs]
+    bf16 = _difference(run_file(target, path, "bf16"), arrays, expected) if target == "openvino" else None
+    return ExportResult(path, difference, bf16)
 
 
 def _difference(run: Run, arrays: Arrays, expected: Any) -> float:

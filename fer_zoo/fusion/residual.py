@@ -34,8 +34,11 @@ class ResidualFusion(nn.Module):
             self.gain = nn.ParameterDict({_key(name): torch.zeros(shape) for name, shape in shapes.items()})
 
     def map_at(self, site: str, shortcut: Tensor, landmarks: Tensor, clip_size: tuple[int, int]) -> LandmarkMap:
-        """Draw the map for the shortcut at a site."""
-        return map_at(self.sites[site], shortcut, landmarks, clip_size, self.style)
+        """Draw the map (B, 1, T', H', W') for a shortcut (B, C, T', H', W') from the centre frame of each time step."""
+        points, style = at_steps(landmarks, self.sites[site], shortcut.shape[2]), self.style
+        grid = (shortcut.shape[3], shortcut.shape[4])
+        drawn = landmark_map(points, clip_size, grid, points=style.points, kernel=style.kernel, radius=style.radius)
+        return LandmarkMap(drawn.weights.to(shortcut.dtype), drawn.found)
 
     def gain_at(self, site: str, dtype: torch.dtype) -> Tensor:
         """Return the gain of a site, to be broadcast over a shortcut (B, C, T', H', W')."""
@@ -91,14 +94,6 @@ class LandmarkAddition(ResidualFusion):
         """Add the map of landmarks (B, T, 68, 2) in clip pixels to a shortcut (B, C, T', H', W')."""
         weights = self.map_at(site, shortcut, landmarks, clip_size).or_zero()
         return shortcut + self.gain_at(site, shortcut.dtype) * weights
-
-
-def map_at(site: Site, shortcut: Tensor, landmarks: Tensor, clip_size: tuple[int, int], style: MapStyle) -> LandmarkMap:
-    """Draw the map (B, 1, T', H', W') for a shortcut (B, C, T', H', W') from the centre frame of each time step."""
-    points = at_steps(landmarks, site, shortcut.shape[2])
-    grid = (shortcut.shape[3], shortcut.shape[4])
-    drawn = landmark_map(points, clip_size, grid, points=style.points, kernel=style.kernel, radius=style.radius)
-    return LandmarkMap(drawn.weights.to(shortcut.dtype), drawn.found)
 
 
 def _key(site: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fer_zoo._version import __version__
 from fer_zoo.errors import HubError, hide_secrets
 from fer_zoo.files import write_text
-from fer_zoo.hub.names import is_commit
+from fer_zoo.hub.names import HubName, is_commit
 from fer_zoo.hub.refusals import hide_secrets_in_logs, hub_errors
 
 if TYPE_CHECKING:
@@ -80,9 +80,10 @@ class Client:
             return None
         return commit if is_commit(commit) else None
 
-    def remember_commit(self, repo: str, revision: str, commit: str) -> None:
+    def remember_commit(self, address: HubName, commit: str) -> None:
         """Note which commit a branch or tag is, once its files are checked; huggingface_hub does so before."""
-        if self.cached_commit(repo, revision) == commit:
+        repo, revision = address.repo, address.revision or "main"
+        if address.is_pinned or self.cached_commit(repo, revision) == commit:
             return
         try:
             write_text(self.folder(repo) / "refs" / revision, commit)

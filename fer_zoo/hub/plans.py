@@ -117,24 +117,23 @@ def look_at(client: Client, repo: str, branch: str) -> There | None:
         HubError: the Hub does not answer.
     """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-    from huggingface_hub.hf_api import RepoFile
 
     with hub_errors(client.address, repo, branch):
         try:
-            info = client.api.model_info(repo)
+            info = client.api.model_info(repo, files_metadata=True)
         except RepositoryNotFoundError:
             return None
-        head, has_branch = info.sha, True
+        has_branch = True
         try:
-            head = head if branch == "main" else client.api.model_info(repo, revision=branch).sha
+            if branch != "main":
+                info = client.api.model_info(repo, revision=branch, files_metadata=True)
         except RevisionNotFoundError:
             has_branch = False
-        if head is None:
+        if info.sha is None:
             raise HubError(f"{client.address} did not say at which commit {repo} is.", "a Hub", "check HF_ENDPOINT")
         tags = {tag.name: tag.target_commit for tag in client.api.list_repo_refs(repo).tags}
-        entries = [entry for entry in client.api.list_repo_tree(repo, revision=head) if isinstance(entry, RepoFile)]
-        ids = {entry.path: entry.lfs.sha256 if entry.lfs else entry.blob_id for entry in entries}
-    return There(bool(info.private), head, has_branch, tags, ids)
+    ids = {file.rfilename: file.lfs.sha256 if file.lfs else str(file.blob_id) for file in info.siblings or ()}
+    return There(bool(info.private), info.sha, has_branch, tags, ids)
 
 
 def card_is_ours_to_replace(client: Client, plan: Pushed) -> bool:

@@ -12,7 +12,7 @@ from fer_zoo.documents import read_json, read_text
 from fer_zoo.errors import HubError, OptionError, WeightsError
 from fer_zoo.hub.client import Client
 from fer_zoo.hub.names import FOLDER, HUB, HubName, parse, parse_folder
-from fer_zoo.hub.pulling import etag_of, forget, matches_etag, newest_commit
+from fer_zoo.hub.pulling import Snapshot, etag_of, forget, matches_etag, newest_commit
 from fer_zoo.hub.refusals import MissingFileError, UnreachableError
 from fer_zoo.weights.folder import front_matter
 
@@ -94,61 +94,50 @@ def fetch_model(hub: str, *, tensors: bool) -> PublishedModel:
         commit, _ = newest_commit(client, address, CONFIG)
     except MissingFileError:
         commit = address.revision or "main"
-    snapshot = _Snapshot(client, address.repo, commit)
-    if snapshot.get(CONFIG) is None:
+    snapshot = Snapshot(client, address.repo, commit)
+    if _get(snapshot, CONFIG) is None:
         raise _lacks(snapshot, CONFIG, "a model of transformers", "check the name")
     for name in (*PREPROCESSING, CARD):
-        snapshot.get(name, optional=True)
+        _get(snapshot, name, optional=True)
     if tensors:
-        snapshot.get_tensors()
-    if not address.is_pinned:
-        client.remember_commit(address.repo, address.revision or "main", commit)
+        _get_tensors(snapshot)
+    client.remember_commit(address, commit)
     return PublishedModel(f"{HUB}{address.repo}@{commit}", snapshot.folder)
 
 
-@dataclass(frozen=True)
-class _Snapshot:
-    client: Client
-    repo: str
-    commit: str
-
-    @property
-    def folder(self) -> Path:
-        return self.client.folder(self.repo) / "snapshots" / self.commit
-
-    def get(self, name: str, *, optional: bool = False) -> Path | None:
-        """Bring a file into the cache and check it; None if the repository has none."""
-        path = self.folder / name
-        try:
-            if not path.is_file():
-                path = self.client.download(self.repo, name, self.commit)
-        except MissingFileError:
+def _get(snapshot: Snapshot, name: str, *, optional: bool = False) -> Path | None:
+    """Bring a file into the cache and check it; None if the repository has none."""
+    path = snapshot.folder / name
+    try:
+        if not path.is_file():
+            path = snapshot.client.download(snapshot.repo, name, snapshot.commit)
+    except MissingFileError:
+        return None
+    except UnreachableError:
+        if optional:  # the config is there, so what is missing in the cache did not exist, or is not needed
             return None
-        except UnreachableError:
-            if optional:  # the config is there, so what is missing in the cache did not exist, or is not needed
-                return None
-            raise
-        if matches_etag(path, etag_of(path)) is False:
-            forget(path)
-            raise HubError(
-                f"{name} of {self.repo} at {self.commit} is not what the Hub announced ({etag_of(path)}).",
-                "the file as it was uploaded",
-                "it is not kept, so try again",
-            )
-        return path
-
-    def get_tensors(self) -> None:
-        if self.get(TENSORS) is not None:
-            return
-        index = self.get(INDEX)
-        if index is None:
-            do = "convert it, or name a revision with safetensors: many models have a pull request, NAME@refs/pr/NUMBER"
-            raise _lacks(self, f"{TENSORS} (pickled weights are not read)", "a model with safetensors", do)
-        shards = sorted(set(PublishedModel(self.repo, self.folder).read(INDEX).get("weight_map", {}).values()))
-        for shard in shards:
-            if not re.fullmatch(r"[\w.-]+\.safetensors", str(shard)) or self.get(shard) is None:
-                raise _lacks(self, str(shard), "all files that its index names", "tell its owner")
+        raise
+    if matches_etag(path, etag_of(path)) is False:
+        forget(path)
+        raise HubError(
+            f"{name} of {snapshot} is not what the Hub announced ({etag_of(path)}).",
+            "the file as it was uploaded",
+            "it is not kept, so try again",
+        )
+    return path
 
 
-def _lacks(snapshot: _Snapshot, what: str, accepted: str, do: str) -> HubError:
-    return HubError(f"{snapshot.repo} at {snapshot.commit} has no {what}.", accepted, do)
+def _get_tensors(snapshot: Snapshot) -> None:
+    if _get(snapshot, TENSORS) is not None:
+        return
+    if _get(snapshot, INDEX) is None:
+        do = "convert it, or name a revision with safetensors: many models have a pull request, NAME@refs/pr/NUMBER"
+        raise _lacks(snapshot, f"{TENSORS} (pickled weights are not read)", "a model with safetensors", do)
+    index = PublishedModel(snapshot.repo, snapshot.folder).read(INDEX)
+    for shard in sorted(set(index.get("weight_map", {}).values())):
+        if not re.fullmatch(r"[\w.-]+\.safetensors", str(shard)) or _get(snapshot, shard) is None:
+            raise _lacks(snapshot, str(shard), "all files that its index names", "tell its owner")
+
+
+def _lacks(snapshot: Snapshot, what: str, accepted: str, do: str) -> HubError:
+    return HubError(f"{snapshot} has no {what}.", accepted, do)

@@ -56,13 +56,12 @@ def pull(
         WeightsError: this version of fer_zoo cannot read them.
     """
     address = parse(name) if isinstance(name, str) else name
-    client, repo, revision = Client(token, endpoint, cache_dir), address.repo, address.revision or "main"
+    client = Client(token, endpoint, cache_dir)
     commit, config = newest_commit(client, address, CONFIG)
-    snapshot = Snapshot(client, repo, commit)
+    snapshot = Snapshot(client, address.repo, commit)
     snapshot.fetch(config)
     snapshot.verify(sha256)
-    if not address.is_pinned:
-        client.remember_commit(repo, revision, commit)
+    client.remember_commit(address, commit)
     return snapshot.folder
 
 

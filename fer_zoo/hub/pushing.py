@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from fer_zoo._version import __version__
 from fer_zoo.errors import HubError, OptionError, hide_secrets
 from fer_zoo.hub.client import LIBRARY, Client
-from fer_zoo.hub.fitness import fit_to_push
 from fer_zoo.hub.names import is_commit, parse_repo, parse_revision
 from fer_zoo.hub.plans import Pushed, card_is_ours_to_replace, look_at, make_plan
+from fer_zoo.hub.pulling import refuse_local
 from fer_zoo.hub.refusals import hub_errors
-from fer_zoo.weights.files import CARD
+from fer_zoo.weights.checking import check_folder
+from fer_zoo.weights.files import CARD, RECIPE
+from fer_zoo.weights.folder import WeightsFolder, read_recipe
+from fer_zoo.weights.local_paths import local_paths, portable
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -71,6 +74,44 @@ def push(
         with hub_errors(client.address, repo, tag):
             client.api.create_tag(repo, tag=tag, revision=commit)
     return replace(plan, commit=commit, url=url)
+
+
+def fit_to_push(folder: str | Path, *, allow_dirty: bool = False, despite_terms: bool = False) -> WeightsFolder:
+    """Check all that others have to rely on when they load a folder; returns it.
+
+    Raises:
+        WeightsError: labels, terms, metrics, recipe or a file are missing, the weights do not load strictly, or their
+            logits differ from those that were stored with them.
+        HubError: the terms forbid it, the working tree was changed when it was trained, or a file names local paths.
+    """
+    found = check_folder(folder)
+    refuse_local(found.spec, f"config.json of {found.path}")
+    named = list(local_paths(found))  # they reveal user names and folders
+    if portable(recipe := read_recipe(found.path)) != recipe:
+        named = named or [f"{RECIPE}: folders in data.stores or split.file"]
+    if named:
+        more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
+        raise HubError(
+            f"{found.path} names paths of this machine: {'; '.join(named[:5])}{more}.",
+            "files without absolute or home-relative paths",
+            f"edit {CARD} if it is named; fer_zoo.weights.rewrite({str(found.path)!r}, NEW_FOLDER) writes the recipe "
+            "with base names",
+        )
+    card = found.card
+    if card.commit.endswith("-dirty") and not allow_dirty:
+        raise HubError(
+            f"{found.path} was trained from a changed tree ({card.commit}), which others cannot reproduce.",
+            "weights of a clean commit",
+            "commit and train again, or allow it with --allow-dirty",
+        )
+    if card.share_weights.startswith("no") and not despite_terms:
+        raise HubError(
+            f"The terms of the data do not allow the weights in {found.path} to be shared: {card.share_weights}. "
+            f"Source: {card.terms_source}.",
+            "weights that may be shared",
+            "keep them, or, if the owner of the data gave you permission, use --despite-terms",
+        )
+    return found
 
 
 def _refuse(

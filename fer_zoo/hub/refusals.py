@@ -89,76 +89,71 @@ def _full_disk(error: BaseException | None, cache: Path | None) -> HubError | No
 def _translated(error: Exception, endpoint: str, repo: str, revision: str | None, file: str | None) -> HubError:
     from huggingface_hub import errors
 
-    kind: type[HubError] = HubError
     at, message = f"{repo} at {revision}" if revision else repo, _message(error)
     status = getattr(getattr(error, "response", None), "status_code", 0)
     match error:
         case errors.GatedRepoError():
-            parts = (
+            return HubError(
                 f"{repo} is gated: its owner grants access on request.",
                 "a token of an account with access",
                 f"ask on {endpoint}/{repo}, then {_LOG_IN} read it",
             )
         case errors.RepositoryNotFoundError():
-            parts = (
+            return HubError(
                 f"{endpoint} has no repository {repo}, or it is private and you have no access.",
                 "the name of a repository that you may read",
                 f"check the name; if it is private, {_LOG_IN} read it",
             )
         case errors.RevisionNotFoundError():
             do = f"look at {endpoint}/{repo}/tree/main"
-            parts = (f"{repo} has no revision {revision}.", "a branch, a tag or a full commit id", do)
+            return HubError(f"{repo} has no revision {revision}.", "a branch, a tag or a full commit id", do)
         case errors.OfflineModeIsEnabled():
-            kind = UnreachableError
-            parts = (
+            return UnreachableError(
                 f"HF_HUB_OFFLINE is set, and {file or 'the answer'} of {at} is not in the cache.",
                 "weights that were downloaded before",
                 "unset HF_HUB_OFFLINE, or run `fer-zoo download NAME` where there is a network",
             )
         case errors.EntryNotFoundError() if not isinstance(error, errors.LocalEntryNotFoundError):
-            kind = MissingFileError
-            parts = (
+            return MissingFileError(
                 f"{at} has no file {file}.",
                 "a repository that `fer-zoo push` wrote",
                 "check name and revision, or ask its owner to push it again",
             )
         case errors.HfHubHTTPError() if status == 401:
-            parts = (
+            return HubError(
                 f"{endpoint} does not accept your token.",
                 "a token that is valid, or none for what is public",
                 "log in again with `hf auth login`; a token in HF_TOKEN is used instead of the login",
             )
         case errors.HfHubHTTPError() if status == 403:
-            parts = (
+            return HubError(
                 f"You may not do this with {repo}: {message}",
                 f"a token that may write to {repo}",
                 f"{_LOG_IN} write there, push to a name of your own, or offer it with --pull-request",
             )
         case errors.HfHubHTTPError() if status == 412:
-            parts = (
+            return HubError(
                 f"{repo} was changed by someone else during the push.",
                 "a repository that does not change during the push",
                 "push again, after a look at what changed",
             )
         case errors.HfHubHTTPError() if 0 < status < 500 and status != 429:
-            parts = (f"{endpoint} refuses {at}: {message}", "", "see what it says")
+            return HubError(f"{endpoint} refuses {at}: {message}", "", "see what it says")
         case OSError(errno=errno.EACCES | errno.EROFS | errno.ENOTDIR | errno.EPERM):
             given = f"The cache cannot be written: {error.strerror}: {error.filename}."
-            parts = (given, "a writable folder", "set HF_HOME to another folder")
+            return HubError(given, "a writable folder", "set HF_HOME to another folder")
         case OSError() if "Consistency check failed" in str(error):
             given = f"{file} of {at} has a different size than {endpoint} announced."
-            parts = (given, "the whole file", "try again: nothing of it was kept")
+            return HubError(given, "the whole file", "try again: nothing of it was kept")
         case ValueError() | RuntimeError() if not isinstance(error, OSError):
-            parts = (f"{at}: {message}", "what a Hub takes", "see what it says, then try again")
+            return HubError(f"{at}: {message}", "what a Hub takes", "see what it says, then try again")
         case _:
-            kind = UnreachableError
             local = isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__
-            parts = (
+            return UnreachableError(
                 f"{endpoint} could not be used: {_message(local or error)}",
                 "a Hub that answers, or weights that were downloaded before",
                 "check the network and HF_ENDPOINT, then try again",
             )
-    return kind(*parts)
 
 
 def _message(error: BaseException) -> str:

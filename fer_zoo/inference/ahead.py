@@ -11,28 +11,22 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class _End:
-    """What the thread sends last: the error that ended it, if any."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
 def ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
     """Yield the items of a generator that runs in a thread, at most `depth` items ahead.
 
     An error of the generator is raised here, after the items before it. When this generator is closed or ends, the
     other one is closed and its thread has ended, so no thread outlives a `with closing(...)` around it.
     """
-    made: Queue[T | _End] = Queue(depth)
+    # Items, each in a tuple, and at the end what ended the thread: an error, or nothing.
+    made: Queue[tuple[T] | BaseException | None] = Queue(depth)
     stopped = Event()
     thread = Thread(target=_make, args=(items, made, stopped), daemon=True)
     thread.start()
     try:
-        while not isinstance(item := made.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
+        while isinstance(got := made.get(), tuple):
+            yield got[0]
+        if got is not None:
+            raise got
     finally:
         stopped.set()
         while thread.is_alive():  # it may wait for a place in the queue
@@ -41,14 +35,14 @@ def ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, Non
         thread.join()
 
 
-def _make(items: Generator[T, None, None], made: Queue[T | _End], stopped: Event) -> None:
+def _make(items: Generator[T, None, None], made: Queue[tuple[T] | BaseException | None], stopped: Event) -> None:
     error = None
     try:
         with closing(items):
             for item in items:
                 if stopped.is_set():
                     break
-                made.put(item)
+                made.put((item,))
     except BaseException as caught:  # raised in the thread that waits
         error = caught
-    made.put(_End(error))
+    made.put(error)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from PIL.ImageFont import FreeTypeFont as FreeType
 
 from fer_zoo.inference.palette import RGB, label_colours, track_colours
 from fer_zoo.inference.rows import UNCERTAIN, Row, TimelineData
-from fer_zoo.landmarks.base import Box, UInt8
+from fer_zoo.landmarks.base import Box, UInt8, scaled_points
 from fer_zoo.video.reader import Video, open_video
 from fer_zoo.video.writer import write_video
 
@@ -41,9 +39,13 @@ def annotate_video(
     """
     timelines = [timeline] if isinstance(timeline, TimelineData) else list(timeline)
     first = timelines[0]
-    video = _opened(first)
+    video: Video = first.source or open_video(first.video)
+    # Of a file whose times are its own the frames are read at the size in which they are drawn, and the sound is kept.
+    is_file = type(video) is Video and video.file is None and not video.counted
+    if is_file:
+        video = open_video(video.path, max_side=_LARGEST)
+    sound = (video.path, video.stream) if is_file else None
     painter = Painter(timelines, video.image_size)
-    sound = (video.path, video.stream) if _is_file(video) and not video.counted else None
     with write_video(path, first.rate, sound=sound) as writer, closing(video.frames()) as frames:
         for frame in frames:
             if frame.index >= len(first):
@@ -53,18 +55,6 @@ def annotate_video(
             writer.add(painter.paint(image, rows), rows[0].time_s)
             if progress is not None:
                 progress(frame.index + 1)
-
-
-def _opened(timeline: TimelineData) -> Video:
-    """Return the frames at the size in which they are drawn, if they come from a file."""
-    source = timeline.source
-    if source is None or (_is_file(source) and not source.counted):
-        return open_video(timeline.video, max_side=_LARGEST)
-    return cast(Video, source)
-
-
-def _is_file(video: Video) -> bool:
-    return type(video) is Video and video.file is None
 
 
 class Painter:
@@ -83,6 +73,7 @@ class Painter:
         self._line = int(np.clip(height / (max(len(self._labels), len(timelines)) + 4), 14, 44))
         self._font = ImageFont.load_default(size=self._line * 0.52)
         self._bold = ImageFont.load_default(size=self._line * 0.72)
+        self._small = ImageFont.load_default(size=self._line * 0.36)
         names = (f"{each.track or ''} {label}" for each in timelines for label in (*self._labels, UNCERTAIN))
         longest = max(map(self._font.getlength, self._labels if self._tracks is None else names))
         self._name_width = round(longest + self._line * 0.5)
@@ -107,8 +98,7 @@ class Painter:
             self._draw_faces(draw, picture.width, picture.height, rows)
         if self._synthetic:
             place = (picture.width + self._line * 0.3, picture.height - self._line * 0.4)
-            small = self._font.font_variant(size=self._line * 0.36) if isinstance(self._font, FreeType) else self._font
-            draw.text(place, "weights trained on synthetic faces", fill=_FAINT, font=small, anchor="lm")
+            draw.text(place, "weights trained on synthetic faces", fill=_FAINT, font=self._small, anchor="lm")
         return np.asarray(canvas, np.uint8)
 
     def _colour(self, row: Row) -> RGB:
@@ -123,7 +113,7 @@ class Painter:
         thick = max(2, picture.height // 180)
         draw.rectangle(tuple(box), outline=colour, width=thick)
         radius = max(1.0, min(box.side / 110, 3.5))
-        for x, y in (row.landmarks + 0.5) * self._scale - 0.5:
+        for x, y in scaled_points(row.landmarks, self._scale):
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(255, 255, 255), outline=(20, 20, 20))
         text = row.label if self._tracks is None else f"{row.track} {row.label or ''}"
         if text:
@@ -131,23 +121,31 @@ class Painter:
 
     def _draw_faces(self, draw: ImageDraw.ImageDraw, left: int, height: int, rows: Sequence[Row]) -> None:
         """Draw a line for each face: number, label, and a bar of the label's probability."""
-        line, pad = self._line, self._line * 0.45
+        line = self._line
         top = max(line * 0.3, (height - line * (len(rows) + 1)) / 2)
         for index, row in enumerate(rows):
-            middle = top + line * (index + 0.5)
             colour = self._colour(row) if row.face != "none" else _FAINT
             text = f"{row.track} {row.label or ('-' if row.face == 'none' else '?')}"
-            draw.text((left + pad, middle), text, fill=colour, font=self._font, anchor="lm")
-            start, half = left + pad + self._name_width, line * 0.28
-            full = self._strip - pad * 2 - self._name_width - line * 1.3
-            draw.rectangle((start, middle - half, start + full, middle + half), fill=_TROUGH)
-            if row.probabilities:
-                share = max(row.probabilities)
-                draw.rectangle((start, middle - half, start + share * full, middle + half), fill=colour)
-                end = left + self._strip - pad
-                draw.text((end, middle), f"{share:.0%}", fill=_INK, font=self._font, anchor="rm")
-        place = (left + pad, top + line * (len(rows) + 0.5))
+            share = max(row.probabilities) if row.probabilities else None
+            self._draw_bar(draw, left, top + line * (index + 0.5), text, share, colour, (colour, _INK))
+        place = (left + line * 0.45, top + line * (len(rows) + 0.5))
         draw.text(place, f"{rows[0].time_s:.2f} s", fill=_FAINT, font=self._font, anchor="lm")
+
+    def _draw_bar(
+        self, draw: ImageDraw.ImageDraw, left: int, middle: float, name: str, share: float | None, colour: RGB,
+        inks: tuple[RGB, RGB],
+    ) -> None:  # fmt: skip
+        """Draw a name, a bar, and the probability in per cent; `inks` are those of the name and the number."""
+        pad, half = self._line * 0.45, self._line * 0.28
+        draw.text((left + pad, middle), name, fill=inks[0], font=self._font, anchor="lm")
+        start = left + pad + self._name_width
+        full = self._strip - pad * 2 - self._name_width - self._line * 1.3
+        draw.rectangle((start, middle - half, start + full, middle + half), fill=_TROUGH)
+        if share is None:
+            return
+        if share * full >= 1:
+            draw.rectangle((start, middle - half, start + share * full, middle + half), fill=colour)
+        draw.text((left + self._strip - pad, middle), f"{share:.0%}", fill=inks[1], font=self._font, anchor="rm")
 
     def _tag(self, draw: ImageDraw.ImageDraw, box: Box, text: str, colour: RGB) -> None:
         """Draw the label above the box, or inside it if there is no space above."""
@@ -169,19 +167,9 @@ class Painter:
         colour = self._colours[row.label] if row.label else _FAINT
         title_font = self._bold if row.label or row.face == "none" else self._font
         draw.text((left + pad, top + line * 0.6), title, fill=colour, font=title_font, anchor="lm")
-        bar_left = left + pad + self._name_width
-        full = self._strip - pad * 2 - self._name_width - line * 1.3
         for index, label in enumerate(self._labels):
-            middle = top + line * (index + 2)
-            share = row.probabilities[index] if row.probabilities else 0.0
+            share = row.probabilities[index] if row.probabilities else None
             ink = _INK if label == row.label else _FAINT
-            draw.text((left + pad, middle), label, fill=ink, font=self._font, anchor="lm")
-            half = line * 0.28
-            draw.rectangle((bar_left, middle - half, bar_left + full, middle + half), fill=_TROUGH)
-            if share * full >= 1:
-                draw.rectangle((bar_left, middle - half, bar_left + share * full, middle + half), self._colours[label])
-            if row.probabilities:
-                right = left + self._strip - pad
-                draw.text((right, middle), f"{share:.0%}", fill=ink, font=self._font, anchor="rm")
+            self._draw_bar(draw, left, top + line * (index + 2), label, share, self._colours[label], (ink, ink))
         note = f"{row.time_s:.2f} s" + ("  (interpolated)" if row.face == "interpolated" else "")
         draw.text((left + pad, top + line * (len(self._labels) + 2.2)), note, fill=_FAINT, font=self._font, anchor="lm")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fer_zoo.inference.windows import Ints, longest_step
-from fer_zoo.landmarks.base import Floats, UInt8
+from fer_zoo.landmarks.base import Floats, UInt8, scaled_points
 from fer_zoo.specs import InputSpec
 from fer_zoo.video.crop import crop_clip, place_crop
 from fer_zoo.video.reader import Video, VideoFrame
@@ -43,11 +43,6 @@ def cut_clip(images: list[UInt8], row: Ints, points: Floats, spec: InputSpec) ->
     place = place_crop(points, spec.crop)
     assert place is not None, "a window is used only if half of its frames have a face"
     return Clip(clip_key(row, points), *crop_clip(images, points, place, spec.size))
-
-
-def decoded_points(landmarks: Floats, scale: float) -> Floats:
-    """Return landmarks in pixels of the decoded images, which may be smaller than the video as shown."""
-    return ((landmarks + 0.5) * scale - 0.5).astype(np.float32)
 
 
 class EarlyClips:
@@ -98,7 +93,7 @@ class EarlyClips:
 
     def _clip(self, face: TrackedFace, row: Ints) -> Iterator[Clip]:
         since = max(0, int(row[0]) - _BEFORE)
-        track = self._tracker.track(face, 1 / self._video.scale, MAX_GAP_S, since)
+        track = self._tracker.track(face, 1 / self._video.scale, since)
         if track.found[row - since].mean() >= MIN_FACES:
             images = [self.held[index - self.held[0].index].image for index in row]
-            yield cut_clip(images, row, decoded_points(track.landmarks[row - since], self._video.scale), self._spec)
+            yield cut_clip(images, row, scaled_points(track.landmarks[row - since], self._video.scale), self._spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,16 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fer_zoo.errors import InputError, MissingExtraError, OptionError
+from fer_zoo.errors import MissingExtraError, OptionError
 from fer_zoo.inference.baseline import NEUTRAL
 from fer_zoo.inference.early import Clip
-from fer_zoo.inference.explain_pictures import plot_explanation, write_overlay
-from fer_zoo.inference.explanation import ClipExplanation, ExplanationData, heat
+from fer_zoo.inference.explanation import ClipExplanation, Explanation, heat
 from fer_zoo.inference.face_regions import hidden, landmarks_of, region_masks
-from fer_zoo.inference.loading import check_options, computing, load_network
+from fer_zoo.inference.loading import Options, check_count, computing, load_model
 from fer_zoo.inference.network import ProgressCallback, _clips, _run, for_inference
-from fer_zoo.inference.predict import _timeline
-from fer_zoo.inference.watch import Options, watch
+from fer_zoo.inference.predict import timeline_of
+from fer_zoo.inference.watch import watch
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.landmarks.base import Floats, UInt8
 from fer_zoo.model import FERModel, Network
@@ -120,26 +119,6 @@ def _differentiable(model: Network) -> Iterator[None]:
         model.train(training)
 
 
-class Explanation(ExplanationData):
-    """Why a network labelled the main face of a video so: to print, to plot, and to write as a table or a video."""
-
-    def plot(self, path: str | Path) -> None:
-        """Write a picture: the frames of the window, their maps, and what hiding regions and moments changes.
-
-        Raises:
-            VideoError: it cannot be written.
-        """
-        plot_explanation(self, path)
-
-    def write_video(self, path: str | Path, progress: Callable[[int], None] | None = None) -> None:
-        """Write the video with the map of each frame over the face, and the probabilities beside it.
-
-        Raises:
-            VideoError: as `annotate_video`.
-        """
-        write_overlay(self, path, progress)
-
-
 def explain(
     model: Network | str | Path,
     source: Any,
@@ -173,12 +152,10 @@ def explain(
         MissingExtraError: captum is not installed.
     """
     network = _checked(model, label, method, steps)
-    check_options(batch_size, precision, threads)
     spec = network.input_spec
-    options = Options(
-        landmarker, spec.frames if hop is None else hop, batch_size, device, precision, threads, None, fps, progress
-    )
-    (face,) = watch(network, for_inference, source, None, options)
+    hop = spec.frames if hop is None else hop
+    options = Options("largest", landmarker, hop, batch_size, device, precision, threads, fps, progress)
+    (face,) = watch(network, for_inference, source, options)
     table = face.plan.frames[face.windows]
     chosen = _chosen(network, face.outputs, face.track.times[table], label, time_s)
     heats: dict[int, tuple[Floats, NDArray[np.float64]]] = {}
@@ -204,7 +181,7 @@ def explain(
     # Frames between those that were sampled show the map of the nearest one.
     sampled = face.plan.frames[face.plan.nearest].tolist()
     heats = {frame: heats[nearest] for frame, nearest in enumerate(sampled) if nearest in heats}
-    return Explanation(_timeline(face, network, several=False), explained, table[chosen], heats)
+    return Explanation(timeline_of(face, network), explained, table[chosen], heats)
 
 
 def _checked(model: Network | str | Path, label: str | None, method: str, steps: int) -> FERModel:
@@ -212,11 +189,8 @@ def _checked(model: Network | str | Path, label: str | None, method: str, steps:
         raise MissingExtraError.for_extra("captum", "explain")
     if method not in METHODS:
         raise OptionError(f"method={method!r}.", " or ".join(METHODS), "leave it out")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise OptionError(f"steps={steps!r}.", "an integer >= 1", "leave it out")
-    network = load_network(model)
-    if not isinstance(network, FERModel):
-        raise InputError("An exported network, which has no gradients.", "weights", "name the weights it was made from")
+    check_count("steps", steps)
+    network = load_model(model, "gradients")
     if label is not None and label not in network.labels:
         raise OptionError(f"label={label!r}.", ", ".join(network.labels), "choose one of these")
     return network

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +19,9 @@ from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import InputError, MissingExtraError, OptionError, VideoError
 from fer_zoo.factory import find_folder
 from fer_zoo.inference.early import Clip
-from fer_zoo.inference.loading import check_options, computing, load_network, weights_name
+from fer_zoo.inference.loading import Faces, Options, computing, load_model, weights_name
 from fer_zoo.inference.network import ProgressCallback, _run, for_inference
-from fer_zoo.inference.watch import Options, Watched, check_faces, watch
+from fer_zoo.inference.watch import Watched, watch
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import FERModel, Network
 from fer_zoo.paths import shown
@@ -75,9 +75,7 @@ class Features:
 
             flat = pyarrow.array(self.embedding.ravel())
             lists = pyarrow.FixedSizeListArray.from_arrays(flat, self.embedding.shape[1])
-            table = pyarrow.table(
-                {**{name: pyarrow.array(of) for name, of in self.columns.items()}, "embedding": lists}
-            )
+            table = pyarrow.table({**self.columns, "embedding": lists})
             facts = {"model": shown(self.model), "notes": json.dumps(self.notes)}
             parquet.write_table(table.replace_schema_metadata(facts), temporary)
 
@@ -102,7 +100,7 @@ def check_features_file(path: Path) -> None:
 def video_features(
     model: Network | str | Path,
     source: Any,
-    faces: int | Literal["largest", "all"] = "largest",
+    faces: Faces = "largest",
     *,
     landmarker: Landmarker | ComponentSpec | str | None = None,
     hop: int | None = None,
@@ -123,15 +121,10 @@ def video_features(
     Raises:
         As `predict_faces`.
     """
-    several = None if faces == "largest" else faces
-    if several is not None:
-        check_faces(several)
-    check_options(batch_size, precision, threads)
-    options = Options(landmarker, hop, batch_size, device, precision, threads, None, fps, progress)
+    options = Options(faces, landmarker, hop, batch_size, device, precision, threads, fps, progress)
     network = _network(model)
-    found = watch(network, _embedder, source, several, options)
-    name = _name(network)
-    return Features.concat([_of_face(face, name) for face in found])
+    name = weights_name(network)
+    return Features.concat([_of_face(face, name) for face in watch(network, _embedder, source, options)])
 
 
 def store_features(
@@ -152,14 +145,14 @@ def store_features(
     Raises:
         InputError: no such store, it does not match the network, or a clip has no face. Others as `video_features`.
     """
-    check_options(batch_size, precision, threads)
+    options = Options("all", None, None, batch_size, device, precision, threads)
     network = _network(model)
     any_fps = isinstance(model, str | Path) and read_recipe(find_folder(model)).data.any_fps
     opened = open_matching(store, network.input_spec, any_fps=any_fps)
     clips = opened.as_clip_set(opened.labels())
     if not len(clips):
         raise InputError(f"{opened.folder} has no clips.", "a store with clips", "see its failures.csv")
-    with computing(network, device, precision, threads):
+    with computing(network, options.device, options.precision, options.threads):
         embeddings = _run(_embedder(network), _clips(clips, network), batch_size).astype(np.float32)
     columns = {
         "key": np.array(clips.keys),
@@ -168,22 +161,12 @@ def store_features(
         "label": np.array(clips.names)[clips.labels],
         **{f"group:{name}": np.array(of) for name, of in clips.groups.items()},
     }
-    return Features(embeddings, columns, _name(network))
+    return Features(embeddings, columns, weights_name(network))
 
 
 def _network(given: Network | str | Path) -> FERModel:
-    network = given if isinstance(given, FERModel) else load_network(given)
-    if not isinstance(network, FERModel):
-        raise InputError(
-            "Features of an exported network: its file ends in probabilities.",
-            "the name of a model with weights, a weights folder, or a FERModel",
-            "name the weights from which it was exported",
-        )
-    return network
-
-
-def _name(model: FERModel) -> str:
-    return weights_name(model) if model.labels else model.started_from or model.spec.name
+    # A model without a classifier is no network that predicts.
+    return given if isinstance(given, FERModel) else load_model(given, "embeddings: its file ends in probabilities")
 
 
 def _embedder(model: Network) -> Network:

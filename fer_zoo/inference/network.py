@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from fer_zoo.errors import VideoError, WeightsError
 from fer_zoo.folding import folded
 from fer_zoo.inference.ahead import ahead
-from fer_zoo.inference.early import Clip, EarlyClips, clip_key, cut_clip, decoded_points
+from fer_zoo.inference.early import Clip, EarlyClips, clip_key, cut_clip
 from fer_zoo.inference.windows import Ints
-from fer_zoo.landmarks.base import UInt8
+from fer_zoo.landmarks.base import UInt8, scaled_points
 from fer_zoo.model import FERModel, Network
 from fer_zoo.video.crop import normalise
 from fer_zoo.video.reader import Video, VideoFrame
@@ -26,10 +25,8 @@ from fer_zoo.video.track import FaceTrack, Tracker
 _DECODED, _FOLLOWED = 4, 48
 
 
-class ProgressCallback(Protocol):
-    """What `predict_video` tells while it works: the stage's name, steps done, and steps in all if known."""
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None: ...  # noqa: D102
+# What `predict_video` tells while it works: the stage's name, steps done, and steps in all if known.
+ProgressCallback = Callable[[str, int, int | None], None]
 
 
 def for_inference(model: Network) -> Network:
@@ -86,7 +83,7 @@ class NetworkRun:
 
         A network without a classifier gives its embeddings; (clips, num_features).
         """
-        points = decoded_points(track.landmarks, self.video.scale)
+        points = scaled_points(track.landmarks, self.video.scale)
         keys = [clip_key(row, points[row]) for row in table]
         waiting = {clip.key: clip for clip in self._waiting}
         missing = table[[key not in self._shares and key not in waiting for key in keys]]
@@ -119,7 +116,7 @@ def _clips(
         frames: those of the video from the first one of `table` on, or all if left out.
     """
     held: dict[int, UInt8] = {}
-    points = decoded_points(track.landmarks, video.scale)
+    points = scaled_points(track.landmarks, video.scale)
     wanted = set(table.ravel().tolist())
     with closing(frames or video.frames()) as stream:
         for row in table:

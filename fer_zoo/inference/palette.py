@@ -24,15 +24,16 @@ _KNOWN: dict[str, RGB] = {
 def label_colours(labels: Sequence[str]) -> dict[str, RGB]:
     """Return a colour (0 to 255) per label: fixed for the usual emotions, spread over the hues for others."""
     others = [label for label in labels if label not in _KNOWN]
-    spread = {}
-    for index, label in enumerate(others):
-        red, green, blue = colorsys.hsv_to_rgb(index / max(1, len(others)), 0.65, 0.85 - 0.2 * (index % 2))
-        spread[label] = (round(255 * red), round(255 * green), round(255 * blue))
+    spread = {label: _colour(index / len(others), index % 2 == 1) for index, label in enumerate(others)}
     return {label: _KNOWN.get(label) or spread[label] for label in labels}
 
 
 def track_colours(tracks: Sequence[int]) -> dict[int, RGB]:
     """Return a colour (0 to 255) per number of a face, whatever the other numbers are."""
     # Steps of the golden ratio keep neighbouring numbers far apart on the circle of hues.
-    shades = {track: colorsys.hsv_to_rgb(track * 0.618 % 1, 0.65, 0.85 - 0.2 * (track % 2)) for track in tracks}
-    return {track: (round(255 * r), round(255 * g), round(255 * b)) for track, (r, g, b) in shades.items()}
+    return {track: _colour(track * 0.618 % 1, track % 2 == 1) for track in tracks}
+
+
+def _colour(hue: float, darker: bool) -> RGB:
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, 0.65 if darker else 0.85)
+    return round(255 * red), round(255 * green), round(255 * blue)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fer_zoo.inference.palette import label_colours
 from fer_zoo.inference.rows import SYNTHETIC, UNCERTAIN, Row, TimelineData
-from fer_zoo.landmarks.base import UInt8
+from fer_zoo.landmarks.base import UInt8, scaled_points
 from fer_zoo.paths import shown
 from fer_zoo.specs import CropSpec
 from fer_zoo.video.crop import clip_box, crop_clip
@@ -38,15 +38,9 @@ def plot_timeline(timeline: TimelineData, path: str | Path) -> None:
     Raises:
         VideoError: the video cannot be read, or the figure cannot be written.
     """
-    import matplotlib
-
     png = Path(path).suffix.lower() == ".png"
-    with (
-        output_file(path) as temporary,
-        # Characters missing in the font are drawn as boxes.
-        matplotlib.rc_context({"text.parse_math": False}),
-        warnings.catch_warnings(action="ignore", category=UserWarning),
-    ):
+    # Characters missing in the font are drawn as boxes.
+    with output_file(path) as temporary, warnings.catch_warnings(action="ignore", category=UserWarning):
         figure = draw_timeline(timeline)
         figure.savefig(temporary, metadata={"Source": shown(timeline.video.resolve())} if png else None)
 
@@ -58,31 +52,26 @@ def draw_timeline(timeline: TimelineData) -> Any:
         VideoError: the video cannot be read.
     """
     import matplotlib
-
-    with matplotlib.rc_context({"text.parse_math": False}):  # a $ in a name or label is not math
-        return _figure(timeline)
-
-
-def _figure(timeline: TimelineData) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     # Without pyplot, which keeps a global list of figures and may need a display.
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=250, facecolor="white")
-    FigureCanvasAgg(figure)
     colours = {
         label: f"#{bytes(colour).hex()}" for label, colour in label_colours((*timeline.labels, UNCERTAIN)).items()
     }
-    curves = figure.add_axes((_LEFT, _BOTTOM, _RIGHT - _LEFT, _TOP - _BOTTOM))
-    strip = figure.add_axes((_LEFT, 0.155, _RIGHT - _LEFT, 0.05), sharex=curves)
-    _draw_curves(curves, timeline, colours)
-    _draw_strip(strip, timeline, colours)
-    _draw_thumbnails(figure, curves, timeline, colours)
-    figure.text(_LEFT, 0.95, _title(timeline), size=14, weight="bold", color=_INK)
-    made = f"{shown(timeline.model)}  ·  landmarks: {timeline.landmarker}"
-    figure.text(_LEFT, 0.905, made, size=_SIZE - 1, color="#666c76")
-    if timeline.synthetic:
-        figure.text(0.985, 0.014, SYNTHETIC, size=_SIZE - 0.5, color="#b03a2e", ha="right")
+    with matplotlib.rc_context({"text.parse_math": False}):  # a $ in a name or label is not math
+        curves = figure.add_axes((_LEFT, _BOTTOM, _RIGHT - _LEFT, _TOP - _BOTTOM))
+        strip = figure.add_axes((_LEFT, 0.155, _RIGHT - _LEFT, 0.05), sharex=curves)
+        _draw_curves(curves, timeline, colours)
+        _draw_strip(strip, timeline, colours)
+        _draw_thumbnails(figure, curves, timeline, colours)
+        name = shortened(shown(timeline.video.name), _LONGEST_TITLE)
+        title = name if timeline.track is None else f"{name}, face {timeline.track}"
+        figure.text(_LEFT, 0.95, title, size=14, weight="bold", color=_INK)
+        made = f"{shown(timeline.model)}  ·  landmarks: {timeline.landmarker}"
+        figure.text(_LEFT, 0.905, made, size=_SIZE - 1, color="#666c76")
+        if timeline.synthetic:
+            figure.text(0.985, 0.014, SYNTHETIC, size=_SIZE - 0.5, color="#b03a2e", ha="right")
     return figure
 
 
@@ -99,11 +88,6 @@ def source_of(path: str | Path) -> str | None:
     except (OSError, ValueError, SyntaxError):  # missing, damaged or not an image
         return None
     return source if isinstance(source, str) else None
-
-
-def _title(timeline: TimelineData) -> str:
-    name = shortened(shown(timeline.video.name), _LONGEST_TITLE)
-    return name if timeline.track is None else f"{name}, face {timeline.track}"
 
 
 def _draw_curves(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
@@ -164,10 +148,9 @@ def _draw_names(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> N
 def _draw_strip(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:
     step = float(1 / timeline.rate)
     for span in timeline.spans():
-        width = span.end_s - span.start_s
-        colour = "white" if span.label is None else colours[span.label]
-        hatch = "////" if span.label is None else None
-        axes.barh(0, width, left=span.start_s - step / 2, height=1, color=colour, hatch=hatch, edgecolor=_FAINT, lw=0)
+        colour, hatch = ("white", "////") if span.label is None else (colours[span.label], None)
+        left, width = span.start_s - step / 2, span.duration_s
+        axes.barh(0, width, left=left, height=1, color=colour, hatch=hatch, edgecolor=_FAINT, lw=0)
     axes.set_ylim(-0.5, 0.5)
     axes.set_yticks([])
     axes.set_xlabel("time in s", color=_INK, size=_SIZE)
@@ -176,10 +159,8 @@ def _draw_strip(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> N
 
 
 def _tidy(axes: Any) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_FAINT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_FAINT)
     axes.tick_params(colors=_INK, labelsize=_SIZE)
 
 
@@ -200,9 +181,7 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: 
         axes.set_xticks([])
         axes.set_yticks([])
         colour = _FAINT if row.label is None else colours[row.label]
-        for spine in axes.spines.values():
-            spine.set_color(colour)
-            spine.set_linewidth(2.5)
+        axes.spines[:].set(color=colour, linewidth=2.5)
         if image is not None:
             axes.imshow(image, interpolation="antialiased")
         else:
@@ -228,7 +207,7 @@ def face_pictures(timeline: TimelineData, indices: Sequence[int]) -> list[tuple[
             row = timeline.rows[frame.index]
             image = None
             if row.landmarks is not None:
-                points = ((row.landmarks[None] + 0.5) * video.scale - 0.5).astype(np.float32)
+                points = scaled_points(row.landmarks[None], video.scale)
                 box = clip_box(points, CropSpec(scale=1.5, shift_up=0.08))
                 if box is not None:
                     image = crop_clip([frame.image], points, box, _THUMBNAIL_PIXELS)[0][0]

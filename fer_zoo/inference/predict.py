@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from fer_zoo.inference.baseline import intensity
-from fer_zoo.inference.loading import check_options, load_network, weights_name
+from fer_zoo.inference.loading import Options, load_network, weights_name
 from fer_zoo.inference.network import ProgressCallback, for_inference
 from fer_zoo.inference.timeline import Row, Timeline
-from fer_zoo.inference.watch import Options, Watched, check_faces, watch
+from fer_zoo.inference.watch import Watched, watch
 from fer_zoo.inference.windows import Ints
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import Network
@@ -61,8 +61,8 @@ def predict_video(
             classifier. ExportError: the model cannot be exported for this runtime.
         WeightsError: the network gives NaN or infinity.
     """
-    options = Options(landmarker, hop, batch_size, device, precision, threads, runtime, fps, progress)
-    return _predict(model, source, None, options)[0]
+    options = Options("largest", landmarker, hop, batch_size, device, precision, threads, fps, progress)
+    return _predict(model, source, runtime, options)[0]
 
 
 def predict_faces(
@@ -92,27 +92,23 @@ def predict_faces(
     Raises:
         As `predict_video`; NoFaceError only if no face is seen long enough.
     """
-    check_faces(faces)
-    options = Options(landmarker, hop, batch_size, device, precision, threads, runtime, fps, progress)
-    return _predict(model, source, faces, options)
+    options = Options(faces, landmarker, hop, batch_size, device, precision, threads, fps, progress)
+    return _predict(model, source, runtime, options)
 
 
-def _predict(
-    given: Network | str | Path, source: Any, faces: int | Literal["all"] | None, options: Options
-) -> list[Timeline]:
-    check_options(options.batch_size, options.precision, options.threads)
-    model = load_network(given, options.runtime)
-    several = faces is not None
-    return [_timeline(face, model, several=several) for face in watch(model, for_inference, source, faces, options)]
+def _predict(given: Network | str | Path, source: Any, runtime: str | None, options: Options) -> list[Timeline]:
+    model = load_network(given, runtime)
+    return [timeline_of(face, model) for face in watch(model, for_inference, source, options)]
 
 
-def _timeline(face: Watched, model: Network, *, several: bool) -> Timeline:
+def timeline_of(face: Watched, model: Network) -> Timeline:
+    """Return what the network said of a face, frame by frame."""
     video, track, plan = face.video, face.track, face.plan
     averaged = _average(face.outputs, face.windows, len(plan.frames))
     rows = _Rows(track, averaged[plan.nearest], model.labels)
     return Timeline(
         video.path, video.width, video.height, video.rate, model.labels, rows, weights_name(model),
-        face.landmarker.version, face.notes, track=track.number if several else None, faces=track.faces,
+        face.landmarker.version, face.notes, track=face.number, faces=track.faces,
         synthetic=model.card is not None and model.card.synthetic, source=video,
     )  # fmt: skip
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from fer_zoo.errors import OptionError
 from fer_zoo.inference.early import MIN_FACES, Clip
-from fer_zoo.inference.loading import check_options, computing, find_landmarker, load_network
+from fer_zoo.inference.loading import Faces, Options, computing, find_landmarker, load_network
 from fer_zoo.inference.network import _clips, _run, for_inference
 from fer_zoo.inference.predict import _average, _Rows
 from fer_zoo.inference.rows import Row
@@ -32,7 +33,7 @@ def predict_stream(
     model: Network | str | Path,
     source: Any,
     *,
-    faces: int | Literal["largest", "all"] = "largest",
+    faces: Faces = "largest",
     latency_s: float = 1.0,
     landmarker: Landmarker | ComponentSpec | str | None = None,
     hop: int | None = None,
@@ -61,20 +62,14 @@ def predict_stream(
     Raises:
         As `predict_video`, but frames without a face are no error. What can be checked is checked at once.
     """
-    check_options(batch_size, precision, threads)
-    if faces not in ("largest", "all") and (isinstance(faces, bool) or not isinstance(faces, int) or faces < 1):
-        raise OptionError(f"faces={faces!r}.", '"largest", "all", or an integer >= 1', "leave it out")
+    options = Options(faces, landmarker, hop, batch_size, device, precision, threads, fps)
     if not 0 <= latency_s < float("inf"):
         raise OptionError(f"latency_s={latency_s}.", "a number >= 0", "leave it out")
     video = open_source(source, fps=fps)
     if video.live and not latency_s:
         video = open_live(video)
     network = load_network(model, runtime)
-    hop = check_hop(hop, network.input_spec.frames)
-    finder = find_landmarker(network, landmarker)
-    with computing(network, device, "float32", None):
-        pass  # moved before the first frame is read, so that a device that does not work is an error here
-    stream = _Stream(for_inference(network), finder, video, faces, hop, batch_size, precision, threads)
+    stream = _Stream(network, video, options)
     return RowStream(stream.moments(latency_s) if latency_s else stream.newest())
 
 
@@ -96,28 +91,14 @@ class RowStream(Iterator[Row]):
         return next(self._rows)
 
 
-@dataclass
-class _Held:
-    """The frames of a moment, numbered from 0, as a source that can be read again."""
-
-    path: Path
-    scale: float
-    held: Sequence[VideoFrame]
-
-    def frames(self) -> Iterator[VideoFrame]:
-        yield from (VideoFrame(i, frame.time_s, frame.image) for i, frame in enumerate(self.held))
-
-
 class _Stream:
-    def __init__(
-        self, model: Network, finder: Landmarker, video: Video, faces: int | str, hop: int, batch_size: int,
-        precision: str, threads: int | None,
-    ) -> None:  # fmt: skip
-        self._model, self._video, self._hop, self._batch = model, video, hop, batch_size
-        self._most = 1 if faces == "largest" else None if faces == "all" else int(faces)
-        self._every = faces != "largest"
-        self._precision, self._threads, self._look_back = precision, threads, finder.detect_every
-        self._finder, self._tracker = finder, Tracker(finder)
+    def __init__(self, model: Network, video: Video, options: Options) -> None:
+        self._hop = check_hop(options.hop, model.input_spec.frames)
+        self._finder = find_landmarker(model, options.landmarker)
+        with computing(model, options.device, "float32", None):
+            pass  # moved before the first frame is read, so that a device that does not work is an error here
+        self._model, self._video, self._options = for_inference(model), video, options
+        self._tracker = Tracker(self._finder)
 
     def moments(self, latency_s: float) -> Iterator[Moment]:
         """Yield all frames; they are held for `latency_s`, and as long as a window or a gap can still reach them."""
@@ -130,7 +111,11 @@ class _Stream:
             if frame.time_s - start < latency_s + margin:
                 continue
             # Faces are followed back, and gaps bridged, from later frames.
-            safe = [f for f in held if f.time_s <= frame.time_s - margin and f.index <= frame.index - self._look_back]
+            safe = [
+                f
+                for f in held
+                if f.time_s <= frame.time_s - margin and f.index <= frame.index - self._tracker.look_back
+            ]
             end = safe[-1].index + 1 if safe else done
             if end <= done:
                 continue
@@ -168,38 +153,39 @@ class _Stream:
         spec = self._model.input_spec
         clip = np.zeros((spec.frames, spec.size, spec.size, 3), np.uint8)
         self._finder.detect(np.zeros((*self._video.image_size[::-1], 3), np.uint8))
-        with computing(self._model, None, self._precision, self._threads):
+        with self._computing():
             _run(self._model, iter([Clip(b"", clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1)
 
-    def _predicted(
-        self, held: Sequence[VideoFrame], first: int, end: int, *, newest: bool = False
-    ) -> list[Moment]:  # fmt: skip
+    def _computing(self) -> AbstractContextManager[None]:
+        return computing(self._model, None, self._options.precision, self._options.threads)
+
+    def _predicted(self, held: Sequence[VideoFrame], first: int, end: int, *, newest: bool = False) -> list[Moment]:
         """Return the frames `first` to `end` (not included), from all windows or from the newest one."""
         base = held[0].index
         largest = self._tracker.largest_first()
-        faces = [face for face in largest if not newest or face.last_index >= base][: self._most]
-        with computing(self._model, None, self._precision, self._threads):
-            source = _Held(self._video.path, self._video.scale, list(held))
-            tables = [self._of_face(face, source, newest) for face in sorted(faces, key=self._tracker.faces.index)]
+        faces = [face for face in largest if not newest or face.last_index >= base][: self._options.most_faces]
+        with self._computing():
+            tables = [self._of_face(face, held, newest) for face in sorted(faces, key=self._tracker.faces.index)]
         moments = []
         for frame in held:
             if not first <= frame.index < end:
                 continue
             here = [table[frame.index - base] for table in tables]
-            seen = [row for row in here if row.face != "none"] if self._every else here
+            seen = here if self._options.faces == "largest" else [row for row in here if row.face != "none"]
             rows = seen or [Row(frame.index, frame.time_s, "none", None, None, None, None)]
             moments.append(Moment(frame, tuple(rows)))
         return moments
 
-    def _of_face(self, face: TrackedFace, held: _Held, newest: bool) -> list[Row]:
-        spec, base = self._model.input_spec, held.held[0].index
-        track = self._tracker.track(face, 1 / held.scale, MAX_GAP_S)
+    def _of_face(self, face: TrackedFace, held: Sequence[VideoFrame], newest: bool) -> list[Row]:
+        spec = self._model.input_spec
+        track = self._tracker.track(face, 1 / self._video.scale)
         plan = plan_windows(track.times - track.times[0], spec.fps, spec.frames, self._hop, track.shape_changes)
         windows = plan.windows[-1:] if newest else plan.windows
         used = windows[track.found[plan.frames[windows]].mean(axis=1) >= MIN_FACES]
         averaged = np.full((len(plan.frames), len(self._model.labels)), np.nan)
         if len(used):
-            clips = _clips(cast(Video, held), track, plan.frames[used], self._model)
-            averaged = _average(_run(self._model, clips, self._batch), used, len(plan.frames))
+            frames = (replace(frame, index=index) for index, frame in enumerate(held))
+            clips = _clips(self._video, track, plan.frames[used], self._model, frames)
+            averaged = _average(_run(self._model, clips, self._options.batch_size), used, len(plan.frames))
         rows = _Rows(track, averaged[plan.nearest], self._model.labels)
-        return [replace(row, frame=row.frame + base) for row in rows]
+        return [replace(row, frame=row.frame + held[0].index) for row in rows]

@@ -9,53 +9,36 @@ long the video is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_zoo.errors import NoFaceError, OptionError
+from fer_zoo.errors import NoFaceError
 from fer_zoo.inference.early import MIN_FACES, EarlyClips
-from fer_zoo.inference.loading import computing, find_landmarker
-from fer_zoo.inference.network import NetworkRun, ProgressCallback
+from fer_zoo.inference.loading import Options, computing, find_landmarker
+from fer_zoo.inference.network import NetworkRun
 from fer_zoo.inference.rows import SYNTHETIC
 from fer_zoo.inference.windows import Ints, WindowPlan, check_hop, plan_whole, plan_windows
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import Network
-from fer_zoo.specs import ComponentSpec, InputSpec
 from fer_zoo.video.reader import Video
 from fer_zoo.video.sources import open_source
-from fer_zoo.video.track import MAX_GAP_S, FaceTrack, TrackedFace, Tracker
-
-_ACCEPTED = "a video in which one face is seen from the front, 60 pixels wide or more"
-_DO = "try another video, or another landmarker"
-
-
-class Options(NamedTuple):
-    """How a source is read and computed on, see `predict_video`."""
-
-    landmarker: Landmarker | ComponentSpec | str | None
-    hop: int | None
-    batch_size: int
-    device: torch.device | str | None
-    precision: str
-    threads: int | None
-    runtime: str | None
-    fps: float | None
-    progress: ProgressCallback | None
+from fer_zoo.video.track import FaceTrack, TrackedFace, Tracker
 
 
 class Watched(NamedTuple):
     """A face of a video, and what the network gave for it.
 
-    plan: of all windows. windows: those with enough frames that have a face, in ticks of the plan (windows, length).
-    outputs: probabilities or embeddings of each of them (windows, ...). notes: what a reader should know.
+    number: of the face, where several were asked for. plan: of all windows. windows: those with enough frames that have
+    a face, in ticks of the plan (windows, length). outputs: probabilities or embeddings of each of them (windows, ...).
+    notes: what a reader should know.
     """
 
     video: Video
     track: FaceTrack
+    number: int | None
     plan: WindowPlan
     windows: Ints
     outputs: NDArray[np.float64]
@@ -63,20 +46,8 @@ class Watched(NamedTuple):
     notes: tuple[str, ...]
 
 
-def check_faces(faces: int | Literal["all"]) -> None:
-    """Raise OptionError unless `faces` is a number of faces or "all"."""
-    if faces != "all" and (isinstance(faces, bool) or not isinstance(faces, int) or faces < 1):
-        raise OptionError(f"faces={faces!r}.", 'an integer >= 1, or "all"', "use predict_video for the main face")
-
-
-def watch(
-    model: Network,
-    computing_form: Callable[[Network], Network],
-    source: Any,
-    faces: int | Literal["all"] | None,
-    options: Options,
-) -> list[Watched]:
-    """Follow the main face (`faces` is None) or several through a video, and run the network on their windows.
+def watch(model: Network, computing_form: Callable[[Network], Network], source: Any, options: Options) -> list[Watched]:
+    """Follow the faces of `options` through a video, and run the network on their windows.
 
     Args:
         model: moved to the device of `options`. computing_form: gives the network to run from it once it is there.
@@ -92,65 +63,55 @@ def watch(
     with computing(model, options.device, options.precision, threads):
         finder = find_landmarker(model, options.landmarker)
         tracker = Tracker(finder)
-        most = 1 if faces is None else None if faces == "all" else faces
-        early = EarlyClips(video, tracker, model.input_spec, hop, most)
+        early = EarlyClips(video, tracker, model.input_spec, hop, options.most_faces)
         network = NetworkRun(video, computing_form(model), early, options.batch_size, options.progress)
         network.follow(tracker)
-        tracks = [tracker.track(face, 1 / video.scale, MAX_GAP_S) for face in tracker.largest_first()[:most]]
-        if faces is None:
-            track = tracks[0] if tracks else tracker.track(TrackedFace(), 1 / video.scale, MAX_GAP_S)
-            return [_watched(network, track, model, finder, hop, several=False)]
-        found, last = [], NoFaceError(f"No face was found in {video.path}.", _ACCEPTED, _DO)
+        faces = tracker.largest_first()[: options.most_faces] or [TrackedFace()]
+        tracks = [tracker.track(face, 1 / video.scale) for face in faces]
+        several = options.faces != "largest"
+        found: list[Watched] = []
+        brief: list[NoFaceError] = []
         for track in sorted(tracks, key=lambda track: track.number):
             try:
-                found.append(_watched(network, track, model, finder, hop, several=True))
+                found.append(_watched(network, track, model, finder, hop, several=several))
             except NoFaceError as error:  # this one is too briefly seen
-                last = error
-        if not found:
-            raise last
-        brief = len(tracks) - len(found)
-        return [face._replace(notes=(*face.notes, *_brief(brief))) for face in found]
-
-
-def _brief(count: int) -> tuple[str, ...]:
-    return (f"{count} more face(s) were seen too briefly for a label.",) if count else ()
+                brief.append(error)
+    if not found:
+        raise brief[-1]
+    note = (f"{len(brief)} more face(s) were seen too briefly for a label.",) if brief else ()
+    return [face._replace(notes=(*face.notes, *note)) for face in found]
 
 
 def _watched(
     network: NetworkRun, track: FaceTrack, model: Network, finder: Landmarker, hop: int, *, several: bool
 ) -> Watched:
+    """Run the network on the windows of a face.
+
+    Raises:
+        NoFaceError: in none of them enough frames have the face.
+    """
     spec, video = model.input_spec, network.video
+    if not track.found.any():
+        raise NoFaceError(
+            f"No face was found in the {len(track)} frames of {video.path}.",
+            "a video in which one face is seen from the front, 60 pixels wide or more",
+            "try another video, or another landmarker",
+        )
     if spec.sampling == "dense":
         plan = plan_windows(track.times, spec.fps, spec.frames, hop, track.shape_changes)
     else:
         plan = plan_whole(track.found if several else np.ones(len(track), bool), spec.frames, track.shape_changes)
-    used = _with_faces(video.path, plan, track, spec)
-    outputs = network.shares(track, plan.frames[used])
-    notes = _notes(video, track, plan, model, finder, several)
-    return Watched(video, track, plan, used, outputs, finder, notes)
-
-
-def _with_faces(path: str | Path, plan: WindowPlan, track: FaceTrack, spec: InputSpec) -> Ints:
-    """Return the windows of which enough frames have a face.
-
-    Raises:
-        NoFaceError: there is none.
-    """
-    if not track.found.any():
-        raise NoFaceError(
-            f"No face was found in the {len(track)} frames of {path}.",
-            _ACCEPTED,
-            _DO,
-        )
-    used: Ints = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
+    used = plan.windows[track.found[plan.frames[plan.windows]].mean(axis=1) >= MIN_FACES]
     if not len(used):
         raise NoFaceError(
-            f"The face in {path} is never seen for half of {spec.frames} frames at {spec.fps:g} a second "
+            f"The face in {video.path} is never seen for half of {spec.frames} frames at {spec.fps:g} a second "
             f"({int(track.found.sum())} of {len(track)} frames have it).",
             "a face that stays in the picture for a quarter of a second or more",
             "try another video",
         )
-    return used
+    outputs = network.shares(track, plan.frames[used])
+    notes = _notes(video, track, plan, model, finder, several)
+    return Watched(video, track, track.number if several else None, plan, used, outputs, finder, notes)
 
 
 def _notes(

@@ -75,9 +75,13 @@ class Face:
 
     def scaled(self, factor: float) -> Face:
         """Return the face in the image resized by `factor`."""
-        points = np.asarray((self.landmarks + 0.5) * factor - 0.5, np.float32)
         uncertainty = None if self.uncertainty is None else self.uncertainty * np.float32(factor)
-        return Face(self.box.scaled(factor), self.score, points, uncertainty)
+        return Face(self.box.scaled(factor), self.score, scaled_points(self.landmarks, factor), uncertainty)
+
+
+def scaled_points(points: Floats, factor: float) -> Floats:
+    """Return points (..., 2) of an image in the image resized by `factor`."""
+    return np.asarray((points + 0.5) * factor - 0.5, np.float32)
 
 
 @runtime_checkable
@@ -108,6 +112,6 @@ def keep_likely(candidates: list[Face], last: Face) -> Face | None:
     return max(likely, key=lambda pair: pair[0])[1] if likely else None
 
 
-def largest_first(faces: list[Face], limit: int) -> list[Face]:
-    """Return at most `limit` faces, largest box first."""
-    return sorted(faces, key=lambda face: -face.box.side)[:limit]
+def largest_first(faces: list[Face]) -> list[Face]:
+    """Return at most six faces, largest box first."""
+    return sorted(faces, key=lambda face: -face.box.side)[:6]

@@ -26,7 +26,6 @@ PREDICTOR_VARIABLE = "FER_ZOO_DLIB_PREDICTOR"
 
 # Faces are resized to this side (pixels) before predicting landmarks: dlib rounds them to integer pixels.
 _FIT_FACE, _FIT_REGION = 200, 1.7
-_MOST_FACES = 6
 # The detector's box is quantised to an eighth of the face: if it overlaps the expected one by more than this, that one
 # is the better start. Landmarks are predicted again if their box is off the start by more than this share of its side.
 _AGREES, _SETTLED = 0.6, 0.02
@@ -70,7 +69,7 @@ class Dlib:
     def detect(self, image: UInt8) -> list[Face]:
         """Find all faces in an RGB image uint8 (H, W, 3), largest first, searching coarse to fine."""
         faces = [self._face(image, box, score) for box, score in self._searcher.everywhere(image)]
-        return largest_first(faces, _MOST_FACES)
+        return largest_first(faces)
 
     def follow(self, image: UInt8, last: Face) -> Face | None:
         """Search around the last box."""

@@ -17,8 +17,6 @@ from fer_zoo.landmarks.base import Box, Face, Floats, UInt8, largest_first
 from fer_zoo.registry import register_landmarker
 from fer_zoo.stopwatch import stage
 
-_MOST_FACES = 6
-
 
 @register_landmarker("face_alignment")
 class FaceAlignment:
@@ -80,7 +78,7 @@ class FaceAlignment:
         boxes = [(box, score) for box, score in boxes if box.width > 1 and box.height > 1]
         placed = self._place(image, [box for box, _ in boxes])
         faces = [Face(box, score, points) for (box, score), (points, _) in zip(boxes, placed, strict=True)]
-        return largest_first(faces, _MOST_FACES)
+        return largest_first(faces)
 
     def follow(self, image: UInt8, last: Face) -> Face | None:
         """Predict the landmarks in the last box; None if FAN's heat maps are flat or the landmarks move too far."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,6 @@ from fer_zoo.registry import register_landmarker
 from fer_zoo.stopwatch import stage
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "landmarks"
-_MOST_FACES = 6
 _FACE = 0.5  # minimum probability of a face
 _MOVED = 0.12  # fraction of the square's side; beyond it the network runs again
 _TILTS = (-0.7, 0.7)  # radians
@@ -66,8 +65,7 @@ class Fz68:
     def _refine(self, image: UInt8, frames: list[Frame]) -> list[Face]:
         """Read the faces in some squares, and once more in the squares that fit them."""
         first = self._place(image, frames)
-        again = self._place(image, [Frame.of_landmarks(face.landmarks) for face in first])
-        return largest_first(again, _MOST_FACES)
+        return largest_first(self._place(image, [Frame.of_landmarks(face.landmarks) for face in first]))
 
     def _tilted(self, image: UInt8) -> list[Frame]:
         """Search turned copies of the image: the HOG detector only knows upright faces."""
@@ -106,7 +104,7 @@ class Fz68:
             return []
         crops = torch.from_numpy(np.stack([frame.cut(image, SIDE) for frame in frames]))[:, None]
         with torch.inference_mode():
-            placed = self._network(crops)
+            placed = _load_network(self._folder, self.version)(crops)
         faces = []
         scores, spreads = placed.face.sigmoid().tolist(), placed.spread.exp().numpy()
         for frame, points, score, spread in zip(frames, placed.landmarks.numpy(), scores, spreads, strict=True):
@@ -115,10 +113,6 @@ class Fz68:
                 uncertainty = np.asarray(spread * (frame.side / 2), np.float32)
                 faces.append(Face(Box.of_points(landmarks), score, landmarks, uncertainty))
         return faces
-
-    @cached_property
-    def _network(self) -> Any:
-        return _load_network(self._folder, self.version)
 
 
 @lru_cache(maxsize=2)

@@ -122,11 +122,9 @@ class Patch:
 
     def from_image(self, box: Box) -> Box:
         """Map a box of the image to the patch."""
-
-        def move(x: float, y: float) -> tuple[float, float]:
-            return (x + 0.5 - self.left) * self.scale_x - 0.5, (y + 0.5 - self.top) * self.scale_y - 0.5
-
-        return Box(*move(box.x0, box.y0), *move(box.x1, box.y1))
+        x0, x1 = ((x + 0.5 - self.left) * self.scale_x - 0.5 for x in (box.x0, box.x1))
+        y0, y1 = ((y + 0.5 - self.top) * self.scale_y - 0.5 for y in (box.y0, box.y1))
+        return Box(x0, y0, x1, y1)
 
     def points_to_image(self, points: NDArray[np.float64]) -> Floats:
         """Map points (L, 2) of the patch to the image."""

@@ -2,7 +2,6 @@
 
 from fer_zoo.specs.base import Fraction, Positive, Share, Spec
 from fer_zoo.specs.card import TERMS, Calibration, Metrics, StartedFrom, WeightsCard
-from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
@@ -13,10 +12,12 @@ from fer_zoo.specs.recipe import (
     FileSplit,
     FoldSplit,
     LeaveOneOutSplit,
+    Published,
     PublishedSplit,
     Recipe,
     SplitSetting,
     SplitSpec,
+    ViewsSpec,
     split_form,
 )
 from fer_zoo.specs.train import SHORT_KEYS, AugmentSpec, LoraSpec, TrainSpec

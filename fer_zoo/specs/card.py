@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from fer_zoo.specs.base import Positive, Spec
 
@@ -58,13 +57,6 @@ class Metrics(Spec):
         """The number of clips and, if they are known, of subjects, in words."""
         counts = [(self.clips, "clip"), *([(self.subjects, "subject")] if self.subjects else [])]
         return " of ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
-
-    @field_validator("war", "uar")
-    @classmethod
-    def _finite(cls, value: float) -> float:
-        if not math.isfinite(value):
-            raise ValueError("must be a finite number")
-        return value
 
 
 class Calibration(Spec):

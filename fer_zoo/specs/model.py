@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fer_zoo.errors import OptionError
 from fer_zoo.specs.base import AboveZero, Fraction, Number, Positive, Spec
@@ -29,10 +29,6 @@ class ComponentSpec(BaseModel):
     def options(self) -> Mapping[str, Any]:
         """The options, without the name."""
         return dict(self.model_extra or {})
-
-    @model_serializer
-    def _flat(self) -> dict[str, Any]:
-        return {"name": self.name, **self.options}
 
 
 class CropSpec(Spec):

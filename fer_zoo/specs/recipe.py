@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from fer_zoo.specs.base import Positive, Spec
-from fer_zoo.specs.figures import Published, ViewsSpec
 from fer_zoo.specs.model import ComponentSpec, ModelSpec
 from fer_zoo.specs.train import TrainSpec
 
@@ -190,6 +189,28 @@ class DataSpec(Spec):
     """Accept clips at a different frame rate from the network's (papers mix databases of 20 to 30 frames/s)."""
 
 
+class ViewsSpec(Spec):
+    """Views of a clip in the final evaluation; their probabilities are averaged. Epochs are compared by one view."""
+
+    clips: Positive = 1
+    """Clips of other frames of a stored clip, evenly spaced; needs stored clips longer than the network's."""
+    flip: Annotated[bool, Field(strict=True)] = False
+    """Evaluate each clip flipped horizontally too."""
+
+
+class Published(Spec):
+    """Published figures of the network that a recipe reproduces."""
+
+    war: Annotated[float, Field(gt=1, le=100, strict=True)]
+    """Accuracy (weighted average recall) in percent."""
+    uar: Annotated[float, Field(gt=1, le=100, strict=True)] | None = None
+    """Unweighted average recall in percent, if published."""
+    std: Annotated[float, Field(ge=0, strict=True)] | None = None
+    """Standard deviation over folds, in percentage points, if published."""
+    source: str
+    """Paper and table."""
+
+
 class Recipe(Spec):
     """Everything needed to train and evaluate one network. Seed, split and protocol have no default on purpose."""
 
@@ -241,16 +262,11 @@ class Recipe(Spec):
 
     @field_validator("pretrain", "train")
     @classmethod
-    def _has_neutral(cls, train: TrainSpec | None, info: ValidationInfo) -> TrainSpec | None:
+    def _suits_the_network(cls, train: TrainSpec | None, info: ValidationInfo) -> TrainSpec | None:
         model = info.data.get("model")
         if train is not None and train.neutral_below and model is not None and "neutral" not in model.labels:
             raise ValueError("neutral_below needs the label neutral in model.labels")
-        return train
-
-    @field_validator("train")
-    @classmethod
-    def _lora_alone(cls, train: TrainSpec, info: ValidationInfo) -> TrainSpec:
-        if train.lora is not None and info.data.get("pretrain") is not None:
+        if train is not None and train.lora is not None and info.data.get("pretrain") is not None:
             raise ValueError("lora adapts published weights; leave `pretrain` out")
         return train
 

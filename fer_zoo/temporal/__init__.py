@@ -1,5 +1,3 @@
 """Temporal heads: a sequence of features to one vector. Importing this package registers them."""
 
-from fer_zoo.temporal import attn, mean, recurrent, tcn, transformer
-
-__all__ = ["attn", "mean", "recurrent", "tcn", "transformer"]
+from fer_zoo.temporal import attn, mean, recurrent, tcn, transformer  # noqa: F401  (importing registers them)

@@ -75,13 +75,12 @@ def initialise(rnn: nn.RNNBase, gates: int) -> None:
     for name, parameter in rnn.named_parameters():
         if name.startswith("bias"):
             nn.init.zeros_(parameter)
+            if name.startswith("bias_ih") and isinstance(rnn, nn.LSTM):
+                nn.init.ones_(parameter.chunk(gates)[1])  # the forget gate starts open (Jozefowicz et al. 2015)
             continue
         init = nn.init.xavier_uniform_ if name.startswith("weight_ih") else nn.init.orthogonal_
         for gate in parameter.chunk(gates):
             init(gate)
-    for name, bias in rnn.named_parameters() if isinstance(rnn, nn.LSTM) else ():
-        if name.startswith("bias_ih"):
-            nn.init.ones_(bias.chunk(gates)[1])  # the forget gate starts open (Jozefowicz et al. 2015)
 
 
 def summarise(rnn: nn.RNNBase, sequence: Tensor, mask: Tensor | None, state: State) -> Tensor:

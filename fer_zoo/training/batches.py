@@ -46,11 +46,6 @@ class Piece:
     shares: Points
     rngs: list[np.random.Generator]
 
-    @property
-    def clips(self) -> int:
-        """How many clips are trained on."""
-        return self.end - self.first
-
 
 class Batches:
     """The training clips of a recipe, step by step, as process `process` of `processes` takes them."""

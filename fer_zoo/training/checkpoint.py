@@ -53,18 +53,18 @@ def save_checkpoint(
 
 def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> TrainingState:
     """Restore modules and optimizer in place, exactly."""
-    tensors, header = read_tensors(path)
+    tensors, _ = read_tensors(path)
     try:
         for name, module in modules.items():
             module.load_state_dict(_under(tensors, f"{name}."))
         _restore_optimizer(optimizer, _under(tensors, "optimizer."))
-        return TrainingState(**json.loads(header["progress"]))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, ValueError, RuntimeError) as error:
         raise TrainingError(
             f"{path} does not fit this network: {error}",
             "a checkpoint written by this version for this recipe",
             "train in another folder",
         ) from error
+    return read_progress(path)
 
 
 def read_progress(path: Path) -> TrainingState:

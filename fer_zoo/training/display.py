@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -19,7 +16,7 @@ _WIDE = 130
 _LOG_STEPS = 10
 
 
-class Display:
+class Display(Progress):
     """Progress bar (steps, smoothed loss, steps and clips per second, best UAR, time left), and metrics for `log`.
 
     One line per epoch stays. Silent if `main` is false.
@@ -33,23 +30,14 @@ class Display:
         columns = [TextColumn("{task.description}"), BarColumn(), *pace, TimeElapsedColumn(), *left]
         if get_console().width < _WIDE:
             columns = [*pace, *left]
+        super().__init__(*columns, disable=not (main and can_show_bars()))
         self._main = main
-        self._bar = Progress(*columns, disable=not (main and can_show_bars()))
-        self._task = self._bar.add_task(
+        self._task = self.add_task(
             recipe.model.name, total=total, completed=progress.step, pace="", uar=_best(progress)
         )
         self._epochs, self._batch = recipe.train.epochs, recipe.train.batch_size
         self._loss = self._seconds = 0.0
         self._log = log or (lambda values, step: None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def step(self, step: int, loss: float, rate: float, seconds: float) -> None:
         """Show one more step of the optimizer, at learning rate `rate`."""
@@ -57,7 +45,7 @@ class Display:
         self._seconds = 0.95 * self._seconds + 0.05 * seconds if self._seconds else max(seconds, 1e-9)
         clips = self._batch / self._seconds
         pace = f"loss {self._loss:.3f}  {1 / self._seconds:.2f} it/s  {clips:.1f} clips/s  "
-        self._bar.update(self._task, advance=1, pace=pace)
+        self.update(self._task, advance=1, pace=pace)
         if step % _LOG_STEPS == 0:
             self._log({"train/loss": self._loss, "train/lr": rate, "train/clips_per_second": clips}, step)
 
@@ -65,7 +53,7 @@ class Display:
         """Print the metrics of the epoch just finished."""
         row = progress.history[-1]
         best = "  best" if progress.best_epoch == row["epoch"] else ""
-        self._bar.update(self._task, uar=_best(progress))
+        self.update(self._task, uar=_best(progress))
         logged = {f"validation/{name}": row[f"validation_{name}"] for name in ("war", "uar")}
         self._log(
             {"epoch": row["epoch"], "train/epoch_loss": row["loss"], "train/lr": row["lr"], **logged}, progress.step
@@ -79,7 +67,7 @@ class Display:
     def note(self, text: str) -> None:
         """Print a line that stays."""
         if self._main:
-            self._bar.console.print(text, highlight=False)
+            self.console.print(text, highlight=False)
 
 
 def _best(progress: TrainingState) -> str:

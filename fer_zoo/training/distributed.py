@@ -30,8 +30,12 @@ def join(device: str | None) -> PartialState:
         TrainingError: one device named for several processes.
     """
     from accelerate import PartialState
+    from accelerate.utils import patch_environment
 
-    where = _device(device)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    # Not on the first GPU from every process: each would keep some of its memory.
+    find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device)
+    where = torch.device(device)
     others = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if others and where.index is not None:
         raise TrainingError(
@@ -41,22 +45,10 @@ def join(device: str | None) -> PartialState:
         )
     # accelerate's state is one for the whole Python process, which may have trained on another device before.
     PartialState._reset_state()
-    named = os.environ.get("ACCELERATE_TORCH_DEVICE")
-    try:
-        if not others:
-            os.environ["ACCELERATE_TORCH_DEVICE"] = str(where)
-        return PartialState(cpu=where.type == "cpu", **({"timeout": _TIMEOUT} if others else {}))
-    finally:
-        if not others:
-            os.environ.pop("ACCELERATE_TORCH_DEVICE")
-            os.environ.update({} if named is None else {"ACCELERATE_TORCH_DEVICE": named})
-
-
-def _device(device: str | None) -> torch.device:
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    # Not on the first GPU from every process: each would keep some of its memory.
-    find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device)
-    return torch.device(device)
+    if others:
+        return PartialState(cpu=where.type == "cpu", timeout=_TIMEOUT)
+    with patch_environment(ACCELERATE_TORCH_DEVICE=where):
+        return PartialState(cpu=where.type == "cpu")
 
 
 def is_first() -> bool:

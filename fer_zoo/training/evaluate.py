@@ -1,4 +1,4 @@
-"""Predictions and metrics of a network on clips that are cropped exactly as inference crops them."""
+"""Predictions and metrics of a network on clips that are cropped exactly as inference crops them; its calibration."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from fer_zoo.data import stores_root
 from fer_zoo.data.augment import MIRROR_68, with_detector_noise
@@ -19,8 +20,7 @@ from fer_zoo.data.store import Store, open_store
 from fer_zoo.errors import InputError
 from fer_zoo.model import FERModel, Network
 from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe, ViewsSpec
-from fer_zoo.training.calibration import calibrate
-from fer_zoo.training.metrics import Figures, figures, group_figures
+from fer_zoo.training.metrics import Figures, calibration_error, figures, group_figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.run_folder import writing
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _AT_ONCE = 256
 # What the card calls the parts; cards of published weights have these names.
 _ON_CARD = {"test_noisy": "test, points as inexact as a detector's"}
+# Of the temperature by which logits are divided.
+_TEMPERATURES = (0.2, 5.0)
+_PRIOR = 0.5  # standard deviation of log(temperature) before any clip is seen: a handful of clips hardly move it
+_LEAST = 1e-12
 
 
 def evaluate_clips(model: FERModel, clips: ClipSet, *, batch_size: int = 32) -> Metrics:
@@ -61,21 +65,63 @@ def evaluate_run(run: Run, clips: Mapping[str, ClipSet]) -> tuple[dict[str, Metr
         TrainingError: the predictions cannot be written.
     """
     parts = _evaluated_parts(run.recipe, clips)
-    predicted = {part: _predict(run, own) for part, own in parts.items()}
+    predicted = _predict(run, parts)
     _write(run, predicted, "last")
     history, progress = run.progress.history, run.progress
     is_best = history and progress.best_epoch == len(history) and history[-1]["step"] == progress.step
     if not is_best:
         run.load_best()
-        predicted = {part: _predict(run, own) for part, own in parts.items()}
+        predicted = _predict(run, parts)
     calibration, predicted = calibrate(run.average, predicted)
     _write(run, predicted, "best")
     return {name: own.card() for part, whole in predicted.items() for name, own in _on_card(part, whole)}, calibration
 
 
-def validation_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> ClipSet:
-    """The clips that choose the best epoch, cropped."""
-    return crop_clips(central_frames(clips["validation"], recipe.model.input), recipe.model.input)
+def fit_temperature(predictions: Predictions) -> float:
+    """Return the temperature by which the logits are to be divided so that the probabilities fit the true labels.
+
+    The maximum of the likelihood of the true labels (Guo et al. 2017, On Calibration of Modern Neural Networks), with a
+    weak prior on a temperature near 1.
+    """
+    from scipy.optimize import minimize_scalar
+
+    truth = predictions.truth[:, None]
+
+    def loss(log_temperature: float) -> float:
+        shares = at_temperature(predictions.probabilities, float(np.exp(log_temperature)))
+        likelihood = np.log(np.maximum(np.take_along_axis(shares, truth, axis=1), _LEAST)).sum()
+        return float((log_temperature / _PRIOR) ** 2 / 2 - likelihood)
+
+    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded").x))
+
+
+def at_temperature(probabilities: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
+    """Return what probabilities (N, classes) become when the logits are divided by the temperature."""
+    logits = np.log(np.maximum(probabilities, _LEAST)) / temperature
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def calibrate(model: FERModel, predicted: Mapping[str, Predictions]) -> tuple[Calibration, dict[str, Predictions]]:
+    """Divide the logits of a network, in its classifier, by the temperature fitted on "validation".
+
+    Args:
+        predicted: the network's predictions by part.
+
+    Returns:
+        The temperature with the expected calibration error of each part, and the predictions of the changed network.
+    """
+    temperature = fit_temperature(predicted["validation"])
+    assert isinstance(model.classifier, nn.Linear), "only networks with a classifier are trained"
+    with torch.no_grad():
+        model.classifier.weight.div_(temperature)
+        model.classifier.bias.div_(temperature)
+    scaled = {
+        part: replace(own, probabilities=at_temperature(own.probabilities, temperature))
+        for part, own in predicted.items()
+    }
+    before, after = ({part: calibration_error(own) for part, own in parts.items()} for parts in (predicted, scaled))
+    return Calibration(temperature=temperature, before=before, after=after), scaled
 
 
 def predict_shared(
@@ -214,8 +260,11 @@ def _evaluated_parts(recipe: Recipe, clips: Mapping[str, ClipSet]) -> dict[str, 
     return parts
 
 
-def _predict(run: Run, clips: ClipSet) -> Predictions:
-    return as_predictions(clips, predict_shared(run.average, clips, run.accelerator, run.recipe.views))
+def _predict(run: Run, parts: Mapping[str, ClipSet]) -> dict[str, Predictions]:
+    return {
+        part: as_predictions(clips, predict_shared(run.average, clips, run.accelerator, run.recipe.views))
+        for part, clips in parts.items()
+    }
 
 
 def _on_card(part: str, predictions: Predictions) -> Iterator[tuple[str, Figures]]:

@@ -20,8 +20,8 @@ def add_lora(model: FERModel, lora: LoraSpec) -> None:
         OptionError: a target matches no linear layer of the backbone.
     """
     layers = [name for name, module in model.backbone.named_modules() if isinstance(module, nn.Linear)]
-    lost = [target for target in lora.targets if not any(f".{name}".endswith(f".{target}") for name in layers)]
-    if lost:
+    chosen = {target: [name for name in layers if f".{name}".endswith(f".{target}")] for target in lora.targets}
+    if lost := [target for target, own in chosen.items() if not own]:
         ends = sorted({name.rpartition(".")[2] for name in layers})
         raise OptionError(
             f"train.lora.targets: {', '.join(map(repr, lost))} matches no linear layer of {model.spec.backbone.name}.",
@@ -32,12 +32,11 @@ def add_lora(model: FERModel, lora: LoraSpec) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise MissingExtraError.for_extra("peft", "peft") from error
-    chosen = [name for name in layers if any(f".{name}".endswith(f".{target}") for target in lora.targets)]
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]  # a number; peft's annotation is narrower
         lora_dropout=lora.dropout,
-        target_modules=chosen,
+        target_modules=[name for own in chosen.values() for name in own],
     )
     inject_adapter_in_model(config, model.backbone)  # freezes what is no adapter
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import ValidationError
-from torch import nn
 
 from fer_zoo.compose import build
 from fer_zoo.data.clips import ClipSet
@@ -56,12 +54,15 @@ def check_start(
             "resume it (--resume), or choose another folder",
         )
     stages = [(stage, stage.network()) for stage in stages_of(recipe, out)]
+    check_shares(recipe, state.num_processes, joint=joint_batch_norm(state))
     for stage, model in stages:
         spec = stage.recipe.train
         for registry, component in ((OPTIMIZERS, spec.optimizer), (SCHEDULES, spec.schedule), (LOSSES, spec.loss)):
             registry.get(component.name).check(component.options)
-        _check_rates(stage, model)
-        _check_batch(stage, model, state.num_processes, joint=joint_batch_norm(state))
+        try:
+            stage_rates(model, spec.lr, rates=spec.stage_lr)
+        except UnknownNameError as error:
+            raise RecipeError(f"{stage.block}.stage_lr: {error.given}", error.accepted, error.do) from error
         make_accelerator(spec, state)
         if stage.last.exists():
             _check_recipe(read_progress(stage.last), stage)
@@ -70,26 +71,38 @@ def check_start(
     return stages
 
 
-def check_clips(stages: Iterable[Stage], clips: Mapping[str, ClipSet]) -> None:
-    """Check that the clips give batches and metrics, and are those of the checkpoints.
+def check_clips(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
+    """Check that the clips give batches for every stage, and metrics.
+
+    A fold must be evaluated on every label of the network, or folds would be means over other labels. For other splits
+    run.json shows which labels a part lacks; UAR is the mean over the labels that are there.
 
     Raises:
-        TrainingError: there are fewer clips than in a batch, or a checkpoint was trained on other clips.
+        TrainingError: there are fewer clips than in a batch.
         RecipeError: a fold has no clip of a label, or clips without a known intensity are to be partly neutral.
     """
-    stages = list(stages)
-    recipe = stages[-1].recipe
-    check_folds(recipe, clips)
-    check_batches(recipe, clips)
-    if any(stage.recipe.train.neutral_below for stage in stages) and clips["train"].intensities is None:
-        raise RecipeError(
-            "neutral_below is set, and not all training clips have a known intensity.",
-            "clips of rendered faces, in stores prepared by this version",
-            "prepare the stores again, or leave neutral_below out",
-        )
-    for stage in stages:
-        if stage.last.exists():
-            _check_same_clips(read_progress(stage.last), stage, clips)
+    split = recipe.split
+    if isinstance(split, FoldSplit):
+        for part, own in (("validation", clips["validation"]), ("test", clips["test"])):
+            if missing := [name for number, name in enumerate(own.names) if number not in own.labels]:
+                raise RecipeError(
+                    f"Fold {split.fold} of {split.folds} has no {part} clip of {', '.join(missing)}.",
+                    "folds in which every label of the network occurs",
+                    "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
+                )
+    for block, spec in (("pretrain", recipe.pretrain), ("train", recipe.train)):
+        if spec is not None and len(clips["train"]) < spec.batch_size:
+            raise TrainingError(
+                f"{len(clips['train'])} training clips for batches of {spec.batch_size}.",
+                "at least one whole batch",
+                f"lower {block}.batch_size, or take more subjects to train on",
+            )
+        if spec is not None and spec.neutral_below and clips["train"].intensities is None:
+            raise RecipeError(
+                "neutral_below is set, and not all training clips have a known intensity.",
+                "clips of rendered faces, in stores prepared by this version",
+                "prepare the stores again, or leave neutral_below out",
+            )
 
 
 def check_shares(recipe: Recipe, processes: int = 1, *, joint: bool = False) -> None:
@@ -102,31 +115,26 @@ def check_shares(recipe: Recipe, processes: int = 1, *, joint: bool = False) -> 
         TrainingError: they do not, or the backbone has no 2D twin for the stage of single frames.
     """
     for stage in stages_of(recipe, Path()):
-        _check_batch(stage, None, processes, joint=joint)
-
-
-def _check_batch(stage: Stage, model: nn.Module | None, processes: int, *, joint: bool) -> None:
-    """As `check_shares`, for one stage; its network is built here if it is needed and not given."""
-    spec, block, pieces = stage.recipe.train, stage.block, pieces_per_process(stage.recipe.train, processes)
-    shared = f"{block}.batch_size {spec.batch_size}, in {pieces} pieces on each of {processes} devices: " * (
-        processes * pieces > 1
-    )
-    if spec.batch_size < processes * pieces:
-        raise TrainingError(
-            f"{shared}some have no clip.",
-            "at least one clip in every piece",
-            f"raise {block}.batch_size to {processes * pieces}, raise {block}.micro_batch, or use fewer devices",
+        spec, block, pieces = stage.recipe.train, stage.block, pieces_per_process(stage.recipe.train, processes)
+        shared = f"{block}.batch_size {spec.batch_size}, in {pieces} pieces on each of {processes} devices: " * (
+            processes * pieces > 1
         )
-    if _compares(spec, processes, joint) or not has_batch_norm(model or build(stage.recipe.model)):
-        return
-    raise TrainingError(
-        f"{shared}pieces of one clip, and the network has batch norm."
-        if shared
-        else f"{block}.batch_size {spec.batch_size}, and the network has batch norm.",
-        "at least two clips at a time: batch norm normalises by the clips that it sees together",
-        ", ".join([_larger(spec, block, processes, joint), *["use fewer devices"] * (processes > 1)])
-        + ", or take a network without batch norm, e.g. model.backbone.norm=none",
-    )
+        if spec.batch_size < processes * pieces:
+            raise TrainingError(
+                f"{shared}some have no clip.",
+                "at least one clip in every piece",
+                f"raise {block}.batch_size to {processes * pieces}, raise {block}.micro_batch, or use fewer devices",
+            )
+        if _compares(spec, processes, joint) or not has_batch_norm(build(stage.recipe.model)):
+            continue
+        raise TrainingError(
+            f"{shared}pieces of one clip, and the network has batch norm."
+            if shared
+            else f"{block}.batch_size {spec.batch_size}, and the network has batch norm.",
+            "at least two clips at a time: batch norm normalises by the clips that it sees together",
+            ", ".join([_larger(spec, block, processes, joint), *["use fewer devices"] * (processes > 1)])
+            + ", or take a network without batch norm, e.g. model.backbone.norm=none",
+        )
 
 
 def _compares(spec: TrainSpec, processes: int, joint: bool) -> bool:
@@ -142,55 +150,6 @@ def _larger(spec: TrainSpec, block: Block, processes: int, joint: bool) -> str:
             return f"raise {block}.micro_batch to {size}"
     without = f" and leave {block}.micro_batch out" if spec.micro_batch else ""
     return f"raise {block}.batch_size to {2 * processes}{without}"
-
-
-def check_batches(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
-    """Check that there are clips for a batch of every stage.
-
-    Raises:
-        TrainingError: there are fewer.
-    """
-    for block, spec in (("pretrain", recipe.pretrain), ("train", recipe.train)):
-        if spec is not None and len(clips["train"]) < spec.batch_size:
-            raise TrainingError(
-                f"{len(clips['train'])} training clips for batches of {spec.batch_size}.",
-                "at least one whole batch",
-                f"lower {block}.batch_size, or take more subjects to train on",
-            )
-
-
-def missing_labels(clips: ClipSet) -> list[str]:
-    """Labels without a clip."""
-    counts = np.bincount(clips.labels, minlength=len(clips.names))
-    return [name for name, count in zip(clips.names, counts, strict=True) if not count]
-
-
-def check_folds(recipe: Recipe, clips: Mapping[str, ClipSet]) -> None:
-    """Check that a fold is evaluated on every label of the network: else folds would be means over other labels.
-
-    For other splits run.json shows which labels a part lacks; UAR is the mean over the labels that are there.
-
-    Raises:
-        RecipeError: a label has no clip in the validation set or the test set.
-    """
-    if not isinstance(recipe.split, FoldSplit):
-        return
-    for part in ("validation", "test"):
-        missing = missing_labels(clips[part])
-        if missing:
-            raise RecipeError(
-                f"Fold {recipe.split.fold} of {recipe.split.folds} has no {part} clip of {', '.join(missing)}.",
-                "folds in which every label of the network occurs",
-                "try another split.seed or fewer folds (at least three), or take these labels out of model.labels",
-            )
-
-
-def _check_rates(stage: Stage, model: FERModel) -> None:
-    """Raise RecipeError if a learning rate is given for a stage that the network does not have."""
-    try:
-        stage_rates(model, stage.recipe.train.lr, rates=stage.recipe.train.stage_lr)
-    except UnknownNameError as error:
-        raise RecipeError(f"{stage.block}.stage_lr: {error.given}", error.accepted, error.do) from error
 
 
 def _check_recipe(found: TrainingState, stage: Stage) -> None:
@@ -212,9 +171,10 @@ def _check_recipe(found: TrainingState, stage: Stage) -> None:
         )
 
 
-def _check_same_clips(found: TrainingState, stage: Stage, clips: Mapping[str, ClipSet]) -> None:
-    """Raise TrainingError unless a checkpoint's clips have the content that they have now."""
-    changed = [part for part, content in found.data.items() if part not in clips or content != content_of(clips[part])]
+def check_same_clips(stage: Stage, clips: Mapping[str, ClipSet]) -> None:
+    """Raise TrainingError unless the clips of a stage's checkpoint, if there is one, have the content they have now."""
+    found = read_progress(stage.last).data if stage.last.exists() else {}
+    changed = [part for part, content in found.items() if part not in clips or content != content_of(clips[part])]
     if not changed:
         return
     given = f"{stage.last} was trained on other clips: those of {', '.join(changed)} have changed since"

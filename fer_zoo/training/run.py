@@ -14,8 +14,8 @@ from torch import nn
 
 from fer_zoo.compose import build
 from fer_zoo.data.clips import ClipSet
+from fer_zoo.factory import load_backbone_weights
 from fer_zoo.model import FERModel
-from fer_zoo.pretrained import load_backbone_weights
 from fer_zoo.registry import LOSSES, OPTIMIZERS, SCHEDULES
 from fer_zoo.specs import Recipe
 from fer_zoo.stages import split_groups, stage_rates

@@ -47,22 +47,18 @@ def tracked(run: Run, names: Sequence[str]) -> Iterator[Log]:
     """
     trackers = _started(run, names) if run.accelerator.is_main_process and names else {}
 
-    def guarded(name: str, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except Exception as error:
-            trackers.pop(name, None)
-            warnings.warn(f"{name} failed and is not used any more: {error}", stacklevel=3)
-
-    def log(values: Mapping[str, float], step: int) -> None:
+    def each(action: Callable[[Any], None]) -> None:
         for name, tracker in list(trackers.items()):
-            guarded(name, lambda tracker=tracker: tracker.log(dict(values), step=step))  # type: ignore[misc]
+            try:
+                action(tracker)
+            except Exception as error:
+                del trackers[name]
+                warnings.warn(f"{name} failed and is not used any more: {error}", stacklevel=3)
 
     try:
-        yield log
+        yield lambda values, step: each(lambda tracker: tracker.log(dict(values), step=step))
     finally:
-        for name, tracker in list(trackers.items()):
-            guarded(name, tracker.finish)
+        each(lambda tracker: tracker.finish())
 
 
 def _started(run: Run, names: Sequence[str]) -> dict[str, Any]:
@@ -87,7 +83,10 @@ def _started(run: Run, names: Sequence[str]) -> dict[str, Any]:
             tracker = LOGGER_TYPE_TO_CLASS[name](project, **options)
             tracker.start()
             if own is None or name == "trackio":  # which keeps only the settings of the last start
-                tracker.store_init_configuration(_settings(run))
+                # What may change when a training is resumed is left out.
+                free = {"description", "published"}
+                settings = run.recipe.model_dump(mode="json", exclude=free, exclude_none=True)
+                tracker.store_init_configuration(dict(_flat(settings)))
             if name == "mlflow":
                 ids[name] = tracker.tracker.info.run_id
         except Exception as error:
@@ -102,12 +101,8 @@ def _started(run: Run, names: Sequence[str]) -> dict[str, Any]:
     return trackers
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    """The recipe as one value per key path; what may change when a training is resumed is not in it."""
-    return dict(_flat(run.recipe.model_dump(mode="json", exclude={"description", "published"}, exclude_none=True)))
-
-
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """One value per key path."""
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")

@@ -16,13 +16,14 @@ from rich import get_console
 
 from fer_zoo import data as datasets
 from fer_zoo.data.clips import ClipSet
+from fer_zoo.data.playback import central_frames
 from fer_zoo.errors import OptionError, TrainingError
 from fer_zoo.specs import Metrics, Recipe
 from fer_zoo.training import distributed, initial, preflight, run_folder
 from fer_zoo.training.batches import Batches
 from fer_zoo.training.checkpoint import keep_weights, write_tensors
 from fer_zoo.training.display import Display
-from fer_zoo.training.evaluate import as_predictions, evaluate_run, predict_shared, validation_clips
+from fer_zoo.training.evaluate import as_predictions, crop_clips, evaluate_run, predict_shared
 from fer_zoo.training.lora import merged
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.run import Run, start
@@ -109,7 +110,9 @@ def train(
         began = time.monotonic()
         with state.local_main_process_first():  # it renders what the others then find
             clips = datasets.load(recipe, cache=cache, workers=workers, stores=stores, opened=opened)
-        preflight.check_clips([stage for stage, _ in stages], clips)
+        preflight.check_clips(recipe, clips)
+        for stage, _ in stages:
+            preflight.check_same_clips(stage, clips)
         if state.is_main_process:
             run_folder.write_split(out, recipe, clips)
             run_folder.add_data(out, clips, time.monotonic() - began, datasets.detector_versions(opened))
@@ -142,7 +145,8 @@ def fit(
     end = spec.epochs * batches.per_epoch
     if max_steps is not None:
         end = min(end, max_steps)
-    validation = validation_clips(run.recipe, clips)
+    shape = run.recipe.model.input
+    validation = crop_clips(central_frames(clips["validation"], shape), shape)
     display = Display(run.recipe, progress, end, main=accelerator.is_main_process, log=log)
     pieces = batches.ahead(progress.step, end, pin=accelerator.device.type == "cuda")
     began = saved = time.monotonic()

@@ -20,8 +20,6 @@ from fer_zoo.landmarks.base import Box, Floats, UInt8
 from fer_zoo.specs import CropSpec, InputSpec
 from fer_zoo.video.align import Float64, fit_mean_face
 
-__all__ = ["Box", "Placement", "clip_box", "crop_clip", "faces_in", "normalise", "place_crop", "to_crop"]
-
 # A box this many times the frame's longer side comes from points that are no face; padding it would eat the memory.
 _LARGEST_BOX = 16.0
 
@@ -125,16 +123,14 @@ def crop_clip(
     """
     _check_landmarks(landmarks)
     if len(frames) != len(landmarks):
-        raise InputError(
-            f"{len(frames)} frames, but landmarks of {len(landmarks)}.",
-            "one row of landmarks a frame",
-            "cut both alike",
-        )
+        given = f"{len(frames)} frames, but landmarks of {len(landmarks)}."
+        raise InputError(given, "one row of landmarks a frame", "cut both alike")
     if size < 1:
         raise InputError(f"Crop size {size}.", "1 pixel or more", "use the model's input_spec.size")
     place = Placement.of_box(where) if isinstance(where, Box) else where
-    if place.box is not None:
-        _check_box(place.box)
+    if (box := place.box) is not None:
+        if not all(map(math.isfinite, box)) or box.width <= 0 or abs(box.width - box.height) > 1e-3 * box.width:
+            raise InputError(f"Box {tuple(box)}.", "a square (x0, y0, x1, y1) with x0 < x1", "take it from place_crop")
     elif len(place.sides) != len(frames):
         raise InputError(
             f"{len(frames)} frames, but a crop placed in {len(place.sides)}.",
@@ -143,16 +139,12 @@ def crop_clip(
         )
     out = np.empty((len(frames), size, size, 3), np.uint8)
     for index, frame in enumerate(frames):
-        if place.box is not None:
-            out[index] = _crop_frame(frame, place.box, size)
-        else:
-            out[index] = _crop_turned(frame, place, index, size)
+        out[index] = _crop_turned(frame, place, index, size) if box is None else _crop_frame(frame, box, size)
     return out, to_crop(landmarks, place, size)
 
 
-def to_crop(landmarks: Floats, where: Box | Placement, size: int) -> Floats:
+def to_crop(landmarks: Floats, place: Placement, size: int) -> Floats:
     """Points (T, L, 2) in frame pixels, in pixels of the crop resampled to `size`."""
-    place = Placement.of_box(where) if isinstance(where, Box) else where
     points = np.asarray(landmarks, np.float64)
     if place.box is not None:
         moved = (points - (place.box.x0, place.box.y0)) * (size / place.box.width) - 0.5
@@ -246,8 +238,3 @@ def _check_landmarks(landmarks: Floats) -> None:
         raise InputError(
             f"Landmarks of shape {landmarks.shape}.", "(T, L, 2): frames, points, (x, y)", "pass one row per frame"
         )
-
-
-def _check_box(box: Box) -> None:
-    if not all(map(math.isfinite, box)) or box.width <= 0 or abs(box.width - box.height) > 1e-3 * box.width:
-        raise InputError(f"Box {tuple(box)}.", "a square (x0, y0, x1, y1) with x0 < x1", "take it from place_crop")

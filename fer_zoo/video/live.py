@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from fer_zoo.errors import OptionError, VideoError
 from fer_zoo.video.reader import MAX_SIDE, Video, VideoFrame
@@ -24,6 +24,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
 _TICK_S = 0.1
 
 Report = Callable[[str], None]
+T = TypeVar("T")
 
 
 def open_live(
@@ -56,7 +57,10 @@ def open_live(
     def connect() -> Video:
         return open_source(source, max_side=max_side, fps=fps)
 
-    video = _in_thread(connect)
+    opened = in_thread(connect)  # while FFmpeg waits for a server, Ctrl-C would not be seen
+    while not wait([opened], _TICK_S).done:
+        pass
+    video = opened.result()
     facts = {each.name: getattr(video, each.name) for each in dataclasses.fields(Video)}
     can_reconnect = video.live and reconnect_s > 0 and not isinstance(source, Video)
     return LiveVideo(
@@ -121,7 +125,11 @@ class LiveVideo(Video):
             while self._frame is None and not self._ended and not self._is_over():
                 quiet_s = time.monotonic() - self._last_s
                 if self.connect and quiet_s > self.reconnect_s:
-                    raise self._lost(f"it gave no frame for {self.reconnect_s:g} s")
+                    raise VideoError(
+                        f"{self.path} is lost: it gave no frame for {self.reconnect_s:g} s.",
+                        "a webcam or stream that keeps running",
+                        "check that it still runs; --reconnect (reconnect_s) waits longer for it",
+                    )
                 if quiet_s > longest and not self._connecting:
                     self.report(f"{self.path} has given no frame for {quiet_s:.0f} s; waiting.")
                     stalled_s, longest = quiet_s, float("inf")
@@ -137,12 +145,6 @@ class LiveVideo(Video):
 
     def _is_over(self) -> bool:
         return self.seconds is not None and time.monotonic() >= self._begun_s + self.seconds
-
-    def _lost(self, why: str) -> VideoError:
-        return VideoError(
-            f"{self.path} is lost: {why}.", "a webcam or stream that keeps running",
-            "check that it still runs; --reconnect (reconnect_s) waits longer for it",
-        )  # fmt: skip
 
     def _read(self, source: Video | None) -> None:
         """Read in a thread until the end; a live source is connected again."""
@@ -178,18 +180,15 @@ class LiveVideo(Video):
                 if self._stop.is_set():
                     return
                 self.notes = source.notes
-                self._keep(frame, offset_s + frame.time_s)
-
-    def _keep(self, frame: VideoFrame, time_s: float) -> None:
-        with self._changed:
-            reshaped, self._last_s = frame.reshaped, time.monotonic()
-            if self._frame is not None:
-                self.dropped += 1
-                reshaped = reshaped or self._frame.reshaped
-            self._time_s = time_s
-            self._frame = VideoFrame(self.received, time_s, frame.image, reshaped, self._last_s)
-            self.received += 1
-            self._changed.notify_all()
+                with self._changed:
+                    reshaped, self._last_s = frame.reshaped, time.monotonic()
+                    if self._frame is not None:
+                        self.dropped += 1
+                        reshaped = reshaped or self._frame.reshaped
+                    self._time_s = offset_s + frame.time_s
+                    self._frame = VideoFrame(self.received, self._time_s, frame.image, reshaped, self._last_s)
+                    self.received += 1
+                    self._changed.notify_all()
 
     def _connected_again(self, why: str | None) -> Video | None:
         assert self.connect is not None
@@ -209,9 +208,9 @@ class LiveVideo(Video):
         return None
 
 
-def _in_thread(work: Callable[[], Video]) -> Video:
-    """Return what `work` returns, from a thread: while FFmpeg waits for a server, Ctrl-C would not be seen."""
-    future = Future[Video]()
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """Start work in a thread that ends with the process, so that whoever waits for its result can be interrupted."""
+    future = Future[T]()
 
     def run() -> None:
         try:
@@ -220,6 +219,4 @@ def _in_thread(work: Callable[[], Video]) -> Video:
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    while not wait([future], _TICK_S).done:
-        pass
-    return future.result()
+    return future

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from fer_zoo.video.clock import Clock
 from fer_zoo.video.decode import Decoding, choose_streams, reason
 from fer_zoo.video.ending import missing_bytes
 from fer_zoo.video.seek import Marks
-from fer_zoo.video.upright import Screen, orientation, shown_size
+from fer_zoo.video.upright import Screen, noted, orientation, shown_size
+from fer_zoo.video.writer import write_video
 
 # Frames larger than this are shrunk while decoding; a face that matters is still hundreds of pixels wide.
 MAX_SIDE = 1920
@@ -54,8 +56,7 @@ class Video:
         damage: what was wrong with the file, so far as `frames()` has read it; None when all went well.
         notes: what was done to frames that a reader of the results should know, so far as `frames()` has read it.
         live: frames come in real time and may not end; once: `frames()` can be called only once.
-        file: what is decoded, if it is not `path`: a recording. held: what is to live as long as this object;
-            recording_notes: what went wrong while it was recorded.
+        file: what is decoded, if it is not `path`: a recording. held: what is to live as long as this object.
     """
 
     path: Path
@@ -72,7 +73,6 @@ class Video:
     once: bool = False
     file: Path | None = None
     held: Any = None
-    recording_notes: tuple[str, ...] = ()
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -100,17 +100,27 @@ class Video:
         with Decoding(_open_container(self.file or self.path), self.stream) as decoding:
             yield from self._walk(decoding, decoding.frames(), 0, start, marks)
 
-    def missing_bytes(self) -> int:
-        """Return how many bytes are missing at the end of the file; 0 if that is not known."""
-        return missing_bytes(self.file or self.path)
-
     def recorded(self, seconds: float | None = None) -> Video:
-        """Return a source that can be read again: this one, or a recording of at most `seconds`.
+        """Return a source that can be read again: this one, or a lossless recording of at most `seconds`.
 
         Raises:
             VideoError: the recording cannot be written.
         """
-        return self
+        if not self.once:
+            return self
+        folder = tempfile.TemporaryDirectory(prefix="fer_zoo_")
+        file, count = Path(folder.name) / "recording.mkv", 0
+        with write_video(file, self.rate, lossless=True) as writer:
+            for frame in self.frames():
+                if seconds is not None and frame.time_s >= seconds - 1e-3:
+                    break
+                writer.add(frame.image, frame.time_s)
+                count += 1
+        notes = (*self.notes, f"The stream broke off or was damaged: {self.damage}") if self.damage else self.notes
+        return Video(
+            self.path, self.width, self.height, self.scale, self.rate, count, counted=self.counted, notes=notes,
+            file=file, held=folder,
+        )  # fmt: skip
 
     def _walk(
         self, decoding: Decoding, raws: Iterator[Any], number: int, start: int, marks: Marks | None
@@ -134,10 +144,11 @@ class Video:
                     marks.add(number, raw, time)
                 if number >= start:
                     image, reshaped = screen.image(raw, decoding.aspect, time)
-                    self.notes = (*self.recording_notes, *screen.notes)
+                    for note in screen.notes:
+                        self.notes = noted(self.notes, note)
                     yield VideoFrame(number, time, image, reshaped)
                 number += 1
-        self.damage = _damage(decoding.problems, self.missing_bytes(), number)
+        self.damage = _damage(decoding.problems, 0 if self.once else missing_bytes(self.file or self.path), number)
         if not number:
             raise _no_frame(self.path)
         return None

@@ -6,7 +6,6 @@ import glob
 import itertools
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from fer_zoo.errors import InputError, VideoError
 from fer_zoo.landmarks.base import UInt8
@@ -22,7 +22,7 @@ from fer_zoo.paths import find_path, missing
 from fer_zoo.video.decode import Decoding, choose_streams, reason
 from fer_zoo.video.reader import MAX_SIDE, Video, VideoFrame, check_rate, open_video, stream_rate
 from fer_zoo.video.seek import Marks
-from fer_zoo.video.upright import orientation, shown_size
+from fer_zoo.video.upright import noted, orientation, shown_size
 
 VIDEOS = frozenset(
     f".{ending}"
@@ -66,9 +66,9 @@ def open_source(source: Any, *, max_side: int = MAX_SIDE, fps: float | None = No
     if isinstance(source, int) or (
         isinstance(source, str) and re.fullmatch(r"\d{1,3}", source) and not Path(source).exists()
     ):
-        return _open_camera(int(source), max_side, fps)
+        return _connect(int(source), max_side, fps)
     if isinstance(source, str) and is_url(source):
-        return _open_url(source, max_side, fps)
+        return _connect(source, max_side, fps)
     if isinstance(source, str | Path):
         path = find_path(source)
         return _open_folder(path, fps) if path.is_dir() else open_video(path, max_side, fps)
@@ -97,23 +97,23 @@ def find_sources(given: Iterable[str]) -> list[str | Path]:
     Raises:
         VideoError: a folder without videos, or a pattern that nothing matches.
     """
-    found: dict[str | Path, None] = {}
+    found: list[str | Path] = []
     for text in given:
         path = find_path(text)
         if is_url(text) or (text.isdecimal() and not path.exists()):
-            found[text] = None
+            found.append(text)
         elif path.is_dir():
-            found.update(dict.fromkeys(_in_folder(path)))
+            found += _in_folder(path)
         elif any(mark in text for mark in "*?[") and not path.exists():
             names = sorted(glob.glob(text, recursive=True))
             if not names:
                 given_text = f"No file matches {text}."
                 raise VideoError(given_text, "a pattern such as 'videos/*.mp4'", "check the spelling")
             for name in names:
-                found.update(dict.fromkeys(_in_folder(Path(name)) if Path(name).is_dir() else [Path(name)]))
+                found += _in_folder(Path(name)) if Path(name).is_dir() else [Path(name)]
         else:
-            found[path] = None
-    return list(found)
+            found.append(path)
+    return list(dict.fromkeys(found))
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -143,36 +143,12 @@ class Images(Video):
         for number, image in enumerate(self.images()):
             before, shape = shape, _checked(image, number).shape[:2]
             if shape != (self.height, self.width):
-                self._note(f"The shape of the picture changes at frame {number}; it is shown whole, on black.")
-                image = _padded(image, self.width, self.height)
+                text = f"The shape of the picture changes at frame {number}; it is shown whole, on black."
+                self.notes = noted(self.notes, text)
+                size, bicubic = (self.width, self.height), Image.Resampling.BICUBIC
+                image = np.asarray(ImageOps.pad(Image.fromarray(image), size, bicubic), np.uint8)
             if number >= start:
                 yield VideoFrame(number, float(number / self.rate), image, reshaped=shape != before)
-
-    def _note(self, text: str) -> None:
-        if not any(note[:20] == text[:20] for note in self.notes):
-            self.notes = (*self.notes, text)
-
-    def recorded(self, seconds: float | None = None) -> Video:
-        """Read an iterator to its end into a temporary file, to read it again."""
-        if not self.once:
-            return self
-        file = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as what is returned)
-        count = 0
-        try:
-            for frame in self.frames():
-                if seconds is not None and frame.time_s >= seconds - 1e-3:
-                    break
-                file.write(np.ascontiguousarray(frame.image).tobytes())
-                count += 1
-            file.flush()
-        except OSError as error:
-            file.close()
-            raise _unkept(error) from error
-        shape = (count, self.height, self.width, 3)
-        frames = np.memmap(file, np.uint8, "r", shape=shape)
-        return Images(
-            self.path, self.width, self.height, 1.0, self.rate, count, notes=self.notes, images=lambda: iter(frames)
-        )
 
 
 @dataclass
@@ -201,30 +177,6 @@ class Stream(Video):
             self.first = None
             yield from self._walk(decoding, raws, 0, start, None)
 
-    def missing_bytes(self) -> int:
-        """Return 0: a stream has no size."""
-        return 0
-
-    def recorded(self, seconds: float | None = None) -> Video:
-        """Record it to a temporary file until it ends or for `seconds`, losslessly, to read it again."""
-        from fer_zoo.video.writer import write_video
-
-        folder = tempfile.TemporaryDirectory(prefix="fer_zoo_")
-        path, count = Path(folder.name) / "stream.mkv", 0
-        with write_video(path, self.rate, lossless=True) as writer:
-            for frame in self.frames():
-                if seconds is not None and frame.time_s >= seconds - 1e-3:
-                    break
-                writer.add(frame.image, frame.time_s)
-                count += 1
-        again = open_video(path)
-        again.path, again.frame_count, again.scale = self.path, count, self.scale
-        again.file, again.held = path, folder
-        again.width, again.height = self.width, self.height
-        damage = (f"The stream broke off or was damaged: {self.damage}",) if self.damage else ()
-        again.notes = again.recording_notes = (*self.notes, *damage)
-        return again
-
 
 def _open_images(
     path: Path, images: Callable[[], Iterator[UInt8]], count: int | None, fps: float | None, *, once: bool = False
@@ -239,12 +191,10 @@ def _open_images(
     height, width = _checked(first, 0).shape[:2]
     again: Callable[[], Iterator[UInt8]] = (lambda: itertools.chain([first], made)) if once else images
     rate = Fraction(fps or _ASSUMED_RATE).limit_denominator(1001)
-    return Images(path, width, height, 1.0, rate, count, notes=notes, once=once, images=again)
+    return Images(path, width, height, 1.0, rate, count, counted=True, notes=notes, once=once, images=again)
 
 
 def _open_folder(folder: Path, fps: float | None) -> Images:
-    from PIL import Image, ImageOps
-
     files = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
     if not files:
         raise _empty(folder)
@@ -261,43 +211,34 @@ def _open_folder(folder: Path, fps: float | None) -> Images:
     return _open_images(folder, read, len(files), fps)
 
 
-def _open_camera(number: int, max_side: int, fps: float | None) -> Stream:
-    name, form = {
-        "darwin": (str(number), "avfoundation"), "win32": (f"video={number}", "dshow"),
-    }.get(sys.platform, (f"/dev/video{number}", "v4l2"))  # fmt: skip
-    there = ", ".join(sorted(path.name.removeprefix("video") for path in Path("/dev").glob("video*"))) or "none found"
-    problem = (
-        f"Camera {number} cannot be opened: {{}}.", f"the number of a connected camera (here: {there})",
-        "connect it, close other programs that use it, or name a file",
-    )  # fmt: skip
-    return _connect(name, Path(f"camera{number}"), max_side, fps, problem, form)
-
-
-def _open_url(url: str, max_side: int, fps: float | None) -> Stream:
-    parts = urlsplit(url)
-    name = PurePosixPath(parts.path).name or parts.hostname or "stream"
-    problem = (
-        f"The stream {url} cannot be opened: {{}}.", "the address of a running stream or of a video file",
-        "check the address and that the server runs; a player such as ffplay opens the same addresses",
-    )  # fmt: skip
-    return _connect(url, Path(name), max_side, fps, problem, None)
-
-
-def _connect(
-    url: str, path: Path, max_side: int, fps: float | None, problem: tuple[str, str, str], form: str | None
-) -> Stream:
+def _connect(source: int | str, max_side: int, fps: float | None) -> Stream:
+    """Connect to the webcam of a number, or to an address."""
     import av
 
-    scheme = url.partition("://")[0].lower()
-    options = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
+    form, scheme, options = None, "", {}
+    if isinstance(source, int):
+        name, form = {
+            "darwin": (str(source), "avfoundation"), "win32": (f"video={source}", "dshow"),
+        }.get(sys.platform, (f"/dev/video{source}", "v4l2"))  # fmt: skip
+        there = ", ".join(sorted(path.name.removeprefix("video") for path in Path("/dev").glob("video*")))
+        path, what = Path(f"camera{source}"), f"Camera {source}"
+        accepted = f"the number of a connected camera (here: {there or 'none found'})"
+        do = "connect it, close other programs that use it, or name a file"
+    else:
+        name, parts, scheme = source, urlsplit(source), source.partition("://")[0].lower()
+        path, what = Path(PurePosixPath(parts.path).name or parts.hostname or "stream"), f"The stream {source}"
+        accepted = "the address of a running stream or of a video file"
+        do = "check the address and that the server runs; a player such as ffplay opens the same addresses"
+    if scheme.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"
     if scheme in _ALWAYS_LIVE:
         # Microseconds to find the streams, which delay the first frame. A UDP buffer that overflows loses frames; by
         # default it would end the stream.
         options |= {"analyzeduration": "1000000", "overrun_nonfatal": "1"}
     try:
-        container = av.open(url, format=form, options=options, timeout=_TIMEOUT, metadata_errors="replace")
+        container = av.open(name, format=form, options=options, timeout=_TIMEOUT, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(problem[0].format(reason(error)), *problem[1:]) from error
+        raise VideoError(f"{what} cannot be opened: {reason(error)}.", accepted, do) from error
     bursts = container.duration is None and container.format.name in _SEGMENTED
     endless = bursts or (container.duration is None and container.size <= 0)
     live = form is not None or scheme in _ALWAYS_LIVE or endless
@@ -305,11 +246,10 @@ def _connect(
         decoding = Decoding(container, choose_streams(container, path)[0])
         if live:  # decoding several frames at a time would hold back as many
             decoding.stream.thread_type = "SLICE"
-        raws = decoding.frames()
-        first = next(raws, None)
+        first = next(decoding.frames(), None)
         if first is None:
             why = decoding.problems[0] if decoding.problems else "it sends no picture"
-            raise VideoError(problem[0].format(why), *problem[1:])
+            raise VideoError(f"{what} cannot be opened: {why}.", accepted, do)
     except BaseException:
         container.close()
         raise
@@ -328,12 +268,6 @@ def _checked(image: Any, number: int) -> UInt8:
     return image
 
 
-def _padded(image: UInt8, width: int, height: int) -> UInt8:
-    from PIL import Image, ImageOps
-
-    return np.asarray(ImageOps.pad(Image.fromarray(image), (width, height), Image.Resampling.BICUBIC), np.uint8)
-
-
 def _empty(folder: Path) -> VideoError:
     if not folder.exists():
         return VideoError(missing(folder), "a folder of videos or of frames", "check the spelling")
@@ -347,11 +281,3 @@ def _empty(folder: Path) -> VideoError:
 def _unknown(source: Any, what: str | None = None) -> InputError:
     given = what or f"A source of type {type(source).__name__}"
     return InputError(f"{given} cannot be read as video.", ACCEPTED, "pass one of these")
-
-
-def _unkept(error: OSError) -> VideoError:
-    return VideoError(
-        f"Frames cannot be kept in the temporary folder: {error.strerror or error}.",
-        "free space in the temporary folder (TMPDIR)",
-        "free some space, or use predict_stream, which keeps nothing",
-    )

@@ -3,8 +3,7 @@
 Faces are distinguished by place and time alone. A face is the same as long as it can be followed from frame to frame. A
 face that appears continues the nearest track that is not in the picture now, unless it is too far away for the time
 that has passed; otherwise it starts a new track. The main face is the one with the largest sum of sides over all
-frames; `track_face` returns only this one, `track_faces` all. So a face after a cut or a long absence is not verified:
-there is no face recognition here.
+frames. So a face after a cut or a long absence is not verified: there is no face recognition here.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import itertools
 import math
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +23,7 @@ from fer_zoo.landmarks.base import Box, Face, Floats, Landmarker
 from fer_zoo.video.reader import VideoFrame
 
 State = Literal["tracked", "interpolated", "none"]
-Which = Literal["largest", "central"]
+Which = Literal["all", "largest", "central"]
 
 # A detector's short failure, as behind a passing hand: points are interpolated over it. Longer gaps stay gaps.
 MAX_GAP_S = 0.2
@@ -68,57 +67,28 @@ class FaceTrack:
         return np.array([state != "none" for state in self.states], dtype=np.bool_)
 
 
-def track_face(
-    frames: Iterable[VideoFrame],
-    landmarker: Landmarker,
-    *,
-    scale: float = 1.0,
-    max_gap_s: float = MAX_GAP_S,
-    which: Which = "largest",
-    progress: Callable[[int], None] | None = None,
-) -> FaceTrack:
-    """Follow the main face through the frames of a video.
-
-    Args:
-        scale: `Video.scale`: side of the given images / side of the video as shown, in which results are given.
-        max_gap_s: gaps without a face up to this many seconds are bridged by straight lines.
-        which: the main face is the one with the largest sum of sides over all frames, or the most central one.
-        progress: called with the number of frames done.
-    """
-    tracker = _followed(frames, landmarker, progress)
-    key = TrackedFace.total_side if which == "largest" else tracker.centrality
-    return tracker.track(max(tracker.faces, key=key, default=TrackedFace()), 1 / scale, max_gap_s)
-
-
 def track_faces(
-    frames: Iterable[VideoFrame],
-    landmarker: Landmarker,
-    *,
-    scale: float = 1.0,
-    most: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    frames: Iterable[VideoFrame], landmarker: Landmarker, which: Which = "all", *, scale: float = 1.0
 ) -> list[FaceTrack]:
-    """Follow every face, as `track_face` does the main one; the track with the largest sum of sides first.
+    """Follow the faces through the frames of a video; the track with the largest sum of sides comes first.
 
     Two tracks may be of one subject, who left and came back while others were there.
 
     Args:
-        scale: as in `track_face`.
-        most: return at most this many tracks.
-        progress: called with the number of frames done.
+        which: "all"; or the main face alone, of which there is always a track: that with the largest sum of sides over
+            all frames, or the most central one.
+        scale: `Video.scale`: side of the given images / side of the video as shown, in which results are given.
     """
-    tracker = _followed(frames, landmarker, progress)
-    return [tracker.track(face, 1 / scale, MAX_GAP_S) for face in tracker.largest_first()[:most]]
-
-
-def _followed(frames: Iterable[VideoFrame], landmarker: Landmarker, progress: Callable[[int], None] | None) -> Tracker:
     tracker = Tracker(landmarker)
     for frame in frames:
         tracker.add(frame)
-        if progress is not None:
-            progress(frame.index + 1)
     tracker.search_last_frame()
-    return tracker
+    faces = tracker.largest_first()
+    if which == "central":
+        faces = sorted(tracker.faces, key=tracker.centrality, reverse=True)
+    if which != "all":
+        faces = faces[:1] or [TrackedFace()]
+    return [tracker.track(face, 1 / scale) for face in faces]
 
 
 class TrackedFace:
@@ -129,8 +99,8 @@ class TrackedFace:
         self._places: dict[int, int] = {}
         self._boxes, self._landmarks = array("d"), array("f")
         self._forgotten = 0
-        # A running sum: it is compared in every frame. Forgotten frames are in it.
-        self._total_side = 0.0
+        # The sum of sides over all frames, forgotten ones too; a running sum, as it is compared in every frame.
+        self.total_side = 0.0
 
     def __len__(self) -> int:
         return len(self._places) + self._forgotten
@@ -147,8 +117,8 @@ class TrackedFace:
     def add(self, index: int, face: Face) -> None:
         """Remember where the face is in a frame."""
         if index in self._places:
-            self._total_side -= self[index].box.side
-        self._total_side += face.box.side
+            self.total_side -= self[index].box.side
+        self.total_side += face.box.side
         self._places[index] = len(self._boxes) // 5
         self._boxes.extend((*face.box, face.score))
         self._landmarks.extend(np.asarray(face.landmarks, np.float32).ravel())
@@ -157,7 +127,7 @@ class TrackedFace:
 
     def drop_last(self) -> None:
         """Forget the newest frame, in which another face was followed."""
-        self._total_side -= self.last.box.side
+        self.total_side -= self.last.box.side
         del self._places[self.last_index]
         self.last_index, self.present = max(self._places), False
 
@@ -166,20 +136,16 @@ class TrackedFace:
         kept = [(index, self[index]) for index in self._places if index >= before or index == self.last_index]
         if len(kept) == len(self._places):
             return
-        total, present = self._total_side, self.present
+        total, present = self.total_side, self.present
         self._forgotten += len(self._places) - len(kept)
         self._places, self._boxes, self._landmarks = {}, array("d"), array("f")
         for index, face in kept:
             self.add(index, face)
-        self._total_side, self.present = total, present
+        self.total_side, self.present = total, present
 
     def boxes(self) -> Iterator[Box]:
         """Return the boxes of the known frames."""
         return (Box(*self._boxes[5 * place : 5 * place + 4]) for place in self._places.values())
-
-    def total_side(self) -> float:
-        """Return the sum of sides over all frames, forgotten ones too."""
-        return self._total_side
 
     @property
     def last(self) -> Face:
@@ -188,18 +154,22 @@ class TrackedFace:
 
 
 class Tracker:
-    """The state of tracking one video: `add` every frame in order, then `search_last_frame`."""
+    """The state of tracking one video: `add` every frame in order, then `search_last_frame`.
+
+    Attributes:
+        look_back: how many frames back a face is followed that a search found.
+    """
 
     def __init__(self, landmarker: Landmarker) -> None:
         self.faces: list[TrackedFace] = []
-        self._landmarker = landmarker
+        self._landmarker, self.look_back = landmarker, landmarker.detect_every
         self._size = (1, 1)
         self._times = array("d")
         self._first = 0  # the frame of the first of these times
         self._shape_changes: list[int] = []
         self._last_search = -(10**9)
         # Frames since the last search: a face that is found by a search is followed back through them.
-        self._recent: deque[VideoFrame] = deque(maxlen=landmarker.detect_every)
+        self._recent: deque[VideoFrame] = deque(maxlen=self.look_back)
 
     def add(self, frame: VideoFrame) -> None:
         """Look for the known faces in the next frame; search all of it when it is time, or when a face was lost."""
@@ -220,18 +190,13 @@ class Tracker:
             else:
                 known.add(frame.index, face)
         self._drop_duplicates()
-        if lost or frame.index - self._last_search >= self._landmarker.detect_every:
+        if lost or frame.index - self._last_search >= self.look_back:
             self._search(frame)
         self._recent.append(frame)
 
-    @property
-    def look_back(self) -> int:
-        """How many frames back a face is followed that a search found."""
-        return self._landmarker.detect_every
-
     def largest_first(self) -> list[TrackedFace]:
         """Return the faces, the one with the largest sum of sides so far first."""
-        return sorted(self.faces, key=TrackedFace.total_side, reverse=True)
+        return sorted(self.faces, key=lambda face: face.total_side, reverse=True)
 
     def search_last_frame(self) -> None:
         """Search the last frame if no face is present: a face found there is followed back to where it appeared."""
@@ -246,16 +211,12 @@ class Tracker:
         for face in self.faces:
             face.forget(before)
 
-    def _time(self, index: int) -> float:
-        # Of a forgotten frame the oldest known time: it is longer ago than matters.
-        return self._times[max(0, index - self._first)]
-
     def centrality(self, face: TrackedFace) -> float:
         """Sum over a face's frames of how near to the middle it is: 1 there, 0 half a diagonal away."""
         middle, reach = (self._size[0] / 2, self._size[1] / 2), math.hypot(*self._size) / 2
         return sum(1 - math.dist(box.centre, middle) / reach for box in face.boxes())
 
-    def track(self, tracked: TrackedFace, scale: float, max_gap_s: float, since: int = 0) -> FaceTrack:
+    def track(self, tracked: TrackedFace, scale: float, since: int = 0) -> FaceTrack:
         """One face's track over the known frames, short gaps bridged, in `scale` times the pixels of the images.
 
         Args:
@@ -268,7 +229,7 @@ class Tracker:
         landmarks, scores = np.full((count, 68, 2), np.nan, np.float32), np.full(count, np.nan, np.float32)
         known = [index for index in range(first, first + count) if index in tracked]
         found: Iterator[tuple[int, Face, State]] = ((index, tracked[index], "tracked") for index in known)
-        bridged = _bridged(tracked, known, first, times, self._shape_changes, max_gap_s)
+        bridged = _bridged(tracked, known, first, times, self._shape_changes)
         for index, unscaled, state in itertools.chain(found, bridged):
             face = unscaled.scaled(scale)
             at = index - first
@@ -294,7 +255,8 @@ class Tracker:
         for known in self.faces:
             if known.present:
                 continue
-            gap = frame.time_s - self._time(known.last_index)
+            # Of a forgotten frame the oldest known time: it is longer ago than matters.
+            gap = frame.time_s - self._times[max(0, known.last_index - self._first)]
             distance = _distance(face, known.last)
             moved = bool(self._shape_changes) and known.last_index < self._shape_changes[-1]
             if moved or gap > _FORGET_S or distance <= _REACH + _REACH_PER_S * gap:
@@ -333,16 +295,15 @@ def _distance(one: Face, other: Face) -> float:
 
 
 def _bridged(
-    faces: TrackedFace, known: Sequence[int], first: int, times: Sequence[float], changes: Sequence[int],
-    max_gap_s: float,
-) -> Iterator[tuple[int, Face, State]]:  # fmt: skip
-    """Faces of the frames between two that have one, at most `max_gap_s` seconds without; on straight lines.
+    faces: TrackedFace, known: Sequence[int], first: int, times: Sequence[float], changes: Sequence[int]
+) -> Iterator[tuple[int, Face, State]]:
+    """Faces of the frames between two that have one, at most `MAX_GAP_S` seconds without; on straight lines.
 
     `known` are the frames that have one; `times` begin with frame `first`.
     """
     for start, end in itertools.pairwise(known):
         # Without a face from the frame after `start` to the one before `end`.
-        if end - start < 2 or times[end - 1 - first] - times[start - first] > max_gap_s + 1e-9:
+        if end - start < 2 or times[end - 1 - first] - times[start - first] > MAX_GAP_S + 1e-9:
             continue
         if any(start < change <= end for change in changes):
             continue

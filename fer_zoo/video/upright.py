@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,20 +14,12 @@ _HDR = {16: "PQ", 18: "HLG"}
 _BT709 = 1
 
 
-@dataclass(frozen=True)
-class Orientation:
+class Orientation(NamedTuple):
     """How a stored image is turned upright: swap rows and columns first, then mirror."""
 
     transposed: bool = False
     mirror_x: bool = False
     mirror_y: bool = False
-
-    def apply(self, image: UInt8) -> UInt8:
-        """The image as it is to be shown."""
-        if self.transposed:
-            image = image.transpose(1, 0, 2)
-        image = image[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
-        return np.ascontiguousarray(image)
 
 
 def orientation(raw: Any) -> Orientation:
@@ -82,7 +73,7 @@ class Screen:
         from av.video.reformatter import VideoReformatter
 
         self.size = size
-        self.notes: list[str] = []
+        self.notes: tuple[str, ...] = ()
         self._reformatter: Any = VideoReformatter()
         self._inner: tuple[int, int] | None = None
 
@@ -102,14 +93,14 @@ class Screen:
         image = self._scaled(raw, inner, turn)
         if inner == self.size:
             return image, reshaped
-        self._note(
+        self.notes = noted(
+            self.notes,
             f"The shape of the picture changes at {time_s:.2f} s, to {shown[0]} x {shown[1]} pixels. Pictures of "
-            "another shape than the first are shown whole, between black bars; positions are in pixels of the first."
+            "another shape than the first are shown whole, between black bars; positions are in pixels of the first.",
         )
-        canvas = np.zeros((height, width, 3), np.uint8)
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-        canvas[top : top + inner[1], left : left + inner[0]] = image
-        return canvas, reshaped
+        edges = ((top, height - inner[1] - top), (left, width - inner[0] - left), (0, 0))
+        return np.pad(image, edges), reshaped
 
     def _scaled(self, raw: Any, size: tuple[int, int], turn: Orientation) -> UInt8:
         # Scaled before turning: a frame may be stored on its side.
@@ -117,16 +108,21 @@ class Screen:
         shrinks = width < raw.width or height < raw.height
         colours = {}
         if raw.color_trc in _HDR:
-            self._note(
+            self.notes = noted(
+                self.notes,
                 f"The video has high dynamic range ({_HDR[raw.color_trc]}); it was mapped to standard dynamic range, "
-                "as the networks were trained on."
+                "as the networks were trained on.",
             )
             colours = {"dst_color_trc": _BT709, "dst_color_primaries": _BT709}
         converted = self._reformatter.reformat(
             raw, width=width, height=height, format="rgb24", interpolation="AREA" if shrinks else "BICUBIC", **colours
         )
-        return turn.apply(np.asarray(converted.to_ndarray(), np.uint8))
+        image = np.asarray(converted.to_ndarray(), np.uint8)
+        if turn.transposed:
+            image = image.transpose(1, 0, 2)
+        return np.ascontiguousarray(image[:: -1 if turn.mirror_y else 1, :: -1 if turn.mirror_x else 1])
 
-    def _note(self, text: str) -> None:
-        if not any(note[:20] == text[:20] for note in self.notes):
-            self.notes.append(text)
+
+def noted(notes: tuple[str, ...], text: str) -> tuple[str, ...]:
+    """Return the notes with one more, unless one that begins alike is among them."""
+    return notes if any(note[:20] == text[:20] for note in notes) else (*notes, text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from fer_zoo.errors import WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, Metrics
-from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, check_sha256, damaged, sha256
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, check_sha256, damaged, differs, sha256
 from fer_zoo.weights.folder import WeightsFolder, read_folder, read_recipe
 from fer_zoo.weights.loading import load_tensors, read_safetensors, read_tensors, refuse_not_finite
 
@@ -32,7 +31,7 @@ def check_folder(folder: str | Path) -> WeightsFolder:
     """
     found = read_folder(folder)
     if not (found.path / CHECK).is_file():
-        raise WeightsError(f"{found.path} lacks {CHECK}.", "a whole weights folder", "get the folder again")
+        raise differs(f"{found.path} lacks {CHECK}.", "a whole weights folder")
     _check_card(found)
     _check_beside(found)
     tensors, facts = read_tensors(found)
@@ -71,7 +70,7 @@ def check_proof(path: Path, model: FERModel) -> None:
             ", ".join(f"{name} {dtype} {shape}" for name, (dtype, shape) in sorted(kinds.items()))
             for kinds in (there, wanted)
         )
-        raise WeightsError(f"{path} holds {holds or 'nothing'}.", accepted, "get the folder again")
+        raise differs(f"{path} holds {holds or 'nothing'}.", accepted)
     logits = _logits(model, stored["frames"], stored["landmarks"])
     if not torch.allclose(logits, stored["logits"], rtol=TOLERANCE, atol=TOLERANCE):
         gap = (logits - stored["logits"]).abs().max().item()
@@ -102,18 +101,14 @@ def _logits(model: FERModel, frames: Tensor, landmarks: Tensor) -> Tensor:
 
 
 def check_face(spec: InputSpec) -> tuple[Tensor, Tensor]:
-    """Return a rendered face as a network is to see it: frames uint8 (T, S, S, 3) and landmarks (T, 68, 2)."""
-    return _face(spec.model_dump_json())
+    """Return a face as a network is to see it: frames uint8 (T, S, S, 3) and landmarks (T, 68, 2).
 
-
-@functools.lru_cache(maxsize=4)
-def _face(input_spec: str) -> tuple[Tensor, Tensor]:
-    """A rendered smile, never a picture of a person, cut as the input spec says."""
+    It is a rendered smile, never a picture of a person, cut as the input spec says.
+    """
     from fer_zoo.synth import render_clip
     from fer_zoo.synth.clip import MAX_SIZE, MIN_SIZE
     from fer_zoo.video.crop import crop_clip, place_crop
 
-    spec = InputSpec.model_validate_json(input_spec)
     # In a render the face's square takes some 0.58 of the side, and the crop `scale` times as much.
     side = min(max(math.ceil(spec.size / (0.58 * spec.crop.scale)), MIN_SIZE), MAX_SIZE)
     clip = render_clip(0, "happiness", frames=spec.frames, size=side, fps=spec.fps)
@@ -164,10 +159,8 @@ def _check_beside(found: WeightsFolder) -> None:
 def _check_recipe(found: WeightsFolder, wanted: object) -> None:
     path = found.path / RECIPE
     if (digest := sha256(path)) != wanted:
-        raise WeightsError(
-            f"{path} is not the recipe that the tensors name: sha256 {digest[:12]}....",
-            "the recipe as it was written",
-            "get the folder again",
+        raise differs(
+            f"{path} is not the recipe that the tensors name: sha256 {digest[:12]}....", "the recipe as it was written"
         )
     recipe = read_recipe(found.path)
     if recipe.protocol != found.card.protocol:

@@ -20,6 +20,8 @@ RECIPE = "recipe.yaml"
 CARD = "README.md"
 PICTURE = "confusion.png"
 SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
+# What `documents` lets through, and could forge lines where a text is printed.
+BREAKS = re.compile(r"[\n\t]")
 # Far above what is written: a config has some kilobytes, a card of 400 classes half a megabyte a part.
 LARGEST = {CONFIG: 2**20, RECIPE: 2**20, CARD: 2**22, INDEX: 2**24}
 
@@ -30,14 +32,19 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def damaged(path: Path, why: object, do: str = "get the folder again") -> WeightsError:
+def differs(given: str, accepted: str = "the file as it was written") -> WeightsError:
+    """Build the error for a folder that is not as it was written."""
+    return WeightsError(given, accepted, "get the folder again")
+
+
+def damaged(path: Path, why: object) -> WeightsError:
     """Build the error for a file that is not as it was written; a refused value, which may be long, is left out."""
     if isinstance(why, ValidationError):
         problems = why.errors(include_url=False, include_input=False, include_context=False)
         why = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems[:6])
     elif isinstance(why, Exception) and not isinstance(why, documents.DocumentError):
         why = f"{type(why).__name__}: {why}"
-    return WeightsError(f"{path} is damaged: {why}", "the file as it was written", do)
+    return differs(f"{path} is damaged: {why}")
 
 
 def check_sha256(path: Path, expected: str) -> None:
@@ -51,8 +58,7 @@ def check_sha256(path: Path, expected: str) -> None:
     except OSError as error:
         raise damaged(path, error) from error
     if digest != expected:
-        given = f"{path} is not the file its card describes: sha256 {digest[:12]}..., not {expected[:12]}...."
-        raise WeightsError(given, "the file as it was written", "get the folder again")
+        raise differs(f"{path} is not the file its card describes: sha256 {digest[:12]}..., not {expected[:12]}....")
 
 
 def read_text(path: Path) -> str:
@@ -85,11 +91,6 @@ def parse_json(text: str) -> dict[str, Any]:
     value = documents.parse_json(text)
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
-    if bad := next((text for text in documents.strings(value) if not is_plain(text)), None):
+    if bad := next((text for text in documents.strings(value) if BREAKS.search(text)), None):
         raise ValueError(f"it has control characters: {bad[:80]!r}")
     return value
-
-
-def is_plain(text: str, also: str = "") -> bool:
-    """Whether a text has no control characters but those `also`: they could change a terminal, or forge lines."""
-    return not any((char < " " or "\x7f" <= char <= "\x9f") and char not in also for char in text)

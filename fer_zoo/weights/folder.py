@@ -16,6 +16,7 @@ from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import ModelSpec, Recipe, WeightsCard
 from fer_zoo.weights.config import Config, read_config
 from fer_zoo.weights.files import (
+    BREAKS,
     CARD,
     CHECK,
     CONFIG,
@@ -24,7 +25,7 @@ from fer_zoo.weights.files import (
     RECIPE,
     TENSORS,
     damaged,
-    is_plain,
+    differs,
     read_text,
 )
 
@@ -83,11 +84,9 @@ def read_beginning(path: Path) -> WeightsFolder:
     """
     config, card = read_config(path / CONFIG), read_card(path / CARD)
     if card.labels != config.model.labels:
-        raise WeightsError(
-            f"{path}: the card has the labels {', '.join(card.labels)}; the config {', '.join(config.model.labels)}.",
-            "the same labels in the same order",
-            "get the folder again",
-        )
+        labels, theirs = ", ".join(config.model.labels), ", ".join(card.labels)
+        given = f"{path}: the card has the labels {theirs}; the config {labels}."
+        raise differs(given, "the same labels in the same order")
     return WeightsFolder(path, config, card)
 
 
@@ -106,8 +105,7 @@ def read_card(path: str | Path) -> WeightsCard:
         card = WeightsCard.model_validate(matter["fer_zoo"])
     except ValueError as error:
         raise damaged(path, error) from error
-    lines = {name: text for name, text in card.model_dump().items() if isinstance(text, str)}
-    odd = [name for name, text in lines.items() if not is_plain(text, also="" if name in _ONE_LINE else "\n\t")]
+    odd = [name for name in _ONE_LINE if BREAKS.search(getattr(card, name))]
     digests = [card.sha256, *card.files.values(), *card.beside.values()]
     for wrong, problem in (
         (not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests), "a sha256 is none"),

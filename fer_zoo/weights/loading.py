@@ -23,7 +23,7 @@ from fer_zoo.compose import build
 from fer_zoo.errors import FerZooError, WeightsError
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, ModelSpec
-from fer_zoo.weights.files import INDEX, check_sha256, damaged, parse_json, read_json
+from fer_zoo.weights.files import INDEX, check_sha256, damaged, differs, parse_json, read_json
 from fer_zoo.weights.folder import WeightsFolder, read_folder
 
 # More than any network of the registry has.
@@ -197,11 +197,8 @@ def _facts(found: WeightsFolder, path: Path, texts: Mapping[str, str]) -> dict[s
         ("input", clip, found.spec.input), ("labels", labels, list(card.labels)), ("name", name, card.name),
     ):  # fmt: skip
         if written != expected:
-            raise WeightsError(
-                f"{path} was written for {written}, not for the {what} in config.json and README.md.",
-                f"{what}: {expected}",
-                "get the folder again",
-            )
+            given = f"{path} was written for {written}, not for the {what} in config.json and README.md."
+            raise differs(given, f"{what}: {expected}")
     return facts
 
 
@@ -215,11 +212,8 @@ def _refuse_other_tensors(model: FERModel, tensors: Mapping[str, Tensor], path: 
             problems.append(f"{key} is {have.dtype} {tuple(have.shape)}, not {want.dtype} {tuple(want.shape)}")
     if problems:
         shown = "; ".join(sorted(problems)[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
-        raise WeightsError(
-            f"{path} does not fit {model.spec.name}: {shown}.",
-            "exactly the tensors of the network in config.json",
-            "get the folder again",
-        )
+        accepted = "exactly the tensors of the network in config.json"
+        raise differs(f"{path} does not fit {model.spec.name}: {shown}.", accepted)
 
 
 class _TooLargeError(Exception):

@@ -74,6 +74,13 @@ def test_an_ambiguous_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Accepted: fer-zoo predict [-h] [--debug] [--model NAME]" in error
 
 
+def test_a_wrong_choice_of_an_option_is_no_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["predict", "x.mp4", "--per", "hour"]) == cli.EXIT_ERROR
+    error = capsys.readouterr().err
+    assert "--per: invalid choice: 'hour'" in error
+    assert "Accepted: --per: rows per frame or per second" in error
+
+
 def test_a_recipe_that_an_option_swallowed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["recipes", "show", "--set", "seed=2", "quickstart"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err

@@ -15,8 +15,8 @@ from fer_zoo.data import ClipRequest, ClipSet
 from fer_zoo.data.store import ClipFacts, StoredClip, StoreFacts, digest, finish_store, write_shard
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.report import write_report
-from fer_zoo.evaluation.report.faces import PIXELS, strips
 from fer_zoo.evaluation.report.numbers import Mistake
+from fer_zoo.evaluation.report.write import PIXELS, strips
 from fer_zoo.registry import DATASETS, register_dataset
 from fer_zoo.specs import ComponentSpec, CropSpec, Recipe
 

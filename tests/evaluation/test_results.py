@@ -21,7 +21,7 @@ def test_a_training_that_is_done(tmp_path: Path) -> None:
     row = {"epoch": 1.0, "step": 1, "lr": 0.1, "loss": 1.0, "validation_war": 0, "validation_uar": 0, "seconds": 1800}
     write_log(folder / "frames" / "log.csv", [row])
     (cell,) = read_results([ablation.root])
-    assert (cell.recipe, cell.split, cell.seed, cell.place) == ("a/b", "fold-1-of-3", 1, "a__b/fold-1-of-3/seed-1")
+    assert (cell.recipe, cell.split, cell.seed, cell.folder) == ("a/b", "fold-1-of-3", 1, "a__b/fold-1-of-3/seed-1")
     assert (cell.state, cell.problem) == ("done", "")
     assert cell.spec == recipe()
     assert cell.facts["commit"] == COMMIT

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.evaluation import compare, estimate, holm, over_folds, spread
-from fer_zoo.evaluation.outcomes import SeedNoise, seed_noise
-from fer_zoo.evaluation.variance import uncertainties
+from fer_zoo.evaluation.variance import SeedNoise, seed_noise, uncertainties
 from fer_zoo.training.metrics import figures
 from fer_zoo.training.predictions import Predictions
 

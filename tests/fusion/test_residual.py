@@ -8,8 +8,7 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from fer_zoo.fusion.residual import map_at
-from fer_zoo.landmarks.maps import Kernel, MapStyle, landmark_map
+from fer_zoo.landmarks.maps import Kernel, landmark_map
 from fer_zoo.registry import FUSIONS
 from fer_zoo.specs import Site
 
@@ -63,11 +62,11 @@ def test_lm_has_nothing_to_learn() -> None:
 def test_a_network_in_half_precision_draws_the_map_of_float32(kernel: Kernel, dtype: torch.dtype) -> None:
     """At 299 pixels, most landmarks rounded to bfloat16 would fall into a different cell."""
     points, size = torch.rand(2, 10, 68, 2, generator=torch.Generator().manual_seed(0)) * 298, (299, 299)
-    shortcut, style = torch.randn(2, 4, 10, 38, 38), MapStyle(kernel=kernel)
-    expected = map_at(SITES["a"], shortcut, points, size, style)
-    halved = map_at(SITES["a"], shortcut.to(dtype), points, size, style)
+    shortcut, fusion = torch.randn(2, 4, 10, 38, 38), FUSIONS.get("lm").build(options={"kernel": kernel}, sites=SITES)
+    expected = fusion.map_at("a", shortcut, points, size)
+    halved = fusion.map_at("a", shortcut.to(dtype), points, size)
     assert torch.equal(halved.weights, expected.weights.to(dtype))
     with torch.autocast("cpu", dtype):
-        assert torch.equal(map_at(SITES["a"], shortcut, points, size, style).weights, expected.weights)
-    moved = map_at(SITES["a"], shortcut, points.to(dtype).float(), size, style)
+        assert torch.equal(fusion.map_at("a", shortcut, points, size).weights, expected.weights)
+    moved = fusion.map_at("a", shortcut, points.to(dtype).float(), size)
     assert (moved.weights - expected.weights).abs().max() > 0.01, "otherwise this test could not fail"

@@ -36,7 +36,7 @@ WEIGH = """
 import sys
 from pathlib import Path
 import huggingface_hub.hf_api, hf_xet, torch
-import fer_zoo.hub.fitness, fer_zoo.hub.pulling, fer_zoo.hub.pushing, fer_zoo.inference, fer_zoo.video.crop
+import fer_zoo.hub.pulling, fer_zoo.hub.pushing, fer_zoo.inference, fer_zoo.video.crop
 import fer_zoo.info  # it loads what the meta device needs
 from fer_zoo import weights
 from fer_zoo.hub import pull, push

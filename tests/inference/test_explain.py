@@ -20,7 +20,7 @@ from fer_zoo import FERModel, cli, create_model
 from fer_zoo.compose import build
 from fer_zoo.errors import MissingExtraError, OptionError
 from fer_zoo.inference.explain import METHODS, clip_maps, explain_clip
-from fer_zoo.inference.explain_pictures import _figure, _pasted
+from fer_zoo.inference.explanation import _figure, _pasted
 from fer_zoo.inference.face_regions import REGIONS, region_masks
 from fer_zoo.synth import render_clip, render_video
 from fer_zoo.video.align import MEAN_FACE

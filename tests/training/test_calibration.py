@@ -13,7 +13,7 @@ from fer_zoo import weights
 from fer_zoo.compose import build
 from fer_zoo.specs.card import FEW_CLIPS
 from fer_zoo.training import train
-from fer_zoo.training.calibration import at_temperature, calibrate, fit_temperature
+from fer_zoo.training.evaluate import at_temperature, calibrate, fit_temperature
 from fer_zoo.training.metrics import calibration_error
 from fer_zoo.training.predictions import Predictions
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from fer_zoo.data.prepare import RenderSpec, prepare
+from fer_zoo.data.prepare import prepare
+from fer_zoo.data.rendering import RenderSpec
 from fer_zoo.data.stills import StillsSpec, StoreSpec, prepare_stills
 from fer_zoo.data.store import open_store
 from fer_zoo.errors import InputError, RecipeError, TrainingError, WeightsError

@@ -19,7 +19,7 @@ import toy_faces
 from safetensors.torch import load_file
 
 from fer_zoo.errors import HubError, TrainingError
-from fer_zoo.hub.fitness import fit_to_push
+from fer_zoo.hub.pushing import fit_to_push
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training import TrainResult, run_folder, train

@@ -10,13 +10,14 @@ from video_files import COLOURS, Square, Squares, dlib_or_skip, rendered_face, v
 
 from fer_zoo.landmarks.base import Box
 from fer_zoo.video.reader import VideoFrame
-from fer_zoo.video.track import FaceTrack, track_face
+from fer_zoo.video.track import FaceTrack, track_faces
 
 World = list[list[Square]]
 
 
 def follow(world: World, **options: float) -> FaceTrack:
-    return track_face(video_frames(world), Squares(), **options)
+    (track,) = track_faces(video_frames(world), Squares(), "largest", **options)
+    return track
 
 
 def colours(world: World, track: FaceTrack) -> list[str | None]:
@@ -53,7 +54,7 @@ def test_results_are_in_pixels_of_the_video_as_shown() -> None:
 
 def test_the_whole_image_is_searched_only_now_and_then() -> None:
     landmarker = Squares(detect_every=5)
-    track_face(video_frames([[("red", 60, 60, 30)]] * 30), landmarker)
+    track_faces(video_frames([[("red", 60, 60, 30)]] * 30), landmarker)
     assert landmarker.searches == 6
 
 
@@ -160,7 +161,7 @@ def test_a_rendered_face_with_dlib() -> None:
     empty = np.full_like(frames[0], 128)
     images = [*frames, *[empty] * 8, *frames[:6]]
     video = [VideoFrame(index, index / 25, image) for index, image in enumerate(images)]
-    track = track_face(video, landmarker)
+    (track,) = track_faces(video, landmarker)
     count = len(frames)
     assert track.states == ("tracked",) * count + ("none",) * 8 + ("tracked",) * 6
     # Following adds nothing to what a fresh search finds.

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from video_files import Squares, draw, encode
 
 from fer_zoo.video.reader import open_video
-from fer_zoo.video.track import track_face
+from fer_zoo.video.track import track_faces
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
 
@@ -62,7 +62,7 @@ def test_a_picture_that_changes_its_shape_is_not_squeezed(tmp_path: Path) -> Non
     path = tmp_path / "c.ts"
     path.write_bytes(part("a.ts", 120, 160) + part("b.ts", 160, 120))
     video = open_video(path)
-    track = track_face(video.frames(), Squares(), scale=video.scale)
+    (track,) = track_faces(video.frames(), Squares(), scale=video.scale)
     assert (len(track), track.found.all(), track.faces, len(track.shape_changes)) == (40, True, 1, 1)
     assert (video.width, video.height) == (120, 160)
     first, last = track.boxes[0], track.boxes[-1]

@@ -9,7 +9,7 @@ import torch
 from weights_folders import card_fields, change_record, make_folder, small_model, small_recipe
 
 from fer_zoo.errors import HubError, WeightsError
-from fer_zoo.hub.fitness import fit_to_push
+from fer_zoo.hub.pushing import fit_to_push
 from fer_zoo.specs import Recipe
 from fer_zoo.weights import check_folder, load_weights, read_folder, read_recipe, rewrite, sha256, write_weights
 from fer_zoo.weights.local_paths import find_local_paths, portable

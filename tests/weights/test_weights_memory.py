@@ -21,7 +21,6 @@ from weights_folders import METRICS, card_fields
 from fer_zoo import weights
 from fer_zoo.compose import build, model_spec
 from fer_zoo.specs import Recipe
-from fer_zoo.weights.checking import _face
 
 def peak(call):
     Path("/proc/self/clear_refs").write_text("5")  # reset the high-water mark

@@ -104,14 +104,10 @@ def _same_content(materials: Iterable[_Files], root: Path) -> dict[_Files, _File
 
 def _sizes(files: _Files, root: Path) -> tuple[int, ...]:
     """How many files, and the size of the first and of the last: that of all would take long where there are many."""
-    return (len(files), *(_size(root / file) for file in dict.fromkeys((files[0], files[-1]))))
-
-
-def _size(path: Path) -> int:
     try:
-        return os.stat(path).st_size
+        return (len(files), *(os.path.getsize(root / file) for file in dict.fromkeys((files[0], files[-1]))))
     except OSError:
-        return 0
+        return (0,)
 
 
 def _checksum(files: _Files, root: Path) -> str | None:

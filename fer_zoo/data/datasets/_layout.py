@@ -89,15 +89,6 @@ def find_file(folder: Path, path: str) -> Path | None:
     return next((file for file in visible_files(place) if file.name.lower() == name.lower()), None) if place else None
 
 
-def hidden_files(folder: Path) -> list[Path]:
-    """Files in `folder` whose names begin with a dot, sorted; none where it cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(folder / e.name for e in entries if e.name.startswith(".") and e.is_file())
-    except OSError:
-        return []
-
-
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """Sort key by which "frame9" comes before "frame10"; the same on every machine."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name)

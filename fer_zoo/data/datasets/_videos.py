@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_zoo.data.datasets._layout import hidden_files, visible_files
+from fer_zoo.data.datasets._layout import visible_files
 
 if TYPE_CHECKING:
     from av import VideoStream
@@ -43,7 +43,7 @@ def visible_videos(folder: Path) -> list[Path]:
 
 def hidden_videos(folder: Path) -> list[Path]:
     """Hidden files that hold a video nevertheless; what systems leave beside videos under their names does not."""
-    return [path for path in hidden_files(folder) if _holds_video(path)]
+    return sorted(path for path in folder.glob(".*") if path.is_file() and _holds_video(path))
 
 
 def is_text(path: Path) -> bool:

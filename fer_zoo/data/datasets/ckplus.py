@@ -17,7 +17,7 @@ from fer_zoo.data.datasets._layout import (
     visible_files,
     visible_folders,
 )
-from fer_zoo.data.datasets._reading import Reader, sift
+from fer_zoo.data.datasets._reading import Reader, pictures_of, sift
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
 from fer_zoo.registry import register_dataset
@@ -28,7 +28,6 @@ IMAGE_FOLDERS = (
     "extended-cohn-kanade-images",
 )
 EMOTION_FOLDERS = ("Emotion", "Emotion_Labels/Emotion", "Emotion_Labels")
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 # 0 is neutral in the code table, but no sequence is labelled with it: one that is, is a mistake.
 CODES = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness", 7: "surprise"}
@@ -82,7 +81,7 @@ def ckplus(
             if label == "contempt" and not contempt:
                 return "sequences of contempt (contempt=False)"
             folder = optional_folder(images, [_name(sequence)])
-            pictures = visible_files(folder, PICTURES) if folder else []
+            pictures = pictures_of(root, folder) if folder else ()
             if not pictures:
                 return "labelled sequences without pictures"
             peak = files[0].name.lower().removesuffix("_emotion.txt")
@@ -93,7 +92,7 @@ def ckplus(
                 )
             return Source(
                 key=safe_key(sequence.parent.name.upper(), sequence.name),
-                files=tuple(picture.relative_to(root) for picture in pictures),
+                files=pictures,
                 label=label,
                 subject=sequence.parent.name.upper(),
                 frames=(max(0, len(pictures) - frames), len(pictures)),

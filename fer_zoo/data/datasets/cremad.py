@@ -16,14 +16,7 @@ from fer_zoo.errors import InputError
 from fer_zoo.paths import shown
 from fer_zoo.registry import register_dataset
 
-_EMOTIONS = {
-    "ANG": "anger",
-    "DIS": "disgust",
-    "FEA": "fear",
-    "HAP": "happiness",
-    "NEU": "neutral",
-    "SAD": "sadness",
-}
+_EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
 _FOLDERS = ("VideoFlash", "VideoMP4", "Video", "Videos")
 _DEMOGRAPHICS, _COLUMNS = "VideoDemographics.csv", ("actorid", "age", "sex", "race")
 _FIRST, _LAST, _PER_FOLD, _FOLDS = 1001, 1091, 18, 5
@@ -83,20 +76,15 @@ def _groups(root: Path) -> dict[str, dict[str, str]]:
     if not set(_COLUMNS) <= set(table.columns):
         raise InputError(
             f"{file} has the columns {', '.join(table.columns)}.",
-            f"{', '.join(_COLUMNS)}",
+            ", ".join(_COLUMNS),
             "copy the table again, or remove it: clips then have no groups",
         )
-    return {
-        subject_key(row["actorid"]): {
-            "age": _decade(row["age"]),
-            **{name: row[name].lower() for name in ("sex", "race")},
-        }
-        for _, row in table.rows
-    }
-
-
-def _decade(age: str) -> str:
-    return f"{int(age) // 10 * 10}-{int(age) // 10 * 10 + 9}" if age.isdecimal() else ""
+    groups = {}
+    for _, row in table.rows:
+        decade = int(row["age"]) // 10 * 10 if row["age"].isdecimal() else None
+        age = "" if decade is None else f"{decade}-{decade + 9}"
+        groups[subject_key(row["actorid"])] = {"age": age, "sex": row["sex"].lower(), "race": row["race"].lower()}
+    return groups
 
 
 def _videos(root: Path) -> list[Path]:

@@ -33,7 +33,7 @@ LABELS = ("anger", "fear", "happiness", "relief", "sadness")
 _WORDS = {**dict(zip(LABELS, LABELS, strict=True)), "joy": "happiness"}
 # Videos to train with, and with those to test with; their actors, 7 of whom are in the first. General knowledge, not
 # confirmed by a file.
-_TRAINING, _ALL, _ACTORS = 155, 155 + 134, range(7, 11)
+_EXPECTED = {"clips": (155, 155 + 134), "subjects": range(7, 11)}
 
 
 @register_dataset(
@@ -81,13 +81,10 @@ def fera(root: Path, *, table: str = "fera.csv") -> Reader:
                 yield Named(where, Source(key, (file,), _WORDS[emotion], row["subject"] or None))
         counted["videos that the table does not name"] = len(videos) - len(used)
 
-    expected = {"clips": (_TRAINING, _ALL), "subjects": _ACTORS}
-    return Reader(
-        lambda problems: without_doubles(walk(problems), root, problems),
-        expected,
-        " (expected number unverified)",
-        counted,
-    )
+    def read(problems: list[str]) -> Iterator[Source]:
+        return without_doubles(walk(problems), root, problems)
+
+    return Reader(read, _EXPECTED, " (expected number unverified)", counted)
 
 
 def _rows(root: Path, table: Path) -> list[tuple[int, dict[str, str]]]:

@@ -61,7 +61,8 @@ def folder(
             raise InputError(
                 f"No folder of a label below {root}" + (f": {there}." if root.is_dir() else ", which is not a folder."),
                 f"a folder of videos for each label, of any names, e.g. {', '.join(LABELS[:7])}",
-                nearest_root(root, _has_labels) or "give the folder that holds one folder per label",
+                nearest_root(root, lambda place: any(inner.name.lower() in WORDS for inner in visible_folders(place)))
+                or "give the folder that holds one folder per label",
             )
         problems += labels.problems
         note(problems, "videos that are in no label's folder", [shown(path.name) for path in visible_videos(root)])
@@ -86,7 +87,3 @@ def folder(
         note(problems, "clips whose name has no subject before a `_`", nameless)
 
     return Reader(lambda problems: without_doubles(walk(problems), root, problems))
-
-
-def _has_labels(place: Path) -> bool:
-    return place.is_dir() and any(inner.name.lower() in WORDS for inner in visible_folders(place))

@@ -100,12 +100,8 @@ def ravdess(
 def _actor_folders(root: Path) -> list[Path]:
     """Folders of actors in `root`, or one level deeper where each archive was unpacked to a folder of its own."""
     places = [root, *visible_folders(root)] if root.is_dir() else []
-    found = [
-        folder
-        for place in places
-        for folder in visible_folders(place)
-        if re.fullmatch(r"actor_\d\d", folder.name, re.IGNORECASE)
-    ]
+    inner = [folder for place in places for folder in visible_folders(place)]
+    found = [folder for folder in inner if re.fullmatch(r"actor_\d\d", folder.name, re.IGNORECASE)]
     return found or [find_folder(root, ["Actor_01"], "actors' folders of RAVDESS")]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from fer_zoo.data.store.records import StoreFacts
 from fer_zoo.specs import ComponentSpec, CropSpec, InputSpec
@@ -15,18 +14,7 @@ EXACT = "exact"
 _TURN = math.radians(15)
 
 
-class Kind(NamedTuple):
-    """The kind of clips of a store that is still to be made; an existing store has a header."""
-
-    crop: CropSpec
-    size: int
-    frames: int
-    fps: float
-    detector: ComponentSpec
-    sampling: str | None = None
-
-
-def differences(made: StoreFacts | Kind, spec: InputSpec, detector: ComponentSpec) -> list[str]:
+def differences(made: StoreFacts, spec: InputSpec, detector: ComponentSpec) -> list[str]:
     """Return why a network with this input and detector cannot use the store, one text per reason.
 
     Clips may be longer, sharper or cut wider than the network needs, since training crops them by their landmarks.
@@ -60,7 +48,7 @@ def upright_margin(crop: CropSpec) -> float:
     return 2 * _needed(crop.scale * crop.shift_up, crop, turn) / crop.scale
 
 
-def _holds(made: StoreFacts | Kind, spec: InputSpec) -> bool:
+def _holds(made: StoreFacts, spec: InputSpec) -> bool:
     """Return whether the store's square contains the recipe's, whose centre differs by the shift only."""
     turn = _TURN if spec.crop.align == "similarity" else 0.0
     if made.crop.align == "similarity":

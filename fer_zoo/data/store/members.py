@@ -65,7 +65,6 @@ def jpeg_suffixes(frames: int) -> list[str]:
     return [f"{place:03d}.jpg" for place in range(frames)]
 
 
-@functools.lru_cache(maxsize=16)
 def member_sizes(encoding: str, frames: int, size: int) -> dict[str, int | None]:
     """Return the bytes of a clip's members by suffix, None where they vary."""
     sizes: dict[str, int | None] = {suffix: form.size for suffix, form in array_forms(frames, size).items()}

@@ -1,39 +1,39 @@
-"""Reading a store: any clip through a memory map."""
+"""Reading a store: its JSON files and the lengths of its tars are checked, then any clip comes through a memory map."""
 
 from __future__ import annotations
 
+import csv
 import functools
 import hashlib
+import json
 import mmap
-from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fer_zoo.csv_cells import from_cell
 from fer_zoo.data.clips import NO_SUBJECT, ClipSet, Frames, Index
-from fer_zoo.data.store.files import (
-    check_header,
-    check_length,
-    damaged,
-    read_failures,
-    read_header,
-    read_index,
-)
 from fer_zoo.data.store.fits import EXACT, differences
 from fer_zoo.data.store.members import FRAMES, POINTS, SCORES, array_forms, from_jpeg, jpeg_suffixes
 from fer_zoo.data.store.records import (
+    FAILURES,
+    FORMAT,
+    HEADER,
     ClipFacts,
+    ClipRecord,
     Failure,
+    ShardEntry,
     ShardIndex,
     StoredClip,
     StoreHeader,
-    header_path,
+    index_path,
     tar_path,
 )
+from fer_zoo.documents import LARGEST_JSON, DocumentError, read_bytes
 from fer_zoo.errors import InputError
 from fer_zoo.paths import find_path
 from fer_zoo.specs import ComponentSpec, InputSpec
@@ -63,8 +63,8 @@ class Store:
 
     def __init__(self, folder: Path, header: StoreHeader, shards: Sequence[ShardIndex]) -> None:
         self.folder, self.header, self._shards = folder, header, tuple(shards)
-        self._ends = list(accumulate(len(shard.clips) for shard in shards))
-        self.facts: tuple[ClipFacts, ...] = tuple(facts for shard in shards for facts in shard.facts)
+        self._clips = [(shard, clip) for shard in shards for clip in shard.clips]
+        self.facts: tuple[ClipFacts, ...] = tuple(clip.facts for _, clip in self._clips)
         self._map = functools.lru_cache(_OPEN_MAPS)(self._open_map)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -114,11 +114,11 @@ class Store:
             InputError: there is no clip of a number.
         """
         every = range(len(self)) if rows is None else [int(row) for row in rows]
-        if outside := [row for row in every if not 0 <= row < len(self)]:
-            raise InputError(f"Clip {outside[0]} of a store of {len(self)}.", f"0 to {len(self) - 1}")
-        kept = [row for row in every if self.facts[row].label in labels]
+        kept = [row for row in every if self._find(row)[1].facts.label in labels]
         number = {name: place for place, name in enumerate(self.subjects())}
         facts = [self.facts[row] for row in kept]
+        strengths = [clip.intensity for clip in facts if clip.intensity is not None]
+        all_known = len(strengths) == len(facts)
         chosen = f"{self.header.fingerprint} {labels} {kept}"
         return ClipSet(
             frames=self,
@@ -135,7 +135,7 @@ class Store:
             exact=self.header.detector.name == EXACT,
             stores=frozenset([self.header.fingerprint]),
             groups={name: tuple(clip.groups.get(name, "") for clip in facts) for name in self.groupings()},
-            intensities=_intensities(facts, self.header.frames),
+            intensities=np.array(strengths, np.float32).reshape(-1, self.header.frames) if all_known else None,
         )
 
     def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:
@@ -153,7 +153,7 @@ class Store:
         """
         if (failures := len(self.failures())) != self.header.failures:
             reason = f"it states {self.header.failures} failures, failures.csv has {failures}"
-            raise damaged(header_path(self.folder), reason)
+            raise damaged(self.folder / HEADER, reason)
         for shard in self._shards:
             check_length(self.folder, shard)
             path = tar_path(self.folder, shard.number)
@@ -161,12 +161,10 @@ class Store:
                 if hashlib.file_digest(stream, "sha256").hexdigest() != shard.tar_sha256:
                     raise damaged(path, "its sha256 is not the one in its index")
 
-    def _find(self, number: int) -> tuple[ShardIndex, int]:
+    def _find(self, number: int) -> tuple[ShardIndex, ClipRecord]:
         if not 0 <= number < len(self):
             raise InputError(f"Clip {number} of a store of {len(self)}.", f"0 to {len(self) - 1}")
-        after = bisect_right(self._ends, number)
-        shard = self._shards[after]
-        return shard, number - self._ends[after] + len(shard.clips)
+        return self._clips[number]
 
     def _open_map(self, number: int) -> memoryview:
         path = tar_path(self.folder, number)
@@ -180,19 +178,17 @@ class Store:
             raise damaged(path, str(error), "missing") from error
 
     def _array(self, number: int, suffix: str) -> npt.NDArray[Any]:
-        shard, place = self._find(number)
-        block, members = self._map(shard.number), shard.clips[place].members
-        form = array_forms(shard.frames, shard.size)[suffix]
+        shard, clip = self._find(number)
+        block, form = self._map(shard.number), array_forms(shard.frames, shard.size)[suffix]
         try:
-            if suffix in members:
-                return form.view(block, members[suffix][0])
+            if suffix in clip.members:
+                return form.view(block, clip.members[suffix][0])
             frames = np.empty(form.shape, np.uint8)
             for picture, out in zip(self.jpegs(number), frames, strict=True):
                 from_jpeg(picture, out)
             return frames
         except ValueError as error:
-            path = tar_path(self.folder, shard.number)
-            raise damaged(path, f"clip {shard.facts[place].key}: {error}") from error
+            raise damaged(tar_path(self.folder, shard.number), f"clip {clip.facts.key}: {error}") from error
 
     def jpegs(self, number: int) -> list[memoryview]:
         """JPEG files of the frames of a clip; of a store in which frames are JPEG.
@@ -200,9 +196,9 @@ class Store:
         Raises:
             InputError: no such clip, or its shard is damaged.
         """
-        shard, place = self._find(number)
+        shard, clip = self._find(number)
         block = self._map(shard.number)
-        spans = [shard.clips[place].members[name] for name in jpeg_suffixes(shard.frames)]
+        spans = [clip.members[name] for name in jpeg_suffixes(shard.frames)]
         return [block[offset : offset + size] for offset, size in spans]
 
     def arrays(self, rows: Iterable[int], suffix: str) -> npt.NDArray[Any]:
@@ -218,6 +214,132 @@ class Store:
         return out
 
 
-def _intensities(facts: Sequence[ClipFacts], frames: int) -> npt.NDArray[np.float32] | None:
-    known = [clip.intensity for clip in facts if clip.intensity is not None]
-    return np.array(known, np.float32).reshape(-1, frames) if len(known) == len(facts) else None
+def is_begun(folder: Path) -> bool:
+    """Whether there is a store, or shards of one that was not finished."""
+    return (folder / HEADER).exists() or any((folder / "shards").glob("*"))
+
+
+def read_header(folder: Path) -> StoreHeader:
+    """The content of store.json; `check_header` compares it with the shards.
+
+    Raises:
+        InputError: there is no store, it is unfinished, of another format version, or store.json is damaged.
+    """
+    path = folder / HEADER
+    try:
+        text = read_bytes(path, LARGEST_JSON)
+    except DocumentError as error:
+        raise damaged(path, str(error)) from error
+    except OSError as error:
+        if is_begun(folder):
+            raise InputError(
+                f"The clip store {folder} is unfinished: it has shards, but no {path.name} that can be read.",
+                "a store whose preparation has finished",
+                "prepare it again with the same settings; finished shards are kept",
+            ) from error
+        raise InputError(
+            f"There is no clip store in {folder}: {error.strerror or error}.",
+            f"a folder with {path.name} and shards/, as `fer-zoo prepare` makes it",
+            "check the path, or prepare the dataset into it",
+        ) from error
+    try:
+        version = json.loads(text)["format"]  # labels may have characters that `parse_json` refuses
+        if version == FORMAT:
+            return StoreHeader.model_validate_json(text)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged(path, str(error)) from error
+    raise InputError(
+        f"The clip store {folder} has format version {version}.",
+        f"format version {FORMAT}",
+        "read it with the version of fer_zoo that wrote it, or prepare it again into another folder",
+    )
+
+
+def counted(shards: Sequence[tuple[ShardIndex, str]]) -> dict[str, Any]:
+    """What store.json states of its shards, computed from their indexes and the sha256 of each index."""
+    clips = [clip.facts for index, _ in shards for clip in index.clips]
+    return {
+        "clips": len(clips),
+        "labels": dict(sorted(Counter(clip.label for clip in clips).items())),
+        "subjects": len({clip.subject for clip in clips} - {None}),
+        "shards": tuple(ShardEntry(number=i.number, clips=len(i.clips), index_sha256=sha) for i, sha in shards),
+        "fingerprint": hashlib.sha256("".join(sha for _, sha in shards).encode()).hexdigest(),
+    }
+
+
+def check_header(folder: Path, header: StoreHeader, shards: Sequence[tuple[ShardIndex, str]]) -> None:
+    """Raise InputError unless store.json states of its shards what their indexes say."""
+    path = folder / HEADER
+    for name, found in counted(shards).items():
+        if (stated := getattr(header, name)) != found:
+            detail = f" ({stated}, not {found})" if isinstance(found, int) else ""
+            raise damaged(path, f"its {name} are not those of the shards that it names{detail}")
+    kind = (header.encoding, header.frames, header.size)
+    for index, _ in shards:
+        if index.clips and (found := (index.encoding, index.frames, index.size)) != kind:
+            raise damaged(path, f"it states clips of (encoding, frames, size) {kind}, the shards hold {found}")
+
+
+def damaged(path: Path, reason: str, state: str = "damaged") -> InputError:
+    """The error for a file of a store that is not as it was written, or is missing."""
+    return InputError(
+        f"{path} is {state}: {reason}.",
+        "the files of a store as `fer-zoo prepare` wrote them, a .tar and a .json for each shard",
+        f"copy the store again, or delete {path.with_suffix('.json').name} and prepare again; other shards are kept",
+    )
+
+
+def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[ShardIndex, str]:
+    """The index of a shard, whose tar file exists with the stated length, and the index's sha256.
+
+    Raises:
+        InputError: the index is missing, damaged, not the one with this `sha256`, or does not match its tar file.
+    """
+    path = index_path(folder, number)
+    try:
+        text = read_bytes(path, LARGEST_JSON)
+    except DocumentError as error:
+        raise damaged(path, str(error)) from error
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error), "missing") from error
+    found = hashlib.sha256(text).hexdigest()
+    if sha256 not in (None, found):
+        raise damaged(path, f"its sha256 is {found[:12]}, the store's header says {str(sha256)[:12]}")
+    try:
+        index = ShardIndex.model_validate_json(text)
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
+    if index.number != number:
+        raise damaged(path, f"it is the index of shard {index.number}")
+    check_length(folder, index)
+    return index, found
+
+
+def read_failures(folder: Path) -> list[Failure]:
+    """Sources that gave no clip, and other problems; none if there is no failures.csv.
+
+    Raises:
+        InputError: failures.csv cannot be read, or has a line that is not a source, a reason and a number of clips.
+    """
+    path = folder / FAILURES
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.reader(stream))
+        return [Failure(from_cell(source), from_cell(reason), int(clips)) for source, reason, clips in rows[1:]]
+    except (ValueError, OSError, csv.Error) as error:
+        raise InputError(
+            f"{path} is damaged: {error}.", f"lines of {', '.join(Failure._fields)}", "delete it and prepare again"
+        ) from error
+
+
+def check_length(folder: Path, index: ShardIndex) -> None:
+    """Raise InputError unless the shard's tar file exists with the length that its index states."""
+    tar = tar_path(folder, index.number)
+    try:
+        length = tar.stat().st_size
+    except OSError as error:
+        raise damaged(tar, error.strerror or str(error), "missing") from error
+    if length != index.tar_bytes:
+        raise damaged(tar, f"it has {length} bytes, its index says {index.tar_bytes}")

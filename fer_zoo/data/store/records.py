@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -17,6 +16,8 @@ from fer_zoo.data.store.members import member_sizes
 from fer_zoo.specs import ComponentSpec, CropSpec
 from fer_zoo.specs.base import AboveZero, Positive, Spec
 
+# Files of a store beside its shards: what it is, and which sources gave no clip, with other problems.
+HEADER, FAILURES = "store.json", "failures.csv"
 # Raise when the meaning of the files changes; a reader refuses every other number.
 FORMAT: Final = 1
 
@@ -113,11 +114,6 @@ class ShardIndex(Spec):
     tar_bytes: Count
     tar_sha256: str
     clips: tuple[ClipRecord, ...]
-
-    @cached_property
-    def facts(self) -> tuple[ClipFacts, ...]:
-        """Facts of the clips, in order."""
-        return tuple(clip.facts for clip in self.clips)
 
     @model_validator(mode="after")
     def _within_the_tar(self) -> ShardIndex:
@@ -219,13 +215,3 @@ def tar_path(folder: Path, number: int) -> Path:
 def index_path(folder: Path, number: int) -> Path:
     """Return the path of a shard's index, without which it does not count."""
     return folder / "shards" / f"{number:06d}.json"
-
-
-def header_path(folder: Path) -> Path:
-    """Return the path of the store's header."""
-    return folder / "store.json"
-
-
-def failures_path(folder: Path) -> Path:
-    """Return the path of the list of sources that gave no clip, and other problems."""
-    return folder / "failures.csv"

@@ -1,13 +1,16 @@
-"""Writing a store: shards, each complete or absent, and store.json at the end."""
+"""Writing a store, one run at a time: shards, each complete or absent, and store.json at the end."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import json
+import os
+import socket
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,11 +18,14 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from fer_zoo import errors
 from fer_zoo._version import __version__
 from fer_zoo.csv_cells import to_cell
-from fer_zoo.data.store.files import counted, read_failures, read_index
 from fer_zoo.data.store.members import FACTS, FRAMES, LANDMARKS, POINTS, SCORES, array_forms, jpeg_suffixes, to_jpeg
+from fer_zoo.data.store.reader import counted, read_failures, read_index
 from fer_zoo.data.store.records import (
+    FAILURES,
+    HEADER,
     ClipRecord,
     Encoding,
     Failure,
@@ -28,14 +34,14 @@ from fer_zoo.data.store.records import (
     StoredClip,
     StoreFacts,
     StoreHeader,
-    failures_path,
-    header_path,
     index_path,
     tar_path,
     to_json,
 )
-from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.files import clear_leftovers, write_atomically, write_text
+from fer_zoo.errors import InputError
+from fer_zoo.files import clear_leftovers, locked, write_atomically, write_text
+
+LOCK = "prepare.lock"
 
 
 def write_shard(
@@ -138,7 +144,7 @@ def finish_store(folder: str | Path, facts: StoreFacts) -> StoreHeader:
         **counted(shards),
     )
     with writing(folder):
-        write_text(header_path(folder), to_json(header, indent=1))
+        write_text(folder / HEADER, to_json(header, indent=1))
         for place in (folder, folder / "shards"):
             clear_leftovers(place)
     return header
@@ -155,8 +161,8 @@ def write_failures(folder: str | Path, failures: Iterable[Failure]) -> None:
     table.writerow(Failure._fields)
     table.writerows((to_cell(source), to_cell(reason), clips) for source, reason, clips in sorted(failures))
     with writing(Path(folder)):
-        path = failures_path(Path(folder))
-        write_atomically(path, lambda stream: stream.write(text.getvalue().encode("utf-8", "backslashreplace")))
+        content = text.getvalue().encode("utf-8", "backslashreplace")
+        write_atomically(Path(folder) / FAILURES, lambda stream: stream.write(content))
 
 
 def _shards(folder: Path) -> list[tuple[ShardIndex, str]]:
@@ -208,28 +214,46 @@ def _add(
         tar.addfile(info, BytesIO(data))
         blocks = -(-len(data) // tarfile.BLOCKSIZE)
         members[suffix] = (tar.offset - blocks * tarfile.BLOCKSIZE, len(data))
-    return ClipRecord(facts=clip.facts, scores=_summary(clip), members=members)
-
-
-def _summary(clip: StoredClip) -> ScoreSummary:
     known = clip.scores[np.isfinite(clip.scores)].astype(np.float64)
-    return ScoreSummary(
+    summary = ScoreSummary(
         faces=int(np.isfinite(clip.landmarks).all(axis=(1, 2)).sum()),
         lowest=float(known.min()) if len(known) else None,
         mean=float(known.mean()) if len(known) else None,
     )
+    return ClipRecord(facts=clip.facts, scores=summary, members=members)
+
+
+def writing(folder: Path) -> AbstractContextManager[None]:
+    """Raise InputError where a file of the store cannot be written."""
+    do = "free some space or choose another folder (FER_ZOO_CACHE for rendered clips); finished shards are kept"
+    return errors.writing(folder, do=do)
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Raise InputError where a file of the store cannot be written."""
-    try:
-        yield
-    except FerZooError:  # from making the clips; some of them are OSErrors
-        raise
-    except OSError as error:
-        raise InputError(
-            f"The clip store {folder} cannot be written to: {error}.",
-            "a writable folder with enough space",
-            "free some space or choose another folder (FER_ZOO_CACHE for rendered clips); finished shards are kept",
-        ) from error
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep every other run out of an existing `folder` while the block runs.
+
+    The lock of a process on this machine ends with it, however it ends. Nothing can be known of another machine's.
+
+    Raises:
+        InputError: another run is working there, or was on another machine.
+        OSError: the folder is not writable.
+    """
+    path, here, holder = folder / LOCK, socket.gethostname(), {"process": "unknown", "host": ""}
+    with locked(path) as file:
+        with suppress(ValueError, OSError, TypeError):  # its process was killed before it was complete
+            holder |= json.loads(path.read_bytes())
+        elsewhere = holder["host"] not in ("", here)
+        if file is None or elsewhere:
+            raise InputError(
+                f"Another run is preparing {folder}: process {holder['process']} on {holder['host'] or here}.",
+                "one run at a time in a folder",
+                "wait until it has ended, or choose another folder"
+                + (f"; if that run was killed, delete {path}" if elsewhere else ""),
+            )
+        path.write_text(json.dumps({"process": os.getpid(), "host": here}))
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()

@@ -9,16 +9,18 @@ import numpy as np
 import torch
 
 from fer_zoo.compose import build
+from fer_zoo.data import databases
 from fer_zoo.errors import FerZooError, InputError
-from fer_zoo.evaluation.outcomes import by_fold
 from fer_zoo.evaluation.report.numbers import (
     FORMAT,
+    PAPER,
     Change,
     Classes,
     Curve,
     Delta,
     Group,
     Mistake,
+    PublishedRow,
     RecipeFacts,
     RecipeMetrics,
     Report,
@@ -27,11 +29,12 @@ from fer_zoo.evaluation.report.numbers import (
     SettingKey,
     Training,
 )
-from fer_zoo.evaluation.report.published import published_rows
-from fer_zoo.evaluation.report.settings import as_yaml, changes, grouped
+from fer_zoo.evaluation.report.settings import Settings, as_yaml, changes, grouped
 from fer_zoo.evaluation.report.warnings import known_facts, warnings
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell, spec_of
 from fer_zoo.evaluation.statistics import FoldSpread, compare, estimate, holm, over_folds, spread
+from fer_zoo.evaluation.variance import by_fold
+from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training.metrics import Figures, class_metrics, figures, group_figures
 from fer_zoo.training.predictions import Predictions
@@ -68,7 +71,7 @@ def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str
         machines=known_facts(cells, "hardware"),
         versions=tuple(f"{name} {it}" for name in ("fer_zoo", "torch", "python") for it in known_facts(cells, name)),
         recipes=tuple(_facts(name, base, list(settings.values())) for name in names),
-        published=published_rows(settings, rows),
+        published=_published(settings, rows),
         settings=tuple(
             _setting(key, recipes, rows[key], _baseline(recipes, base)) for key, recipes in settings.items()
         ),
@@ -76,10 +79,8 @@ def make_report(cells: Sequence[Cell], baseline: str | None = None, *, name: str
 
 
 def _training(cell: Cell) -> Training:
-    return Training(
-        recipe=cell.recipe, split=cell.split, seed=cell.seed, folder=cell.place, state=cell.state,
-        problem=cell.problem, commit=cell.facts.get("commit", ""), hours=cell.hours,
-    )  # fmt: skip
+    shared = ("recipe", "split", "seed", "folder", "state", "problem", "hours")
+    return Training(**{name: getattr(cell, name) for name in shared}, commit=cell.facts.get("commit", ""))
 
 
 def _baseline(recipes: Recipes, base: str) -> str:
@@ -252,3 +253,45 @@ def _mistakes(cells: Sequence[Cell]) -> tuple[Mistake, ...]:
             for clip in np.flatnonzero(predicted != clips.truth)
         ]  # fmt: skip
     return tuple(sorted(found, key=lambda mistake: (-mistake.probability, mistake.key))[:MISTAKES])
+
+
+def _published(settings: Settings, rows: Mapping[SettingKey, Sequence[Row]]) -> tuple[PublishedRow, ...]:
+    """A row for each recipe of the paper, and for each other recipe here that has a published figure."""
+    runs: dict[str, list[tuple[SettingKey, Recipe, Row]]] = {}
+    known = {name: load_recipe(name) for name in list_recipes() if name.startswith(PAPER)}
+    for setting, recipes in settings.items():
+        for row in rows[setting]:
+            if (spec := spec_of(recipes[row.recipe])) is not None:
+                runs.setdefault(row.recipe, []).append((setting, spec, row))
+                if spec.published is not None:
+                    known.setdefault(row.recipe, spec)
+    ordered = sorted(known.items(), key=lambda item: item[1].protocol == "cross-database")
+    return tuple(_published_row(name, recipe, runs.get(name, [])) for name, recipe in ordered)
+
+
+def _published_row(name: str, recipe: Recipe, runs: Sequence[tuple[SettingKey, Recipe, Row]]) -> PublishedRow:
+    printed = recipe.published
+    shared = {
+        "recipe": name,
+        "protocol": recipe.protocol,
+        **(printed.model_dump() if printed else {"source": recipe.description, "war": None, "std": None}),
+    }
+    # Comparable: the same data and protocol.
+    same = [
+        (spec, row) for setting, spec, row in runs
+        if not setting.synthetic and (spec.protocol, databases(spec)) == (recipe.protocol, databases(recipe))
+    ]  # fmt: skip
+    if not same:
+        others = "; ".join(setting.title for setting, _, _ in runs)
+        return PublishedRow(**shared, note=f"run on other data ({others}): not comparable" if others else "not run")
+    spec, row = same[0]
+    if row.best is None:
+        return PublishedRow(**shared, note=row.problem or "no training run is done")
+    notes = [f"{key}: {as_yaml(was)} became {as_yaml(now)}" for key, was, now in changes(recipe, spec)]
+    if row.trainings < row.asked:
+        notes.append(f"{row.asked - row.trainings} of {row.asked} training runs are missing")
+    found, folds = row.best.estimates, row.best.over_folds.war
+    return PublishedRow(
+        **shared, run=True, note="; ".join(notes), ours=found.war, subjects=found.basis.subjects, seeds=row.seeds,
+        trainings=row.trainings, commits=row.commits, over_folds=None if folds.deviation is None else folds,
+    )  # fmt: skip

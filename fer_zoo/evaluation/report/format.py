@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_zoo.evaluation.report.numbers import Delta, PublishedRow, Report, Row, Setting
-from fer_zoo.evaluation.report.published import PAPER
+from fer_zoo.evaluation.report.numbers import PAPER, Delta, PublishedRow, Report, Row, Setting
 from fer_zoo.evaluation.statistics import Basis, Difference, Estimate, Spread
 
 if TYPE_CHECKING:

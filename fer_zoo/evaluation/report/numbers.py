@@ -11,6 +11,8 @@ from fer_zoo.evaluation.statistics import Comparison, Estimate, Estimates, FoldS
 from fer_zoo.specs.base import Spec
 
 FORMAT: Literal[1] = 1
+# What the names of the paper's recipes begin with.
+PAPER = "paper/"
 
 
 class Training(Spec):

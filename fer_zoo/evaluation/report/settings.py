@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fer_zoo import specs
 from fer_zoo.data import databases, trained_on
 from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import InputError
@@ -14,16 +15,7 @@ from fer_zoo.evaluation.report.numbers import SettingKey
 from fer_zoo.evaluation.results import Cell
 from fer_zoo.recipes import diff_recipes
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import (
-    DatabaseSplit,
-    DisjointSplit,
-    FileSplit,
-    FoldSplit,
-    LeaveOneOutSplit,
-    PublishedSplit,
-    Recipe,
-    SplitSpec,
-)
+from fer_zoo.specs import Recipe
 
 Settings = Mapping[SettingKey, Mapping[str, Sequence[Cell]]]
 """Training runs by setting and name of the recipe."""
@@ -41,19 +33,19 @@ def setting_of(recipe: Recipe) -> SettingKey:
     options = recipe.data.dataset.options
     tested = recipe.data.dataset.name + (f" ({as_yaml(options)[1:-1]})" if options else "")
     match recipe.split:
-        case SplitSpec(test=(first, end)):
+        case specs.SplitSpec(test=(first, end)):
             title = f"{tested}, subjects {first} to {end - 1} tested"
-        case FoldSplit(folds=folds, pooled_with=others):
+        case specs.FoldSplit(folds=folds, pooled_with=others):
             title = f"{' + '.join([tested, *others])}, {folds} folds"
-        case LeaveOneOutSplit():
+        case specs.LeaveOneOutSplit():
             title = f"{tested}, one subject left out"
-        case PublishedSplit(published=name):
+        case specs.PublishedSplit(published=name):
             title = f"{tested}, published split {re.sub('[0-9]+$', '*', name)}"  # set_1, set_2, ...: folds
-        case DisjointSplit(identity_disjoint=file, folds=folds, fold=fold):
+        case specs.DisjointSplit(identity_disjoint=file, folds=folds, fold=fold):
             title = f"{tested}, groups of {Path(file).name}" + (f", {folds} folds" if fold is not None else "")
-        case FileSplit(file=file):
+        case specs.FileSplit(file=file):
             title = f"{tested}, split of {Path(file).name}"
-        case DatabaseSplit(train_on=train_on):
+        case specs.DatabaseSplit(train_on=train_on):
             title = f"{' + '.join(train_on)} to {tested}"
     return SettingKey(
         title=title,
@@ -125,7 +117,7 @@ def _check_row(setting: SettingKey, row: Sequence[Cell]) -> None:
 
 
 def _place(cell: Cell) -> str:
-    return f"{cell.root.name}/{cell.place}"
+    return f"{cell.root.name}/{cell.folder}"
 
 
 def _mixed(problem: str) -> InputError:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fer_zoo.evaluation.report.settings import Settings, as_yaml, changes, without
-from fer_zoo.evaluation.results import Cell, spec_of
+from fer_zoo.evaluation.results import Cell, first_of, spec_of
 from fer_zoo.specs import Recipe
 
 # Sections that follow from the data: other databases have other labels, splits and frame rates.
 _DATA_SECTIONS = ("split", "protocol", "data.dataset", "data.any_fps", "model.labels")
-# Training runs that are named in one line.
-_NAMED = 5
 
 
 def known_facts(cells: Sequence[Cell], fact: str) -> tuple[str, ...]:
@@ -37,7 +35,7 @@ def _about_runs(cells: Sequence[Cell]) -> Iterator[str]:
     if (count := len({commit.removesuffix("-dirty") for commit in commits})) > 1:
         yield f"The training runs used the code of {count} commits."
     if unknown := [cell for cell in done if "commit" not in cell.facts]:
-        yield f"{len(unknown)} of {len(done)} training runs did not record their code version: {_named(unknown)}."
+        yield f"{len(unknown)} of {len(done)} training runs did not record their code version: {first_of(unknown)}."
 
 
 def _about_clips(settings: Settings) -> Iterator[str]:
@@ -68,10 +66,5 @@ def _about_names(settings: Settings) -> Iterator[str]:
 def _about_curves(cells: Sequence[Cell]) -> Iterator[str]:
     """Finished training runs whose epochs cannot all be drawn."""
     for problem in dict.fromkeys(cell.log_problem for cell in cells if cell.log_problem):
-        runs = _named([cell for cell in cells if cell.log_problem == problem])
+        runs = first_of([cell for cell in cells if cell.log_problem == problem])
         yield f"Training curves are missing or incomplete because {problem}: {runs}."
-
-
-def _named(cells: Sequence[Cell]) -> str:
-    more = f"; and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
-    return "; ".join(map(str, cells[:_NAMED])) + more

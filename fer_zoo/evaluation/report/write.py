@@ -6,18 +6,27 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from fer_zoo.data import ClipRequest, ClipSet, cache_root, keys_name_databases, open_stores
+from fer_zoo.data.clips import Frames
+from fer_zoo.data.playback import central_frames
 from fer_zoo.documents import LARGEST_JSON, read_text
 from fer_zoo.errors import FerZooError, InputError, writing
 from fer_zoo.evaluation.report.collect import make_report
-from fer_zoo.evaluation.report.faces import strips
 from fer_zoo.evaluation.report.format import as_html, as_markdown, picture_name
-from fer_zoo.evaluation.report.numbers import Report, Setting
+from fer_zoo.evaluation.report.numbers import Mistake, Report, Setting
 from fer_zoo.evaluation.report.pictures import mistakes_picture, number_pictures
 from fer_zoo.evaluation.report.settings import setting_of
 from fer_zoo.evaluation.results import Cell, in_one_line, read_results
 from fer_zoo.files import final_name, write_atomically, write_text
+from fer_zoo.registry import DATASETS
+from fer_zoo.specs import Recipe
+from fer_zoo.training.evaluate import crop_clips
 
 MARKDOWN, HTML, JSON, PICTURES = "report.md", "report.html", "report.json", "pictures"
+# Of each mistake that is shown.
+FRAMES, PIXELS = 6, 96
 
 
 def write_report(
@@ -119,3 +128,51 @@ def _faces(
     missing = len(setting.mistakes) - len(found)
     note = f"{missing} of these clips were not found here." if missing else ""
     return mistakes_picture(found), tuple(mistake.key for mistake, _ in found), note
+
+
+def strips(
+    recipe: Recipe, mistakes: Sequence[Mistake], *, stores: Path | None = None, cache: Path | None = None
+) -> list[tuple[Mistake, Frames]]:
+    """Some frames (n, S, S, 3) of each clip, cropped as the network sees them; missing clips are left out.
+
+    Args:
+        stores: folder of the clip stores; default as in training.
+        cache: folder of rendered clips; default as in training.
+
+    Raises:
+        FerZooError: the clips cannot be read, e.g. no store, or one that does not match.
+    """
+    opened = open_stores(recipe, stores)
+    if not opened:
+        return [(it, shown) for it in mistakes if (shown := _rendered(recipe, it, cache or cache_root())) is not None]
+    strips = []
+    for name, store in opened.items():
+        prefix = f"{name}:" if keys_name_databases(recipe) else ""
+        place = {f"{prefix}{facts.key}": number for number, facts in enumerate(store.facts)}
+        found = [it for it in mistakes if it.key in place]
+        clips = store.as_clip_set(recipe.model.labels, np.array([place[it.key] for it in found], np.int64))
+        strips += [(it, _cropped(recipe, clips.take(np.array([row])))) for row, it in enumerate(found)]
+    return sorted(strips, key=lambda strip: mistakes.index(strip[0]))
+
+
+def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:
+    """A clip of a dataset that renders its clips; only this subject's are rendered, and most likely they are cached."""
+    if not mistake.subject.isdecimal():
+        return None
+    subject, model, dataset = int(mistake.subject), recipe.model, recipe.data.dataset
+    request = ClipRequest(
+        labels=model.labels, subjects=(subject, subject + 1), takes=recipe.data.takes, frames=model.input.frames,
+        fps=model.input.fps, canvas=recipe.data.canvas, cache=cache,
+    )  # fmt: skip
+    clips: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
+    row = next((row for row in range(len(clips)) if clips.key(row) == mistake.key), None)
+    return None if row is None else _cropped(recipe, clips.take(np.array([row])))
+
+
+def _cropped(recipe: Recipe, clip: ClipSet) -> Frames:
+    spec = recipe.model.input
+    cropped = crop_clips(central_frames(clip, spec), spec.model_copy(update={"size": PIXELS}))
+    (frames,) = cropped.read(np.array([0]))
+    count = min(FRAMES, len(frames))
+    kept: Frames = frames[[int((part + 0.5) * len(frames) / count) for part in range(count)]]
+    return kept

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fer_zoo.entries import outlines
 from fer_zoo.names import model_names
-from fer_zoo.outlines import outlines
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS, Registry
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_zoo.data.store.alone import LOCK, alone_in
+from fer_zoo.data.store.writer import LOCK, alone_in
 from fer_zoo.errors import InputError
 
 
