@@ -36,18 +36,19 @@ ON_REAL_FACES = """
 
 {results}
 
-`incres2d_tiny_mean_lm_in.synth8` reads each frame by itself and was trained on more varied expressions. It
-reads pictures of posed or strong expressions, and tilted neutral faces, better, and people who talk or walk worse:
-[both on 416 real faces](real-faces.md#on-416-pictures).
+These weights read each frame by itself and were trained on more varied expressions than
+`incres3d_tiny_lstm_lm_in.synth7`, the 3D network with an LSTM, which reads people who talk or walk better and other
+real faces worse: [both on 416 and on 598 pictures](real-faces.md#on-416-pictures-and-on-598).
 """
 
 WEIGHTS = """
 ## On rendered faces
 
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
-`fer-zoo predict` uses `{default}` by default: the fusion that did best in the
-[ablation](reports/rendered.md). The others are for comparison. With your own classes, `create_model(NAME,
-pretrained=True, labels=[...])` loads them and gives the network a new classifier: see [Concepts](concepts.md).
+`fer-zoo predict` uses `{default}` by default, because it reads most real faces. `incres3d_tiny_lstm_lm_in` is
+the paper's kind of network, with the fusion that did best in the [ablation](reports/rendered.md). With your own
+classes, `create_model(NAME, pretrained=True, labels=[...])` loads them and gives the network a new classifier: see
+[Concepts](concepts.md).
 
 All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
 published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They were

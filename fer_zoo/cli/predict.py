@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fer_zoo.model import Network
 
 Failed = list[tuple[str, FerZooError]]
-DEFAULT_MODEL = "incres3d_tiny_lstm_lm_in"
+DEFAULT_MODEL = "incres2d_tiny_mean_lm_in"
 # The options of `add_network`.
 NETWORK = ("landmarker", "hop", "device", "threads", "precision", "fps")
 _MOST_SPANS = 24

@@ -74,14 +74,14 @@ class Explanation:
         """Return what was explained, and a line for each region and moment, in words."""
         clip, times = self.clip, [self.timeline.rows[int(frame)].time_s for frame in self.frames]
         name = shown(self.timeline.video.name)
-        lines = [f"{name}, {times[0]:.2f} - {times[-1]:.2f} s: {clip.label} {clip.probability:.1%}"]
+        lines = [f"{name}, {_when(times, ' - ')}: {clip.label} {clip.probability:.1%}"]
         lines.append(f"  {'part':<8} {'when hidden':>12} {'when alone':>11} {'share of map':>13}")
         for part, lost, alone, share in self.table():
             lines.append(f"  {part:<8} {-lost:+12.1%} {'' if alone is None else f'{alone:.1%}':>11} {share:13.0%}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.timeline.notes)])
 
     def table(self) -> list[tuple[str, float, float | None, float]]:
-        """Return the parts of the clip: a region, or a moment "N.NN s".
+        """Return the parts of the clip: a region, or a moment "N.NN s" where the clip has more than one frame.
 
         Each with the probability that is lost when it is hidden, the probability when it alone is seen (None for
         moments), and its share of the map.
@@ -90,6 +90,8 @@ class Explanation:
         strength = abs(clip.maps).sum(axis=(1, 2))
         strength /= max(float(strength.sum()), 1e-12)
         regions = [(name, lost, clip.alone[name], clip.shares[name]) for name, lost in clip.regions.items()]
+        if len(self.frames) == 1:
+            return regions
         moments = zip(self.frames, clip.moments, strength, strict=True)
         times = self.timeline.rows
         return regions + [
@@ -174,14 +176,30 @@ def _figure(explanation: Explanation) -> Any:
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=200, facecolor="white")
     times = [timeline.rows[int(frame)].time_s for frame in explanation.frames]
     figure.text(_LEFT, 0.966, f"Why {clip.label} ({clip.probability:.0%})?", size=14, weight="bold", color=_INK)
-    where = f"{shortened(shown(timeline.video.name), 32)}, {times[0]:.2f} to {times[-1]:.2f} s"
+    where = f"{shortened(shown(timeline.video.name), 32)}, {_when(times, ' to ')}"
     figure.text(_LEFT, 0.937, f"{where}  ·  {shortened(shown(timeline.model), 32)}", size=_SIZE - 1, color=_FAINT)
-    _draw_strip(figure, clip, times)
+    if len(times) > 1:
+        _draw_strip(figure, clip, times)
+    else:
+        _draw_frame(figure, clip)
     _draw_regions(figure, clip)
     figure.text(_LEFT, 0.046, "Orange speaks for the label, blue against it.", size=_SIZE, color=_FAINT)
     if timeline.synthetic:
         figure.text(_LEFT, 0.016, SYNTHETIC, size=_SIZE - 0.5, color="#b03a2e")
     return figure
+
+
+def _when(times: list[float], between: str) -> str:
+    return between.join(f"{time:.2f}" for time in dict.fromkeys((times[0], times[-1]))) + " s"
+
+
+def _draw_frame(figure: Any, clip: ClipExplanation) -> None:
+    """Draw the frame of a network of single frames, and its map."""
+    width = 0.5 - _LEFT
+    for left, image in ((_LEFT, clip.frames[0]), (0.5, coloured(clip.frames[0], heat(clip.maps)[0]))):
+        axes = figure.add_axes((left, 0.42, width * 0.97, width * 0.97 * _WIDTH / _HEIGHT))
+        axes.imshow(image, interpolation="bilinear")
+        axes.set_axis_off()
 
 
 def _draw_strip(figure: Any, clip: ClipExplanation, times: list[float]) -> None:

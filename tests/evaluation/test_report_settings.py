@@ -42,7 +42,7 @@ def test_settings_by_their_titles(fields: dict[str, Any], title: str) -> None:
 
 
 def cell(spec: Recipe | None, root: str = "x", split: str = "s", seed: int = 1, name: str = "a") -> Cell:
-    return Cell(name, split, seed, Path(root), f"{name}/{split}", "done" if spec else "not run", spec=spec)
+    return Cell(name, split, seed, f"{name}/{split}", Path(root), "done" if spec else "not run", spec=spec)
 
 
 def test_unstarted_cells_count_in_their_setting() -> None:

@@ -139,6 +139,14 @@ def test_a_video_is_explained_and_shown(model: FERModel, video: Path, tmp_path: 
     assert "mouth" in found.describe()
 
 
+def test_a_network_of_single_frames_has_no_moments(video: Path) -> None:
+    model = create_model("incres2d_tiny_mean", frames=1, size=32).eval()
+    found = fer_zoo.explain(model, video, landmarker=Squares(), steps=2, time_s=0.2)
+    assert [part for part, *_ in found.table()] == list(REGIONS)
+    assert found.describe().startswith(f"me.mp4, {int(found.frames[0]) / 25:.2f} s: {found.clip.label} ")
+    check_texts(_figure(found), smallest=7)
+
+
 def test_bad_input(model: FERModel, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ({"label": "joy"}, {"method": "guess"}, {"steps": 0}, {"time_s": 9.0}, {"hop": 7}):
         with pytest.raises(OptionError):
