@@ -89,6 +89,7 @@ class Explanation:
         clip = self.clip
         strength = abs(clip.maps).sum(axis=(1, 2))
         strength /= max(float(strength.sum()), 1e-12)
+        regions: list[tuple[str, float, float | None, float]]
         regions = [(name, lost, clip.alone[name], clip.shares[name]) for name, lost in clip.regions.items()]
         if len(self.frames) == 1:
             return regions
