@@ -45,7 +45,7 @@ WEIGHTS = """
 ## On rendered faces
 
 Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
-`fer-zoo predict` uses `{default}` by default, because it reads most real faces. `incres3d_tiny_lstm_lm_in` is
+`fer-zoo predict` uses `{default}` by default: of these weights it reads real faces best. `incres3d_tiny_lstm_lm_in` is
 the paper's kind of network, with the fusion that did best in the [ablation](reports/rendered.md). With your own
 classes, `create_model(NAME, pretrained=True, labels=[...])` loads them and gives the network a new classifier: see
 [Concepts](concepts.md).

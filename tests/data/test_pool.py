@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ray_cluster import ray_cluster
 
 from fer_zoo.data.pool import spread
 from fer_zoo.errors import InputError, MissingExtraError, VideoError
@@ -174,16 +175,8 @@ def leave_if_odd(number: int) -> int:
 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[None]:
-    if os.environ.get("CI"):  # there the extra is part of the installation, and a skip would hide that
-        import ray
-    else:
-        ray = pytest.importorskip("ray", reason="needs the extra ray")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Tasks find functions of this module by its name, as they find those of a package.
-    path = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=path)
-    yield
-    ray.shutdown()
+    with ray_cluster(__file__):
+        yield
 
 
 def local(test: Callable[..., None]) -> Callable[..., None]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import toy_databases
+from ray_cluster import ray_cluster
 
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.ablation import Ended, RunOptions, ablate
@@ -256,15 +257,8 @@ def test_a_damaged_grid_is_not_overwritten(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[None]:
-    if os.environ.get("CI"):  # there the extra is part of the installation, and a skip would hide that
-        import ray
-    else:
-        ray = pytest.importorskip("ray", reason="needs the extra ray")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    path = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
-    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, runtime_env=path)
-    yield
-    ray.shutdown()
+    with ray_cluster(__file__, gpus=1):
+        yield
 
 
 @pytest.mark.slow
