@@ -1,6 +1,7 @@
 """A stub of `fer-zoo train`: five steps, each with a checkpoint; its result depends only on the recipe.
 
-`behaviour.json` beside the recipes' folders tells which cells fail and how, and how long a step takes.
+`behaviour.json` beside the recipes' folders tells which cells fail and how, which wait after their first step to be
+stopped (`hold`), and how many must run at the same time (`together`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ def main() -> None:
     print(f"sees GPUs {os.environ.get('CUDA_VISIBLE_DEVICES')}", flush=True)
     steps = out / "steps"
     for step in range(len(steps.read_text()) if steps.exists() else 0, STEPS):
-        time.sleep(behaviour.get("sleep", 0))
         with steps.open("a") as file:
             file.write(str(step))
+        deadline = time.monotonic() + 120
+        while behaviour.get("hold") or len(list(root.rglob("steps"))) < behaviour.get("together", 0):
+            if time.monotonic() > deadline:
+                sys.exit("nobody stopped this cell, or the others did not start")
+            time.sleep(0.02)
         if any(f"{out}/".endswith(f"{name}/") for name in behaviour.get("fail", [])) and step == 2:
             print("fer-zoo: The loss is no longer finite.\n  What to do: lower train.lr", file=sys.stderr)
             sys.exit(2)

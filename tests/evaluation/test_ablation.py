@@ -154,11 +154,9 @@ def test_more_cells_can_be_added(tmp_path: Path) -> None:
 
 def test_jobs_at_a_time_share_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
-    behave(tmp_path, sleep=0.3)
-    began = time.monotonic()
+    behave(tmp_path, together=3)
     outcome = ablate(cells(), tmp_path, RunOptions(jobs=3, train=STUB.train, arguments=("--device", "cpu")))
     assert outcome.trained == 3
-    assert time.monotonic() - began < 2 * 5 * 0.3, "one after the other they would sleep for 4.5 s"
     for log in tmp_path.rglob("output.log"):
         assert "started with ['--device', 'cpu'] and OMP_NUM_THREADS=2" in log.read_text()
 
@@ -180,15 +178,17 @@ def test_jobs_at_a_time_share_the_gpus(
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    behave(tmp_path, sleep=0.1)
+    behave(tmp_path, together=2)
     assert ablate(cells(), tmp_path, RunOptions(jobs=2, train=STUB.train, arguments=arguments)).trained == 3
     gpus = [log.read_text().split("sees GPUs ")[1].split()[0] for log in tmp_path.rglob("output.log")]
     assert set(gpus) == seen
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], bool], runner: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until a condition holds, for 120 s at most and only as long as a runner, if one is given, lives."""
+    deadline = time.monotonic() + 120
     while not condition():
+        assert runner is None or runner.poll() is None, "the runner ended"
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -199,11 +199,16 @@ def alive(folder: Path) -> bool:
         return lock is None
 
 
+def in_first_step(folder: Path) -> bool:
+    return (folder / "steps").exists() and (folder / "steps").read_text() == "0"
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process that runs the three cells, two at a time; killed at the end."""
-    behave(tmp_path, sleep=1.5)
-    with subprocess.Popen([sys.executable, __file__, str(tmp_path)], stderr=subprocess.PIPE) as process:
+    """Another process that runs the three cells, two at a time, which wait in their first step; killed at the end."""
+    behave(tmp_path, hold=True)
+    path = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, __file__, str(tmp_path)], env=path) as process:
         yield process
         process.kill()
 
@@ -213,12 +218,13 @@ def test_stopped_at_any_moment_and_started_again_it_ends_the_same(
     whole: Path, tmp_path: Path, runner: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     folders = [tmp_path / cell.folder for cell in cells()[:2]]
-    wait_for(lambda: all((folder / "steps").exists() for folder in folders))
+    wait_for(lambda: all(in_first_step(folder) for folder in folders), runner)
     with pytest.raises(InputError, match=rf"(?s)running in .*process {runner.pid} on"):
         ablate(cells(), tmp_path, STUB)
     os.kill(runner.pid, number)
-    runner.wait(20)
-    assert all(0 < len((folder / "steps").read_text()) < 5 for folder in folders)
+    runner.wait(120)
+    wait_for(lambda: not any(alive(folder) for folder in folders))
+    assert all((folder / "steps").read_text() == "0" for folder in folders)
     behave(tmp_path)
     outcome = ablate(cells(), tmp_path, STUB)
     assert (outcome.trained, outcome.failed) == (3, [])
@@ -228,11 +234,11 @@ def test_stopped_at_any_moment_and_started_again_it_ends_the_same(
 @pytest.mark.slow
 def test_trainings_leave_when_their_runner_is_gone(tmp_path: Path, runner: subprocess.Popen[bytes]) -> None:
     folder = tmp_path / cells()[0].folder
-    behave(tmp_path, sleep=60)
-    wait_for(lambda: (folder / "output.log").exists() and alive(folder))
+    wait_for(lambda: in_first_step(folder), runner)
+    assert alive(folder)
     runner.kill()
     runner.wait()
-    wait_for(lambda: not alive(folder), seconds=10)
+    wait_for(lambda: not alive(folder))
 
 
 def test_a_lock_of_a_process_that_is_gone_is_no_hindrance(tmp_path: Path) -> None:
