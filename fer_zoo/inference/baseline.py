@@ -18,6 +18,9 @@ AUTO_S = 1.0
 # What the resting face becomes: the probability of neutral, the rest in equal parts. Of 0.5, 0.6, 0.75 and 0.9, the one
 # that kept most rendered resting faces neutral without hiding expressions (docs/predict.md).
 REST_NEUTRAL = 0.75
+# A label this many times as probable as neutral even in the most neutral second: the face is not at rest. So are 0 to 3 %
+# of rendered resting faces, and 49 to 91 % of expressions (docs/predict.md).
+NOT_AT_REST = 5.0
 _LEAST = 1e-6
 
 
@@ -66,6 +69,13 @@ def resting_frames(shares: Floats, times: Floats, neutral: int, baseline: Baseli
         means = (sums[ends[starts]] - sums[starts]) / (ends[starts] - starts)
         first = int(starts[means.argmax()])
     return known[first : ends[first]]
+
+
+def not_at_rest(rest: Floats, neutral: int) -> int | None:
+    """Return the number of the label that the median of frames (k, labels) shows too clearly for a resting face."""
+    typical = np.exp(np.median(_logs(rest), axis=0))
+    likely = int(typical.argmax())
+    return likely if typical[likely] > NOT_AT_REST * typical[neutral] else None
 
 
 def relative_to(rest: Floats, shares: Floats, neutral: int) -> Floats:

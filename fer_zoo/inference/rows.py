@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, intensity, relative_to, resting_frames
+from fer_zoo.inference.baseline import (
+    NEUTRAL,
+    Baseline,
+    check_baseline,
+    intensity,
+    not_at_rest,
+    relative_to,
+    resting_frames,
+)
 from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
 
@@ -207,7 +215,8 @@ class TimelineData:
         """Return the timeline relative to the subject's own resting face, which becomes neutral.
 
         The median log-probabilities of the resting face are subtracted from those of every frame. A note says which
-        part was taken; if the face is not seen for longer than that, nothing is changed, and a note says so.
+        part was taken. Nothing is changed, and a note says so, if the face is not seen for longer than that, or if
+        "auto" finds an expression that lasts all the time.
 
         Args:
             baseline: seconds from the first frame of this face that has a label; "auto": the most neutral second.
@@ -220,6 +229,9 @@ class TimelineData:
         rest = resting_frames(shares, times, neutral, baseline)
         if rest is None:
             note = f"The face is seen too briefly for a baseline ({baseline}): its labels were not changed."
+            return replace(self, notes=(*self.notes, note))
+        if baseline == "auto" and (lasting := not_at_rest(shares[rest], neutral)) is not None:
+            note = f"The face shows {self.labels[lasting]} even where it is most neutral: its labels were not changed."
             return replace(self, notes=(*self.notes, note))
         moved = relative_to(shares[rest], shares, neutral)
         rows = tuple(

@@ -68,6 +68,16 @@ def test_seconds_count_from_the_first_frame_of_the_face() -> None:
     assert found.notes[-1] == "Relative to the resting face of 3.00 - 3.90 s."
 
 
+def test_auto_leaves_a_smile_that_lasts() -> None:
+    """A face that is never at rest keeps its labels; where seconds are given, the user says that it rests."""
+    broad = (0.03, 0.1, 0.87)
+    before = timeline([broad] * 15 + [FROWNING] * 5)
+    found = before.with_baseline("auto")
+    assert found.rows == before.rows
+    assert "shows happiness even where it is most neutral" in found.notes[-1]
+    assert set(labels_of(before.with_baseline(1))[:15]) == {"neutral"}
+
+
 @pytest.mark.parametrize("shares", [[FROWNING] * 8, [None] * 30, [None] * 30 + [SMILING] * 5, []])
 @pytest.mark.parametrize("baseline", [2.0, "auto"])
 def test_a_face_that_is_seen_too_briefly_is_not_changed(shares: list[Any], baseline: Any) -> None:
