@@ -32,6 +32,8 @@ class ModelInfo:
     labels: tuple[str, ...]
     needs_landmarks: bool
     cards: Mapping[str, WeightsCard]
+    other_weights: tuple[str, ...] = ()
+    """Names of weights of the same components with other options, such as another width or number of frames."""
 
     def __str__(self) -> str:
         clip = f"{self.input.frames} x {self.input.size} x {self.input.size} at {self.input.fps:g} frames/s"
@@ -45,6 +47,8 @@ class ModelInfo:
             f"  labels      {', '.join(self.labels)}",
             f"  weights     {', '.join(self.cards) or 'none'}",
         ]
+        if self.other_weights:
+            lines.append(f"  with other options: fer-zoo info {' or '.join(self.other_weights)}")
         return "\n".join(lines)
 
 
@@ -60,6 +64,7 @@ def model_info(model: str | ModelSpec | FERModel, **options: Any) -> ModelInfo:
     with torch.device("meta"):  # the paper's network with a flattened map has 69 M parameters
         network = build(spec).eval()
     gmac, features = _measure(network)
+    cards, others = _cards(spec)
     parts = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
     return ModelInfo(
         name=spec.name,
@@ -70,7 +75,8 @@ def model_info(model: str | ModelSpec | FERModel, **options: Any) -> ModelInfo:
         input=spec.input,
         labels=spec.labels,
         needs_landmarks=network.needs_landmarks,
-        cards=_cards(spec),
+        cards=cards,
+        other_weights=others,
     )
 
 
@@ -102,11 +108,13 @@ def _measure(network: FERModel) -> tuple[float, tuple[int, ...]]:
     return counter.get_total_flops() / 2e9, tuple(features.shape[1:])
 
 
-def _cards(spec: ModelSpec) -> dict[str, WeightsCard]:
+def _cards(spec: ModelSpec) -> tuple[dict[str, WeightsCard], tuple[str, ...]]:
+    """Return the cards of the model's weights, and the names of those that have other options."""
     # Cards of weights on the Hub are not fetched.
     there = bundled()
     found = {name: read_folder(there[name]) for name in list_weights(spec.name) if name in there}
     # The landmarker is no part of the network: newer weights of a model can come with another.
     network = {"input": {"landmarks": {"detector"}}}
     wanted = spec.model_dump(exclude=network)
-    return {name: folder.card for name, folder in found.items() if folder.spec.model_dump(exclude=network) == wanted}
+    cards = {name: folder.card for name, folder in found.items() if folder.spec.model_dump(exclude=network) == wanted}
+    return cards, tuple(name for name in found if name not in cards)

@@ -168,8 +168,7 @@ class Squares:
 
 
 def square_points(box: Box) -> np.ndarray:
-    share = np.stack([np.linspace(0, 1, 68), np.linspace(0, 1, 68) ** 2 % 1.0], axis=1)
-    share[0], share[-1] = (0, 0), (1, 1)
+    share = np.stack([np.linspace(0, 1, 68), np.arange(68) % 2.0], axis=1)  # upright: the eyes are level
     return (np.array([box.x0, box.y0]) + share * (box.width, box.height)).astype(np.float32)
 
 

@@ -15,12 +15,12 @@ from fer_zoo import weights
 from fer_zoo.card import confusion_table
 from fer_zoo.cli.predict import DEFAULT_MODEL
 from fer_zoo.evaluation.report.format import short_commit
+from fer_zoo.info import model_info
 from fer_zoo.specs import WeightsCard
 from fer_zoo.weights_table import Published, published
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "model-zoo.md"
-REAL = DOCS / "real-faces.md"
 
 HEAD = """\
 # Model zoo
@@ -28,40 +28,41 @@ HEAD = """\
 <!-- Written by `python tools/model_zoo.py` from the registry and the weights' cards; do not edit. -->
 """
 
-ON_REAL_FACES = """
-## What the weights read on real faces
+# Mean recall of seven labels on two sets of real pictures, measured once (docs/real-faces.md).
+REAL_UAR = {
+    "incres2d_tiny_mean_lm_in.synth8": "58.1 / 58.6 %",
+    "incres3d_tiny_lstm_lm_in.synth7": "54.6 / 51.9 %",
+}
 
-`{name}`, which `fer-zoo predict` uses by default; how this is measured, and what it cannot say, is in
-[Check on real faces](real-faces.md).
+TRAINED = """
+## Trained weights
 
-{results}
+| weights | reads | parameters | GMAC | file | UAR on 416 / 598 real pictures |
+|---|---|---|---|---|---|
+{rows}
 
-These weights read each frame by itself and were trained on more varied expressions than
-`incres3d_tiny_lstm_lm_in.synth7`, the 3D network with an LSTM, which reads people who talk or walk better and other
-real faces worse: [both on 416 and on 598 pictures](real-faces.md#on-416-pictures-and-on-598).
+They come with the package. The default reads most real faces better; `incres3d_tiny_lstm_lm_in` makes fewer errors on
+people who talk or walk: [Check on real faces](real-faces.md) has both, on pictures and on videos. GMAC: 10^9
+multiply-accumulates for what it reads at once.
 """
 
 WEIGHTS = """
 ## On rendered faces
 
-Weights that come with the package. `create_model(NAME, pretrained=True)` loads them offline, sha256 checked, strictly.
-`fer-zoo predict` uses `{default}` by default: of these weights it reads real faces best. `incres3d_tiny_lstm_lm_in` is
-the paper's kind of network, with the fusion that did best in the [ablation](reports/rendered.md). With your own
-classes, `create_model(NAME, pretrained=True, labels=[...])` loads them and gives the network a new classifier: see
-[Concepts](concepts.md).
+`create_model(NAME, pretrained=True)` loads weights of the package offline, sha256 checked, strictly.
+`incres3d_tiny_lstm_lm_in` is the paper's kind of network, with the fusion that did best in the
+[ablation](reports/rendered.md). With your own classes, `create_model(NAME, pretrained=True, labels=[...])` loads them
+and gives the network a new classifier: see [Concepts](concepts.md).
 
 All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
 published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They were
 measured on the faces as rendered at the commit that a card names; later changes are in the [lab log](lab-log.md).
 
-Three kinds of landmarks give three figures. *Test* has the exact landmarks of the renderer. *Points as inexact as a
-detector's* are these with random errors of a detector's size, as in training. Landmarks that a detector really found
-cost more: with [`fz68`](landmarkers.md#fz68) `incres3d_tiny_lstm_lm_in.synth7` had 88.8 % (`synthmh`) and 92.9 %
-(`synthict`) of 98 clips each of other held-out subjects, and 96.9 % of both with exact ones ([lab
-log](lab-log.md#first-weights-trained-on-natural-expressions-not-shipped)). A detector's errors depend on the
-expression; random ones do not. `synth8` was trained and tested with the landmarks that `fz68` finds, and
-half of its clips show natural expressions from a quarter of full strength, so its figures are not comparable with the
-others.
+*Test* uses the renderer's exact landmarks. *Points as inexact as a detector's* are these with random errors of a
+detector's size. Landmarks of a real detector cost more: with [`fz68`](landmarkers.md#fz68),
+`incres3d_tiny_lstm_lm_in.synth7` falls from 96.9 % to 88.8 % (`synthmh`) and 92.9 % (`synthict`; [lab
+log](lab-log.md#first-weights-trained-on-natural-expressions-not-shipped)). `synth8` was trained and tested on landmarks
+of `fz68` and on fainter expressions, so its figures cannot be compared with the others.
 """
 
 COMPARED = """
@@ -86,6 +87,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
     table = "\n".join(confusion_table(card.metrics["test"], card.labels))
     model, _, tag = name.partition(".")
     recipe = f"release/{model}"
+    terms = ", ".join(f"[`{each}`](terms.md)" for each in re.findall(r"\[(\w+)\]", card.terms or ""))
     return f"""
 ### {name}
 
@@ -95,7 +97,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
 
 Made by `fer-zoo train {recipe} --tag {tag}` with the settings of `recipe.yaml` in its folder, at commit
 `{short_commit(card.commit)}` in {card.hours:.1f} hours on {card.hardware} (rendering the clips not counted). Protocol:
-{card.protocol}. Terms: {card.terms}
+{card.protocol}. Terms of its data: {terms}.
 
 Confusion on the test subjects (rows: true label, columns: predicted):
 
@@ -103,11 +105,19 @@ Confusion on the test subjects (rows: true label, columns: predicted):
 """
 
 
-def real_section(text: str) -> str:
-    """Return the section of the default weights in the page of the check on real faces."""
-    found = re.search(rf"^## `({re.escape(DEFAULT_MODEL)}\.\w+)`\n\n(.*?)^(?=## )", text, re.M | re.S)
-    assert found, f"{REAL.name} has no table of {DEFAULT_MODEL}: add the output of tools/real_check.py"
-    return ON_REAL_FACES.format(name=found[1], results=found[2].strip())
+def trained_section() -> str:
+    """Return the table of the weights in the package, the default first."""
+    rows = []
+    for name, path in sorted(weights.bundled().items(), key=lambda item: not item[0].startswith(f"{DEFAULT_MODEL}.")):
+        info = model_info(name)
+        default = " (default)" if name.startswith(f"{DEFAULT_MODEL}.") else ""
+        reads = "single frames" if info.input.frames == 1 else f"{info.input.frames} frames"
+        size = (path / "model.safetensors").stat().st_size / 1e6
+        rows.append(
+            f"| `{name}`{default} | {reads}, {info.input.size} px | {info.parameters / 1e6:.2f} M | {info.gmac:.2f} "
+            f"| {size:.1f} MB | {REAL_UAR.get(name, 'not measured')} |"
+        )
+    return TRAINED.format(rows="\n".join(rows))
 
 
 def published_section(table: Mapping[str, Published]) -> str:
@@ -135,8 +145,8 @@ def page() -> str:
     """Return the page."""
     sections = [weights_section(name, weights.read_folder(path).card) for name, path in weights.bundled().items()]
     sections.append(published_section(published()))
-    start = HEAD + real_section(REAL.read_text()) + parts_section()
-    return start + WEIGHTS.format(default=DEFAULT_MODEL) + "".join(sections) + COMPARED
+    start = HEAD + trained_section() + parts_section()
+    return start + WEIGHTS + "".join(sections) + COMPARED
 
 
 def main() -> None:

@@ -11,10 +11,11 @@ from fer_zoo.cli.usage import Parser
 
 def add(top: Parser) -> None:
     """Add the command `app`."""
-    app = top.command("app", "a page in the browser: drop a video, see its expressions", _app)
+    app = top.command("app", "open a web app that labels videos in the browser", _app)
     option = app.add_argument
     option("models", nargs="*", metavar="NAME", help="weights to choose from; default: those in the package")
-    option("--host", default="127.0.0.1", metavar="ADDRESS", help="0.0.0.0: for others too; default: %(default)s")
+    host = "address to listen on; 0.0.0.0: other computers too; default: %(default)s"
+    option("--host", default="127.0.0.1", metavar="ADDRESS", help=host)
     option("--port", type=at_least_zero, metavar="N", help="port; default: the first free one from 7860")
     option("--max-mb", type=share, default=200.0, metavar="MB", help="largest upload; default: 200")
     option("--max-seconds", type=share, default=120.0, metavar="S", help="longest video; default: 120")

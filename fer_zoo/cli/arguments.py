@@ -122,7 +122,7 @@ def baseline(text: str) -> str | float:
 
 
 _SHARED: dict[str, dict[str, Any]] = {
-    "--batch-size": {"type": positive, "default": 8, "metavar": "N", "help": "windows at once; default: 8"},
+    "--batch-size": {"type": positive, "default": 8, "metavar": "N", "help": "windows per batch; default: 8"},
     "--device": {"metavar": "DEVICE", "help": "cpu, cuda, ...; default: cuda if available"},
     "--engine": {
         "type": engine, "default": "processes", "metavar": "ENGINE",
@@ -136,6 +136,7 @@ _SHARED: dict[str, dict[str, Any]] = {
         "metavar": "NAME", "help": "torch, onnxruntime or openvino; default: torch, or that of an exported file",
     },
     "--stores": {
-        "type": path, "metavar": "DIR", "help": "folder of prepared clip stores; default: $FER_ZOO_STORES",
+        "type": path, "metavar": "DIR",
+        "help": "folder of prepared clip stores; default: $FER_ZOO_STORES or ~/.local/share/fer_zoo/stores",
     },
 }  # fmt: skip

@@ -14,7 +14,7 @@ from fer_zoo.paths import shown
 
 def add(top: Parser) -> None:
     """Add the command `explain`."""
-    about = "show what a prediction rests on: explain.png, explain.mp4, explain.csv"
+    about = "show which parts of a face and a clip a prediction depends on: explain.png, explain.mp4, explain.csv"
     explain = top.command("explain", about, _explain, writes_files=True)
     option = explain.add_argument
     option("source", metavar="SOURCE", help="as for predict: a video, a folder of frames, a URL, ...")
@@ -25,10 +25,11 @@ def add(top: Parser) -> None:
     option("--at", dest="time_s", type=share, metavar="SECONDS", help=moment)
     methods = "integrated_gradients, or saliency, which is faster; default: %(default)s"
     option("--method", default="integrated_gradients", metavar="NAME", help=methods)
-    option("--steps", type=positive, default=16, metavar="N", help="of the integral; default: %(default)s")
+    steps = "steps of integrated gradients; default: %(default)s"
+    option("--steps", type=positive, default=16, metavar="N", help=steps)
     option("--out", metavar="DIR", help="output folder; default: NAME_explained for NAME.mp4")
     option("--no-video", dest="with_video", action="store_false", help="do not write explain.mp4")
-    add_network(explain, hop="that of windows which do not overlap")
+    add_network(explain, hop="the window length (no overlap)")
     add_shared(explain, "--batch-size")
 
 

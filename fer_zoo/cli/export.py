@@ -23,13 +23,13 @@ def add(top: Parser) -> None:
     about = "measure the speed of networks, for each runtime"
     option = top.command("benchmark", about, _benchmark, writes_files=True).add_argument
     option("models", nargs="+", metavar="NAME", help="MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder")
-    against = "a network to compare with, torchvision:r3d_18"
+    against = "also measure this network, e.g. torchvision:r3d_18"
     option("--against", action="append", default=[], metavar="NAME", help=against)
     variants = "torch, onnxruntime, openvino, ...; default: all that can run"
     option("--variant", dest="variants", action="append", metavar="NAME", help=variants)
     batches = "clips at once; default: 1 and 8"
     option("--batch-size", dest="batches", action="append", type=positive, metavar="N", help=batches)
-    option("--rounds", type=positive, default=10, metavar="N", help="default: %(default)s")
+    option("--rounds", type=positive, default=10, metavar="N", help="measurements of each; default: %(default)s")
     option("--threads", type=positive, metavar="N", help="CPU threads; default: PyTorch's")
     option("--device", default="cpu", metavar="DEVICE", help="cpu or cuda; default: %(default)s")
     clock = "wall, or processor for a busy machine (with --threads 1)"

@@ -46,7 +46,8 @@ def _features(arguments: Namespace) -> None:
     failed: Failed = []
     if arguments.store:
         if unused := [name for name, value in of_video.items() if value != arguments.defaults[name]]:
-            raise OptionError(f"--{unused[0]} with --store.", "options of the network alone", "leave it out")
+            accepted = "--batch-size, --device, --precision, --threads with --store"
+            raise OptionError(f"--{unused[0]} cannot be used with --store.", accepted, "omit it")
         found = [store_features(model, arguments.store, **computing)]
     else:
         found = _of_videos(arguments.sources, model, failed, **of_video, **computing)

@@ -32,9 +32,9 @@ _LATENCIES = 200_000
 
 def add(top: Parser) -> None:
     """Add the command `live`."""
-    live = top.command("live", "predict while a webcam or stream runs: a page with the picture, and rows", _live)
+    live = top.command("live", "predict in real time from a webcam or stream: a web page, and rows", _live)
     option = live.add_argument
-    sources = "a webcam's number, a URL (rtsp, http, udp), or a video that is played; default: 0"
+    sources = "a webcam's number, a URL (http, rtsp, srt, ...), or a video played at its own speed; default: 0"
     option("source", nargs="?", default="0", metavar="SOURCE", help=sources)
     predict.add_model(live)
     predict.add_network(live)

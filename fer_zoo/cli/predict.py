@@ -33,7 +33,7 @@ def add(top: Parser) -> None:
     about = "predict the expressions in videos, webcams and streams: timeline.csv, timeline.png, annotated.mp4"
     predict = top.command("predict", about, _predict, writes_files=True)
     option = predict.add_argument
-    sources = "videos or images, folders, patterns, a webcam's number, or a URL (rtsp, http, udp)"
+    sources = "videos or images, folders, patterns, a webcam's number, or a URL (http, rtsp, rtmp, udp, srt, ...)"
     option("sources", nargs="+", metavar="SOURCE", help=sources)
     add_model(predict)
     add_network(predict)
@@ -45,10 +45,10 @@ def add(top: Parser) -> None:
     formats = "csv, json, parquet, srt, eaf; may be repeated; default: csv"
     option("--format", action="append", metavar="NAME", help=formats)
     option("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
-    resting = "labels relative to the resting face: that of the first seconds, or auto for the most neutral second"
-    option("--baseline", type=baseline, metavar="SECONDS", help=resting)
-    option("--min-span", type=share, default=0.0, metavar="SECONDS", help="join shorter spans")
-    option("--again", action="store_true", help="predict videos of a folder again that are done")
+    resting = "make the resting face neutral: its first seconds, or auto for the most neutral second"
+    option("--baseline", type=baseline, metavar="SECONDS|auto", help=resting)
+    option("--min-span", type=share, default=0.0, metavar="SECONDS", help="merge shorter spans into a neighbour")
+    option("--again", action="store_true", help="also predict videos that already have results")
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -58,13 +58,13 @@ def add_model(parser: ArgumentParser) -> None:
     add_shared(parser, "--runtime")
 
 
-def add_network(parser: ArgumentParser, hop: str = "2") -> None:
+def add_network(parser: ArgumentParser, hop: str = "2, or 1 for networks of single frames") -> None:
     """Add the options of how a network reads a source, which `live`, `features` and `explain` have too."""
     option = parser.add_argument
     option("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
-    option("--hop", type=positive, metavar="N", help=f"step between windows, in sampled frames; default: {hop}")
+    option("--hop", type=positive, metavar="N", help=f"frames from one window to the next; default: {hop}")
     option("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
-    option("--threads", type=positive, metavar="N", help="CPU threads of the network")
+    option("--threads", type=positive, metavar="N", help="CPU threads of the network; default: one less than PyTorch's")
     precision = "float32, or bf16 for autocast; default: float32"
     option("--precision", default="float32", metavar="TYPE", help=precision)
     option("--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing")
@@ -74,7 +74,7 @@ def add_rows(parser: ArgumentParser) -> None:
     """Add the options of what rows there are and what is in them, which `live` has too."""
     option = parser.add_argument
     add_shared(parser, "--faces")
-    option("--smooth", type=share, default=0.0, metavar="SECONDS", help="smooth the probabilities")
+    option("--smooth", type=share, default=0.0, metavar="SECONDS", help="Gaussian smoothing of the probabilities")
     uncertain = "label frames below this probability `uncertain`"
     option("--threshold", type=probability, default=0.0, metavar="P", help=uncertain)
     option("--landmarks", action="store_true", help="add the 68 landmarks to the table")
@@ -186,7 +186,10 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
     if arguments.baseline:
         check_baseline(arguments.baseline, model.labels)
     with frame_progress() as progress:
-        video = open_source(source, fps=arguments.fps).recorded(arguments.seconds)
+        video = open_source(source, fps=arguments.fps)
+        if arguments.seconds and not video.once:
+            raise OptionError(f"--seconds for {video.path}.", "--seconds with a webcam or stream", "omit it")
+        video = video.recorded(arguments.seconds)
         if arguments.faces == "largest":
             raw = [inference.predict_video(model, video, progress=progress, **options)]
         else:

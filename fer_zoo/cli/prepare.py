@@ -36,7 +36,7 @@ def add(top: Parser) -> None:
     add_shared(prepare, "--engine")
     workers = "parallel processes or Ray tasks; default: %(default)s"
     option("--workers", type=positive, default=1, metavar="N", help=workers)
-    cache = "find all landmarks again, and keep none; default: those of other stores, in .landmarks beside STORE"
+    cache = "detect all landmarks again and do not cache them (in .landmarks beside STORE)"
     option("--no-landmark-cache", dest="landmark_cache", action="store_false", help=cache)
 
 

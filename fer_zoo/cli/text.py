@@ -49,7 +49,7 @@ def print_table(rows: Sequence[Sequence[str]], wrapped: int = 1, width: int | No
         widths[-wrapped:] = [min(each, max(_NARROWEST, room)) for each in widths[-wrapped:]]
     for row in rows:
         cells = (
-            textwrap.wrap(text, size, break_long_words=False, break_on_hyphens=False)
+            textwrap.wrap(text, size, break_long_words=False, break_on_hyphens=False, expand_tabs=False)
             for text, size in zip(row, widths, strict=True)
         )
         for line in zip_longest(*cells, fillvalue=""):

@@ -31,11 +31,11 @@ def add(top: Parser) -> None:
     add_shared(train, "--device")
     trackers = "tensorboard, wandb, trackio or mlflow"
     option("--log-with", action="append", default=[], metavar="TRACKER", help=trackers)
-    alias = "--log-with tensorboard"
+    alias = "same as --log-with tensorboard"
     option("--tensorboard", action="append_const", const="tensorboard", dest="log_with", help=alias)
     option("--keep", type=positive, default=0, metavar="K", help="keep the weights of the K best epochs")
 
-    about = "train a network with weights further on your own labelled videos"
+    about = "fine-tune trained weights on your own labelled videos"
     finetune = top.command("finetune", about, _finetune, writes_files=True)
     option = finetune.add_argument
     option("name", metavar="NAME", help="weights to start from: MODEL[.TAG], a weights folder, or hf-hub:OWNER/NAME")
@@ -45,7 +45,7 @@ def add(top: Parser) -> None:
     recipes = "training settings, e.g. finetune/full or finetune/linear_probe; default: %(default)s"
     option("--recipe", default="finetune/upper_half", metavar="RECIPE", help=recipes)
     add_settings(finetune, "--set", "override settings of the recipe, e.g. train.epochs=5")
-    option("--folds", type=positive, metavar="K", help="networks for cross-validation, 3 or more; default: up to 5")
+    option("--folds", type=positive, metavar="K", help="folds of cross-validation, 3 or more; default: up to 5")
     option("--tag", default="finetuned", metavar="TAG", help="tag of the weights, MODEL.TAG; default: %(default)s")
     option("--workers", type=positive, default=1, metavar="N", help="processes that prepare clips; default: 1")
     add_shared(finetune, "--device")

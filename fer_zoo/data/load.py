@@ -110,7 +110,7 @@ def open_stores(recipe: Recipe, folder: Path | None = None) -> dict[str, Store]:
         return {}
     if isinstance(recipe.split, FoldSplit) and recipe.split.fold is None:
         raise RecipeError(
-            f"This recipe describes cross-validation ({recipe.split.folds} folds); one training takes one fold.",
+            f"This recipe describes cross-validation ({recipe.split.folds} folds); a training run uses one fold.",
             "split.fold, from 1",
             "say which, e.g. --set split.fold=1",
         )

@@ -94,9 +94,12 @@ def _over_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int)
         except BaseException:  # interrupted, or the iterator was closed
             for process in team.values():
                 process.terminate()
-            for process in team.values():
-                process.join(_GRACE)
-                process.kill()  # if it does not end, e.g. deep in a library
+            try:
+                for process in team.values():
+                    process.join(_GRACE)
+            finally:  # interrupted again, or one does not end, e.g. deep in a library
+                for process in team.values():
+                    process.kill()
             raise
         finally:
             for pipe in team:

@@ -132,9 +132,8 @@ def _target(path: str | Path | None, to: str | None) -> str:
     if to is not None and to not in TARGETS:
         raise OptionError(f"The export target {to!r}.", known, "choose one of these")
     if path and (by_suffix is None or to not in (None, by_suffix)):
-        raise OptionError(
-            f"The file {shown(path)} for the export target {to or '(by its suffix)'}.", known, "change one of them"
-        )
+        given = f"not one of {to}" if to else "unknown"
+        raise OptionError(f"The suffix of {shown(path)} is {given}.", known, "change the suffix or the target")
     if to is None and by_suffix is None:
         raise OptionError("Neither a file nor a target of the export was given.", known, "give one of them")
     return to or str(by_suffix)

@@ -133,10 +133,10 @@ def _get_tensors(snapshot: Snapshot) -> None:
     if _get(snapshot, INDEX) is None:
         do = "convert it, or name a revision with safetensors: many models have a pull request, NAME@refs/pr/NUMBER"
         raise _lacks(snapshot, f"{TENSORS} (pickled weights are not read)", "a model with safetensors", do)
-    index = PublishedModel(snapshot.repo, snapshot.folder).read(INDEX)
-    for shard in sorted(set(index.get("weight_map", {}).values())):
-        if not re.fullmatch(r"[\w.-]+\.safetensors", str(shard)) or _get(snapshot, shard) is None:
-            raise _lacks(snapshot, str(shard), "all files that its index names", "tell its owner")
+    places = PublishedModel(snapshot.repo, snapshot.folder).read(INDEX).get("weight_map")
+    for shard in sorted(set(map(str, places.values()))) if isinstance(places, dict) else [str(places)]:
+        if not re.fullmatch(r"[\w.-]+\.safetensors", shard) or _get(snapshot, shard) is None:
+            raise _lacks(snapshot, shard, "all files that its index names", "tell its owner")
 
 
 def _lacks(snapshot: Snapshot, what: str, accepted: str, do: str) -> HubError:

@@ -20,7 +20,7 @@ AUTO_S = 1.0
 REST_NEUTRAL = 0.75
 # If a label is this many times as probable as neutral even in the most neutral second, the face is not at rest: so are
 # 2 or 3 % of rendered resting faces, and 49 to 91 % of expressions (docs/predict.md).
-NOT_AT_REST = 5.0
+NOT_AT_REST = 4.5
 _LEAST = 1e-6
 
 

@@ -26,7 +26,7 @@ from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
 
 UNCERTAIN = "uncertain"
-SYNTHETIC = "The weights were trained on synthetic faces only: do not rely on the labels of real faces."
+SYNTHETIC = "The weights were trained on synthetic faces only: predictions on real faces are often wrong."
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,12 @@ def _notes(
     if len(plan.frames) < spec.frames:
         notes.append(
             f"The video is shorter ({len(plan.frames)} frames at {spec.fps:g} a second) than the {spec.frames} the "
-            "network looks at; its last frame was repeated."
+            "network reads; its last frame was repeated."
         )
-    if plan.gaps_s:
+    if plan.gaps_s and spec.frames > 1:  # to a network of single frames, the frames of 24 a second are such parts
         notes.append(
             f"Gaps of more than {spec.frames / spec.fps:g} s between two frames: {len(plan.gaps_s)}, the longest "
-            f"{max(plan.gaps_s):.1f} s. The parts between them were looked at one by one."
+            f"{max(plan.gaps_s):.1f} s. The parts between them were processed separately."
         )
     if track.faces > 1 and not several:
         notes.append(f"{track.faces} faces were seen; the timeline is of the one that is largest for longest.")

@@ -113,5 +113,7 @@ def check_hop(hop: int | None, length: int) -> int:
     """
     hop = min(2, length) if hop is None else hop
     if not 1 <= hop <= length:
-        raise OptionError(f"hop={hop} for windows of {length} frames.", f"1 to {length}", "choose a hop in that range")
+        given = "a network of single frames" if length == 1 else f"windows of {length} frames"
+        accepted, action = ("1", "omit hop") if length == 1 else (f"1 to {length}", "choose a hop in that range")
+        raise OptionError(f"hop={hop} for {given}.", accepted, action)
     return hop

@@ -39,7 +39,8 @@ class CropSpec(Spec):
     shift_up: Annotated[float, Field(gt=-0.5, lt=0.5, strict=True)] = 0.08
     """Upward shift as a fraction of the side, to include the forehead: the 68 landmarks end at the brows."""
     align: Literal["box", "similarity"] = "box"
-    """`box`: one upright box for the clip; `similarity`: each frame is rotated, scaled and shifted to a mean face."""
+    """`box`: one box for the clip, upright unless the head is tilted by more than 12 degrees; `similarity`: each frame
+    is rotated, scaled and shifted to a mean face."""
 
 
 class LandmarkSpec(Spec):

@@ -22,14 +22,18 @@ from fer_zoo.video.align import Float64, fit_mean_face
 
 # A box this many times the frame's longer side comes from points that are no face; padding it would eat the memory.
 _LARGEST_BOX = 16.0
+# Radians by which a head may be tilted in an upright square, about as far as rendered heads are. Those tilted further
+# were misread on real clips (docs/lab-log.md).
+_LEVEL = math.radians(12)
+_EYES = slice(36, 42), slice(42, 48)  # of the 68 landmarks, the subject's right and left eye
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a crop lies in a clip: one upright square for all frames, or a square for each.
+    """Where a crop lies in a clip: one square for all frames, N = 1, or a square for each, N = T.
 
     centres (N, 2) and sides (N,) are in frame pixels, angles (N,) in radians from upright, clockwise as seen. box: the
-    one square for all frames, N = 1; None where each frame has its own, N = T.
+    one square for all frames, if it is upright.
     """
 
     centres: Float64
@@ -79,16 +83,22 @@ def clip_box(landmarks: Floats, crop: CropSpec) -> Box | None:
 def place_crop(landmarks: Floats, crop: CropSpec) -> Placement | None:
     """Where `crop` lies in a clip, or None when no frame has a face. The only place that decides it.
 
-    `align="box"`: the square of `clip_box`. `align="similarity"`: a square for each frame, turned and scaled with the
-    face; its side and its place are those of a bounding square round the fitted mean face. A frame without a face takes
-    the square of the nearest frame with one, the earlier of two.
+    `align="box"`: the square of `clip_box`; if the head is tilted by more than 12 degrees (median of the clip), it is
+    turned by the rest. `align="similarity"`: a square for each frame, turned and scaled with the face; its side and its
+    place are those of a bounding square round the fitted mean face. A frame without a face takes the square of the
+    nearest frame with one, the earlier of two.
 
     Args:
         landmarks: (T, L, 2) in frame pixels; NaN where no face was found.
     """
     if crop.align == "box":
-        box = clip_box(landmarks, crop)
-        return None if box is None else Placement.of_box(box)
+        box, tilt = clip_box(landmarks, crop), _tilt(landmarks)
+        if box is None or abs(tilt) <= _LEVEL:
+            return None if box is None else Placement.of_box(box)
+        turned = Placement(np.zeros((1, 2)), np.ones(1), np.array([tilt - math.copysign(_LEVEL, tilt)]))
+        levelled = clip_box(np.asarray(landmarks @ turned.turns[0], np.float32), crop)
+        assert levelled is not None
+        return Placement(turned.turns @ levelled.centre, np.array([levelled.width]), turned.angles)
     _check_landmarks(landmarks)
     seen = np.flatnonzero(faces_in(landmarks))
     origins, sides, angles = fit_mean_face(landmarks[seen])
@@ -100,6 +110,15 @@ def place_crop(landmarks: Floats, crop: CropSpec) -> Placement | None:
     face = Placement(origins[nearest], sides[nearest] * crop.scale, angles[nearest])
     up = face.turns @ (0.0, -crop.shift_up)
     return Placement(face.centres + face.sides[:, None] * up, face.sides, face.angles)
+
+
+def _tilt(landmarks: Floats) -> float:
+    """Return the angle of the line through the eyes in radians, clockwise as seen; median over the frames; else 0."""
+    found = np.asarray(landmarks, np.float64)[faces_in(landmarks)]
+    if not len(found) or landmarks.shape[1] != 68:
+        return 0.0
+    right, left = (found[:, eye].mean(axis=1) for eye in _EYES)
+    return float(np.median(np.arctan2(*(left - right).T[::-1])))
 
 
 def crop_clip(
@@ -131,7 +150,7 @@ def crop_clip(
     if (box := place.box) is not None:
         if not all(map(math.isfinite, box)) or box.width <= 0 or abs(box.width - box.height) > 1e-3 * box.width:
             raise InputError(f"Box {tuple(box)}.", "a square (x0, y0, x1, y1) with x0 < x1", "take it from place_crop")
-    elif len(place.sides) != len(frames):
+    elif len(place.sides) not in (1, len(frames)):
         raise InputError(
             f"{len(frames)} frames, but a crop placed in {len(place.sides)}.",
             "a placement of this clip",
@@ -139,7 +158,8 @@ def crop_clip(
         )
     out = np.empty((len(frames), size, size, 3), np.uint8)
     for index, frame in enumerate(frames):
-        out[index] = _crop_turned(frame, place, index, size) if box is None else _crop_frame(frame, box, size)
+        own = min(index, len(place.sides) - 1)
+        out[index] = _crop_turned(frame, place, own, size) if box is None else _crop_frame(frame, box, size)
     return out, to_crop(landmarks, place, size)
 
 

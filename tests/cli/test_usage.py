@@ -38,12 +38,12 @@ CASES = {
     "info": ("`fer-zoo info` needs MODEL.", "fer-zoo info [-h] [--debug] MODEL", "fer-zoo info"),
     "predict x.mp4 --hop a": (
         "--hop: 'a' is not an integer >= 1.",
-        "--hop N: step between windows, in sampled frames; default: 2",
+        "--hop N: frames from one window to the next; default: 2, or 1 for networks of single frames",
         "fer-zoo predict",
     ),
     "predict x.mp4 --hop -1": (
         "--hop: '-1' is not an integer >= 1.",
-        "--hop N: step between windows, in sampled frames; default: 2",
+        "--hop N: frames from one window to the next; default: 2, or 1 for networks of single frames",
         "fer-zoo predict",
     ),
     "predict x.mp4 --model": (

@@ -239,7 +239,7 @@ def test_another_rate_is_taken_where_the_recipe_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"split": {"folds": 5}}, RecipeError, "one training takes one fold"),
+        ({"split": {"folds": 5}}, RecipeError, "a training run uses one fold"),
         ({"model": {**recipe().model.model_dump(), "labels": ("anger", "fear", "sadness")}}, RecipeError, "of sadness"),
         ({"data": {"dataset": "mmi"}}, InputError, "fer-zoo prepare mmi --out"),
         ({"split": {"folds": 11, "fold": 1}}, InputError, "11 folds of 10 subjects"),

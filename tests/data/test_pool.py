@@ -105,6 +105,18 @@ def members(session: int, command: str) -> set[int]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_second_interrupt_ends_workers_that_ignore_the_first(tmp_path: Path) -> None:
+    parent, workers = started(tmp_path, "if __name__ != '__main__':\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    assert len(workers) == 2
+    for _ in range(2):
+        os.kill(parent.pid, signal.SIGINT)
+        time.sleep(1)
+    parent.wait(20)
+    assert not members(parent.pid, "spawn_main")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_parent_killed_before_its_workers_have_imported_leaves_none(tmp_path: Path) -> None:
     parent, workers = started(tmp_path, "if __name__ != '__main__':\n    time.sleep(60)  # a slow import")
     time.sleep(0.5)

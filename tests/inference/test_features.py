@@ -158,7 +158,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main(["features", str(folder), *store, "--out", str(out)]) == 0
     assert np.load(out)["label"].tolist() == list(toy_databases.LABELS)
     for wrong, message in (
-        ([*store, "--hop", "3"], "--hop with --store"),
+        ([*store, "--hop", "3"], "--hop cannot be used with --store"),
         (["a.mp4", *store], "videos and a store"),
         ([], "neither a video nor a store"),
     ):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fer_zoo.errors import InputError
 from fer_zoo.specs import CropSpec, InputSpec
-from fer_zoo.video.crop import Box, clip_box, crop_clip, faces_in, normalise
+from fer_zoo.video.align import MEAN_FACE
+from fer_zoo.video.crop import Box, clip_box, crop_clip, faces_in, normalise, place_crop, to_crop
 
 
 def square(x: float, y: float, side: float) -> Box:
@@ -127,3 +128,30 @@ def test_normalise_follows_the_spec() -> None:
     torch.testing.assert_close(clip[1, :, 2, 3, 4], expected.float())
     with pytest.raises(InputError, match="uint8"):
         normalise(clip, spec)
+
+
+@pytest.mark.parametrize("degrees", [-170, -40, -12.5, -11.5, 0, 5, 13, 60])
+def test_a_tilted_head_is_turned_by_what_exceeds_12_degrees(degrees: float) -> None:
+    angle, face = np.radians(degrees), np.array(MEAN_FACE) * 60
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    tilted = (face @ turn.T + (90, 80)).astype(np.float32)
+    place = place_crop(np.stack([tilted] * 3), CropSpec())
+    assert place is not None
+    assert (place.box is None) == (abs(degrees) > 12)
+    seen = to_crop(tilted[None], place, 96)[0]
+    across = seen[42:48].mean(0) - seen[36:42].mean(0)
+    assert np.degrees(np.arctan2(across[1], across[0])) == pytest.approx(np.clip(degrees, -12, 12), abs=0.1)
+    assert (seen > 0).all()
+    assert (seen < 95).all()
+    assert np.ptp(seen, axis=0).max() == pytest.approx(96 / 1.3, abs=0.1)
+
+
+def test_the_pixels_of_a_tilted_head_move_with_its_landmarks() -> None:
+    frame = np.zeros((160, 180, 3), np.uint8)
+    tilted = (np.array(MEAN_FACE) @ np.array([[0.5, 0.866], [-0.866, 0.5]]) * 60 + (90, 80)).astype(np.float32)
+    x, y = np.rint(tilted[30]).astype(int)  # the tip of the nose
+    frame[y - 2 : y + 3, x - 2 : x + 3] = 255
+    place = place_crop(np.stack([tilted] * 2), CropSpec())
+    assert place is not None
+    cut, seen = crop_clip([frame] * 2, np.stack([tilted] * 2), place, 96)
+    np.testing.assert_allclose(centroid(cut[1]), seen[1, 30], atol=0.7)
