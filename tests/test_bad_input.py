@@ -124,7 +124,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         create("incres3d_lstm_lm", pretrained=True),
         WeightsError,
         "There are no weights for 'incres3d_lstm_lm'.\n"
-        "  Accepted: names with weights: incres2d_tiny_mean_lm_in.synth8, incres3d_tiny_lstm_lm.synth7, "
+        "  Accepted: names with weights: incres2d_tiny_mean_lm_in.synth10, incres3d_tiny_lstm_lm.synth7, "
         "incres3d_tiny_lstm_lm_in.synth7\n"
         "  What to do: create it with pretrained=False and train it (`fer-zoo train RECIPE`), or choose a name that "
         "has weights",

@@ -42,7 +42,7 @@ def test_list_models_by_patterns() -> None:
 
 def test_list_weights() -> None:
     both = ["incres3d_tiny_lstm_lm.synth7", "incres3d_tiny_lstm_lm_in.synth7"]
-    known = ["incres2d_tiny_mean_lm_in.synth8", *both]
+    known = ["incres2d_tiny_mean_lm_in.synth10", *both]
     assert fer_zoo.list_weights() == fer_zoo.list_models(pretrained=True) == known
     assert fer_zoo.list_weights("incres3d_tiny_lstm_lm") == ["incres3d_tiny_lstm_lm.synth7"]
     assert fer_zoo.list_models("*synth7", pretrained=True) == both

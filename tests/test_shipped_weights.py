@@ -21,7 +21,7 @@ from fer_zoo.training import evaluate_clips
 
 ROOT = Path(__file__).parent.parent
 NAMES = ["incres3d_tiny_lstm_lm", "incres3d_tiny_lstm_lm_in"]
-TAGGED = ["incres2d_tiny_mean_lm_in.synth8", *(f"{name}.synth7" for name in NAMES)]
+TAGGED = ["incres2d_tiny_mean_lm_in.synth10", *(f"{name}.synth7" for name in NAMES)]
 FILES = {"config.json", "model.safetensors", "check.safetensors", "recipe.yaml", "README.md", "confusion.png"}
 
 

@@ -28,21 +28,21 @@ HEAD = """\
 <!-- Written by `python tools/model_zoo.py` from the registry and the weights' cards; do not edit. -->
 """
 
-# Mean recall of seven labels on two sets of real pictures, measured once (docs/real-faces.md).
+# Mean recall of seven labels on real pictures (docs/real-faces.md).
 REAL_UAR = {
-    "incres2d_tiny_mean_lm_in.synth8": "58.1 / 58.6 %",
-    "incres3d_tiny_lstm_lm_in.synth7": "54.6 / 51.9 %",
+    "incres2d_tiny_mean_lm_in.synth10": "61.2 %",
+    "incres3d_tiny_lstm_lm_in.synth7": "52.1 %",
 }
 
 TRAINED = """
 ## Trained weights
 
-| weights | reads | parameters | GMAC | file | UAR on 416 / 598 real pictures |
+| weights | reads | parameters | GMAC | file | UAR on 598 real pictures |
 |---|---|---|---|---|---|
 {rows}
 
 They come with the package. The default reads most real faces better; `incres3d_tiny_lstm_lm_in` makes fewer errors on
-people who talk or walk: [Check on real faces](real-faces.md) has both, on pictures and on videos. GMAC: 10^9
+people who talk: [Check on real faces](real-faces.md) has both, on pictures and on videos. GMAC: 10^9
 multiply-accumulates for what it reads at once.
 """
 
@@ -61,7 +61,7 @@ measured on the faces as rendered at the commit that a card names; later changes
 *Test* uses the renderer's exact landmarks. *Points as inexact as a detector's* are these with random errors of a
 detector's size. Landmarks of a real detector cost more: with [`fz68`](landmarkers.md#fz68),
 `incres3d_tiny_lstm_lm_in.synth7` falls from 96.9 % to 88.8 % (`synthmh`) and 92.9 % (`synthict`; [lab
-log](lab-log.md#first-weights-trained-on-natural-expressions-not-shipped)). `synth8` was trained and tested on landmarks
+log](lab-log.md#first-weights-trained-on-natural-expressions-not-shipped)). `synth10` was trained and tested on landmarks
 of `fz68` and on fainter expressions, so its figures cannot be compared with the others.
 """
 

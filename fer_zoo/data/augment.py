@@ -24,19 +24,11 @@ from torch import Tensor
 from fer_zoo.data.clips import ClipSet, Frames, Points
 from fer_zoo.data.warp import Warp, draw_warp
 from fer_zoo.errors import InputError
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.specs import AugmentSpec, InputSpec
 from fer_zoo.video.crop import place_crop
 
 Floats = npt.NDArray[np.float64]
-
-# Left and right swapped, of the 68 iBUG points: what a mirrored face's point i was before.
-MIRROR_68 = (
-    *range(16, -1, -1),  # jaw line
-    *range(26, 16, -1),  # brows
-    *range(27, 31), *range(35, 30, -1),  # nose
-    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,  # eyes
-    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,  # mouth
-)  # fmt: skip
 
 _LUMA = (0.299, 0.587, 0.114)
 

@@ -11,6 +11,15 @@ from numpy.typing import NDArray
 UInt8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+# Left and right swapped, of the 68 iBUG points: what a mirrored face's point i was before.
+MIRROR_68 = (
+    *range(16, -1, -1),  # jaw line
+    *range(26, 16, -1),  # brows
+    *range(27, 31), *range(35, 30, -1),  # nose
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,  # eyes
+    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,  # mouth
+)  # fmt: skip
+
 
 class Box(NamedTuple):
     """Axis-aligned box in pixels: left, top, right and bottom edge. Pixel i spans [i - 0.5, i + 0.5]."""

@@ -12,6 +12,8 @@ from torch.nn import functional
 SIDE = 96  # pixels of a crop
 LANDMARKS = 68
 _WIDTHS, _FUSED = (16, 32, 48, 96, 128), 48
+_STEP = 2 / 48  # between the samples round a landmark: a cell of the finest map
+_HIDDEN = 12  # units of the layers that correct a landmark
 
 
 class Placed(NamedTuple):
@@ -30,8 +32,10 @@ class LandmarkNet(nn.Module):
     """Plain convolutions, fused at a quarter of the resolution, one heat map per landmark and its mean position.
 
     The mean position under a softmax of the heat map (Sun et al. 2018, Integral Human Pose Regression) is finer than a
-    cell. A linear layer of the pooled features moves landmarks that lie outside the crop. No shortcuts: on one core at
-    batch 1 every small operation costs as much as a convolution.
+    cell. A linear layer of the pooled features moves landmarks that lie outside the crop. Two layers of each landmark
+    then correct it by the features round it, nine of the finest map and one of the fused (as cascades do: Cao et al.
+    2014, Explicit Shape Regression). No shortcuts: on one core at batch 1 every small operation costs as much as a
+    convolution.
     """
 
     def __init__(self) -> None:
@@ -44,6 +48,8 @@ class LandmarkNet(nn.Module):
         self.fuse = _conv(_FUSED, _FUSED)
         self.heat = nn.Conv2d(_FUSED, LANDMARKS, 1)
         self.whole = nn.Linear(_WIDTHS[-1], LANDMARKS * 3 + 1)
+        self.near = nn.Parameter(torch.randn(LANDMARKS, 9 * _WIDTHS[0] + _FUSED, _HIDDEN) * 0.08)
+        self.correct = nn.Parameter(torch.zeros(LANDMARKS, _HIDDEN, 2))
         nn.init.zeros_(self.whole.weight)
         nn.init.zeros_(self.whole.bias)
 
@@ -51,19 +57,30 @@ class LandmarkNet(nn.Module):
         """Place the landmarks in grey crops (N, 1, 96, 96), 0 to 1."""
         # Contrast differs between cameras, so each crop is normalised.
         mean, std = crops.mean((2, 3), keepdim=True), crops.std((2, 3), keepdim=True)
-        features, x = [], self.stem((crops - mean) / (std + 0.02))
+        features, x = [], (finest := self.stem((crops - mean) / (std + 0.02)))
         for stage in self.stages:
             x = stage(x)
             features.append(x)
         fused = self.lateral[-1](x)
         for lateral, feature in zip(reversed(self.lateral[:-1]), reversed(features[:-1]), strict=True):
             fused = functional.interpolate(fused, scale_factor=2.0) + lateral(feature)
-        heat = self.heat(self.fuse(functional.relu(fused)))
+        fused = self.fuse(functional.relu(fused))
+        heat = self.heat(fused)
         share = heat.flatten(2).softmax(-1).unflatten(2, heat.shape[2:])
         cells = (torch.arange(heat.shape[-1], device=heat.device, dtype=heat.dtype) + 0.5) / heat.shape[-1] * 2 - 1
         middle = torch.stack([share.sum(2) @ cells, share.sum(3) @ cells], dim=-1)
         moved, spread, face = self.whole(x.mean((2, 3))).split([LANDMARKS * 2, LANDMARKS, 1], dim=1)
-        return Placed(middle + moved.unflatten(1, (LANDMARKS, 2)), spread, face[:, 0])
+        placed = middle + moved.unflatten(1, (LANDMARKS, 2))
+        return Placed(placed + self._correction(placed.detach(), finest, fused), spread, face[:, 0])
+
+    def _correction(self, placed: Tensor, finest: Tensor, fused: Tensor) -> Tensor:
+        """Return what moves landmarks (N, 68, 2), by the features (N, C, H, W) round them."""
+        steps = torch.arange(-1, 2, device=placed.device, dtype=placed.dtype) * _STEP
+        around = placed[:, :, None] + torch.cartesian_prod(steps, steps)
+        near = functional.grid_sample(finest, around, align_corners=False).permute(0, 2, 1, 3).flatten(2)
+        wide = functional.grid_sample(fused, placed[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
+        hidden = torch.einsum("nlc,lch->nlh", torch.cat([near, wide], dim=-1), self.near).relu()
+        return torch.einsum("nlh,lho->nlo", hidden, self.correct)
 
 
 def _conv(cin: int, cout: int, stride: int = 1) -> nn.Sequential:

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from fer_zoo.data import stores_root
-from fer_zoo.data.augment import MIRROR_68, with_detector_noise
+from fer_zoo.data.augment import with_detector_noise
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet, Points
 from fer_zoo.data.playback import central_frames, view_frames, with_frames
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.errors import InputError
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.model import FERModel, Network
 from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe, ViewsSpec
 from fer_zoo.training.metrics import Figures, calibration_error, figures, group_figures

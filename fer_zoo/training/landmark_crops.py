@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from fer_zoo.data.augment import MIRROR_68
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.landmarks.frame import Frame
 from fer_zoo.landmarks.network import SIDE
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from fer_zoo.data.augment import MIRROR_68, augment_batch, compress, gaussian_blur, jpeg, low_resolution
+from fer_zoo.data.augment import augment_batch, compress, gaussian_blur, jpeg, low_resolution
 from fer_zoo.errors import InputError
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.specs import AugmentSpec, CropSpec, InputSpec
 from fer_zoo.video.crop import crop_clip, normalise, place_crop
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_augment import NOTHING, changed, evaluated, smooth_clips
 
-from fer_zoo.data.augment import MIRROR_68, augment_batch
+from fer_zoo.data.augment import augment_batch
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.specs import AugmentSpec, CropSpec, InputSpec
 from fer_zoo.video.align import MEAN_FACE
 

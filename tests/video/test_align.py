@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fer_zoo.data.augment import MIRROR_68
 from fer_zoo.errors import InputError
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.specs import CropSpec
 from fer_zoo.synth import render_video
 from fer_zoo.video.align import MEAN_FACE, STEADY, fit_mean_face
