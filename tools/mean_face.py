@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fer_zoo.data.augment import MIRROR_68
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.synth import render_clip
 
 IDENTITIES = range(30_000, 30_200)  # in no recipe's split
