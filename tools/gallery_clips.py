@@ -18,8 +18,7 @@ from fer_zoo.data.playback import random_frames
 from fer_zoo.data.synthetic import ict_pack, photo_folder, photo_heads
 from fer_zoo.fusion.lm_traj import trajectories
 from fer_zoo.landmarks import create_landmarker
-from fer_zoo.landmarks.base import MIRROR_68
-from fer_zoo.landmarks.base import Floats, UInt8
+from fer_zoo.landmarks.base import MIRROR_68, Floats, UInt8
 from fer_zoo.landmarks.maps import POINT_SETS, landmark_map
 from fer_zoo.specs import AugmentSpec, CropSpec, InputSpec
 from fer_zoo.synth import LABELS, render_clip, render_video
