@@ -67,3 +67,10 @@ def test_options_with_an_existing_model_are_an_error() -> None:
     for finished in (fer_zoo.create_model("incres3d_tiny_mean"), "incres3d_tiny_lstm_lm.synth7"):
         with pytest.raises(OptionError, match=r"The options \['size'\] cannot be applied to an existing model"):
             fer_zoo.model_info(finished, size=64)
+
+
+def test_weights_of_a_name_with_other_options_are_named() -> None:
+    info = fer_zoo.model_info("incres2d_tiny_mean_lm_in")
+    assert (dict(info.cards), info.other_weights) == ({}, ("incres2d_tiny_mean_lm_in.synth10",))
+    assert "with other options: fer-zoo info incres2d_tiny_mean_lm_in.synth10" in str(info)
+    assert fer_zoo.model_info("incres2d_tiny_mean_lm_in.synth10").other_weights == ()

@@ -60,9 +60,8 @@ measured on the faces as rendered at the commit that a card names; later changes
 
 *Test* uses the renderer's exact landmarks. *Points as inexact as a detector's* are these with random errors of a
 detector's size. Landmarks of a real detector cost more: with [`fz68`](landmarkers.md#fz68),
-`incres3d_tiny_lstm_lm_in.synth7` falls from 96.9 % to 88.8 % (`synthmh`) and 92.9 % (`synthict`; [lab
-log](lab-log.md#first-weights-trained-on-natural-expressions-not-shipped)). `synth10` was trained and tested on
-landmarks of `fz68` and on fainter expressions, so its figures cannot be compared with the others.
+`incres3d_tiny_lstm_lm_in.synth7` falls from 99.0 % to 91.8 % on 98 clips of `synthmh`. `synth10` was trained and
+tested on landmarks of `fz68` and on fainter expressions, so its figures cannot be compared with the others.
 """
 
 COMPARED = """

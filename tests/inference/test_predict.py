@@ -147,6 +147,13 @@ def test_in_a_very_slow_video_each_frame_is_looked_at_once(tmp_path: Path) -> No
     assert any("more than 0.16 s between two frames: 5" in note for note in timeline.notes)
 
 
+def test_a_network_of_single_frames_reports_no_gaps_between_24_frames_a_second(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [square(230)] * 6, rate=24, options={"crf": "8"})
+    timeline = predict_video(brightness_model(frames=1), path, landmarker=Squares())
+    assert labels(timeline) == ["bright"] * 6
+    assert not any("Gaps" in note for note in timeline.notes)
+
+
 def test_shorter_than_a_window(tmp_path: Path) -> None:
     for count in (1, 2):
         timeline = watch(tmp_path, [square(230)] * count)

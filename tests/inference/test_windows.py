@@ -130,3 +130,9 @@ def test_one_window_over_the_seen_part_that_no_change_of_the_picture_divides() -
         [[0, 1, 2, 3]],
         [0] * 3,
     )
+
+
+def test_a_step_for_a_network_of_single_frames() -> None:
+    assert check_hop(None, 1) == 1
+    with pytest.raises(OptionError, match=r"(?s)hop=2 for a network of single frames.*Accepted: 1\n.*omit hop"):
+        check_hop(2, 1)
