@@ -1,7 +1,7 @@
 """Registries: names to factories, with the factory's signature as schema.
 
 A factory's positional parameters are injected by the composer, by name; its keyword-only parameters are what a recipe
-may set. Built-in components are imported, and plug-ins loaded, when a name is first looked up.
+may set. The built-in components of a kind are imported, and plug-ins loaded, when a name is first looked up.
 """
 
 from __future__ import annotations
@@ -102,21 +102,21 @@ class Registry:
         return decorate
 
     def __contains__(self, name: object) -> bool:
-        _load_all()
+        self._load()
         prefix, slash, member = str(name).partition("/")
         found = self._entries.get(prefix + slash)
         return found is not None and (not slash or member in found.members())
 
     def names(self, family: str | None = None) -> list[str]:
         """All registered names, sorted; with a family's prefix, the names of its members instead."""
-        _load_all()
+        self._load()
         if family is None:
             return sorted(name for name in self._entries if not name.endswith("/"))
         return sorted(f"{family}/{member}" for member in self._entries[f"{family}/"].members())
 
     def families(self) -> list[str]:
         """Prefixes of the families, sorted."""
-        _load_all()
+        self._load()
         return sorted(name[:-1] for name in self._entries if name.endswith("/"))
 
     def get(self, name: str) -> Entry:
@@ -141,12 +141,18 @@ class Registry:
 
     def snapshot(self) -> dict[str, Entry]:
         """Return what is registered now, by name; a family under its prefix with a "/"."""
-        _load_all()  # else the built-ins would be forgotten, and a module is imported only once
+        self._load()  # else the built-ins would be forgotten, and a module is imported only once
         return dict(self._entries)
 
     def restore(self, state: Mapping[str, Entry]) -> None:
         """Forget what was registered since `snapshot`."""
         self._entries = dict(state)
+
+    def _load(self) -> None:
+        """Import the built-in components of this kind (no other kind: that takes a second), then the plug-ins."""
+        if self.builtin:
+            import_module(self.builtin)
+        _load_plugins()
 
     def _refuse_duplicate(self, name: str, key: str) -> None:
         if key in self._entries:
@@ -242,7 +248,7 @@ _loading = _Loading()
 
 def broken_plugins() -> tuple[BrokenPlugin, ...]:
     """Return the plug-ins that failed to load."""
-    _load_all()
+    _load_plugins()
     return _loading.broken
 
 
@@ -256,18 +262,18 @@ def unknown_name(kind: str, name: str, known: Iterable[str], do: str) -> Unknown
     return UnknownNameError(f"Unknown {kind} {name!r}.{given}", accepted, do)
 
 
-def _load_all() -> None:
-    """Import the built-in components, then the plug-ins of other distributions, once."""
+def _load_plugins() -> None:
+    """Load the plug-ins of other distributions, once, after all built-ins: a plug-in cannot take their names."""
     if _loading.started:
         return
     _loading.started = True  # first: a component that looks up another while it is imported must not start this again
+    points = sorted(entry_points(group=PLUGINS), key=lambda point: (point.name, point.value))
     try:
-        for registry in REGISTRIES.values():  # built-ins first: a plug-in cannot take their names
+        for registry in REGISTRIES.values() if points else ():
             import_module(str(registry.builtin))
     except BaseException:  # what is missing must be reported again at the next lookup, not as an unknown name
         _loading.started = False
         raise
-    points = sorted(entry_points(group=PLUGINS), key=lambda point: (point.name, point.value))
     _loading.broken = tuple(plugin for point in points if (plugin := _load_plugin(point)))
 
 
