@@ -110,9 +110,11 @@ def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
                 plots = gr.Image(label="Timeline of each face", interactive=False)
                 strongest = gr.Gallery(label="Strongest frames", columns=4, height="auto", object_fit="contain")
         reading = start.click(
-            read, [video, model, faces, threshold],
-            [status, results, annotated, summary, plots, strongest, files], concurrency_limit=1,
-        )  # fmt: skip
+            read,
+            [video, model, faces, threshold],
+            [status, results, annotated, summary, plots, strongest, files],
+            concurrency_limit=1,
+        )
         # The status is set once the job has stopped: its last progress could replace it otherwise.
         cancel.click(None, cancels=reading).then(lambda: "Cancelled.", outputs=status, queue=False)
     return app.queue(max_size=QUEUE)
@@ -131,9 +133,15 @@ def launch_app(
     theme = gr.themes.Soft(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"])
     try:
         return app.launch(
-            server_name=host, server_port=port, max_file_size=int(max_mb * 2**20), share=False, theme=theme,
-            footer_links=[], ssr_mode=False, **options,
-        )  # fmt: skip
+            server_name=host,
+            server_port=port,
+            max_file_size=int(max_mb * 2**20),
+            share=False,
+            theme=theme,
+            footer_links=[],
+            ssr_mode=False,
+            **options,
+        )
     except OSError as error:
         raise InputError(
             f"The page cannot be served at {host}:{port or 7860}: {error}.", "a free port", "choose another --port"

@@ -140,11 +140,17 @@ def table(found: Sequence[Measurement]) -> Sequence[Sequence[str]]:
     heads = ("network", "variant", "batch", "clips/s", "GFLOP/s", "of matmul", "speed-up", "peak MiB")
     return [heads] + [
         (
-            one.name, one.variant, str(one.batch), f"{one.clips_per_s:.1f}", f"{one.gflop_per_s:.1f}",
-            f"{one.matmul_share:.2f}", f"{one.speed_up:.2f}", "" if one.peak_mib is None else f"{one.peak_mib:.0f}",
+            one.name,
+            one.variant,
+            str(one.batch),
+            f"{one.clips_per_s:.1f}",
+            f"{one.gflop_per_s:.1f}",
+            f"{one.matmul_share:.2f}",
+            f"{one.speed_up:.2f}",
+            "" if one.peak_mib is None else f"{one.peak_mib:.0f}",
         )
         for one in found
-    ]  # fmt: skip
+    ]
 
 
 def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, threads: int | None) -> list[str]:
@@ -220,9 +226,14 @@ def _opened(network: nn.Module, variant: str, folder: Path, device: torch.device
 
 
 def _measure(
-    label: str, network: nn.Module, opened: Mapping[str, Callable[[], nn.Module]], batch: int, rounds: int,
-    device: torch.device, clock: str,
-) -> list[Measurement]:  # fmt: skip
+    label: str,
+    network: nn.Module,
+    opened: Mapping[str, Callable[[], nn.Module]],
+    batch: int,
+    rounds: int,
+    device: torch.device,
+    clock: str,
+) -> list[Measurement]:
     inputs = [tensor.to(device) for tensor in _inputs(network, batch)]
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(*(tensor[:1].cpu() for tensor in inputs))
@@ -244,13 +255,24 @@ def _measure(
         rate = batch * gflop / best[variant]
         found.append(
             Measurement(
-                name=label, variant=variant, batch=batch, clips_per_s=batch / best[variant], gflop=gflop,
-                gflop_per_s=rate, matmul_share=rate / (2 * _SIDE**3 / 1e9 / best[VARIANTS[variant][1]]),
-                speed_up=first / best[variant], peak_mib=peaks[variant], threads=torch.get_num_threads(),
-                clock=clock, device=device.type, machine=device_name(device), versions=_versions(),
-                commit=checkout_commit(), date=datetime.now(UTC).date().isoformat(),
+                name=label,
+                variant=variant,
+                batch=batch,
+                clips_per_s=batch / best[variant],
+                gflop=gflop,
+                gflop_per_s=rate,
+                matmul_share=rate / (2 * _SIDE**3 / 1e9 / best[VARIANTS[variant][1]]),
+                speed_up=first / best[variant],
+                peak_mib=peaks[variant],
+                threads=torch.get_num_threads(),
+                clock=clock,
+                device=device.type,
+                machine=device_name(device),
+                versions=_versions(),
+                commit=checkout_commit(),
+                date=datetime.now(UTC).date().isoformat(),
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -53,9 +53,13 @@ def card_text(card: WeightsCard, spec: ModelSpec, *, repo: str = PLACEHOLDER) ->
     # Innermost lists on one line each: a confusion matrix is then a line a row.
     matter = dump_yaml(front, allow_unicode=True, default_flow_style=None)
     pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     pages.filters["inline"] = inline  # Markdown, which no autoescape knows
     commit = re.sub(r"[^\w .,;:+-]", "\ufffd", card.commit)
     body = pages.get_template("card.md.jinja").render(

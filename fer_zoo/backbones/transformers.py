@@ -42,9 +42,15 @@ class TransformersEncoder(nn.Module):
     """
 
     def __init__(
-        self, name: str, in_channels: int, input: InputSpec, *, hub: str | None, config: Mapping[str, Any],
+        self,
+        name: str,
+        in_channels: int,
+        input: InputSpec,
+        *,
+        hub: str | None,
+        config: Mapping[str, Any],
         normalisation: Mapping[str, Sequence[float]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.name, self.hub, self.kind = name, hub, KINDS[name]
         self.config = dict(config)
@@ -119,9 +125,14 @@ class TransformersEncoder(nn.Module):
         try:
             with _quiet():
                 whole, found = transformers.AutoModel.from_pretrained(
-                    published.folder, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True,
-                    trust_remote_code=False, output_loading_info=True,
-                )  # fmt: skip
+                    published.folder,
+                    config=config,
+                    dtype=torch.float32,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    output_loading_info=True,
+                )
         except Exception as error:  # transformers and safetensors raise many types
             raise not_loaded(published.address, error) from error
         prefix = f"{self.kind.part}." if self.kind.part else ""

@@ -94,13 +94,6 @@ def probability(text: str) -> float:
     return value
 
 
-def engine(text: str) -> str:
-    """Parse what runs the jobs: processes of this machine, or a Ray cluster."""
-    if text not in ("processes", "ray"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither processes nor ray")
-    return text
-
-
 def faces(text: str) -> str | int:
     """Parse which faces: all, largest, or how many."""
     if text in ("all", "largest"):
@@ -125,18 +118,24 @@ _SHARED: dict[str, dict[str, Any]] = {
     "--batch-size": {"type": positive, "default": 8, "metavar": "N", "help": "windows per batch; default: 8"},
     "--device": {"metavar": "DEVICE", "help": "cpu, cuda, ...; default: cuda if available"},
     "--engine": {
-        "type": engine, "default": "processes", "metavar": "ENGINE",
+        "choices": ("processes", "ray"),
+        "default": "processes",
+        "metavar": "ENGINE",
         "help": "processes (default), or ray for a cluster",
     },
     "--faces": {
-        "type": faces, "default": "largest", "metavar": "WHICH",
+        "type": faces,
+        "default": "largest",
+        "metavar": "WHICH",
         "help": "all, largest, or how many; default: largest",
     },
     "--runtime": {
-        "metavar": "NAME", "help": "torch, onnxruntime or openvino; default: torch, or that of an exported file",
+        "metavar": "NAME",
+        "help": "torch, onnxruntime or openvino; default: torch, or that of an exported file",
     },
     "--stores": {
-        "type": path, "metavar": "DIR",
+        "type": path,
+        "metavar": "DIR",
         "help": "folder of prepared clip stores; default: $FER_ZOO_STORES or ~/.local/share/fer_zoo/stores",
     },
-}  # fmt: skip
+}

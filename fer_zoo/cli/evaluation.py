@@ -66,9 +66,7 @@ def _evaluate(arguments: Namespace) -> None:
 
     if arguments.out:
         check_out(arguments.out)
-    result = evaluate_on_store(
-        arguments.weights, arguments.store, **picked(arguments, "split", "device", "runtime")
-    )  # fmt: skip
+    result = evaluate_on_store(arguments.weights, arguments.store, **picked(arguments, "split", "device", "runtime"))
     if arguments.out:
         result.write(arguments.out)
     show(result)

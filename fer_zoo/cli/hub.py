@@ -17,7 +17,7 @@ def add(top: Parser) -> None:
     """Add the commands `push`, `download` and `cache`."""
     option = top.command(
         "push", "publish trained weights on the Hugging Face Hub", _push, writes_files=True
-    ).add_argument  # fmt: skip
+    ).add_argument
     option("folder", metavar="FOLDER", help="a weights folder, usually RUN/weights")
     option("repo", metavar="OWNER/NAME", help="Hub repository; created if missing, private unless --public")
     option("--tag", metavar="TAG", help="tag the commit, e.g. v1.0; an existing tag is never moved")

@@ -93,9 +93,18 @@ class _Table:
         synthetic = model.card is not None and model.card.synthetic
         notes = (*([SYNTHETIC] if synthetic else []), *video.notes, *model_notes(model, finder))
         self.facts = TimelineData(
-            video.path, video.width, video.height, video.rate, model.labels, (), weights_name(model), finder.version,
-            notes, track=1, synthetic=synthetic,
-        )  # fmt: skip
+            video.path,
+            video.width,
+            video.height,
+            video.rate,
+            model.labels,
+            (),
+            weights_name(model),
+            finder.version,
+            notes,
+            track=1,
+            synthetic=synthetic,
+        )
         self._smooth_s, self._threshold = arguments.smooth, arguments.threshold
         self._columns = picked(arguments, "landmarks", "pose")
         self.names = [*table(self.facts, **self._columns)[0], "latency_s"]

@@ -106,9 +106,7 @@ def _finetune(arguments: Namespace) -> None:
                 held.close()
 
         options = picked(arguments, "recipe", "folds", "workers", "device", "tag")
-        done = finetune(
-            arguments.name, arguments.data, out, overrides=arguments.set, progress=progress, **options
-        )  # fmt: skip
+        done = finetune(arguments.name, arguments.data, out, overrides=arguments.set, progress=progress, **options)
     show(done.result)
     print(f"by chance: UAR {1 / len(done.result.predictions.labels):.1%}")
     if done.failures:

@@ -115,9 +115,16 @@ class ClipSet:
 
     @classmethod
     def from_arrays(
-        cls, frames: Frames, landmarks: Points, labels: Sequence[int] | Index, subjects: Sequence[int] | Index,
-        names: Sequence[str], takes: Sequence[int] | Index | None = None, *, exact: bool = False,
-    ) -> ClipSet:  # fmt: skip
+        cls,
+        frames: Frames,
+        landmarks: Points,
+        labels: Sequence[int] | Index,
+        subjects: Sequence[int] | Index,
+        names: Sequence[str],
+        takes: Sequence[int] | Index | None = None,
+        *,
+        exact: bool = False,
+    ) -> ClipSet:
         """Make a set of clips that are in memory; shapes as in the class, raises InputError if they disagree."""
         count = len(frames)
         shown = [np.asarray(c, np.int64) for c in (labels, subjects, np.zeros(count) if takes is None else takes)]

@@ -117,10 +117,16 @@ def _write(store: Store, rows: range, path: Path) -> None:
         columns["facts"].append(json.dumps(facts))
     text, number = datasets.Value("string"), datasets.Value("int32")
     features = datasets.Features(
-        key=text, video=text, label=datasets.ClassLabel(names=names), subject=text, take=number,
-        frames=datasets.Sequence(datasets.Image()), landmarks=datasets.Array3D((frames, 68, 2), size),
-        scores=datasets.Sequence(datasets.Value(size)), facts=text,
-    )  # fmt: skip
+        key=text,
+        video=text,
+        label=datasets.ClassLabel(names=names),
+        subject=text,
+        take=number,
+        frames=datasets.Sequence(datasets.Image()),
+        landmarks=datasets.Array3D((frames, 68, 2), size),
+        scores=datasets.Sequence(datasets.Value(size)),
+        facts=text,
+    )
     path.parent.mkdir(exist_ok=True)
     datasets.Dataset.from_dict(columns, features).to_parquet(path)
 

@@ -37,9 +37,15 @@ _GRACE = 5.0
 
 
 def spread(
-    function: Callable[[J], R], jobs: Sequence[J], workers: int, engine: Engine = "processes",
-    *, cpus: float = 1, gpus: float = 0, lost: Callable[[J, str], R] | None = None,
-) -> Iterator[tuple[J, R]]:  # fmt: skip
+    function: Callable[[J], R],
+    jobs: Sequence[J],
+    workers: int,
+    engine: Engine = "processes",
+    *,
+    cpus: float = 1,
+    gpus: float = 0,
+    lost: Callable[[J, str], R] | None = None,
+) -> Iterator[tuple[J, R]]:
     """Yield each job with its result as it finishes; in this process if `workers` is 1 and the engine is processes.
 
     The function must be defined in a module, and jobs and results must be picklable. After the first error the running
@@ -200,9 +206,13 @@ def _work(pipe: Any, function: Callable[[Any], object]) -> None:
 
 
 def _over_ray(
-    function: Callable[[J], R], jobs: Sequence[J], workers: int, cpus: float, gpus: float,
+    function: Callable[[J], R],
+    jobs: Sequence[J],
+    workers: int,
+    cpus: float,
+    gpus: float,
     lost: Callable[[J, str], R] | None,
-) -> Iterator[tuple[J, R]]:  # fmt: skip
+) -> Iterator[tuple[J, R]]:
     ray = _import_ray()
     ours = not ray.is_initialized()
     try:

@@ -91,12 +91,18 @@ def _drawn(settings: Settings, family: HeadFamily, chunks: Sequence[Chunk]) -> C
     try:
         clips = [
             render_clip(
-                subject, label, take,
-                size=settings.size, family=family, frames=settings.frames, fps=settings.fps, seed=settings.seed,
+                subject,
+                label,
+                take,
+                size=settings.size,
+                family=family,
+                frames=settings.frames,
+                fps=settings.fps,
+                seed=settings.seed,
             )
             for subject, take in chunks
             for label in settings.labels
-        ]  # fmt: skip
+        ]
     except FerZooError as error:
         raise InputError(
             f"{settings.dataset} cannot render what the recipe asks for: {error.given}",
@@ -110,8 +116,12 @@ def _drawn(settings: Settings, family: HeadFamily, chunks: Sequence[Chunk]) -> C
     made = ClipSet.from_arrays(
         np.stack([clip.frames for clip in clips]),
         np.stack([clip.landmarks for clip in clips]).astype(np.float32),
-        np.tile(np.arange(count), len(chunks)), subjects, settings.labels, takes, exact=True,
-    )  # fmt: skip
+        np.tile(np.arange(count), len(chunks)),
+        subjects,
+        settings.labels,
+        takes,
+        exact=True,
+    )
     return replace(
         made,
         groups={name: tuple(groups[int(subject)][name] for subject in subjects) for name in names},

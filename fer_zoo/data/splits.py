@@ -74,9 +74,7 @@ def k_fold(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[Split]:
     return splits
 
 
-def leave_one_out(
-    clips: Sequence[LabelledClip], subject: str | None, seed: int, *, validation_folds: int = 5
-) -> Split:  # fmt: skip
+def leave_one_out(clips: Sequence[LabelledClip], subject: str | None, seed: int, *, validation_folds: int = 5) -> Split:
     """Test on one subject, or on none; one fold of the others, of `validation_folds`, is the validation set.
 
     Raises:
@@ -100,9 +98,12 @@ def leave_each_out(clips: Sequence[LabelledClip], seed: int, *, validation_folds
 
 
 def cross_database(
-    train: Mapping[str, Sequence[LabelledClip]], test: Mapping[str, Sequence[LabelledClip]], seed: int,
-    *, validation_folds: int = 5,
-) -> Split:  # fmt: skip
+    train: Mapping[str, Sequence[LabelledClip]],
+    test: Mapping[str, Sequence[LabelledClip]],
+    seed: int,
+    *,
+    validation_folds: int = 5,
+) -> Split:
     """Train on whole databases and test on others; one in `validation_folds` of the training subjects is held out.
 
     Keys become `database:key`. Subjects of two databases are different, whatever their names.
@@ -192,8 +193,10 @@ def _by_subject(clips: Sequence[LabelledClip]) -> dict[str, list[LabelledClip]]:
 
 def _dealt(groups: Mapping[str, Sequence[LabelledClip]], folds: int, seed: int) -> list[list[str]]:
     labels = sorted({clip.label for group in groups.values() for clip in group})
-    counts = {name: np.array([Counter(c.label for c in group)[label] for label in labels], float)
-              for name, group in groups.items()}  # fmt: skip
+    counts = {
+        name: np.array([Counter(c.label for c in group)[label] for label in labels], float)
+        for name, group in groups.items()
+    }
     share = np.sum(list(counts.values()), axis=0) / folds
     drawn = np.random.default_rng(seed).permutation(len(groups))
     order = [name for _, name in sorted(zip(drawn, sorted(groups), strict=True))]
@@ -240,16 +243,20 @@ def _untested(
             f"Of the {len(groups)} training subjects of the published split {name!r} only {len(free)} are not in its "
             f"test part: too few to hold out one clip in {folds} for validation.",
             "training subjects that are not in the test set, or a published validation part",
-            "hold out fewer, e.g. --set split.validation_folds=20" if free
+            "hold out fewer, e.g. --set split.validation_folds=20"
+            if free
             else "split by subject: split {folds: 5}, protocol subject-independent",
-        )  # fmt: skip
+        )
     return frozenset(_dealt(free, parts, seed)[0])
 
 
 def _split(
-    name: str, groups: Mapping[str, Sequence[LabelledClip]],
-    train: Iterable[str], validation: Iterable[str], test: Iterable[str],
-) -> Split:  # fmt: skip
+    name: str,
+    groups: Mapping[str, Sequence[LabelledClip]],
+    train: Iterable[str],
+    validation: Iterable[str],
+    test: Iterable[str],
+) -> Split:
     kept, validating, tested = (
         tuple(sorted(clip.key for subject in part for clip in groups[subject])) for part in (train, validation, test)
     )

@@ -114,8 +114,9 @@ def _run(cells: Sequence[CellPlan], out: Path, options: RunOptions, progress: Ca
     twins = _twins(cells, out)
     jobs = {
         Job(out / cell.folder, options.train, options.arguments, _threads(options), twins.get(cell.folder, ())): cell
-        for cell in cells if missing_files(out / cell.folder)
-    }  # fmt: skip
+        for cell in cells
+        if missing_files(out / cell.folder)
+    }
     outcome = Outcome(skipped=len(cells) - len(jobs))
     began = time.monotonic()
     # Closed, so that an interruption always stops the training runs.
@@ -146,9 +147,14 @@ def _spread(jobs: Sequence[Job], options: RunOptions) -> Generator[tuple[Job, At
     if options.engine == "ray":
         workers = min(options.jobs or len(jobs), len(jobs))
         yield from spread(
-            attempt, jobs, workers, "ray", cpus=options.cpus, gpus=options.gpus,
+            attempt,
+            jobs,
+            workers,
+            "ray",
+            cpus=options.cpus,
+            gpus=options.gpus,
             lost=lambda _, problem: Attempt(f"Ray lost it: {problem}", 0.0),
-        )  # fmt: skip
+        )
         return
     workers = min(options.jobs or 1, len(jobs))
     stop, gpus, thread = Event(), cycle(_gpus(options)), local()

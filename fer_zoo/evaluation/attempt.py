@@ -116,9 +116,14 @@ def _train(job: Job, stop: Event | None, gpu: str | None, log: BinaryIO, lock: i
     # In its own session: Ctrl-C is for this process, which then stops it. It inherits the lock, so no other process
     # trains here while it does, even if this process is killed.
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
-        start_new_session=True, pass_fds=(lock,),
-    ) as process:  # fmt: skip
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+        pass_fds=(lock,),
+    ) as process:
         while stop is None or not stop.is_set():
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(0.2)

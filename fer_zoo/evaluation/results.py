@@ -145,9 +145,7 @@ def _found(folder: Path) -> dict[str, Any]:
         ended = len(log) >= spec.train.epochs or len(missing) < len(LEFT)
         return shared | _end(folder, "unfinished", f"{done}, but no {', no '.join(missing)}" if ended else done)
     lost = [unread, frames_unread if spec.pretrain else ""]
-    return shared | {
-        "state": "done", "predictions": _predictions(folder), "log_problem": "; ".join(filter(None, lost))
-    }  # fmt: skip
+    return shared | {"state": "done", "predictions": _predictions(folder), "log_problem": "; ".join(filter(None, lost))}
 
 
 def _spec(folder: Path) -> Recipe | None:

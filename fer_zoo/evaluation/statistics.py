@@ -158,11 +158,13 @@ def compare(
     metrics, basis = _metrics(sides, sides[0].right - sides[1].right, level)
     war, uar = (
         Difference(
-            value=value, interval=found and found.around_difference(value, level), training_error=error,
+            value=value,
+            interval=found and found.around_difference(value, level),
+            training_error=error,
             p=found and found.p_value(value),
         )
         for value, found, error in metrics
-    )  # fmt: skip
+    )
     return Comparison(war=war, uar=uar, basis=basis)
 
 
@@ -236,9 +238,14 @@ def _metrics(
             "too narrow."
         )
     basis = Basis(
-        clips=len(clips), subjects=subjects, lone_clips=lone, trainings=tuple(side.runs for side in sides),
-        level=level, notes=tuple(notes), method="t",
-    )  # fmt: skip
+        clips=len(clips),
+        subjects=subjects,
+        lone_clips=lone,
+        trainings=tuple(side.runs for side in sides),
+        level=level,
+        notes=tuple(notes),
+        method="t",
+    )
     values = (clip_weights(clips.truth) @ right).tolist()
     of_each: Sequence[Uncertainty | None] = found or [None, None]
     return list(zip(values, of_each, errors, strict=True)), basis

@@ -239,10 +239,13 @@ def _uncertainty(counts: Floats, sums: Floats, noises: Sequence[tuple[float, flo
     # A single degree of freedom: the variance between seeds is often small by chance, so their tail has more weight.
     rest = max(0.0, between - float(shared)) if freedom == 1 else between
     return Uncertainty(
-        variance=between + max(0.0, float(run - shared)), subject_freedom=_freedom(counts, correction, weight),
-        seed_freedom=freedom, seed_share=float(run / (run + rest)) if run else 0.0,
-        subjects=float(1 / (share**2).sum()), varies=varies,
-    )  # fmt: skip
+        variance=between + max(0.0, float(run - shared)),
+        subject_freedom=_freedom(counts, correction, weight),
+        seed_freedom=freedom,
+        seed_share=float(run / (run + rest)) if run else 0.0,
+        subjects=float(1 / (share**2).sum()),
+        varies=varies,
+    )
 
 
 def _freedom(counts: Floats, correction: Floats, weight: Floats) -> float:

@@ -3,13 +3,11 @@
 from fer_zoo.exporting.facts import ExportFacts, Int8Facts
 from fer_zoo.exporting.network import ExportedNetwork, check_runtime, is_exported, load_exported
 from fer_zoo.exporting.runtimes import RUNTIMES
-from fer_zoo.exporting.targets import TARGETS
 from fer_zoo.exporting.write import ExportResult, export, in_runtime
 from fer_zoo.weights.checking import TOLERANCE
 
 __all__ = [
     "RUNTIMES",
-    "TARGETS",
     "TOLERANCE",
     "ExportFacts",
     "ExportResult",

@@ -110,13 +110,15 @@ def load_exported(path: str | Path, runtime: str | None = None) -> ExportedNetwo
     if path.suffix.lower() == ".pt2":
         # torch.export.load unpickles parts of the file, which can run any code.
         raise OptionError(
-            f"{shown(path)} was given as a model.", "an exported .onnx or .xml file, or the name of a model",
+            f"{shown(path)} was given as a model.",
+            "an exported .onnx or .xml file, or the name of a model",
             "give the name of the model that was exported, or load the file yourself with torch.export.load",
-        )  # fmt: skip
+        )
     if runtime is not None and runtime not in reading:
         raise OptionError(
-            f"{shown(path)} was to be run by {runtime}.", " or ".join(reading) + f" for {path.suffix} files",
+            f"{shown(path)} was to be run by {runtime}.",
+            " or ".join(reading) + f" for {path.suffix} files",
             "leave the runtime out, or export the network for it",
-        )  # fmt: skip
+        )
     chosen = runtime or reading[0]
     return ExportedNetwork(chosen, open_in(chosen, path))

@@ -76,9 +76,10 @@ def _address(name: str | Path, revision: str | None) -> str:
         return address
     if not address.startswith(HUB) or "@" in address:
         raise OptionError(
-            f"revision={revision!r} for {str(name)!r}.", "a revision of a repository on a Hub, given once",
+            f"revision={revision!r} for {str(name)!r}.",
+            "a revision of a repository on a Hub, given once",
             "leave it out, or name OWNER/NAME",
-        )  # fmt: skip
+        )
     return f"{address}@{revision}"
 
 

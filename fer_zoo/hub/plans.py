@@ -105,9 +105,17 @@ def make_plan(client: Client, found: WeightsFolder, repo: str, branch: str, *, p
         files.append(Sent(name, size, digest, large, known.get(name) in ids))
     removed = sorted(path for path in known if is_ours(path) and path not in {file.path for file in files})
     return Pushed(
-        found.path, repo, branch, found.card, readme, there, tuple(files), tuple(removed),
-        private=there.private if there else private, url=f"{client.address}/{repo}",
-    )  # fmt: skip
+        found.path,
+        repo,
+        branch,
+        found.card,
+        readme,
+        there,
+        tuple(files),
+        tuple(removed),
+        private=there.private if there else private,
+        url=f"{client.address}/{repo}",
+    )
 
 
 def look_at(client: Client, repo: str, branch: str) -> There | None:

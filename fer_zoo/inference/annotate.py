@@ -132,9 +132,15 @@ class Painter:
         draw.text(place, f"{rows[0].time_s:.2f} s", fill=_FAINT, font=self._font, anchor="lm")
 
     def _draw_bar(
-        self, draw: ImageDraw.ImageDraw, left: int, middle: float, name: str, share: float | None, colour: RGB,
+        self,
+        draw: ImageDraw.ImageDraw,
+        left: int,
+        middle: float,
+        name: str,
+        share: float | None,
+        colour: RGB,
         inks: tuple[RGB, RGB],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Draw a name, a bar, and the probability in per cent; `inks` are those of the name and the number."""
         pad, half = self._line * 0.45, self._line * 0.28
         draw.text((left + pad, middle), name, fill=inks[0], font=self._font, anchor="lm")
@@ -156,9 +162,12 @@ class Painter:
         draw.rectangle((left, top, left + width, top + height), fill=colour)
         dark = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] > 140
         draw.text(
-            (left + pad, top + height / 2), text, fill=(20, 20, 20) if dark else (255, 255, 255), font=self._font,
+            (left + pad, top + height / 2),
+            text,
+            fill=(20, 20, 20) if dark else (255, 255, 255),
+            font=self._font,
             anchor="lm",
-        )  # fmt: skip
+        )
 
     def _draw_strip(self, draw: ImageDraw.ImageDraw, left: int, height: int, row: Row) -> None:
         line, pad = self._line, self._line * 0.45

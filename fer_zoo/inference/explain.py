@@ -96,12 +96,16 @@ def explain_clip(
     strength, count = abs(maps), len(masks)
     total = max(float(strength.sum()), 1e-12)
     return ClipExplanation(
-        model.labels[number], probability, frames, landmarks, maps,
+        model.labels[number],
+        probability,
+        frames,
+        landmarks,
+        maps,
         regions={name: probability - value for name, value in zip(masks, rest[:count], strict=True)},
         alone=dict(zip(masks, rest[count : 2 * count], strict=True)),
         moments=(probability - np.array(rest[2 * count :])).astype(np.float32),
         shares={name: float((strength * mask).sum()) / total for name, mask in masks.items()},
-    )  # fmt: skip
+    )
 
 
 @contextmanager

@@ -182,9 +182,13 @@ def _of_face(face: Watched, model: str) -> Features:
     middle = frames[:, (frames.shape[1] - 1) // 2]
     times, count = face.track.times, len(frames)
     columns = {
-        "video": np.repeat(shown(face.video.path), count), "track": np.repeat(face.track.number, count),
-        "frame": middle, "time_s": times[middle], "start_s": times[frames[:, 0]], "end_s": times[frames[:, -1]],
-    }  # fmt: skip
+        "video": np.repeat(shown(face.video.path), count),
+        "track": np.repeat(face.track.number, count),
+        "frame": middle,
+        "time_s": times[middle],
+        "start_s": times[frames[:, 0]],
+        "end_s": times[frames[:, -1]],
+    }
     return Features(face.outputs.astype(np.float32), columns, model, face.notes)
 
 

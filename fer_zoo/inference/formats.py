@@ -110,12 +110,20 @@ def write_json(timelines: Sequence[TimelineData], path: str | Path, **columns: b
 def _facts(timeline: TimelineData, **columns: bool) -> dict[str, Any]:
     names, rows = table(timeline, **columns)
     facts = {
-        "video": shown(timeline.video), "track": timeline.track, "width": timeline.width, "height": timeline.height,
-        "rate": float(timeline.rate), "labels": timeline.labels, "model": timeline.model,
-        "landmarker": timeline.landmarker, "trained_on_synthetic_faces": timeline.synthetic, "notes": timeline.notes,
-        "summary": timeline.summary().to_dict(), "spans": [vars(span) for span in timeline.spans()],
+        "video": shown(timeline.video),
+        "track": timeline.track,
+        "width": timeline.width,
+        "height": timeline.height,
+        "rate": float(timeline.rate),
+        "labels": timeline.labels,
+        "model": timeline.model,
+        "landmarker": timeline.landmarker,
+        "trained_on_synthetic_faces": timeline.synthetic,
+        "notes": timeline.notes,
+        "summary": timeline.summary().to_dict(),
+        "spans": [vars(span) for span in timeline.spans()],
         "rows": [dict(zip(names, row, strict=True)) for row in rows],
-    }  # fmt: skip
+    }
     return {name: _without_nan(value) for name, value in facts.items()}
 
 
@@ -225,7 +233,9 @@ def _write(path: str | Path, text: str) -> None:
 
 # By the ending of the file. Spans have no columns, so the two formats of spans take none.
 WRITERS: dict[str, Callable[..., None]] = {
-    "csv": write_csv, "json": write_json, "parquet": write_parquet,
+    "csv": write_csv,
+    "json": write_json,
+    "parquet": write_parquet,
     "srt": lambda timelines, path, **_: write_srt(timelines, path),
     "eaf": lambda timelines, path, **_: write_eaf(timelines, path),
-}  # fmt: skip
+}

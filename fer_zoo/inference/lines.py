@@ -19,8 +19,10 @@ ENDINGS = (".jsonl", ".csv")
 
 def json_line(names: Sequence[str], values: Sequence[Any]) -> str:
     """Return a row as one line of JSON; numbers have as many decimals as in CSV files."""
-    rounded = [round(value, decimals(name) or 0) if isinstance(value, float) else value
-               for name, value in zip(names, values, strict=True)]  # fmt: skip
+    rounded = [
+        round(value, decimals(name) or 0) if isinstance(value, float) else value
+        for name, value in zip(names, values, strict=True)
+    ]
     return json.dumps(dict(zip(names, rounded, strict=True)), ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -98,6 +100,7 @@ class RowFile:
 
     def _failed(self, error: OSError) -> VideoError:
         return VideoError(
-            f"{self._path} cannot be written: {error.strerror or error}.", "a writable folder with free disk space",
+            f"{self._path} cannot be written: {error.strerror or error}.",
+            "a writable folder with free disk space",
             "free some space, or choose another folder; the lines that are in the file are complete",
-        )  # fmt: skip
+        )

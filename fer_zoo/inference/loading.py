@@ -76,9 +76,10 @@ def load_network(model: Network | str | Path, runtime: str | None = None) -> Net
     if isinstance(model, ExportedNetwork):
         if runtime not in (None, model.runtime):
             raise OptionError(
-                f"runtime={runtime!r} for a network opened by {model.runtime}.", f"{model.runtime}, or none",
+                f"runtime={runtime!r} for a network opened by {model.runtime}.",
+                f"{model.runtime}, or none",
                 "leave it out, or open the file with the other runtime",
-            )  # fmt: skip
+            )
         return model
     found = find_model(cast(FERModel, model))
     return found if runtime in (None, "torch") else in_runtime(found, str(runtime))

@@ -107,10 +107,20 @@ def timeline_of(face: Watched, model: Network) -> Timeline:
     averaged = _average(face.outputs, face.windows, len(plan.frames))
     rows = _Rows(track, averaged[plan.nearest], model.labels)
     return Timeline(
-        video.path, video.width, video.height, video.rate, model.labels, rows, weights_name(model),
-        face.landmarker.version, face.notes, track=face.number, faces=track.faces,
-        synthetic=model.card is not None and model.card.synthetic, source=video,
-    )  # fmt: skip
+        video.path,
+        video.width,
+        video.height,
+        video.rate,
+        model.labels,
+        rows,
+        weights_name(model),
+        face.landmarker.version,
+        face.notes,
+        track=face.number,
+        faces=track.faces,
+        synthetic=model.card is not None and model.card.synthetic,
+        source=video,
+    )
 
 
 def _average(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.float64]:

@@ -174,10 +174,14 @@ class TimelineData:
         known = known[np.isfinite(known).all(axis=1)]
         means = known.mean(axis=0) if len(known) else np.full(len(self.labels), np.nan)
         return Summary(
-            len(self), self.duration_s, sum(row.face != "none" for row in self.rows), self.faces,
-            dict(sorted(shares.items(), key=lambda item: -item[1])), longest,
+            len(self),
+            self.duration_s,
+            sum(row.face != "none" for row in self.rows),
+            self.faces,
+            dict(sorted(shares.items(), key=lambda item: -item[1])),
+            longest,
             dict(zip(self.labels, map(float, means), strict=True)),
-        )  # fmt: skip
+        )
 
     def refined(self, smooth_s: float = 0.0, threshold: float = 0.0, min_span_s: float = 0.0) -> Self:
         """Return the timeline with smoothed probabilities and labels, in this order.

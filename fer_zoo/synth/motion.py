@@ -70,9 +70,15 @@ def _natural(
 ) -> Motion:
     family = character.family
     tracks, turns = natural.draw_tracks(
-        parts, character.rest, natural.head_units(family.unit_set), fps, rng,
-        without=family.without, still=still, lid_limits=family.lid_limits,
-    )  # fmt: skip
+        parts,
+        character.rest,
+        natural.head_units(family.unit_set),
+        fps,
+        rng,
+        without=family.without,
+        still=still,
+        lid_limits=family.lid_limits,
+    )
     return Motion(np.sum([curve for _, curve in parts], axis=0), tracks, turns)
 
 

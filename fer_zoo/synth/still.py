@@ -97,10 +97,16 @@ def _with_face(character: Character, size: int, rng: np.random.Generator) -> Sti
             image, free = cover(image, landmarks, kind, skin, rng)
             visible &= free
     attributes = {
-        "face": True, "label": label, "covers": covers, "hair": character.style, "glasses": character.glasses,
-        "beard": character.skin.beard, "skin_tone": character.traits.skin_tone, "age": character.traits.age,
+        "face": True,
+        "label": label,
+        "covers": covers,
+        "hair": character.style,
+        "glasses": character.glasses,
+        "beard": character.skin.beard,
+        "skin_tone": character.traits.skin_tone,
+        "age": character.traits.age,
         "sex": character.traits.sex,
-    }  # fmt: skip
+    }
     return Still(image, landmarks, visible, turn.astype(np.float32), attributes)
 
 

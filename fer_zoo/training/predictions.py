@@ -105,9 +105,10 @@ class Predictions:
         if grouping not in self.groups or group not in self.groups[grouping]:
             known = [f"{name}: {', '.join(sorted(set(column.tolist())))}" for name, column in self.groups.items()]
             raise InputError(
-                f"No clip is in the group {group!r} of {grouping!r}.", "; ".join(known) or "there are no groups",
+                f"No clip is in the group {group!r} of {grouping!r}.",
+                "; ".join(known) or "there are no groups",
                 "name one of these groups",
-            )  # fmt: skip
+            )
         return self.take(self.groups[grouping] == group)
 
     def by_video(self) -> Predictions:

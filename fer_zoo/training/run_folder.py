@@ -177,7 +177,7 @@ def write_weights(
         **({} if "test" in metrics else {"tested_on": ()}),
         "calibration": calibration,
         "commit": commits_of(run),
-        "hardware": hardware_of(run),
+        "hardware": ", then ".join(_each(run, "hardware")),
         "hours": round(hours, 3),
     }
     version = run.get("detector_version")
@@ -251,11 +251,6 @@ def surroundings(state: PartialState) -> dict[str, Any]:
         "device": state.device.type,
         "processes": state.num_processes,
     }
-
-
-def hardware_of(run: Mapping[str, Any]) -> str:
-    """All hardware that a run.json names, in order."""
-    return ", then ".join(_each(run, "hardware"))
 
 
 def commits_of(run: Mapping[str, Any]) -> str:

@@ -58,7 +58,6 @@ def train(
     tag: str = "local",
     device: str | None = None,
     save_minutes: float = 5.0,
-    tensorboard: bool = False,
     log_with: str | Sequence[str] = (),
     keep: int = 0,
 ) -> TrainResult:
@@ -75,7 +74,6 @@ def train(
         tag: the weights are named `<model>.<tag>`; letters, digits, - and _.
         device: "cpu", "cuda", "cuda:1", ...; default "cuda" where there is one.
         save_minutes: the longest time between two checkpoints; there is one after every epoch too.
-        tensorboard: the same as `log_with="tensorboard"`.
         log_with: trackers that get the metrics: tensorboard (under `out_dir`/tensorboard), wandb, trackio, mlflow.
         keep: keep the weights of this many epochs, the best by validation UAR, under `out_dir`/epochs.
 
@@ -89,8 +87,8 @@ def train(
         UnknownNameError, MissingExtraError: there is no such tracker, or it is not installed; or what the backbone or
             `lora` needs.
     """
-    out, names = Path(out_dir), [log_with] if isinstance(log_with, str) else log_with
-    trackers = chosen_trackers([*names, "tensorboard"] if tensorboard else names)
+    out = Path(out_dir)
+    trackers = chosen_trackers([log_with] if isinstance(log_with, str) else log_with)
     if keep < 0:
         raise OptionError(f"keep={keep}.", "a number of epochs, 0 or more", "leave it out to keep the best one only")
     recipe = run_folder.identified(out, recipe)

@@ -64,9 +64,13 @@ def open_live(
     facts = {each.name: getattr(video, each.name) for each in dataclasses.fields(Video)}
     can_reconnect = video.live and reconnect_s > 0 and not isinstance(source, Video)
     return LiveVideo(
-        **{**facts, "live": True, "once": True}, source=video, seconds=seconds, reconnect_s=reconnect_s,
-        connect=connect if can_reconnect else None, report=report or (lambda _: None),
-    )  # fmt: skip
+        **{**facts, "live": True, "once": True},
+        source=video,
+        seconds=seconds,
+        reconnect_s=reconnect_s,
+        connect=connect if can_reconnect else None,
+        report=report or (lambda _: None),
+    )
 
 
 @dataclass

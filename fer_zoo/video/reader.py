@@ -118,9 +118,17 @@ class Video:
                 count += 1
         notes = (*self.notes, f"The stream broke off or was damaged: {self.damage}") if self.damage else self.notes
         return Video(
-            self.path, self.width, self.height, self.scale, self.rate, count, counted=self.counted, notes=notes,
-            file=file, held=folder,
-        )  # fmt: skip
+            self.path,
+            self.width,
+            self.height,
+            self.scale,
+            self.rate,
+            count,
+            counted=self.counted,
+            notes=notes,
+            file=file,
+            held=folder,
+        )
 
     def _walk(
         self, decoding: Decoding, raws: Iterator[Any], number: int, start: int, marks: Marks | None

@@ -218,8 +218,9 @@ def _connect(source: int | str, max_side: int, fps: float | None) -> Stream:
     form, scheme, options = None, "", {}
     if isinstance(source, int):
         name, form = {
-            "darwin": (str(source), "avfoundation"), "win32": (f"video={source}", "dshow"),
-        }.get(sys.platform, (f"/dev/video{source}", "v4l2"))  # fmt: skip
+            "darwin": (str(source), "avfoundation"),
+            "win32": (f"video={source}", "dshow"),
+        }.get(sys.platform, (f"/dev/video{source}", "v4l2"))
         there = ", ".join(sorted(path.name.removeprefix("video") for path in Path("/dev").glob("video*")))
         path, what = Path(f"camera{source}"), f"Camera {source}"
         accepted = f"the number of a connected camera (here: {there or 'none found'})"
@@ -256,9 +257,20 @@ def _connect(source: int | str, max_side: int, fps: float | None) -> Stream:
     width, height = shown_size(first, decoding.aspect, orientation(first))
     scale, rate = min(1.0, max_side / max(width, height)), Fraction(fps or stream_rate(decoding))
     return Stream(
-        path, width, height, scale, rate, None, decoding.stream.index, counted=fps is not None, live=live, once=True,
-        decoding=decoding, first=first, bursts=bursts,
-    )  # fmt: skip
+        path,
+        width,
+        height,
+        scale,
+        rate,
+        None,
+        decoding.stream.index,
+        counted=fps is not None,
+        live=live,
+        once=True,
+        decoding=decoding,
+        first=first,
+        bursts=bursts,
+    )
 
 
 def _checked(image: Any, number: int) -> UInt8:

@@ -165,9 +165,10 @@ def _add_stream(container: Any, rate: Fraction, width: int, height: int, lossles
     known = [(name, options) for name, options in codecs if name in av.codecs_available]
     if not known:
         raise VideoError(
-            "This build of PyAV has no video encoder.", "one of " + ", ".join(name for name, _ in codecs),
+            "This build of PyAV has no video encoder.",
+            "one of " + ", ".join(name for name, _ in codecs),
             "reinstall PyAV from its wheel: pip install --force-reinstall av",
-        )  # fmt: skip
+        )
     name, options = known[0]
     stream = container.add_stream(name, rate=rate, options=options)
     stream.width, stream.height, stream.pix_fmt = width, height, "bgr0" if lossless else "yuv420p"

@@ -6,24 +6,21 @@ A weights folder holds `config.json` (the network; only data), `model.safetensor
 """
 
 from fer_zoo.weights.checking import check_folder
-from fer_zoo.weights.config import FORMAT, Config, local_options, read_config
+from fer_zoo.weights.config import FORMAT, read_config
 from fer_zoo.weights.files import sha256
 from fer_zoo.weights.folder import WeightsFolder, known_files, read_card, read_folder, read_recipe
 from fer_zoo.weights.loading import load_weights
-from fer_zoo.weights.writing import MAX_SHARD, rewrite, write_weights
+from fer_zoo.weights.writing import rewrite, write_weights
 from fer_zoo.weights_table import bundled, find
 
 __all__ = [
     "FORMAT",
-    "MAX_SHARD",
-    "Config",
     "WeightsFolder",
     "bundled",
     "check_folder",
     "find",
     "known_files",
     "load_weights",
-    "local_options",
     "read_card",
     "read_config",
     "read_folder",

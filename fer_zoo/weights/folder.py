@@ -106,10 +106,11 @@ def read_card(path: str | Path) -> WeightsCard:
     except ValueError as error:
         raise damaged(path, error) from error
     odd = [name for name in _ONE_LINE if BREAKS.search(getattr(card, name))]
+    shards = [f"model-{k:05d}-of-{len(card.files):05d}.safetensors" for k in range(1, len(card.files) + 1)]
     digests = [card.sha256, *card.files.values(), *card.beside.values()]
     for wrong, problem in (
         (not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests), "a sha256 is none"),
-        (card.files and sorted(card.files) != shard_names(len(card.files)), "its files are no shards of weights"),
+        (sorted(card.files) != shards, "its files are no shards of weights"),
         (odd, f"control characters in {', '.join(odd)}"),
         (not card.beside.keys() <= {CONFIG, CHECK, RECIPE, PICTURE}, "it names files that no weights folder has"),
     ):
@@ -138,11 +139,6 @@ def read_recipe(folder: str | Path) -> Recipe:
             "a recipe of this version of fer_zoo",
             "get the folder again, or update fer_zoo",
         ) from error
-
-
-def shard_names(count: int) -> list[str]:
-    """Names of the files that hold the tensors of large weights."""
-    return [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
 
 
 def _refuse_missing(path: Path, names: list[str]) -> None:

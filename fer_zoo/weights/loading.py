@@ -194,8 +194,10 @@ def _facts(found: WeightsFolder, path: Path, texts: Mapping[str, str]) -> dict[s
         raise damaged(path, error) from error
     card = found.card
     for what, written, expected in (
-        ("input", clip, found.spec.input), ("labels", labels, list(card.labels)), ("name", name, card.name),
-    ):  # fmt: skip
+        ("input", clip, found.spec.input),
+        ("labels", labels, list(card.labels)),
+        ("name", name, card.name),
+    ):
         if written != expected:
             given = f"{path} was written for {written}, not for the {what} in config.json and README.md."
             raise differs(given, f"{what}: {expected}")

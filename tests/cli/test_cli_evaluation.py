@@ -131,7 +131,7 @@ def test_a_grid_file_says_the_same(desk: Path, capsys: pytest.CaptureFixture[str
         (["base.yaml", "--folds", "3", "--leave-one-out"], "not allowed with"),
         (["base.yaml", "--folds", "2"], "folds"),
         (["base.yaml", "--cross", "ckplus"], "two or more"),
-        (["base.yaml", "--engine", "slurm"], "neither processes nor ray"),
+        (["base.yaml", "--engine", "slurm"], "'slurm' (choose from "),
         (["base.yaml", "--gpus-per-cell", "-1"], "not a number >= 0"),
         (["base.yaml", "--seeds", "x"], "not an integer >= 0"),
         (["base.yml"], "There is no recipe file 'base.yml'"),

@@ -264,7 +264,7 @@ def test_a_dataset_may_know_its_rate_and_whose_face_it_is(faces: Path, tmp_path:
         (["folder", "--option", "nonsense=1"], "unknown option of dataset 'folder'"),
         (["foldr"], "Unknown dataset 'foldr'"),
         (["synthmh"], "Dataset 'synthmh' makes its clips itself"),
-        (["folder", "--engine", "cluster"], "'cluster' is neither processes nor ray"),
+        (["folder", "--engine", "cluster"], "'cluster' (choose from "),
         (["folder", "--recipe", "nothing"], "nothing"),
     ],
 )

@@ -150,9 +150,7 @@ def _recipe_metrics(done: Sequence[Cell], kind: str) -> RecipeMetrics:
     runs = [cell.predictions[kind] for cell in done]
     whole = [figures(run) for run in _by_seed(done, kind)]
     war, uar = (spread([getattr(of, name) for of in whole]) for name in ("war", "uar"))
-    return RecipeMetrics(
-        estimates=estimate(runs), over_folds=over_folds(runs), over_seeds=FoldSpread(war=war, uar=uar)
-    )  # fmt: skip
+    return RecipeMetrics(estimates=estimate(runs), over_folds=over_folds(runs), over_seeds=FoldSpread(war=war, uar=uar))
 
 
 def _by_seed(done: Sequence[Cell], kind: str) -> list[Predictions]:
@@ -191,27 +189,38 @@ def _groups(seeds: Sequence[Predictions]) -> tuple[Group, ...]:
                 found.setdefault(grouping, {}).setdefault(group, []).append(of)
     return tuple(
         Group(
-            grouping=grouping, group=group, clips=of[0].clips, subjects=of[0].subjects, seeds=len(of),
-            war=float(np.mean([one.war for one in of])), uar=float(np.mean([one.uar for one in of])),
+            grouping=grouping,
+            group=group,
+            clips=of[0].clips,
+            subjects=of[0].subjects,
+            seeds=len(of),
+            war=float(np.mean([one.war for one in of])),
+            uar=float(np.mean([one.uar for one in of])),
         )
-        for grouping, groups in found.items() for group, of in sorted(groups.items())
-    )  # fmt: skip
+        for grouping, groups in found.items()
+        for group, of in sorted(groups.items())
+    )
 
 
 def _curve(cell: Cell) -> Curve:
     curves = {
         f"{stage}{name}": tuple(row[name] for row in rows)
-        for stage, rows in (("", cell.log), ("frames_", cell.frames)) for name in ("loss", "validation_uar")
-    }  # fmt: skip
+        for stage, rows in (("", cell.log), ("frames_", cell.frames))
+        for name in ("loss", "validation_uar")
+    }
     return Curve(split=cell.split, seed=cell.seed, **curves)
 
 
 def _setting(key: SettingKey, recipes: Recipes, rows: Sequence[Row], base: str) -> Setting:
     shown = next((row.recipe for row in sorted(rows, key=lambda row: row.recipe != base) if row.best), "")
     return Setting(
-        **dict(key), baseline=base, rows=tuple(rows), deltas=_deltas(recipes, rows, base), mistakes_of=shown,
+        **dict(key),
+        baseline=base,
+        rows=tuple(rows),
+        deltas=_deltas(recipes, rows, base),
+        mistakes_of=shown,
         mistakes=_mistakes(recipes[shown]) if shown else (),
-    )  # fmt: skip
+    )
 
 
 def _deltas(recipes: Recipes, rows: Sequence[Row], base: str) -> tuple[Delta, ...]:
@@ -246,12 +255,15 @@ def _mistakes(cells: Sequence[Cell]) -> tuple[Mistake, ...]:
         predicted = shares.argmax(axis=1)
         found += [
             Mistake(
-                key=str(clips.keys[clip]), subject=str(clips.subjects[clip]), truth=clips.labels[clips.truth[clip]],
-                predicted=clips.labels[predicted[clip]], probability=float(shares[clip, predicted[clip]]),
+                key=str(clips.keys[clip]),
+                subject=str(clips.subjects[clip]),
+                truth=clips.labels[clips.truth[clip]],
+                predicted=clips.labels[predicted[clip]],
+                probability=float(shares[clip, predicted[clip]]),
                 of_truth=float(shares[clip, clips.truth[clip]]),
             )
             for clip in np.flatnonzero(predicted != clips.truth)
-        ]  # fmt: skip
+        ]
     return tuple(sorted(found, key=lambda mistake: (-mistake.probability, mistake.key))[:MISTAKES])
 
 
@@ -278,9 +290,10 @@ def _published_row(name: str, recipe: Recipe, runs: Sequence[tuple[SettingKey, R
     }
     # Comparable: the same data and protocol.
     same = [
-        (spec, row) for setting, spec, row in runs
+        (spec, row)
+        for setting, spec, row in runs
         if not setting.synthetic and (spec.protocol, databases(spec)) == (recipe.protocol, databases(recipe))
-    ]  # fmt: skip
+    ]
     if not same:
         others = "; ".join(setting.title for setting, _, _ in runs)
         return PublishedRow(**shared, note=f"run on other data ({others}): not comparable" if others else "not run")
@@ -292,6 +305,13 @@ def _published_row(name: str, recipe: Recipe, runs: Sequence[tuple[SettingKey, R
         notes.append(f"{row.asked - row.trainings} of {row.asked} training runs are missing")
     found, folds = row.best.estimates, row.best.over_folds.war
     return PublishedRow(
-        **shared, run=True, note="; ".join(notes), ours=found.war, subjects=found.basis.subjects, seeds=row.seeds,
-        trainings=row.trainings, commits=row.commits, over_folds=None if folds.deviation is None else folds,
-    )  # fmt: skip
+        **shared,
+        run=True,
+        note="; ".join(notes),
+        ours=found.war,
+        subjects=found.basis.subjects,
+        seeds=row.seeds,
+        trainings=row.trainings,
+        commits=row.commits,
+        over_folds=None if folds.deviation is None else folds,
+    )

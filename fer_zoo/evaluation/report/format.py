@@ -188,19 +188,35 @@ def _environment(form: str) -> Environment:
         return bool(text) and not set("`|\n\r") & set(text)
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.do"],
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
         finalize=finalized if form == "md" else None,
-    )  # fmt: skip
+    )
     filters: Sequence[Any] = (
-        interval, mean_deviation, percent, p_value, short_commit, listed, test_size, notes, leader, counted,
+        interval,
+        mean_deviation,
+        percent,
+        p_value,
+        short_commit,
+        listed,
+        test_size,
+        notes,
+        leader,
+        counted,
         one_line,
-    )  # fmt: skip
+    )
     environment.filters |= {each.__name__: each for each in filters}
     environment.filters |= {"anchor": _anchor, "data_address": _data_address}
     environment.tests |= {"code": is_code, "ends_best": ends_best}
     environment.globals |= {
-        "verdict": verdict, "picture_name": picture_name, "published_tables": published_tables, "NOTHING": NOTHING,
+        "verdict": verdict,
+        "picture_name": picture_name,
+        "published_tables": published_tables,
+        "NOTHING": NOTHING,
         "SIGNIFICANT": SIGNIFICANT,
-    }  # fmt: skip
+    }
     return environment

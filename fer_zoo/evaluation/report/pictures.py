@@ -49,9 +49,7 @@ def uar_picture(setting: Setting) -> bytes:
         low, high = uar.interval or (uar.value, uar.value)
         panel.plot([100 * low, 100 * high], [place, place], color=ink, lw=2.5, alpha=0.45, solid_capstyle="butt")
         panel.plot([100 * uar.value], [place], "o", color=ink, ms=6)
-        panel.annotate(
-            interval(uar), (1.02, place), xycoords=("axes fraction", "data"), va="center", size=9, color=ink
-        )  # fmt: skip
+        panel.annotate(interval(uar), (1.02, place), xycoords=("axes fraction", "data"), va="center", size=9, color=ink)
     panel.set_ylim(-0.6, len(found) - 0.4)
     panel.set_yticks(range(len(found)), [_shortened(recipe) for recipe, _ in found], parse_math=False)
     panel.set_xlabel("UAR in %, with 95 % interval", size=9, color=INK)

@@ -30,9 +30,15 @@ FRAMES, PIXELS = 6, 96
 
 
 def write_report(
-    folders: Sequence[str | Path], to: str | Path | None = None, *, name: str | None = None,
-    baseline: str | None = None, stores: Path | None = None, cache: Path | None = None, faces: bool = False,
-) -> tuple[Path, Report]:  # fmt: skip
+    folders: Sequence[str | Path],
+    to: str | Path | None = None,
+    *,
+    name: str | None = None,
+    baseline: str | None = None,
+    stores: Path | None = None,
+    cache: Path | None = None,
+    faces: bool = False,
+) -> tuple[Path, Report]:
     """Read ablation folders and write report.md with `pictures/`, report.html and report.json; returns their folder.
 
     The same folders give the same bytes, as long as the clips of the shown mistakes can be read. Pictures of an earlier
@@ -77,9 +83,10 @@ def _remove_earlier(out: Path, pictures: Collection[str]) -> None:
     """Remove leftover files of earlier reports, whole or half-written by a killed one; never files of others."""
     ours = r"(uar|confusion|curves|mistakes)-\d+\.(png|jpg)"
     old = [
-        path for path in (out / PICTURES).glob("*")
+        path
+        for path in (out / PICTURES).glob("*")
         if re.fullmatch(ours, final_name(path.name)) and path.name not in pictures
-    ]  # fmt: skip
+    ]
     halves = [path for path in out.glob(".report.*.tmp.*") if re.fullmatch(r"report\.\w+", final_name(path.name))]
     for path in old + halves:
         if not path.is_dir():
@@ -103,9 +110,10 @@ def read_report(path: str | Path) -> Report:
         return Report.model_validate_json(read_text(path, LARGEST_JSON))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be read as a report: {str(error).splitlines()[0]}", "a report.json that fer_zoo wrote",
+            f"{path} cannot be read as a report: {str(error).splitlines()[0]}",
+            "a report.json that fer_zoo wrote",
             "run `fer-zoo report` again",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _faces(
@@ -161,9 +169,14 @@ def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:
         return None
     subject, model, dataset = int(mistake.subject), recipe.model, recipe.data.dataset
     request = ClipRequest(
-        labels=model.labels, subjects=(subject, subject + 1), takes=recipe.data.takes, frames=model.input.frames,
-        fps=model.input.fps, canvas=recipe.data.canvas, cache=cache,
-    )  # fmt: skip
+        labels=model.labels,
+        subjects=(subject, subject + 1),
+        takes=recipe.data.takes,
+        frames=model.input.frames,
+        fps=model.input.fps,
+        canvas=recipe.data.canvas,
+        cache=cache,
+    )
     clips: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
     row = next((row for row in range(len(clips)) if clips.key(row) == mistake.key), None)
     return None if row is None else _cropped(recipe, clips.take(np.array([row])))
