@@ -180,11 +180,12 @@ def test_text_of_others_is_shown_as_text(text: str, wrong: str) -> None:
         assert body.count(wrong) == card_text(card(), spec).split("\n---\n", 1)[1].count(wrong), changes
 
 
-@pytest.mark.parametrize("label", ["a|b", "a\\|b", "a\nb", "|"])
+@pytest.mark.parametrize("label", ["a|b", "a\\|b", "a\nb", "a\tb", "|"])
 def test_a_label_is_one_cell_of_a_table(label: str) -> None:
     lines = confusion_table(Metrics.model_validate(METRICS), (label, *LABELS[1:]))
     assert len(lines) == len(LABELS) + 2
     for line in lines:
+        assert "\t" not in line
         # A pipe after an odd number of backslashes is text.
         assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == len(LABELS) + 2, line
 

@@ -186,11 +186,16 @@ def test_what_is_no_encoder_or_no_model(hub: Any, hub_model: Callable[[str], str
     hub.create("alice/code", {"config.json": '{"model_type": "mine", "auto_map": {"AutoModel": "mine.Mine"}}'})
     hub.create("alice/pickle", {"config.json": '{"model_type": "vit"}', "pytorch_model.bin": b"\x80"})
     hub.create("alice/empty", {"README.md": "nothing"})
+    indexes = ['{"weight_map": null}', '{"weight_map": ["x"]}', "{}", '{"weight_map": {"x": "../model.safetensors"}}']
+    for number, index in enumerate(indexes):
+        files = {"config.json": '{"model_type": "vit"}', "model.safetensors.index.json": index}
+        hub.create(f"alice/index-{number}", files)
     cases: list[tuple[str, str, type[FerZooError], str]] = [
         ("videomae", "alice/text", OptionError, "is a model of type 'bert'; transformers/videomae cannot be built"),
         ("vit", "alice/code", OptionError, "type 'mine', whose code is in the repository and is never run"),
         ("clip", "alice/pickle", OptionError, "a model of type 'vit'"),
         ("vit", "alice/pickle", HubError, r"has no model.safetensors \(pickled weights are not read\)"),
+        *(("vit", f"alice/index-{k}", HubError, "all files that its index names") for k in range(len(indexes))),
         ("vit", "alice/empty", HubError, "has no config.json"),
         ("vit", "alice/absent", HubError, "has no repository alice/absent"),
         ("vit", "no such name", OptionError, "cannot exist on a Hub"),

@@ -380,6 +380,7 @@ def test_a_baseline_makes_the_resting_face_neutral(
     [
         ["--faces", "0"], ["--faces", "both"], ["--format", "xls"], ["--precision", "int4"], ["--threshold", "2"],
         ["--threads", "0"], ["--smooth", "-1"], ["--baseline", "0"], ["--baseline", "first"], ["--baseline", "auto"],
+        ["--seconds", "1"],
     ],
 )  # fmt: skip
 def test_options_that_are_not_valid(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
