@@ -1,4 +1,4 @@
-"""Simulate how often intervals hold the truth and tests err, for the table of methods in docs/metrics.md.
+"""Simulate how often intervals hold the truth and tests err, for the table of methods in docs/statistics.md.
 
     python tools/simulate_statistics.py [--repeats 2000] [WORLD ...]
 

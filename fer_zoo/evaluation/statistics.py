@@ -3,7 +3,7 @@
 A recipe's `runs` are the predictions of its trained networks, one `Predictions` each: runs of the same clips are seeds
 of one fold, runs of other clips are other folds.
 
-Clips of a subject are alike, so the unit is the subject and not the clip. docs/metrics.md has the model, its sources,
+Clips of a subject are alike, so the unit is the subject and not the clip. docs/statistics.md has the model, its sources,
 and the simulations by which the method was chosen.
 """
 
@@ -32,7 +32,7 @@ from fer_zoo.training.predictions import Predictions
 
 LEVEL = 0.95
 
-# The simulations in docs/metrics.md go down to this many.
+# The simulations in docs/statistics.md go down to this many.
 FEW_SUBJECTS = 10
 
 

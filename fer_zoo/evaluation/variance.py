@@ -1,6 +1,6 @@
 """A recipe's training runs joined, the variance of WAR and UAR over subjects and seeds, and the t test that follows.
 
-docs/metrics.md derives the estimator, names its sources and shows how it was chosen.
+docs/statistics.md derives the estimator, names its sources and shows how it was chosen.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ Baseline = float | Literal["auto"]
 NEUTRAL = "neutral"
 AUTO_S = 1.0
 # What the resting face becomes: the probability of neutral, the rest in equal parts. Of 0.5, 0.6, 0.75 and 0.9, the one
-# that kept most rendered resting faces neutral without hiding expressions (docs/predict.md).
+# that kept most rendered resting faces neutral without hiding expressions (docs/benchmarks.md).
 REST_NEUTRAL = 0.75
 # If a label is this many times as probable as neutral even in the most neutral second, the face is not at rest: so are
-# 2 or 3 % of rendered resting faces, and 49 to 91 % of expressions (docs/predict.md).
+# 2 or 3 % of rendered resting faces, and 49 to 91 % of expressions (docs/benchmarks.md).
 NOT_AT_REST = 4.5
 _LEAST = 1e-6
 

@@ -1,4 +1,4 @@
-"""Type I error, power and coverage by simulation, at the corners of the table in docs/metrics.md."""
+"""Type I error, power and coverage by simulation, at the corners of the table in docs/statistics.md."""
 
 from __future__ import annotations
 
