@@ -106,7 +106,9 @@ class Parser(argparse.ArgumentParser):
         return f"`{self.prog}`"
 
     def _usage(self) -> str:
-        return " ".join(self.format_usage().split()).removeprefix("usage: ")
+        """How the command is written, without the names of options that may be left out."""
+        text = " ".join(self.format_usage().split()).removeprefix("usage: ")
+        return re.sub(r"( \[-([^][]|\[[^]]*\])*\])+", " [OPTIONS]", text)
 
     def _form(self, name: str) -> str:
         """Return how an argument is written, with its help."""

@@ -119,14 +119,14 @@ def _plan(
     encoding: Encoding,
     cache: Path | None,
 ) -> StorePlan:
-    if makes_clips(dataset.name) != isinstance(spec, RenderSpec) or (root is None) != isinstance(spec, RenderSpec):
-        kind = "makes its clips itself" if makes_clips(dataset.name) else "is read from a folder"
-        meant = "clips to be made" if isinstance(spec, RenderSpec) else "clips to be cut"
+    made = makes_clips(dataset.name)
+    if made != isinstance(spec, RenderSpec) or made != (root is None):
         raise OptionError(
-            f"Dataset {dataset.name!r} {kind}; it was given {'no' if root is None else 'a'} folder and settings of "
-            f"{meant}.",
-            "no folder and what to make if the dataset makes its clips, a folder and how to cut them if it is read",
-            "leave out --root" if makes_clips(dataset.name) else "say where it is: --root DIR",
+            f"Dataset {dataset.name!r} makes its clips itself; it takes no folder and a RenderSpec."
+            if made
+            else f"Dataset {dataset.name!r} is read from a folder; it takes that folder and a CutSpec.",
+            "a RenderSpec without a folder (rendered faces), or a CutSpec and a folder (all others)",
+            "leave out --root" if made else "give the folder: --root DIR",
         )
     if isinstance(spec, RenderSpec):
         return plan_rendering(dataset, spec, encoding)

@@ -3,8 +3,8 @@
 A recipe's `runs` are the predictions of its trained networks, one `Predictions` each: runs of the same clips are seeds
 of one fold, runs of other clips are other folds.
 
-Clips of a subject are alike, so the unit is the subject and not the clip. docs/statistics.md has the model, its sources,
-and the simulations by which the method was chosen.
+Clips of a subject are alike, so the unit is the subject and not the clip. docs/statistics.md has the model, its
+sources, and the simulations by which the method was chosen.
 """
 
 from __future__ import annotations

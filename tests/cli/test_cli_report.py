@@ -46,7 +46,7 @@ def test_without_to_it_lies_in_the_ablation(folder: Path, capsys: pytest.Capture
 
 def test_what_cannot_be_reported(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(tmp_path / "none")]) == cli.EXIT_ERROR
-    assert "grid.json cannot be read" in capsys.readouterr().err
+    assert "has no grid.json" in capsys.readouterr().err
     assert cli.main(["report", str(folder), "--baseline", "c"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
     assert "No training run of the recipe 'c'" in error

@@ -30,12 +30,12 @@ CASES = {
     "info --zzz x": ("`fer-zoo info` has no option '--zzz'.", "--help, --debug", "fer-zoo info"),
     "models --pattern lstm": (
         "`fer-zoo models` has no option '--pattern'.",
-        "PATTERN without a name before it: "
-        "fer-zoo models [-h] [--debug] [--pretrained] [--exclude PATTERN] [--family NAME] [PATTERN]",
+        "PATTERN without a name before it: fer-zoo models [OPTIONS] [PATTERN]",
         "fer-zoo models",
     ),
-    "info a b": ("`fer-zoo info` got an unexpected argument 'b'.", "fer-zoo info [-h] [--debug] MODEL", "fer-zoo info"),
-    "info": ("`fer-zoo info` needs MODEL.", "fer-zoo info [-h] [--debug] MODEL", "fer-zoo info"),
+    "info a b": ("`fer-zoo info` got an unexpected argument 'b'.", "fer-zoo info [OPTIONS] MODEL", "fer-zoo info"),
+    "info": ("`fer-zoo info` needs MODEL.", "fer-zoo info [OPTIONS] MODEL", "fer-zoo info"),
+    "predict": ("`fer-zoo predict` needs SOURCE.", "fer-zoo predict [OPTIONS] SOURCE [SOURCE ...]", "fer-zoo predict"),
     "predict x.mp4 --hop a": (
         "--hop: 'a' is not an integer >= 1.",
         "--hop N: frames from one window to the next; default: 2, or 1 for networks of single frames",
