@@ -51,7 +51,7 @@ CLIPS = (
     Clip("single_face.mp4", "a man, before he smiles", CALM, (0, 16)),
     Clip("single_face.mp4", "the same man smiles broadly", ("happiness",), (24, 64)),
     Clip("WolfgangLanger_Pexels.mp4", "a woman cries, eyes closed", ("sadness",), (0, 120)),
-    Clip("WolfgangLanger_Pexels.mp4", "she starts", ("surprise", "fear"), (150, 210)),
+    Clip("WolfgangLanger_Pexels.mp4", "she is startled", ("surprise", "fear"), (150, 210)),
     Clip("WolfgangLanger_Pexels.mp4", "she laughs", ("happiness",), (240, 471)),
     Clip("carphone_pristine.mp4", "a man talks in a car", CALM),
     Clip("asl_again.mkv", "a man signs", CALM),

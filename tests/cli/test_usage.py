@@ -71,7 +71,7 @@ def test_an_ambiguous_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["predict", "x.mp4", "--d", "cpu"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
     assert "ambiguous option: --d could match --debug, --device." in error
-    assert "Accepted: fer-zoo predict [-h] [--debug] [--model NAME]" in error
+    assert "Accepted: fer-zoo predict [OPTIONS] SOURCE" in error
 
 
 def test_a_wrong_choice_of_an_option_is_no_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
