@@ -104,7 +104,7 @@ def faces(text: str) -> str | int:
 
 
 def baseline(text: str) -> str | float:
-    """Parse a stretch of a resting face: seconds, or auto."""
+    """Parse the resting period: seconds, or auto."""
     try:
         value = "auto" if text == "auto" else share(text)
     except argparse.ArgumentTypeError:

@@ -64,7 +64,7 @@ def resting_frames(shares: Floats, times: Floats, neutral: int, baseline: Baseli
     ends = np.searchsorted(own, own + seconds, side="left")
     if baseline == "auto":
         sums = np.cumsum(np.concatenate([[0.0], _logs(shares[known])[:, neutral]]))
-        # Only stretches that end inside: the last frames alone would be a short one.
+        # Only periods that end inside: the last frames alone would be a short one.
         starts = np.flatnonzero(own + seconds <= own[-1] + 1e-6)
         means = (sums[ends[starts]] - sums[starts]) / (ends[starts] - starts)
         first = int(starts[means.argmax()])
