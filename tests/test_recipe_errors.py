@@ -93,6 +93,14 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
             "split.flods (mine.yaml:6): unknown key (did you mean 'folds'?); accepted: folds, fold, seed, pooled_with",
         ],
     ),
+    "a fold that does not exist": (
+        RANGES,
+        "split: {identity_disjoint: films.csv, folds: 5, fold: 6}",
+        [
+            "split (mine.yaml:6): {'identity_disjoint': 'films.csv', 'folds': 5, 'fold': 6} is wrong: fold must be at "
+            "most 5, the number of folds; it is 6"
+        ],
+    ),
     "no split": (
         RANGES,
         "split: 5",

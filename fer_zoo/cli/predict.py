@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli.arguments import add_shared, baseline, path, picked, positive, probability, share
 from fer_zoo.cli.usage import Parser
-from fer_zoo.errors import FerZooError, MissingExtraError, OptionError, VideoError
+from fer_zoo.errors import FerZooError, MissingExtraError, OptionError, VideoError, writing
 from fer_zoo.paths import find_path, shown
 
 if TYPE_CHECKING:
@@ -205,7 +205,8 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
         with results_folder(video.path, out) as (folder, replaced):
             # The first picture is written first: it records whose results the folder holds.
             for old in folder.glob("timeline_[0-9]*.png"):
-                old.unlink()
+                with writing(old):
+                    old.unlink()
             pictures = [folder / PICTURE, *(folder / f"timeline_{each.track}.png" for each in timelines[1:])]
             for timeline, picture in zip(timelines, pictures, strict=True):
                 plot_timeline(timeline, picture)

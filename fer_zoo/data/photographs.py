@@ -49,7 +49,7 @@ def read_portraits(
         UnknownNameError, MissingExtraError: the landmarker does not exist or is not installed.
     """
     try:
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
     except OSError as error:
         raise InputError(
             f"The folder of photographs {folder} cannot be read: {error}.",
@@ -119,8 +119,12 @@ def _known(path: Path) -> dict[str, tuple[float | None, float | None]]:
     """Return sex (0 female, 1 male) and age in years of each face_id, None where the table does not say."""
     if not path.exists():
         return {}
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, csv.Error) as error:
+        columns = "a table with the columns face_id, gender and age"
+        raise InputError(f"{path} cannot be read: {error}.", columns, "correct it, or delete it") from error
     sexes = {"female": 0.0, "male": 1.0}
     return {
         row.get("face_id", ""): (

@@ -202,7 +202,12 @@ def _work(pipe: Any, function: Callable[[Any], object]) -> None:
                 if not isinstance(error, FerZooError):
                     error.add_note("".join(traceback.format_exception(error)))
                 outcome = False, error
-            pipe.send(outcome)
+            try:
+                pipe.send(outcome)
+            except (BrokenPipeError, ConnectionResetError):
+                raise
+            except Exception as error:  # it cannot be pickled
+                pipe.send((False, TypeError(f"{outcome[1]!r} cannot be sent between processes: {error}")))
 
 
 def _over_ray(

@@ -80,7 +80,7 @@ class Summary:
     """A timeline in numbers.
 
     Attributes:
-        frames, duration_s: of the video.
+        frames, duration_s: of the timeline.
         frames_with_face: frames in which this face is seen; faces_seen: different faces in the video.
         share_of_time: by label, of the time that has a label, 0 to 1, the largest first.
         longest: the longest span of each label that occurs.
@@ -127,9 +127,19 @@ class TimelineData:
         return np.array([row.time_s for row in self.rows])
 
     @property
-    def duration_s(self) -> float:
-        """Seconds from the first frame to the end of the last one."""
+    def start_s(self) -> float:
+        """The time of the first row, in seconds since the first frame of the video; 0 but for a part of a timeline."""
+        return self.rows[0].time_s if len(self.rows) else 0.0
+
+    @property
+    def end_s(self) -> float:
+        """The time at which the frame of the last row ends, in seconds since the first frame of the video."""
         return self.rows[-1].time_s + float(1 / self.rate) if len(self.rows) else 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first row to the end of the last one."""
+        return self.end_s - self.start_s
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -147,7 +157,7 @@ class TimelineData:
         _check("min_s", min_s, 0, float("inf"))
         groups = [(label, len(list(group))) for label, group in itertools.groupby(self.rows, key=lambda row: row.label)]
         starts = np.cumsum([0, *(count for _, count in groups)])
-        times = [*self.times, self.duration_s]
+        times = [*self.times, self.end_s]
         spans = [
             Span(label, self.rows[int(a)].frame, self.rows[int(b) - 1].frame, float(times[a]), float(times[b]))
             for (label, _), a, b in zip(groups, starts[:-1], starts[1:], strict=True)
@@ -274,13 +284,13 @@ class TimelineData:
         return replace(self, rows=tuple(rows), rate=1 / Fraction(seconds).limit_denominator(10**6))
 
     def at(self, second: float) -> Row:
-        """Return the row that is shown at a time in seconds since the first frame.
+        """Return the row that is shown at a time in seconds since the first frame of the video.
 
         Raises:
-            IndexError: the time is outside the video.
+            IndexError: the time is outside the timeline.
         """
-        if not 0 <= second < self.duration_s:
-            raise IndexError(f"{second} s is outside the timeline of {self.duration_s:.2f} s")
+        if not self.start_s <= second < self.end_s:
+            raise IndexError(f"{second} s is outside the timeline, {self.start_s:.2f} to {self.end_s:.2f} s")
         return self.rows[max(0, int(np.searchsorted(self.times, second + 1e-6, side="right")) - 1)]
 
 

@@ -61,6 +61,8 @@ class Timeline(TimelineData):
     def __getitem__(self, index: float | slice) -> Row | Self:
         if not isinstance(index, slice):
             return self.at(index) if isinstance(index, float) else self.rows[operator.index(index)]
+        if index.step is not None and index.step < 1:
+            raise IndexError(f"a step of {index.step}: a timeline runs forwards")
         bounds = (index.start, index.stop)
         if any(isinstance(bound, float) for bound in bounds):
             first, end = (None if bound is None else int(np.searchsorted(self.times, bound)) for bound in bounds)

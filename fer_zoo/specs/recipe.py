@@ -40,6 +40,12 @@ class SplitSpec(Spec):
 ValidationFolds = Annotated[int, Field(ge=2, strict=True)]
 
 
+def _fold_exists(split: Any) -> Any:
+    if split.fold is not None and split.fold > split.folds:
+        raise ValueError(f"fold must be at most {split.folds}, the number of folds; it is {split.fold}")
+    return split
+
+
 class FoldSplit(Spec):
     """Subject-independent k-fold cross-validation: every subject is in the test set of exactly one fold."""
 
@@ -51,12 +57,7 @@ class FoldSplit(Spec):
     """Seed of the assignment to folds; separate from the training seed, so that all seeds share the same folds."""
     pooled_with: tuple[str, ...] = ()
     """More registered datasets, whose subjects are pooled with those of `data.dataset`."""
-
-    @model_validator(mode="after")
-    def _among_them(self) -> FoldSplit:
-        if self.fold is not None and self.fold > self.folds:
-            raise ValueError(f"fold must be at most {self.folds}, the number of folds; it is {self.fold}")
-        return self
+    _among_them = model_validator(mode="after")(_fold_exists)
 
 
 class LeaveOneOutSplit(Spec):
@@ -116,6 +117,7 @@ class DisjointSplit(Spec):
     """The test fold, from 1, if the file has no parts; the next fold is the validation set."""
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     """Seed of the assignment to folds."""
+    _among_them = model_validator(mode="after")(_fold_exists)
 
 
 class FileSplit(Spec):

@@ -96,8 +96,8 @@ def _read(pack: Path) -> dict[str, NDArray[np.generic]]:
     try:
         with np.load(pack) as data:
             arrays = {key: data[key] for key in _KEYS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _no_pack(pack, str(error).strip(".")) from error
+    except Exception as error:  # whatever damaged bytes lead zipfile and numpy to
+        raise _no_pack(pack, str(error).strip(".") or type(error).__name__) from error
     count = len(arrays["base"])
     fits = all(arrays[key].shape[1:] == (count, 3) for key in ("identity", "shapes"))
     fits &= len(arrays["shape_names"]) == len(arrays["shapes"]) and len(arrays["part"]) == len(arrays["quads"])

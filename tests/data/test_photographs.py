@@ -116,6 +116,8 @@ def test_without_photographs_it_is_explained_where_to_get_them(monkeypatch: pyte
         ("torn.jpg", b"\xff\xd8\xff\xe0 torn", "torn.jpg cannot be read"),
         ("points189.npz", b"no archive", "points189.npz cannot be read"),
         ("wall.png", None, "No face was found in .*wall.png"),
+        ("info.csv/", b"", "info.csv cannot be read"),
+        ("wall.jpg/", b"", "There is no picture"),
     ],
 )
 def test_a_bad_folder_is_explained(
@@ -124,9 +126,11 @@ def test_a_bad_folder_is_explained(
     bad = tmp_path / "bad"
     if file is not None:
         bad.mkdir()
-        if file.endswith(".npz"):
+        if file.endswith(".npz") or file == "info.csv/":
             (bad / "ann.png").write_bytes((folder / "ann.png").read_bytes())
-        if content is None:
+        if file.endswith("/"):
+            (bad / file).mkdir()
+        elif content is None:
             Image.new("RGB", (200, 200), (90, 120, 150)).save(bad / file)
         else:
             (bad / file).write_bytes(content)

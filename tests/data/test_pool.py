@@ -22,7 +22,7 @@ def square(number: int) -> int:
         raise VideoError("thirteen", "another number", "take it")
     if number == 99:
         os._exit(7)
-    return number * number
+    return (lambda: None) if number == 77 else number * number  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -34,6 +34,12 @@ def test_every_job_has_its_result(workers: int) -> None:
 def test_an_error_comes_home_as_it_is(workers: int) -> None:
     with pytest.raises(VideoError, match="thirteen"):
         list(spread(square, [1, 13, 2], workers))
+
+
+@pytest.mark.slow
+def test_a_result_that_cannot_be_sent_is_named() -> None:
+    with pytest.raises(TypeError, match="cannot be sent between processes"):
+        list(spread(square, [1, 77], 2))
 
 
 @pytest.mark.slow

@@ -174,11 +174,18 @@ def without(shape: str) -> dict[str, np.ndarray]:
     return {**arrays, "shapes": arrays["shapes"][kept], "shape_names": arrays["shape_names"][kept]}
 
 
+def torn(path: Path) -> None:
+    np.savez(path, **made_up_arrays())
+    path.write_bytes(path.read_bytes()[:-200])
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (lambda path: path.unlink(), "No such file"),
         (lambda path: path.write_bytes(b"no zip"), "not a packed"),
+        (lambda path: None, "not a packed"),  # empty
+        (lambda path: torn(path), "not a packed"),
         (lambda path: np.savez(path, base=np.zeros((3, 3))), "quads"),
         (lambda path: np.savez(path, **{**made_up_arrays(), "landmarks68": np.zeros(5, int)}), "do not match"),
         (lambda path: np.savez(path, **{**made_up_arrays(), "shape_names": np.array(["jawOpen"])}), "do not match"),

@@ -57,7 +57,7 @@ def cremad(root: Path) -> Reader:
             if not _FIRST <= int(actor) <= _LAST:
                 return f"actor {actor} is not one of {_FIRST} to {_LAST}"
             if _is_pointer(file):
-                return "a pointer of Git LFS in place of the video (run `git lfs pull`)"
+                return "the video was not downloaded, only its pointer (run `git lfs pull` or `git annex get .`)"
             fold = min((int(actor) - _FIRST) // _PER_FOLD, _FOLDS - 1) + 1
             files, split = (file.relative_to(root),), fold_parts(fold, _FOLDS)
             return Source(file.stem, files, _EMOTIONS[emotion], actor, split=split, groups=groups.get(actor, {}))
@@ -95,6 +95,9 @@ def _videos(root: Path) -> list[Path]:
 
 
 def _is_pointer(file: Path) -> bool:
+    """Whether a clone has only a pointer to the video: a small text of Git LFS, or a link of git-annex to nothing."""
+    if not file.exists():
+        return True
     if not 100 <= file.stat().st_size <= 200:
         return False
     with file.open("rb") as stream:

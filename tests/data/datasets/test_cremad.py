@@ -46,17 +46,19 @@ def test_what_is_odd_is_left_out_and_named(tmp_path: Path) -> None:
     tree(tmp_path, "VideoFlash/1001_DFA_SUR_XX.flv", "VideoFlash/1092_DFA_SAD_XX.flv", "VideoFlash/readme.mp4")
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 400000\n"
     (tmp_path / "VideoFlash/1003_DFA_SAD_XX.flv").write_bytes(pointer)
+    (tmp_path / "VideoFlash/1004_DFA_SAD_XX.flv").symlink_to("../.git/annex/objects/absent")
     reader = database("cremad", tmp_path)
     found = list(reader.sources())
     assert [source.key for source in found] == ["1001_DFA_HAP_XX", "1040_ITH_SAD_X"]
     assert found[0].files[0].suffix == ".flv"
     assert sorted(problem.split(":")[0] for problem in reader.problems) == [
         "1001_DFA_HAP_XX",
-        "a pointer of Git LFS in place of the video (run `git lfs pull`)",
         "actor 1092 is not one of 1001 to 1091",
         "emotion code SUR is not one of ANG, DIS, FEA, HAP, NEU, SAD",
         "the name is not of the form actor_sentence_emotion_level",
+        "the video was not downloaded, only its pointer (run `git lfs pull` or `git annex get .`)",
     ]
+    assert any("1003_DFA_SAD_XX.flv" in problem and "2" in problem for problem in reader.problems)
 
 
 def test_a_wrong_root(tmp_path: Path) -> None:
