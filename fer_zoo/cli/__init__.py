@@ -24,14 +24,13 @@ from fer_zoo.cli import (
     zoo,
 )
 from fer_zoo.cli.streams import SafeStream, safe_streams
-from fer_zoo.cli.text import error_text
+from fer_zoo.cli.text import disk_error, error_text
 from fer_zoo.cli.usage import Parser
-from fer_zoo.errors import FerZooError, NoFaceError, VideoError
+from fer_zoo.errors import FerZooError, NoFaceError, OptionError, VideoError
+from fer_zoo.paths import shown
 
 # Documented in docs/predict.md; 2 is what command lines commonly use for wrong arguments.
 EXIT_OK, EXIT_BUG, EXIT_ERROR, EXIT_NO_FACE, EXIT_VIDEO, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
-# What a disk or system refuses whatever the arguments are.
-_ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ENFILE, errno.EMFILE}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,9 +58,13 @@ def _run(argv: Sequence[str] | None, options: Namespace, stderr: SafeStream) -> 
         _complain(options, f"fer-zoo: {error_text(error)}", stderr)
         return _exit_code(error)
     except Exception as error:
-        if refused := _refused(error):
+        if refused := disk_error(error):
             _complain(options, f"fer-zoo: {error_text(_environment(refused))}", stderr)
             return EXIT_VIDEO
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            given = f"{shown(error.filename or '')[:60]}... is too long for the name of a file."
+            _complain(options, f"fer-zoo: {OptionError(given, 'a path', 'correct it')}", stderr)
+            return EXIT_ERROR
         text = f"fer-zoo: unexpected {type(error).__name__}: {error}\n  This is a bug; --debug shows where."
         _complain(options, text, stderr)
         return EXIT_BUG
@@ -99,17 +102,7 @@ def _unprinted(code: int, error: OSError, writes_files: bool, stderr: SafeStream
 def _exit_code(error: FerZooError) -> int:
     if isinstance(error, NoFaceError):
         return EXIT_NO_FACE
-    return EXIT_VIDEO if isinstance(error, VideoError) or _refused(error) else EXIT_ERROR
-
-
-def _refused(error: BaseException) -> OSError | None:
-    """Return what the disk or system refused, if that is the error or its cause."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _ENVIRONMENT:
-            return cause
-        cause = cause.__cause__
-    return None
+    return EXIT_VIDEO if isinstance(error, VideoError) or disk_error(error) else EXIT_ERROR
 
 
 def _environment(error: OSError) -> VideoError:

@@ -164,7 +164,7 @@ def _import(arguments: Namespace) -> None:
 
 
 def _opened(name: str) -> Store:
-    from fer_zoo.data import stores_root
+    from fer_zoo.data.load import find_store
     from fer_zoo.data.store import open_store
 
-    return open_store(folder if (folder := find_path(name)).is_dir() else stores_root() / name)
+    return open_store(find_store(name))

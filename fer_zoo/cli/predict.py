@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli.arguments import add_shared, baseline, path, picked, positive, probability, share
+from fer_zoo.cli.text import disk_error
 from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import FerZooError, MissingExtraError, OptionError, VideoError, writing
 from fer_zoo.paths import find_path, shown
@@ -157,8 +157,7 @@ def note_failure(failed: Failed, source: str | Path, error: FerZooError) -> None
     Raises:
         FerZooError: the disk is the cause, so that other sources would fail too.
     """
-    cause = error.__cause__
-    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
+    if disk_error(error):
         raise error
     failed.append((shown(source), error))
     print(f"failed: {shown(source)}: {error.given}", file=sys.stderr)

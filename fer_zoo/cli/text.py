@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import sys
@@ -12,6 +13,7 @@ from itertools import zip_longest
 from fer_zoo.errors import FerZooError
 
 _NARROWEST = 24
+_ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ENFILE, errno.EMFILE}
 # Advice of the library, and the same for users of the command line.
 _AS_COMMANDS = tuple(
     (re.compile(python), command)
@@ -26,6 +28,16 @@ _AS_COMMANDS = tuple(
         (r"keys of fer_zoo\.specs\.Recipe", "keys that `fer-zoo recipes show quickstart` prints"),
     )
 )
+
+
+def disk_error(error: BaseException) -> OSError | None:
+    """Return what the disk or system refused, whatever the arguments are, if that is the error or one of its causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _ENVIRONMENT:
+            return cause
+        cause = cause.__cause__
+    return None
 
 
 def error_text(error: FerZooError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from fer_zoo.data.clips import DATABASE, PHOTO, ClipRequest, ClipSet
 from fer_zoo.data.split_files import disjoint, read_split
 from fer_zoo.data.splits import PARTS, LabelledClip, Split, cross_database, k_fold, leave_one_out, pooled, published
 from fer_zoo.data.store import Store, open_store
-from fer_zoo.data.store.fits import EXACT
+from fer_zoo.data.store.fits import EXACT, differences
 from fer_zoo.data.store.reader import is_begun
 from fer_zoo.data.synthetic import cache_root
 from fer_zoo.errors import InputError, RecipeError
+from fer_zoo.paths import find_path
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import (
     DatabaseSplit,
@@ -33,6 +35,11 @@ from fer_zoo.specs import (
 def stores_root() -> Path:
     """Folder of prepared stores: the environment variable FER_ZOO_STORES, else `~/.local/share/fer_zoo/stores`."""
     return Path(os.environ.get("FER_ZOO_STORES") or Path.home() / ".local" / "share" / "fer_zoo" / "stores")
+
+
+def find_store(store: str | Path) -> Path:
+    """Folder of a store, from this folder or from its name in `stores_root()`."""
+    return folder if (folder := find_path(store)).is_dir() else stores_root() / store
 
 
 def trained_on(recipe: Recipe) -> tuple[str, ...]:
@@ -82,7 +89,11 @@ def load(
         InputError: there is no store, it does not fit the recipe, or the split cannot be made of its clips.
     """
     opened = open_stores(recipe, stores) if opened is None else opened
-    parts = _from_stores(recipe, opened) if opened else _on_demand(recipe, cache or cache_root(), workers)
+    if opened:
+        parts = _from_stores(recipe, opened)
+    else:
+        made = partial(made_clips, cache=cache or cache_root(), workers=workers or os.cpu_count() or 1)
+        parts = {part: made(recipe, getattr(recipe.split, part)) for part in PARTS}
     _check_photographs(parts)
     names = np.array(recipe.model.labels)
     absent = sorted(set(names) - set(names[parts["train"].labels]))
@@ -131,10 +142,7 @@ def _opened(recipe: Recipe, name: str, folder: Path) -> Store:
         # What is wrong with a store that is there, it knows better itself.
         do = error.do if is_begun(path) else make
         raise InputError(f"Clips of {name!r}: {error.given}", error.accepted, do) from error
-    wanted = recipe.model.input
-    if recipe.data.any_fps:
-        wanted = wanted.model_copy(update={"fps": store.header.fps})
-    problems = store.check_fits(wanted, recipe.model.input.landmarks.detector)
+    problems = differences(store.header, recipe.model.input, any_fps=recipe.data.any_fps)
     if store.header.reader.name != name:
         problems.insert(0, f"dataset: the store is of {store.header.reader.name!r}")
     if problems:
@@ -147,23 +155,21 @@ def _opened(recipe: Recipe, name: str, folder: Path) -> Store:
     return store
 
 
-def _on_demand(recipe: Recipe, cache: Path, workers: int | None) -> dict[str, ClipSet]:
-    assert isinstance(recipe.split, SplitSpec)
-    model, dataset = recipe.model, recipe.data.dataset
-    parts = {}
-    for part in PARTS:
-        request = ClipRequest(
-            labels=model.labels,
-            subjects=getattr(recipe.split, part),
-            takes=recipe.data.takes,
-            frames=model.input.frames,
-            fps=model.input.fps,
-            canvas=recipe.data.canvas,
-            cache=cache,
-            workers=workers or os.cpu_count() or 1,
-        )
-        parts[part] = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
-    return parts
+def made_clips(recipe: Recipe, subjects: tuple[int, int], cache: Path, workers: int = 1) -> ClipSet:
+    """Clips of some subjects of a dataset that makes its clips itself; those in the cache are not made again."""
+    model, data = recipe.model, recipe.data
+    request = ClipRequest(
+        labels=model.labels,
+        subjects=subjects,
+        takes=data.takes,
+        frames=model.input.frames,
+        fps=model.input.fps,
+        canvas=data.canvas,
+        cache=cache,
+        workers=workers,
+    )
+    clips: ClipSet = DATASETS.get(data.dataset.name).build(options=data.dataset.options, request=request)
+    return clips
 
 
 def _from_stores(recipe: Recipe, stores: Mapping[str, Store]) -> dict[str, ClipSet]:

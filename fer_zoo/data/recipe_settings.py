@@ -90,12 +90,9 @@ def _required(dataset: str, recipe: Recipe | None) -> dict[str, Any]:
 
 
 def _check_fits(spec: CutSpec | RenderSpec, shown: CropSpec, recipe: Recipe, changes: Mapping[str, Any]) -> None:
-    required = recipe.model.input
-    if recipe.data.any_fps:
-        required = required.model_copy(update={"fps": spec.fps})
     facts: dict[str, Any] = {name: getattr(spec, name) for name in ("frames", "fps", "detector")}
     facts |= {"crop": shown, "size": spec.canvas, "preparation": spec.model_dump()}
-    problems = differences(StoreFacts.model_construct(**facts), required, required.landmarks.detector)
+    problems = differences(StoreFacts.model_construct(**facts), recipe.model.input, any_fps=recipe.data.any_fps)
     if not problems:
         return
     own = {"crop", "margin", "canvas", "frames", "fps", "sampling", "detector"}

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from fer_zoo.data import stores_root
 from fer_zoo.data.augment import with_detector_noise
 from fer_zoo.data.clips import DATABASE, PHOTO, ClipSet, Points
+from fer_zoo.data.load import find_store
 from fer_zoo.data.playback import central_frames, view_frames, with_frames
 from fer_zoo.data.store import Store, open_store
+from fer_zoo.data.store.fits import differences
 from fer_zoo.errors import InputError
 from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.model import FERModel, Network
@@ -147,10 +148,8 @@ def open_matching(store: str | Path, spec: InputSpec, *, any_fps: bool = False) 
     Raises:
         InputError: there is no such store, or it does not match the input.
     """
-    opened = open_store(store if Path(store).is_dir() else stores_root() / store)
-    if any_fps:
-        spec = spec.model_copy(update={"fps": opened.header.fps})
-    if problems := opened.check_fits(spec, spec.landmarks.detector):
+    opened = open_store(find_store(store))
+    if problems := differences(opened.header, spec, any_fps=any_fps):
         raise InputError(
             f"The store {opened.folder} does not match these weights. " + "; ".join(problems) + ".",
             "a store that was prepared for this network's input",

@@ -133,7 +133,7 @@ def test_indexing_by_frame_and_by_second() -> None:
     assert (part.start_s, part.duration_s, part.at(0.4).frame) == (0.4, pytest.approx(0.4), 4)
     assert [(span.label, span.first, span.last) for span in part.spans()] == [("b", 4, 5), (None, 6, 7)]
     assert part.summary().duration_s == pytest.approx(0.4)
-    with pytest.raises(IndexError, match="outside the timeline, 0.40 to 0.80 s"):
+    with pytest.raises(IndexError, match=r"outside the timeline, 0\.40 to 0\.80 s"):
         part.at(0.2)
     with pytest.raises(IndexError, match="runs forwards"):
         whole[::-1]

@@ -14,12 +14,12 @@ EXACT = "exact"
 _TURN = math.radians(15)
 
 
-def differences(made: StoreFacts, spec: InputSpec, detector: ComponentSpec) -> list[str]:
-    """Return why a network with this input and detector cannot use the store, one text per reason.
+def differences(made: StoreFacts, spec: InputSpec, *, any_fps: bool = False) -> list[str]:
+    """Return why a network with this input cannot use the store, one text per reason.
 
     Clips may be longer, sharper or cut wider than the network needs, since training crops them by their landmarks.
     """
-    found = []
+    found, detector = [], spec.landmarks.detector
     if not _holds(made, spec):
         found.append(f"crop: the store's ({made.crop}) does not hold all of the recipe's ({spec.crop})")
     side = made.size * spec.crop.scale / made.crop.scale
@@ -32,7 +32,7 @@ def differences(made: StoreFacts, spec: InputSpec, detector: ComponentSpec) -> l
         found.append(
             f"sampling: the store's clips are {made.sampling}, the recipe's input.sampling needs {wanted} ones"
         )
-    if made.fps != spec.fps and wanted == "dense":
+    if not any_fps and made.fps != spec.fps and wanted == "dense":
         found.append(f"fps: the store has {made.fps:g} frames per second, the recipe {spec.fps:g}")
     # Training makes exact landmarks as inexact as a detector's, so they fit any.
     if made.detector.name != EXACT and made.detector.model_dump(mode="json") != detector.model_dump(mode="json"):

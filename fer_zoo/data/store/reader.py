@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from fer_zoo.csv_cells import from_cell
 from fer_zoo.data.clips import NO_SUBJECT, ClipSet, Frames, Index
-from fer_zoo.data.store.fits import EXACT, differences
+from fer_zoo.data.store.fits import EXACT
 from fer_zoo.data.store.members import FRAMES, POINTS, SCORES, array_forms, from_jpeg, jpeg_suffixes
 from fer_zoo.data.store.records import (
     FAILURES,
@@ -36,7 +36,6 @@ from fer_zoo.data.store.records import (
 from fer_zoo.documents import LARGEST_JSON, DocumentError, read_bytes
 from fer_zoo.errors import InputError
 from fer_zoo.paths import find_path
-from fer_zoo.specs import ComponentSpec, InputSpec
 
 # Each open map holds a file handle, of which a process has some thousand.
 _OPEN_MAPS = 128
@@ -137,13 +136,6 @@ class Store:
             groups={name: tuple(clip.groups.get(name, "") for clip in facts) for name in self.groupings()},
             intensities=np.array(strengths, np.float32).reshape(-1, self.header.frames) if all_known else None,
         )
-
-    def check_fits(self, spec: InputSpec, detector: ComponentSpec) -> list[str]:
-        """Return why a network with this input and detector cannot use the store, one text per reason.
-
-        Clips may be longer, sharper or cut wider than the network needs, since training crops them by their landmarks.
-        """
-        return differences(self.header, spec, detector)
 
     def verify(self) -> None:
         """Read every shard and compare its sha256; compare the lines of failures.csv with store.json.

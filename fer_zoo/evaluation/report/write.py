@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_zoo.data import ClipRequest, ClipSet, cache_root, keys_name_databases, open_stores
+from fer_zoo.data import ClipSet, cache_root, keys_name_databases, open_stores
 from fer_zoo.data.clips import Frames
+from fer_zoo.data.load import made_clips
 from fer_zoo.data.playback import central_frames
 from fer_zoo.documents import LARGEST_JSON, read_text
 from fer_zoo.errors import FerZooError, InputError, writing
@@ -20,7 +21,6 @@ from fer_zoo.evaluation.report.pictures import mistakes_picture, number_pictures
 from fer_zoo.evaluation.report.settings import setting_of
 from fer_zoo.evaluation.results import Cell, in_one_line, read_results
 from fer_zoo.files import final_name, write_atomically, write_text
-from fer_zoo.registry import DATASETS
 from fer_zoo.specs import Recipe
 from fer_zoo.training.evaluate import crop_clips
 
@@ -167,17 +167,7 @@ def _rendered(recipe: Recipe, mistake: Mistake, cache: Path) -> Frames | None:
     """A clip of a dataset that renders its clips; only this subject's are rendered, and most likely they are cached."""
     if not mistake.subject.isdecimal():
         return None
-    subject, model, dataset = int(mistake.subject), recipe.model, recipe.data.dataset
-    request = ClipRequest(
-        labels=model.labels,
-        subjects=(subject, subject + 1),
-        takes=recipe.data.takes,
-        frames=model.input.frames,
-        fps=model.input.fps,
-        canvas=recipe.data.canvas,
-        cache=cache,
-    )
-    clips: ClipSet = DATASETS.get(dataset.name).build(options=dataset.options, request=request)
+    clips = made_clips(recipe, (int(mistake.subject), int(mistake.subject) + 1), cache)
     row = next((row for row in range(len(clips)) if clips.key(row) == mistake.key), None)
     return None if row is None else _cropped(recipe, clips.take(np.array([row])))
 
