@@ -223,6 +223,13 @@ def _parent(path: Path, name: object) -> Path:
     return beside if os.path.isfile(beside) else find_recipe(str(name))
 
 
+def as_yaml(value: Any) -> str:
+    """A value of a recipe as one line of YAML; a component without options is its name."""
+    if isinstance(value, dict) and value.keys() == {"name"}:
+        return str(value["name"])
+    return dump_yaml(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
+
+
 def _differences(key: Key, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(one, dict) and isinstance(other, dict) and one.get("name") == other.get("name"):
         a, b = _with_defaults(key, one), _with_defaults(key, other)

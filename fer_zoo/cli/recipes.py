@@ -6,12 +6,10 @@ import shutil
 import sys
 from argparse import Namespace
 from fnmatch import fnmatchcase
-from typing import Any
 
 from fer_zoo.cli.arguments import add_recipe
 from fer_zoo.cli.text import error_text, print_table
 from fer_zoo.cli.usage import Parser
-from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import FerZooError, RecipeError, UnknownNameError
 
 
@@ -86,17 +84,11 @@ def _check(name: str) -> None:
 
 
 def _diff(arguments: Namespace) -> None:
-    from fer_zoo.recipes import diff_recipes, load_recipe
+    from fer_zoo.recipes import as_yaml, diff_recipes, load_recipe
 
     differences = diff_recipes(load_recipe(arguments.one), load_recipe(arguments.other))
     if not differences:
         print("no difference")
         return
-    rows = [("", arguments.one, arguments.other), *((key, _text(a), _text(b)) for key, a, b in differences)]
+    rows = [("", arguments.one, arguments.other), *((key, as_yaml(a), as_yaml(b)) for key, a, b in differences)]
     print_table(rows, wrapped=2, width=shutil.get_terminal_size((120, 24)).columns)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict) and value.keys() == {"name"}:
-        return str(value["name"])
-    return dump_yaml(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()

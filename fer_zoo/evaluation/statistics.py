@@ -102,9 +102,7 @@ class FoldSpread(Spec):
     uar: Spread
 
 
-def estimate(
-    runs: Sequence[Predictions], *, level: float = LEVEL, resamples: int | None = None, seed: int | None = None
-) -> Estimates:
+def estimate(runs: Sequence[Predictions], *, level: float = LEVEL) -> Estimates:
     """WAR and UAR of a recipe, each with a score interval on its effective sample size (Wilson 1927).
 
     With several seeds per fold a metric is the mean over the seeds, and its interval holds for other subjects and other
@@ -113,8 +111,6 @@ def estimate(
     Args:
         runs: predictions of the recipe's trained networks.
         level: probability that the interval contains the true value.
-        resamples: not used; the bootstrap of earlier versions took it.
-        seed: not used, likewise.
 
     Raises:
         InputError: no runs, different labels, or runs whose clips overlap without being the same.
@@ -129,14 +125,7 @@ def estimate(
     return Estimates(war=war, uar=uar, basis=basis)
 
 
-def compare(
-    one: Sequence[Predictions],
-    other: Sequence[Predictions],
-    *,
-    level: float = LEVEL,
-    resamples: int | None = None,
-    seed: int | None = None,
-) -> Comparison:
+def compare(one: Sequence[Predictions], other: Sequence[Predictions], *, level: float = LEVEL) -> Comparison:
     """Differences of WAR and UAR, `one` less `other`, on the same clips: t intervals and p-values, paired by subject.
 
     With several seeds per fold both hold for other subjects and other seeds, see `estimate`. For several comparisons
@@ -146,8 +135,6 @@ def compare(
         one: predictions of one recipe's trained networks.
         other: predictions of the other recipe's.
         level: probability that the interval contains the true difference.
-        resamples: not used; the bootstrap of earlier versions took it.
-        seed: not used, likewise.
 
     Raises:
         InputError: the two sides differ in clips, truth, subjects or labels; or as `estimate`.

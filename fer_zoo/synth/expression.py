@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fer_zoo.synth.prototypes import sides
 
 Floats = NDArray[np.float64]
+Rest = Mapping[str, float]  # a subject's resting face: constant unit weights
 
 # Above these the lids of the MakeHuman mesh turn inside out.
 LID_LIMITS: Mapping[str, float] = {"eyeSquint": 0.5, "eyeWide": 1.5, "cheekSquint": 0.65}
@@ -84,13 +85,6 @@ def talking(n_frames: int, fps: float, rng: np.random.Generator, strength: float
     return {side: strength * track for name, track in parts.items() for side in sides(name)}
 
 
-@dataclass(frozen=True)
-class Rest:
-    """A subject's resting face: constant unit weights."""
-
-    units: Mapping[str, float]
-
-
 def draw_rest(rng: np.random.Generator) -> Rest:
     """Draw resting mouth corners, lips, lids and brows of a subject, weaker than in any expression."""
     corner, brow = rng.normal(0.05, 0.11), rng.normal(0, 0.2)
@@ -102,7 +96,7 @@ def draw_rest(rng: np.random.Generator) -> Rest:
         "eyeBlink": float(np.clip(rng.normal(0.0, 0.08), -0.05, 0.18)),
         "mouthLowerDown": float(np.clip(rng.normal(-0.03, 0.06), 0, 0.15)),
     }
-    return Rest({side: float(weight) for name, weight in drawn.items() for side in sides(name)})
+    return {side: float(weight) for name, weight in drawn.items() for side in sides(name)}
 
 
 def unit_tracks(
@@ -121,12 +115,9 @@ def unit_tracks(
     """
     n = len(intensity)
     tracks: dict[str, Floats] = {}
-
-    def add(name: str, track: Floats) -> None:
-        tracks[name] = tracks[name] + track if name in tracks else track
-
+    add = partial(add_track, tracks)
     fade = 1 - 0.7 * intensity  # an expression replaces the resting face
-    for name, weight in rest.units.items():
+    for name, weight in rest.items():
         add(name, weight * fade)
     for name, weight in apex.items():
         # Parts of a face do not move in sync.
@@ -153,7 +144,12 @@ def _gaze(tracks: dict[str, Floats], n: int, fps: float, rng: np.random.Generato
     if rng.random() < 0.25:  # a saccade
         across = across + rng.normal(0, 0.25) * (np.arange(n) >= rng.integers(0, n + 1))
     for name, track in looks(across, upward).items():
-        tracks[name] = tracks[name] + track if name in tracks else track
+        add_track(tracks, name, track)
+
+
+def add_track(tracks: dict[str, Floats], name: str, track: Floats) -> None:
+    """Add a movement (n,) of a unit to what it does already."""
+    tracks[name] = tracks[name] + track if name in tracks else track
 
 
 def looks(across: Floats, upward: Floats) -> dict[str, Floats]:

@@ -99,7 +99,7 @@ def draw_rest(unit_set: str, rng: np.random.Generator) -> ex.Rest:
         amount = float(np.clip(rng.normal(0, spread), -least, most))
         for unit, weight in (above if amount > 0 else below).items():
             weights[unit] = weights.get(unit, 0.0) + abs(amount) * weight
-    return ex.Rest(_sided(weights, head_units(unit_set), 0.15, rng))
+    return _sided(weights, head_units(unit_set), 0.15, rng)
 
 
 def add_folds(skin: Skin, traits: Traits, rng: np.random.Generator) -> Skin:
@@ -133,8 +133,8 @@ def draw_tracks(
     n = len(parts[0][1])
     intensity = np.sum([curve for _, curve in parts], axis=0)
     tracks: dict[str, Floats] = {f"unit/eyeBlink{side}": np.zeros(n) for side in ("Left", "Right")}
-    for name, weight in rest.units.items():
-        _add(tracks, name, weight * (1 - _REST_FADE * intensity))
+    for name, weight in rest.items():
+        ex.add_track(tracks, name, weight * (1 - _REST_FADE * intensity))
     turns = np.zeros((n, 3))
     for label, curve in parts:
         for name, weight in draw_apex(label, head, rng).items():
@@ -142,17 +142,13 @@ def draw_tracks(
             if name in HEAD:
                 turns[:, HEAD.index(name)] += track
             else:
-                _add(tracks, name, track)
+                ex.add_track(tracks, name, track)
     if not still:
         only = parts[0][0] if len(parts) == 1 else "neutral"
         moving = draw_movements(only, n, fps, rng, without)
         turns += _move(tracks, moving, intensity, head, fps, rng)
     ex.settle_lids(tracks, lid_limits)
     return tracks, turns
-
-
-def _add(tracks: dict[str, Floats], name: str, track: Floats) -> None:
-    tracks[name] = tracks[name] + track if name in tracks else track
 
 
 def _move(
@@ -173,10 +169,10 @@ def _move(
         fade = 1 - _MOUTH_FADE * intensity if name.startswith(("mouth", "jaw")) else 1.0
         for own, share in head.get(name, {name: 1.0}).items():
             for side in sides(own):
-                _add(tracks, side, share * track * fade)
+                ex.add_track(tracks, side, share * track * fade)
     across, up = (free[name] + 0.06 * ex.wander(n, fps, rng) + rng.normal(0, 0.12) for name in GAZE)
     for name, track in ex.looks(across, up).items():
-        _add(tracks, name, track)
+        ex.add_track(tracks, name, track)
     closed = ex.blinks(n, fps, rng)
     for side in ("Left", "Right"):
         tracks[f"unit/eyeBlink{side}"] = np.maximum(tracks[f"unit/eyeBlink{side}"], closed)

@@ -132,7 +132,7 @@ def _draw_turn(rng: np.random.Generator) -> Floats:
 def _draw_units(character: Character, rng: np.random.Generator) -> tuple[dict[str, float], str]:
     """Draw unit weights: rest, an expression of any strength, other units, lids, gaze, mouth and tongue."""
     label, strength = str(rng.choice(LABELS)), float(rng.uniform(0.05, 1.05))
-    weights: dict[str, float] = dict(character.rest.units)
+    weights: dict[str, float] = dict(character.rest)
 
     def add(name: str, weight: float) -> None:
         if name in character.head.targets:

@@ -9,8 +9,9 @@ import pytest
 from ablation_folders import recipe
 
 from fer_zoo.errors import InputError
-from fer_zoo.evaluation.report.settings import as_yaml, changes, grouped, setting_of
+from fer_zoo.evaluation.report.settings import changes, grouped, setting_of
 from fer_zoo.evaluation.results import Cell
+from fer_zoo.recipes import as_yaml
 from fer_zoo.specs import Recipe
 
 RANGES = {"train": (0, 8), "validation": (10, 13), "test": (20, 24)}

@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import pytest
 
-from fer_zoo.synth.expression import Rest
 from fer_zoo.synth.expression_table import table
 from fer_zoo.synth.head import load_head
 from fer_zoo.synth.movement import GAZE, HEAD, MOVEMENTS, draw_movements, speech
@@ -76,7 +75,7 @@ def test_every_movement_has_finite_tracks_of_known_units() -> None:
 
 
 def test_a_neutral_face_without_movements_only_blinks() -> None:
-    tracks, turns = draw_tracks([("neutral", np.zeros(50))], Rest({}), {}, FPS, np.random.default_rng(0), without=ALL)
+    tracks, turns = draw_tracks([("neutral", np.zeros(50))], {}, {}, FPS, np.random.default_rng(0), without=ALL)
     assert (turns == 0).all()
     active = {name for name, track in tracks.items() if np.abs(track).max() > 1e-9}
     assert all("eyeLook" in name or "eyeBlink" in name for name in active)

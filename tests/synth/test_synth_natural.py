@@ -123,7 +123,7 @@ def test_strengths_reach_from_faint_to_full() -> None:
 
 @pytest.mark.parametrize("label", EXPRESSIONS)
 def test_the_intensity_is_the_strength_of_the_face(label: str) -> None:
-    rng, rest = np.random.default_rng(3), ex.Rest({})
+    rng, rest = np.random.default_rng(3), {}
     strengths, displacements = [], []
     for _ in range(30):
         curve = np.linspace(0, rng.uniform(0.3, 1), 6)
@@ -139,7 +139,7 @@ def test_the_intensity_is_the_strength_of_the_face(label: str) -> None:
 
 def test_resting_faces_differ_more_than_posed_ones() -> None:
     def features(rest: ex.Rest) -> tuple[float, ...]:
-        marks = landmarks({name: np.array([weight]) for name, weight in rest.units.items()}, 0)[:, 1]
+        marks = landmarks({name: np.array([weight]) for name, weight in rest.items()}, 0)[:, 1]
         return (
             marks[[48, 54]].mean() - marks[[51, 57]].mean(),  # corners of the mouth
             marks[17:27].mean(),  # brows
@@ -150,7 +150,7 @@ def test_resting_faces_differ_more_than_posed_ones() -> None:
     posed = np.array([features(ex.draw_rest(rng)) for _ in range(150)])
     ours = np.array([features(draw_rest("synthmh", rng)) for _ in range(150)])
     assert (ours.std(0) > 1.25 * posed.std(0)).all()
-    units = [draw_rest("synthmh", rng).units for _ in range(150)]
+    units = [draw_rest("synthmh", rng) for _ in range(150)]
     for unit in ("mouthSmile", "mouthFrown", "browDown", "browOuterUp", "eyeBlink"):
         assert np.mean([drawn.get(f"unit/{unit}Left", 0.0) > 0.1 for drawn in units]) > 0.15, unit
 
@@ -253,7 +253,7 @@ def test_sad_heads_are_lowered_now_and_then() -> None:
         drawn = []
         for seed in range(60):
             rng = np.random.default_rng(seed)
-            _, turns = draw_tracks([(label, np.ones(3))], ex.Rest({}), HEAD_UNITS, 25.0, rng, still=True)
+            _, turns = draw_tracks([(label, np.ones(3))], {}, HEAD_UNITS, 25.0, rng, still=True)
             drawn.append(turns[1])
         return np.array(drawn)
 

@@ -29,12 +29,12 @@ from fer_zoo.evaluation.report.numbers import (
     SettingKey,
     Training,
 )
-from fer_zoo.evaluation.report.settings import Settings, as_yaml, changes, grouped
+from fer_zoo.evaluation.report.settings import Settings, changes, grouped
 from fer_zoo.evaluation.report.warnings import known_facts, warnings
 from fer_zoo.evaluation.results import BEST, LAST, NOISY, Cell, spec_of
 from fer_zoo.evaluation.statistics import FoldSpread, compare, estimate, holm, over_folds, spread
 from fer_zoo.evaluation.variance import by_fold
-from fer_zoo.recipes import list_recipes, load_recipe
+from fer_zoo.recipes import as_yaml, list_recipes, load_recipe
 from fer_zoo.specs import Recipe
 from fer_zoo.training.metrics import Figures, class_metrics, figures, group_figures
 from fer_zoo.training.predictions import Predictions

@@ -9,11 +9,10 @@ from typing import Any
 
 from fer_zoo import specs
 from fer_zoo.data import databases, trained_on
-from fer_zoo.documents import dump_yaml
 from fer_zoo.errors import InputError
 from fer_zoo.evaluation.report.numbers import SettingKey
 from fer_zoo.evaluation.results import Cell
-from fer_zoo.recipes import diff_recipes
+from fer_zoo.recipes import as_yaml, diff_recipes
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import Recipe
 
@@ -93,13 +92,6 @@ def changes(one: Recipe, other: Recipe, *, stores: bool = False) -> list[tuple[s
 def without(changed: Sequence[tuple[str, Any, Any]], sections: Sequence[str]) -> list[tuple[str, Any, Any]]:
     """Changes outside of some sections of the recipe."""
     return [it for it in changed if not any(f"{it[0]}.".startswith(f"{section}.") for section in sections)]
-
-
-def as_yaml(value: Any) -> str:
-    """A value of a recipe as one line of YAML; a component without options is its name."""
-    if isinstance(value, dict) and value.keys() == {"name"}:
-        return str(value["name"])
-    return dump_yaml(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
 def _check_row(setting: SettingKey, row: Sequence[Cell]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fer_zoo.evaluation.report.settings import Settings, as_yaml, changes, without
+from fer_zoo.evaluation.report.settings import Settings, changes, without
 from fer_zoo.evaluation.results import Cell, first_of, spec_of
+from fer_zoo.recipes import as_yaml
 from fer_zoo.specs import Recipe
 
 # Sections that follow from the data: other databases have other labels, splits and frame rates.
