@@ -17,7 +17,7 @@ from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.motion import Motion, clip_motion, video_motion
 from fer_zoo.synth.post import develop, draw_background, draw_recorder, metered, record, render_side
 from fer_zoo.synth.prototypes import LABELS
-from fer_zoo.synth.raster import Backend, kernels, vertex_normals
+from fer_zoo.synth.raster import vertex_normals
 from fer_zoo.synth.scene import PIVOT, Camera, draw_light, key_shadow, look, rotation, shade
 
 Floats = NDArray[np.float64]
@@ -60,7 +60,6 @@ def render_clip(
     fps: float = 25.0,
     seed: int = 0,
     plain: bool = False,
-    backend: Backend = "auto",
     family: HeadFamily | None = None,
 ) -> SynthClip:
     """Render one clip of one subject with one label; the same arguments give the same bytes.
@@ -72,7 +71,6 @@ def render_clip(
         frames, size, fps: number of frames, side in pixels, frames per second.
         seed: changes all subjects.
         plain: omit pose, noise, blur and compression (for figures).
-        backend: of the renderer; all give the same 8-bit frames.
         family: the heads; by default the MakeHuman head of the package, or e.g. ``ict_family(path)``.
 
     Raises:
@@ -84,7 +82,7 @@ def render_clip(
     rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
     motion = clip_motion(character, label, frames, fps, plan_rng, plain)
-    pictures, points = _film(character, motion, size, fps, view_rng, plain, backend)
+    pictures, points = _film(character, motion, size, fps, view_rng, plain)
     return SynthClip(pictures, points, motion.intensity.astype(np.float32), label, subject, _attributes(character))
 
 
@@ -99,7 +97,6 @@ def render_video(
     fps: float = 25.0,
     seed: int = 0,
     plain: bool = False,
-    backend: Backend = "auto",
     family: HeadFamily | None = None,
 ) -> SynthVideo:
     """Render a video with neutral -> apex -> neutral for each label in turn, with constant camera and light.
@@ -117,7 +114,7 @@ def render_video(
     rng = np.random.default_rng(np.random.SeedSequence(stream))
     plan_rng, view_rng = rng.spawn(2)
     motion = video_motion(character, labels, frames, fps, plan_rng, strength)
-    pictures, points = _film(character, motion, size, fps, view_rng, plain, backend)
+    pictures, points = _film(character, motion, size, fps, view_rng, plain)
     intensity = motion.intensity.astype(np.float32)
     shown = tuple(labels[k // frames] if intensity[k] >= 0.25 else "neutral" for k in range(len(intensity)))
     return SynthVideo(pictures, points, intensity, shown, subject, _attributes(character))
@@ -183,10 +180,8 @@ def _film(
     fps: float,
     rng: np.random.Generator,
     plain: bool,
-    backend: Backend,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Render frames (T, S, S, 3) and landmarks (T, 68, 2) of the motion."""
-    kernels(backend)
     n_frames = len(motion.intensity)
     turns, shifts = _poses(n_frames, fps, rng, plain)
     turns = turns + np.radians(motion.turns)
@@ -203,17 +198,14 @@ def _film(
     ]
     camera = _frame_camera(character, posed, distance, rng, plain)
     middle = n_frames // 2
-    lit = key_shadow(character, posed[middle], light, backend)
+    lit = key_shadow(character, posed[middle], light)
     covered = character.family.style == "natural" and not plain and rng.random() < _COVERED
     cover_seed = int(rng.integers(2**32)) if covered else None
     pictures, points = np.empty((n_frames, size, size, 3), np.uint8), np.empty((n_frames, 68, 2), np.float32)
     for t in range(n_frames):
-        normals = (
-            np.vstack([vertex_normals(bent[t], character.head.triangles, backend), character.extra_normals])
-            @ spins[t].T
-        )
-        seen = look(character, posed[t], camera, side, backend)
-        view = shade(character, light, seen, normals, lit, units[t], background, backend)
+        normals = np.vstack([vertex_normals(bent[t], character.head.triangles), character.extra_normals]) @ spins[t].T
+        seen = look(character, posed[t], camera, side)
+        view = shade(character, light, seen, normals, lit, units[t], background)
         if t == 0:
             recorder = metered(view, recorder)
         picture, marks = develop(view, recorder), camera.project(posed[t][character.head.landmark_vertices])[0]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fer_zoo.synth.character import BASE_X, BASE_Y, BASE_Z, INSIDE, LIP, OCCLUSION, Character, U, V
 from fer_zoo.synth.head import CLOTH, EYE, FRAME, HAIR, LASH, SKIN, TEETH, TONGUE
-from fer_zoo.synth.raster import Backend, Visible, interpolate, rasterize, sample
+from fer_zoo.synth.raster import Visible, interpolate, rasterize, sample
 from fer_zoo.synth.skin import wrinkle_depth
 from fer_zoo.synth.texture import ramp
 
@@ -80,14 +80,14 @@ def draw_light(rng: np.random.Generator) -> Light:
     )
 
 
-def key_shadow(character: Character, posed: Floats, light: Light, backend: Backend, size: int = 144) -> Floats:
+def key_shadow(character: Character, posed: Floats, light: Light, size: int = 144) -> Floats:
     """Return the fraction of the key light that reaches each vertex (n,), from a soft shadow map."""
     right = np.cross([0.0, 1.0, 0.1], light.key)
     right /= np.linalg.norm(right)
     rotated = posed @ np.stack([right, np.cross(light.key, right), light.key]).T
     middle = rotated[character.head.landmark_vertices].mean(0)
     pixels = (rotated[:, :2] - middle[:2]) * np.array([1, -1]) * (size / 3.6) + size / 2
-    seen = rasterize(pixels, -rotated[:, 2], character.triangles, size, cutout=character.cutout, backend=backend).depth
+    seen = rasterize(pixels, -rotated[:, 2], character.triangles, size, cutout=character.cutout).depth
     lit = np.zeros(len(posed))
     for dx, dy in ((-1.5, -0.5), (0.5, -1.5), (1.5, 0.5), (-0.5, 1.5), (0.0, 0.0)):
         column = np.clip(np.rint(pixels[:, 0] + dx), 0, size - 1).astype(np.int64)
@@ -99,12 +99,10 @@ def key_shadow(character: Character, posed: Floats, light: Light, backend: Backe
     return np.asarray(lit / 5.0)
 
 
-def look(character: Character, posed: Floats, camera: Camera, size: int, backend: Backend = "auto") -> Visible:
+def look(character: Character, posed: Floats, camera: Camera, size: int) -> Visible:
     """Find what the camera sees at each pixel; ``posed`` (n, 3) in camera axes."""
     unit, depth = camera.project(posed)
-    return rasterize(
-        unit * size - 0.5, depth + character.sink, character.triangles, size, cutout=character.cutout, backend=backend
-    )
+    return rasterize(unit * size - 0.5, depth + character.sink, character.triangles, size, cutout=character.cutout)
 
 
 def shade(
@@ -115,25 +113,24 @@ def shade(
     lit: Floats,
     units: Mapping[str, float],
     background: NDArray[np.float32],
-    backend: Backend = "auto",
 ) -> NDArray[np.float32]:
     """Render one frame (s, s, 3) in linear light; ``normals`` (n, 3) in camera axes."""
     table = np.column_stack([normals, character.attributes, lit])
-    found = interpolate(seen, character.triangles, table, backend)
+    found = interpolate(seen, character.triangles, table)
     surface, facing, shadow = found[:, 3:-1], found[:, :3], found[:, -1]
-    colour, gloss, sharpness = _surface(character, character.material[seen.triangle], surface, units, backend)
+    colour, gloss, sharpness = _surface(character, character.material[seen.triangle], surface, units)
     picture = background.reshape(-1, 3).copy()
     picture[seen.pixel] = _light(light, facing, colour, gloss, sharpness, surface[:, OCCLUSION], shadow)
     return picture.reshape(background.shape)
 
 
 def _surface(
-    character: Character, material: NDArray[np.int64], at: Floats, units: Mapping[str, float], backend: Backend
+    character: Character, material: NDArray[np.int64], at: Floats, units: Mapping[str, float]
 ) -> tuple[Floats, Floats, Floats]:
     """Return colour (n, 3), gloss (n,) and sharpness (n,) of the highlight for the visible pixels."""
     colour, gloss, sharpness = np.empty((len(at), 3)), np.zeros(len(at)), np.full(len(at), 20.0)
     rows = np.flatnonzero(material == SKIN)
-    colour[rows], gloss[rows] = _skin(character, at[rows], units, backend)
+    colour[rows], gloss[rows] = _skin(character, at[rows], units)
     rows = np.flatnonzero(material == EYE)
     colour[rows], gloss[rows], sharpness[rows] = _eye(character, at[rows]), 0.7, 60.0
     # The upper lid shades the eyeball.
@@ -147,7 +144,7 @@ def _surface(
     at[rows, OCCLUSION] = 0.10 + 0.5 * ramp(0.95, 1.42, at[rows, BASE_Z])
     colour[material == LASH] = 0.02
     rows = np.flatnonzero(material == HAIR)
-    strand = sample(character.strands, at[rows, U], at[rows, V], backend)
+    strand = sample(character.strands, at[rows, U], at[rows, V])
     colour[rows], gloss[rows], sharpness[rows] = character.skin.hair * strand, 0.12 * strand[:, 0], 12.0
     rows = np.flatnonzero(material == FRAME)
     colour[rows], gloss[rows] = character.frame_colour, 0.8
@@ -155,10 +152,10 @@ def _surface(
     return colour, gloss, sharpness
 
 
-def _skin(character: Character, at: Floats, units: Mapping[str, float], backend: Backend) -> tuple[Floats, Floats]:
+def _skin(character: Character, at: Floats, units: Mapping[str, float]) -> tuple[Floats, Floats]:
     skin = character.skin
-    colour = sample(skin.albedo, at[:, U], at[:, V], backend)
-    fold = sample(wrinkle_depth(units, skin.wrinkle_gain), at[:, U], at[:, V], backend)
+    colour = sample(skin.albedo, at[:, U], at[:, V])
+    fold = sample(wrinkle_depth(units, skin.wrinkle_gain), at[:, U], at[:, V])
     colour *= 1 - 0.42 * fold * np.array([0.8, 1, 1])
     lip = ramp(0.25, 0.75, at[:, LIP])[:, None]
     colour += lip * (skin.lip - colour)

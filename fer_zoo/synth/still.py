@@ -19,7 +19,7 @@ from fer_zoo.synth.expression import settle_lids
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.post import develop, draw_background, draw_recorder
 from fer_zoo.synth.prototypes import LABELS, draw_apex, sides
-from fer_zoo.synth.raster import Visible, kernels, vertex_normals
+from fer_zoo.synth.raster import Visible, vertex_normals
 from fer_zoo.synth.scene import PIVOT, Camera, Light, draw_light, key_shadow, look, rotation, shade
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,6 @@ def render_still(
     for name, number, least in (("subject", subject, 0), ("take", take, 0), ("seed", seed, 0), ("size", size, 32)):
         if number < least:
             raise OptionError(f"{name}={number}.", f"an integer >= {least}", f"set {name} to at least {least}")
-    kernels("auto")
     character = with_torso(build_character(seed, subject, family))
     rng = np.random.default_rng(np.random.SeedSequence([seed, subject, take, 5, *character.family.stream]))
     still = _without_face(character, size, rng) if rng.random() < _NO_FACE else _with_face(character, size, rng)
@@ -178,7 +177,7 @@ def _photograph(
     camera = _draw_camera(posed[character.head.landmark_vertices], rng)
     normals = turned(np.vstack([vertex_normals(bent, character.head.triangles), character.extra_normals]))
     light = draw_light(rng) if rng.random() < 0.6 else _strong_light(rng)
-    lit = key_shadow(character, posed, light, "auto", size=96)
+    lit = key_shadow(character, posed, light, size=96)
     rendered = round(size * _FINE)
     seen = look(character, posed, camera, rendered)
     scene = shade(character, light, seen, normals, lit, units, draw_background(rng, rendered))

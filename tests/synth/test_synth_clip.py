@@ -134,7 +134,6 @@ def test_video_runs_from_neutral_to_neutral():
         ({"fps": 0.0}, ("0.0", "positive")),
         ({"subject": -1}, ("subject", "-1", "integer >= 0")),
         ({"seed": -2}, ("seed", "-2")),
-        ({"backend": "cuda"}, ("cuda", "numba", "numpy")),
     ],
 )
 def test_errors_name_the_value_and_what_is_accepted(arguments, words):

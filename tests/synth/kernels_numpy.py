@@ -1,4 +1,4 @@
-"""Inner loops of the renderer in numpy, the fallback without numba; same arithmetic as ``_kernels_numba``."""
+"""The inner loops of the renderer in numpy: what those of the package, which numba compiles, are compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inner loops of the renderer, compiled by numba; same arithmetic in the same order as ``_kernels_numpy``."""
+"""Inner loops of the renderer, compiled by numba; imported late, since numba takes half a second to import."""
 
 from __future__ import annotations
 
