@@ -15,3 +15,6 @@ from fer_zoo.data.datasets import (  # noqa: F401  (importing registers)
     oulu_casia,
     ravdess,
 )
+from fer_zoo.data.datasets._reading import Reader
+
+__all__ = ["Reader"]
