@@ -195,7 +195,7 @@ def _path(key: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     if fitting:
         parts = " and ".join(place[0] for place in fitting)
         raise OptionError(
-            f"Option {key!r} is an option of {parts}.",
+            f"Option {key!r} is ambiguous: {parts} have it.",
             ", ".join(".".join(place) for place in fitting),
             f'write **{{"{fitting[0][0]}.{key}": ...}}',
         )

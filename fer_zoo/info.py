@@ -45,10 +45,9 @@ class ModelInfo:
             f"  clip        {clip}; features {' x '.join(map(str, self.features))}",
             f"  landmarks   {'needed' if self.needs_landmarks else 'not used'}",
             f"  labels      {', '.join(self.labels)}",
-            f"  weights     {', '.join(self.cards) or 'none'}",
         ]
-        if self.other_weights:
-            lines.append(f"  with other options: fer-zoo info {' or '.join(self.other_weights)}")
+        others = (f"{name} (with other options: see `fer-zoo info {name}`)" for name in self.other_weights)
+        lines.append(f"  weights     {', '.join([*self.cards, *others]) or 'none'}")
         return "\n".join(lines)
 
 

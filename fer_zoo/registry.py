@@ -255,7 +255,8 @@ def broken_plugins() -> tuple[BrokenPlugin, ...]:
 def unknown_name(kind: str, name: str, known: Iterable[str], do: str) -> UnknownNameError:
     """Build the error for a name that is not in `known`, with the closest matches first."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    # Of a few names a bad guess helps less than all of them.
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5 if len(known) > 20 else 0.6)
     accepted = f"did you mean {' or '.join(map(repr, close))}?" if close else listed(known)
     from_plugins = kind in (*REGISTRIES, "model", "family of backbones")
     given = "".join(f" {broken}" for broken in (broken_plugins() if from_plugins else ()))

@@ -81,7 +81,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
     "option of two parts": (
         create("incres3d_tiny_transformer_lm_attn", heads=2),
         OptionError,
-        "Option 'heads' is an option of temporal and fusion.\n"
+        "Option 'heads' is ambiguous: temporal and fusion have it.\n"
         "  Accepted: temporal.heads, fusion.heads\n"
         '  What to do: write **{"temporal.heads": ...}',
     ),

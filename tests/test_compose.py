@@ -159,7 +159,7 @@ def test_defaults_for_the_head_do_not_reach_a_fusion() -> None:
         FUSIONS.register("theirs", site="input")(Hidden)
         spec = model_spec("incres3d_tiny_lstm_theirs")
         assert (spec.temporal.options, spec.fusion.options) == ({"hidden": 40}, {})
-        with pytest.raises(OptionError, match="Option 'hidden' is an option of temporal and fusion"):
+        with pytest.raises(OptionError, match="Option 'hidden' is ambiguous: temporal and fusion have it"):
             model_spec("incres3d_tiny_lstm_theirs", hidden=3)
     finally:
         FUSIONS.restore(before)
@@ -192,7 +192,7 @@ def test_invalid_options(options: dict[str, object], text: str) -> None:
 
 
 def test_dropout_of_a_transformer_and_of_the_model_are_distinguished() -> None:
-    with pytest.raises(OptionError, match="Option 'dropout' is an option of temporal and model"):
+    with pytest.raises(OptionError, match="Option 'dropout' is ambiguous: temporal and model have it"):
         model_spec("incres3d_tiny_transformer", dropout=0.5)
     spec = model_spec("incres3d_tiny_transformer", **{"model.dropout": 0.5, "temporal.dropout": 0.3})
     assert (spec.dropout, spec.temporal.options["dropout"]) == (0.5, 0.3)

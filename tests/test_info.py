@@ -72,5 +72,5 @@ def test_options_with_an_existing_model_are_an_error() -> None:
 def test_weights_of_a_name_with_other_options_are_named() -> None:
     info = fer_zoo.model_info("incres2d_tiny_mean_lm_in")
     assert (dict(info.cards), info.other_weights) == ({}, ("incres2d_tiny_mean_lm_in.synth10",))
-    assert "with other options: fer-zoo info incres2d_tiny_mean_lm_in.synth10" in str(info)
+    assert "(with other options: see `fer-zoo info incres2d_tiny_mean_lm_in.synth10`)" in str(info)
     assert fer_zoo.model_info("incres2d_tiny_mean_lm_in.synth10").other_weights == ()

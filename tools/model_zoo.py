@@ -28,6 +28,8 @@ HEAD = """\
 <!-- Written by `python tools/model_zoo.py` from the registry and the weights' cards; do not edit. -->
 """
 
+# What cards written before December 2026 call noisy landmarks.
+EARLIER = "points as inexact as a detector's"
 # Mean recall of seven labels on real pictures (docs/real-faces.md).
 REAL_UAR = {
     "incres2d_tiny_mean_lm_in.synth10": "61.2 %",
@@ -37,17 +39,17 @@ REAL_UAR = {
 TRAINED = """
 ## Trained weights
 
-| weights | reads | parameters | GMAC | file | UAR on 598 real pictures |
+| weights | input | parameters | GMAC | file | UAR on 598 real pictures |
 |---|---|---|---|---|---|
 {rows}
 
-They come with the package. The default reads most real faces better; `incres3d_tiny_lstm_lm_in` makes fewer errors on
-people who talk: [Check on real faces](real-faces.md) has both, on pictures and on videos. GMAC: 10^9
-multiply-accumulates for what it reads at once.
+They come with the package. UAR is the mean recall of the seven expressions. The default is more accurate on most real faces;
+`incres3d_tiny_lstm_lm_in` makes fewer errors on people who talk: see [Accuracy on real faces](real-faces.md). GMAC: 10^9
+multiply-accumulates per input.
 """
 
 WEIGHTS = """
-## On rendered faces
+## Accuracy on rendered faces
 
 `create_model(NAME, pretrained=True)` loads weights of the package offline, sha256 checked, strictly.
 `incres3d_tiny_lstm_lm_in` is the paper's kind of network, with the fusion that did best in the
@@ -55,11 +57,11 @@ WEIGHTS = """
 and gives the network a new classifier: see [Concepts](concepts.md).
 
 All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
-published figures on CK+, MMI, FERA or DISFA. WAR is accuracy, UAR the mean recall of the classes. They were
-measured on the faces as rendered at the commit that a card names; later changes are in the [lab log](lab-log.md).
+published figures on CK+, MMI, FERA or DISFA. WAR is the accuracy. [`synthmh`, `synthict` and `synthphoto`](synthetic-faces.md) are the
+kinds of rendered faces. The metrics were measured on the faces as rendered at the commit that a card names; later changes are in the [lab log](lab-log.md).
 
-*Test* uses the renderer's exact landmarks. *Points as inexact as a detector's* are these with random errors of a
-detector's size. Landmarks of a real detector cost more: with [`fz68`](landmarkers.md#fz68),
+*Test* uses the renderer's exact landmarks; *test, noisy landmarks* adds random errors as large as a
+detector's. Landmarks of a real detector cost more: with [`fz68`](landmarkers.md#fz68),
 `incres3d_tiny_lstm_lm_in.synth7` falls from 99.0 % to 91.8 % on 98 clips of `synthmh`. `synth10` was trained and
 tested on landmarks of `fz68` and on fainter expressions, so its figures cannot be compared with the others.
 """
@@ -80,7 +82,7 @@ def percent(value: float) -> str:
 def weights_section(name: str, card: WeightsCard) -> str:
     """Return metrics and confusion matrix of one set of weights."""
     rows = "\n".join(
-        f"| {part} | {m.subjects} | {m.clips} | {percent(m.war)} | {percent(m.uar)} |"
+        f"| {part.replace(EARLIER, 'noisy landmarks')} | {m.subjects} | {m.clips} | {percent(m.war)} | {percent(m.uar)} |"
         for part, m in card.metrics.items()
     )
     table = "\n".join(confusion_table(card.metrics["test"], card.labels))
@@ -90,7 +92,7 @@ def weights_section(name: str, card: WeightsCard) -> str:
     return f"""
 ### {name}
 
-| part | subjects | clips | WAR % | UAR % |
+| set | subjects | clips | WAR % | UAR % |
 |---|---|---|---|---|
 {rows}
 

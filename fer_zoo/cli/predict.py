@@ -108,7 +108,7 @@ def _formats(arguments: Namespace) -> list[str]:
     formats = list(dict.fromkeys(arguments.format or ["csv"]))
     for name in formats:
         if name not in WRITERS:
-            raise OptionError(f"--format {name}", ", ".join(WRITERS), "choose one of these")
+            raise OptionError(f"Unknown --format {name!r}.", ", ".join(WRITERS), "choose one of these")
     if "parquet" in formats and find_spec("pyarrow") is None:
         raise MissingExtraError.for_extra("pyarrow", "tables")
     return formats

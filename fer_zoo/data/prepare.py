@@ -122,11 +122,11 @@ def _plan(
     made = makes_clips(dataset.name)
     if made != isinstance(spec, RenderSpec) or made != (root is None):
         raise OptionError(
-            f"Dataset {dataset.name!r} makes its clips itself; it takes no folder and a RenderSpec."
+            f"Dataset {dataset.name!r} makes its clips itself, so it has no folder."
             if made
-            else f"Dataset {dataset.name!r} is read from a folder; it takes that folder and a CutSpec.",
-            "a RenderSpec without a folder (rendered faces), or a CutSpec and a folder (all others)",
-            "leave out --root" if made else "give the folder: --root DIR",
+            else f"Dataset {dataset.name!r} needs the folder of the database.",
+            "no folder, and a RenderSpec" if made else "that folder, and a CutSpec",
+            "leave out --root" if made else "add --root DIR",
         )
     if isinstance(spec, RenderSpec):
         return plan_rendering(dataset, spec, encoding)

@@ -91,7 +91,7 @@ def check_runtime(runtime: str | None) -> None:
         OptionError: there is no such runtime.
     """
     if runtime not in (None, "torch", *RUNTIMES):
-        raise OptionError(f"runtime={runtime!r}.", ", ".join(("torch", *RUNTIMES)), "choose one of these")
+        raise OptionError(f"Unknown runtime {runtime!r}.", ", ".join(("torch", *RUNTIMES)), "choose one of these")
 
 
 def load_exported(path: str | Path, runtime: str | None = None) -> ExportedNetwork:

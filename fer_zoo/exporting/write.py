@@ -130,7 +130,7 @@ def _target(path: str | Path | None, to: str | None) -> str:
     known = ", ".join(f"{name} ({suffix})" for name, suffix in SUFFIXES.items())
     by_suffix = suffixes.get(Path(path).suffix.lower()) if path else None
     if to is not None and to not in TARGETS:
-        raise OptionError(f"The export target {to!r}.", known, "choose one of these")
+        raise OptionError(f"Unknown export target {to!r}.", known, "choose one of these")
     if path and (by_suffix is None or to not in (None, by_suffix)):
         given = f"not one of {to}" if to else "unknown"
         raise OptionError(f"The suffix of {shown(path)} is {given}.", known, "change the suffix or the target")

@@ -192,11 +192,11 @@ def _checked(model: Network | str | Path, label: str | None, method: str, steps:
     if find_spec("captum") is None:
         raise MissingExtraError.for_extra("captum", "explain")
     if method not in METHODS:
-        raise OptionError(f"method={method!r}.", " or ".join(METHODS), "leave it out")
+        raise OptionError(f"Unknown method {method!r}.", " or ".join(METHODS), "choose one of these")
     check_count("steps", steps)
     network = load_model(model, "gradients")
     if label is not None and label not in network.labels:
-        raise OptionError(f"label={label!r}.", ", ".join(network.labels), "choose one of these")
+        raise OptionError(f"Unknown label {label!r}.", ", ".join(network.labels), "choose one of these")
     return network
 
 

@@ -49,7 +49,7 @@ class Options:
             check_count("faces", self.faces, '"largest", "all", or ')
         if self.precision not in _PRECISIONS:
             raise OptionError(
-                f"precision={self.precision!r}.", " or ".join(_PRECISIONS), "leave it out to compute in float32"
+                f"Unknown precision {self.precision!r}.", " or ".join(_PRECISIONS), "leave it out to compute in float32"
             )
 
     @property

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # Clips that are in memory at once: 100 to 300 MB.
 _AT_ONCE = 256
 # What the card calls the parts; cards of published weights have these names.
-_ON_CARD = {"test_noisy": "test, points as inexact as a detector's"}
+_ON_CARD = {"test_noisy": "test, noisy landmarks"}
 # Of the temperature by which logits are divided.
 _TEMPERATURES = (0.2, 5.0)
 _PRIOR = 0.5  # standard deviation of log(temperature) before any clip is seen: a handful of clips hardly move it

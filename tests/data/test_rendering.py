@@ -170,7 +170,7 @@ def test_clips_must_match_their_description(tmp_path: Path) -> None:
 def test_a_folder_for_readers_and_none_for_the_others(
     tmp_path: Path, dataset: str, root: str | None, spec: CutSpec | RenderSpec
 ) -> None:
-    with pytest.raises(OptionError, match=r"is read from a folder|makes its clips itself"):
+    with pytest.raises(OptionError, match=r"needs the folder|makes its clips itself"):
         prepare(ComponentSpec(name=dataset), root and tmp_path / root, tmp_path / "store", spec)
     assert not (tmp_path / "store").exists()
 

@@ -202,7 +202,7 @@ def test_training_across_databases(tmp_path: Path) -> None:
     assert "ckplus" not in card.training_data
     assert (card.metrics["test"].clips, card.metrics["test"].subjects) == (18, 6)
     assert (card.metrics["validation"].clips, card.metrics["validation"].subjects) == (12, 4)
-    noisy = "test, points as inexact as a detector's"
+    noisy = "test, noisy landmarks"
     assert set(card.metrics) == {"validation", "validation, fera", "validation, mmi", "test", noisy}, "of several: each"
 
 
@@ -212,7 +212,7 @@ def test_pooled_databases_are_evaluated_separately(tmp_path: Path) -> None:
     pooled = {"folds": 3, "fold": 1, "pooled_with": ["mmi"]}
     result = train(of_stores(split=pooled), tmp_path / "run", stores=tmp_path)
     metrics = read_folder(result.weights).card.metrics
-    for part in ("validation", "test", "test, points as inexact as a detector's"):
+    for part in ("validation", "test", "test, noisy landmarks"):
         ours, others = metrics[f"{part}, ckplus"], metrics[f"{part}, mmi"]
         assert (ours.clips + others.clips, ours.subjects + others.subjects) == (12, 4)
         both = (np.array(ours.confusion) + np.array(others.confusion)).tolist()
