@@ -15,14 +15,14 @@ def add(top: Parser) -> None:
     """Add the commands `export` and `benchmark`."""
     about = "export a network to ONNX, OpenVINO or torch.export"
     option = top.command("export", about, _export, writes_files=True).add_argument
-    option("model", metavar="NAME", help="MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder")
+    option("model", metavar="NAME", help="MODEL or MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder")
     option("--to", metavar="TARGET", help="onnx, openvino or torch-export; default: by the suffix of --out")
     option("--out", metavar="FILE", help="file to write; default: NAME.onnx, .xml or .pt2")
     option("--int8", metavar="STORE", help="int8 convolutions, calibrated and evaluated on this clip store")
 
     about = "measure the speed of networks, for each runtime"
     option = top.command("benchmark", about, _benchmark, writes_files=True).add_argument
-    option("models", nargs="+", metavar="NAME", help="MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder")
+    option("models", nargs="+", metavar="NAME", help="MODEL or MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder")
     against = "also measure this network, e.g. torchvision:r3d_18"
     option("--against", action="append", default=[], metavar="NAME", help=against)
     variants = "torch, onnxruntime, openvino, ...; default: all that can run"

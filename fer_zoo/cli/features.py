@@ -24,7 +24,7 @@ def add(top: Parser) -> None:
     about = "write embeddings of videos or of a clip store to a .npz or .parquet file"
     features = top.command("features", about, _features, writes_files=True)
     option = features.add_argument
-    option("model", metavar="MODEL", help="MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder")
+    option("model", metavar="MODEL", help="MODEL or MODEL.TAG, hf-hub:OWNER/NAME, or a weights folder")
     option("sources", nargs="*", metavar="SOURCE", help="as for predict: videos, folders, URLs, ...")
     option("--store", metavar="DIR", help="instead of SOURCE: a clip store, or its name")
     option("--out", required=True, type=Path, metavar="FILE", help="file to write: .npz or .parquet")

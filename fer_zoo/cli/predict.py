@@ -47,13 +47,13 @@ def add(top: Parser) -> None:
     option("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
     resting = "make the resting face neutral: its first seconds, or auto for the most neutral second"
     option("--baseline", type=baseline, metavar="SECONDS|auto", help=resting)
-    option("--min-span", type=share, default=0.0, metavar="SECONDS", help="merge shorter spans into a neighbour")
+    option("--min-span", type=share, default=0.0, metavar="SECONDS", help="shorter spans get the label of the one beside them")
     option("--again", action="store_true", help="also predict videos that already have results")
 
 
 def add_model(parser: ArgumentParser) -> None:
     """Add --model and --runtime, which `live` has too."""
-    about = "MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: %(default)s"
+    about = "MODEL or MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: %(default)s"
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help=about)
     add_shared(parser, "--runtime")
 

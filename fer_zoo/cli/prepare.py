@@ -24,7 +24,7 @@ def add(top: Parser) -> None:
     about = "convert a dataset to clips for training (a clip store)"
     prepare = top.command("prepare", about, _prepare, writes_files=True)
     option = prepare.add_argument
-    option("dataset", metavar="DATASET", help="`fer-zoo components dataset` lists them")
+    option("dataset", metavar="DATASET", help="e.g. csv, folder, ckplus; `fer-zoo components dataset` lists all")
     option("--root", metavar="DIR", help="folder of the database; not used for rendered datasets")
     out = "folder of the store; an interrupted run in it is resumed; default: DATASET in the stores folder"
     option("--out", type=path, metavar="STORE", help=out)

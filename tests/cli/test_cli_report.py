@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_report(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to = tmp_path / "to"
-    options = ["--baseline", "b", "--to", str(to), "--stores", str(tmp_path), "--name", "two ways"]
+    options = ["--baseline", "b", "--out", str(to), "--stores", str(tmp_path), "--name", "two ways"]
     assert cli.main(["report", str(folder), *options]) == 0
     printed = capsys.readouterr()
     assert printed.out.split() == [str(to / name) for name in ("report.md", "report.html", "report.json")]

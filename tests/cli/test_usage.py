@@ -48,7 +48,7 @@ CASES = {
     ),
     "predict x.mp4 --model": (
         "--model: expected one argument.",
-        "--model NAME: MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: "
+        "--model NAME: MODEL or MODEL.TAG, hf-hub:OWNER/NAME, a weights folder, or an exported file; default: "
         "incres2d_tiny_mean_lm_in",
         "fer-zoo predict",
     ),
