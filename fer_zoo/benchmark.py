@@ -157,7 +157,8 @@ def _chosen(variants: Sequence[str] | None, where: torch.device, clock: str, thr
     device = where.type
     here = [n for n in VARIANTS if device == "cpu" or (VARIANTS[n][0] == "torch" and "folded" not in n)]
     if unknown := [name for name in variants or () if name not in here]:
-        raise OptionError(f"Unknown variants on {device}: {', '.join(unknown)}.", ", ".join(here), "choose some of these")
+        given = f"Unknown variants on {device}: {', '.join(unknown)}."
+        raise OptionError(given, ", ".join(here), "choose some of these")
     if clock not in ("wall", "processor") or (clock == "processor" and (device != "cpu" or threads != 1)):
         raise OptionError(
             f"clock={clock!r} on {device} with threads={threads}.",

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fer_zoo.compose import build, model_spec, resolved
-from fer_zoo.errors import InputError, OptionError, WeightsError
+from fer_zoo.errors import InputError, OptionError, UnknownNameError, WeightsError
 from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
 from fer_zoo.model import FERModel
 from fer_zoo.names import normalisation_conflict, parse_name, split_tag
 from fer_zoo.registry import BACKBONES
 from fer_zoo.specs import class_labels
 from fer_zoo.weights.loading import load_weights
-from fer_zoo.weights_table import find
+from fer_zoo.weights_table import bundled, find, published
 
 
 def create_model(
@@ -170,7 +170,14 @@ def find_folder(given: str | Path) -> Path:
     if isinstance(given, Path) or (Path(given) / "config.json").is_file():
         return Path(given).expanduser()
     name, tag = _requested(given, True)
-    return _folder(name, None if isinstance(tag, bool) else tag)
+    try:
+        return _folder(name, None if isinstance(tag, bool) else tag)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            f"There is no folder {given!r}, and there are no weights of that name.",
+            f"{', '.join(sorted({*bundled(), *published()}))}, a weights folder, or hf-hub:OWNER/NAME",
+            "`fer-zoo models --pretrained` lists the names",
+        ) from error
 
 
 def _folder(name: str, tag: str | None) -> Path:

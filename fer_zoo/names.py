@@ -103,11 +103,14 @@ def _joined(backbone: str, temporal_name: str, fusion_name: str) -> str:
 
 def _unknown_model(name: str) -> UnknownNameError:
     family, slash, rest = name.partition("/")
-    if not slash or family not in BACKBONES.families():
-        return unknown_name("model", name, model_names(), "fer_zoo.list_models() lists them")
     # A family has too many models to compare with: find the backbone's name, which is followed by that of a head.
     heads = [f"_{temporal_name}" for temporal_name in TEMPORALS.names()]
-    cut = min((at for head in heads if (at := rest.find(head)) > 0), default=len(rest))
+    cut = min((at for head in heads if (at := rest.find(head) if slash else name.find(head)) > 0), default=len(name))
+    if not slash and (families := [known for known in BACKBONES.families() if f"{known}/{name[:cut]}" in BACKBONES]):
+        meant = f"{families[0]}/{name}" if cut < len(name) else f"{families[0]}/{name}_gru"
+        return unknown_name("model", name, [meant], f"write {families[0]}/ before it, and a temporal head behind it")
+    if not slash or family not in BACKBONES.families():
+        return unknown_name("model", name, model_names(), "fer_zoo.list_models() lists them")
     backbone = f"{family}/{rest[:cut]}"
     if backbone in BACKBONES:
         endings = [

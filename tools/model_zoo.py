@@ -29,7 +29,7 @@ HEAD = """\
 """
 
 # What cards written before December 2026 call noisy landmarks.
-EARLIER = "points as inexact as a detector's"
+EARLIER, NOISY = "points as inexact as a detector's", "noisy landmarks"
 # Mean recall of seven labels on real pictures (docs/real-faces.md).
 REAL_UAR = {
     "incres2d_tiny_mean_lm_in.synth10": "61.2 %",
@@ -43,9 +43,9 @@ TRAINED = """
 |---|---|---|---|---|---|
 {rows}
 
-They come with the package. UAR is the mean recall of the seven expressions. The default is more accurate on most real faces;
-`incres3d_tiny_lstm_lm_in` makes fewer errors on people who talk: see [Accuracy on real faces](real-faces.md). GMAC: 10^9
-multiply-accumulates per input.
+They come with the package. UAR is the mean recall of the seven expressions. The default is more accurate on most real
+faces; `incres3d_tiny_lstm_lm_in` makes fewer errors on people who talk: see
+[Accuracy on real faces](real-faces.md). GMAC: 10^9 multiply-accumulates per input.
 """
 
 WEIGHTS = """
@@ -57,8 +57,9 @@ WEIGHTS = """
 and gives the network a new classifier: see [Concepts](concepts.md).
 
 All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
-published figures on CK+, MMI, FERA or DISFA. WAR is the accuracy. [`synthmh`, `synthict` and `synthphoto`](synthetic-faces.md) are the
-kinds of rendered faces. The metrics were measured on the faces as rendered at the commit that a card names; later changes are in the [lab log](lab-log.md).
+published figures on CK+, MMI, FERA or DISFA. WAR is the accuracy. `synthmh`, `synthict` and `synthphoto` are the
+[kinds of rendered faces](synthetic-faces.md). The metrics were measured on the faces as rendered at the commit that
+a card names; later changes are in the [lab log](lab-log.md).
 
 *Test* uses the renderer's exact landmarks; *test, noisy landmarks* adds random errors as large as a
 detector's. Landmarks of a real detector cost more: with [`fz68`](landmarkers.md#fz68),
@@ -82,7 +83,7 @@ def percent(value: float) -> str:
 def weights_section(name: str, card: WeightsCard) -> str:
     """Return metrics and confusion matrix of one set of weights."""
     rows = "\n".join(
-        f"| {part.replace(EARLIER, 'noisy landmarks')} | {m.subjects} | {m.clips} | {percent(m.war)} | {percent(m.uar)} |"
+        f"| {part.replace(EARLIER, NOISY)} | {m.subjects} | {m.clips} | {percent(m.war)} | {percent(m.uar)} |"
         for part, m in card.metrics.items()
     )
     table = "\n".join(confusion_table(card.metrics["test"], card.labels))

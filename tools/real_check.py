@@ -251,7 +251,14 @@ def table(reader: Reader, chosen: argparse.Namespace, folders: Sequence[Path]) -
     how = [f"landmarks: {reader.landmarker.version}"]
     how += [] if reader.baseline is None else [f"baseline: {reader.baseline}"]
     how += [f"threshold: {reader.threshold:g}"] if reader.threshold else []
-    lines = [f"### {name}", "", f"{'; '.join(how)}.", "", "| input | frames or faces | expected | predicted as expected, and most often otherwise |", "|---|---|---|---|"]
+    lines = [
+        f"### {name}",
+        "",
+        f"{'; '.join(how)}.",
+        "",
+        "| input | frames or faces | expected | predicted as expected, and most often otherwise |",
+        "|---|---|---|---|",
+    ]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     if missing:
         lines += ["", f"Not there, so not in the table: {', '.join(missing)}."]

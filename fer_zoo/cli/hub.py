@@ -116,8 +116,10 @@ def _found(name: str, *, download: bool) -> str:
 def _cache_list(arguments: Namespace) -> None:
     from fer_zoo.hub.cache import held
 
-    for one in held():
+    for one in (found := list(held())):
         print(f"{one.name}  {', '.join(one.revisions) or '-'}  {one.size}  {one.snapshot.folder}")
+    if not found:
+        print("no downloaded weights")
 
 
 def _cache_verify(arguments: Namespace) -> None:

@@ -47,7 +47,7 @@ def add(top: Parser) -> None:
     option("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
     resting = "make the resting face neutral: its first seconds, or auto for the most neutral second"
     option("--baseline", type=baseline, metavar="SECONDS|auto", help=resting)
-    option("--min-span", type=share, default=0.0, metavar="SECONDS", help="shorter spans get the label of the one beside them")
+    option("--min-span", type=share, default=0.0, metavar="SECONDS", help="shorter spans get the label beside them")
     option("--again", action="store_true", help="also predict videos that already have results")
 
 

@@ -134,11 +134,17 @@ def class_labels(labels: Sequence[str] | None, num_classes: int | None) -> tuple
     if labels is None:
         if type(num_classes) is not int or num_classes < 2:
             raise OptionError(
-                f"num_classes={num_classes!r} is not a number of classes.", "an integer >= 2; 0 for embeddings", "correct it, or give labels"
+                f"num_classes={num_classes!r} is not a number of classes.",
+                "an integer >= 2; 0 for embeddings",
+                "correct it, or give labels",
             )
         return tuple(f"class_{i}" for i in range(num_classes))
     # A set has no fixed order, and the order of the labels is that of the logits.
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
         do = f"write labels=[{labels!r}, ...]" if isinstance(labels, str) else "write labels=[...]"
-        raise OptionError(f"labels={labels!r} is not a list of names.", "a list or tuple of class names, in the order of the logits", do)
+        raise OptionError(
+            f"labels={labels!r} is not a list of names.",
+            "a list or tuple of class names, in the order of the logits",
+            do,
+        )
     return tuple(labels)

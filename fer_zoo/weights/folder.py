@@ -145,7 +145,7 @@ def _refuse_missing(path: Path, names: list[str]) -> None:
     missing = [name for name in names if not (path / name).is_file()]
     if missing:
         raise WeightsError(
-            f"{path} lacks {', '.join(missing)}.",
+            f"{path} lacks {', '.join(missing)}." if path.is_dir() else f"There is no folder {path}.",
             f"a weights folder: {', '.join(names)}",
             "give the folder that `fer-zoo train` wrote, usually RUN/weights",
         )

@@ -169,11 +169,12 @@ def test_a_model_of_a_family_is_no_folder(
     video = str(face_video(tmp_path / "a.mp4"))
     expected = {
         "timm/resnet18_lstm": "There are no weights for 'timm/resnet18_lstm'.",
-        "timm/resnet18_lsdm": "Unknown backbone 'timm/resnet18_lsdm'.",
-        "./timm/resnet18_lstm": "timm/resnet18_lstm lacks config.json",
-        "runs/mine/weights": "runs/mine/weights lacks config.json",
+        "timm/resnet18_lsdm": "There is no folder 'timm/resnet18_lsdm', and there are no weights of that name.",
+        "resnet18": "Accepted: incres2d_tiny_mean_lm_in.synth",
+        "./timm/resnet18_lstm": "There is no folder timm/resnet18_lstm.",
+        "runs/mine/weights": "There is no folder runs/mine/weights.",
         ".": ". lacks config.json",
-        "~/nowhere/weights": f"{Path.home()}/nowhere/weights lacks config.json",
+        "~/nowhere/weights": f"There is no folder {Path.home()}/nowhere/weights.",
     }
     for name, text in expected.items():
         assert cli.main(["predict", video, "--model", name]) == cli.EXIT_ERROR
