@@ -74,7 +74,9 @@ class Network(nn.Module):
             raise InputError(
                 f"{self.spec.name} was given {given}.",
                 f"{expected}: batch, frame, landmark, (x, y) in clip pixels; NaN where no face was found",
-                "pass `model(clip, landmarks)`, or use a model without landmark fusion",
+                "pass `model(clip, landmarks)`, or use a model without landmark fusion"
+                if landmarks is None
+                else "give landmarks of that shape, for every frame of the clip",
             )
         if landmarks.dtype not in (torch.float32, torch.float64) or landmarks.device != beside.device:
             raise InputError(

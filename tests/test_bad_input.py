@@ -162,7 +162,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         InputError,
         "incres3d_tiny_lstm_lm was given landmarks of shape (1, 10, 5, 2).\n"
         "  Accepted: (1, 10, 68, 2): batch, frame, landmark, (x, y) in clip pixels; NaN where no face was found\n"
-        "  What to do: pass `model(clip, landmarks)`, or use a model without landmark fusion",
+        "  What to do: give landmarks of that shape, for every frame of the clip",
     ),
     "unknown recipe": (
         lambda: load_recipe("quickstat"),

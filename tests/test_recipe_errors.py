@@ -85,6 +85,14 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
             "split.tset (mine.yaml:6): unknown key (did you mean 'test'?); accepted: train, validation, test",
         ],
     ),
+    "a key of a section outside of it": (
+        "seed: 1",
+        "seed: 1\nlr: 0.1",
+        [
+            "lr (mine.yaml:9): unknown key (did you mean 'pretrain.lr' or 'train.lr'?); accepted: description, published, "
+            "model, data, split, protocol, seed, backbone_weights, init, freeze, pretrain, train, views"
+        ],
+    ),
     "misspelt folds": (
         RANGES,
         "split: {flods: 5}",

@@ -119,7 +119,7 @@ def _cache_list(arguments: Namespace) -> None:
     for one in (found := list(held())):
         print(f"{one.name}  {', '.join(one.revisions) or '-'}  {one.size}  {one.snapshot.folder}")
     if not found:
-        print("no downloaded weights")
+        print("no downloaded weights", file=sys.stderr)
 
 
 def _cache_verify(arguments: Namespace) -> None:

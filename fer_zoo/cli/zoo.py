@@ -13,7 +13,7 @@ from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import UnknownNameError
 from fer_zoo.registry import BACKBONES, REGISTRIES, Entry, Registry
 
-_ALL_MODELS = "`fer-zoo models` lists the zoo's own, `fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family"
+_ALL_MODELS = "`fer-zoo models` lists all but these; `fer-zoo components backbone 'timm/*'` lists the backbones of timm"
 
 
 def add(top: Parser) -> None:
@@ -41,7 +41,7 @@ def _models(arguments: Namespace) -> None:
     if not names:
         which = "with weights " if pretrained else ""
         but = f" excluding {', '.join(map(repr, arguments.exclude))}" if arguments.exclude else ""
-        families = "".join(f", of the family {prefix} '{prefix}/NAME_*'" for prefix in BACKBONES.families())
+        families = "".join(f", or '{prefix}/NAME_*' for models of {prefix}" for prefix in BACKBONES.families())
         raise UnknownNameError(
             f"No model {which}matches {pattern!r}{but}.",
             f"a pattern such as '*lstm*'{families}",

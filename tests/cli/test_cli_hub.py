@@ -105,7 +105,7 @@ def test_download(hub: Hub, made: Path, here: str, home: Path, table: Path, caps
 
 def test_cache(hub: Hub, made: Path, here: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cache", "list"]) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "no downloaded weights\n")
     commit = publish(hub, made)
     assert cli.main(["download", "hf-hub:alice/m"]) == 0
     capsys.readouterr()

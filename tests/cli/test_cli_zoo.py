@@ -29,7 +29,7 @@ def test_models_of_a_family(capsys: pytest.CaptureFixture[str]) -> None:
     assert "timm/resnet18_mean" in capsys.readouterr().out.splitlines()
     assert cli.main(["models", "timm/nonsense_*"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
-    assert "of the family timm 'timm/NAME_*'" in error
+    assert "or 'timm/NAME_*' for models of timm" in error
     assert "`fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family" in error
     assert cli.main(["models", "--family", "tim"]) == cli.EXIT_ERROR
     assert "did you mean 'timm'?" in capsys.readouterr().err

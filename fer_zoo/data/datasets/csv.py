@@ -104,7 +104,9 @@ def clips_csv(
             shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
             raise InputError(
                 "\n    - ".join((f"{root / file} has no row that can be used.", *shortened)),
-                _ACCEPTED,
+                "rows with a file that is there (path from the table's folder), a label and a subject"
+                if problems
+                else _ACCEPTED,
                 "correct the lines named above" if problems else "list the clips, one per line",
             )
         yield from single
