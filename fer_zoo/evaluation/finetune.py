@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fer_zoo.data.load import labelled
 from fer_zoo.data.prepare import ShardProgress, prepare
@@ -89,39 +90,51 @@ def finetune(
         "pretrain": None,
         "backbone_weights": "random",
     }
-    if is_begun(data):
-        store, stores, place = open_store(data), None, str(data.resolve())
-    else:
-        settings = settings_for("csv", Recipe.model_validate(fields), {})
-        table = ComponentSpec(name="csv", file=data.name)
-        prepare(table, data.parent, out / STORE, settings, workers=workers, progress=progress)
-        store = open_store(out / STORE)
-        stores, place = out, STORE
-    dataset = store.header.reader
+    store, stores = _opened(data, out, fields, workers, progress)
+    dataset, place = store.header.reader, STORE if stores else str(data.resolve())
     labels = _labels((clip.label for clip in store.facts), found.spec.labels)
     splits = _splits(store, labels, folds, base.seed)
     smallest = min(len(split.train) for split in splits)
     fields |= {
         "model": {**model, "labels": labels},
-        "data": {"dataset": dataset.model_dump(), "stores": {dataset.name: place}},
+        "data": {
+            "dataset": dataset.model_dump(),
+            "stores": {dataset.name: place},
+        },
         "train": {**fields["train"], "batch_size": min(base.train.batch_size, smallest)},
     }
     folders = [out, *(out / f"fold-{fold}" for fold in range(2, len(splits) + 1))]
     for fold, folder in enumerate(folders, 1):
         split = {"folds": len(splits), "fold": fold, "seed": base.seed}
-        of_fold = Recipe.model_validate({**fields, "split": split})
-        if missing_files(folder):
-            train(of_fold, folder, resume=True, stores=stores, device=device, tag=tag)
-        elif changed := training_changes(load_recipe(folder / "recipe.yaml"), of_fold):
-            raise TrainingError(
-                f"{folder} holds a training of a different recipe: {'; '.join(changed)}.",
-                "the weights, data and settings that it was trained with",
-                "choose another --out",
-            )
+        _train_fold(Recipe.model_validate({**fields, "split": split}), folder, stores, device, tag)
     result = _held_out(folders, store)
     (out / "figures.json").unlink(missing_ok=True)  # of this command: the same predictions give the same figures
     result.write(out)
     return FineTuned(out / "weights", result, len(splits), len(store.failures()))
+
+
+def _opened(
+    data: Path, out: Path, fields: Mapping[str, Any], workers: int, progress: Callable[[ShardProgress], None] | None
+) -> tuple[Store, Path | None]:
+    """The store of the clips, made of a table if it is one, and the folder in which training looks for it."""
+    if is_begun(data):
+        return open_store(data), None
+    settings = settings_for("csv", Recipe.model_validate(fields), {})
+    table = ComponentSpec(name="csv", file=data.name)
+    prepare(table, data.parent, out / STORE, settings, workers=workers, progress=progress)
+    return open_store(out / STORE), out
+
+
+def _train_fold(recipe: Recipe, folder: Path, stores: Path | None, device: str | None, tag: str) -> None:
+    """Train one fold, unless it is there; one of another recipe is an error."""
+    if missing_files(folder):
+        train(recipe, folder, resume=True, stores=stores, device=device, tag=tag)
+    elif changed := training_changes(load_recipe(folder / "recipe.yaml"), recipe):
+        raise TrainingError(
+            f"{folder} holds a training of a different recipe: {'; '.join(changed)}.",
+            "the weights, data and settings that it was trained with",
+            "choose another --out",
+        )
 
 
 def _held_out(folders: Sequence[Path], store: Store) -> StoreResult:

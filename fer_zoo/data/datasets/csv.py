@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -75,43 +76,44 @@ def clips_csv(
     Raises (from `sources`):
         InputError: there is no such file, its header is wrong, or none of its rows can be used.
     """
-    names = tuple(name.lower() for name in groups)
+    return Reader(partial(_clips, root, file, tuple(name.lower() for name in groups), fps))
 
-    def read(problems: list[str]) -> Iterator[Source]:
-        table = _table(root, file, names)
-        rows = [row for _, row in table.rows]
-        context = _Context(
-            root,
-            (root / file).parent,
-            fps,
-            table.separator,
-            read_labels(row["label"] for row in rows),
-            range_columns(table.columns, rows, problems),
-            any(not is_empty(row["subject"]) for row in rows),
+
+def _clips(
+    root: Path, file: str, groupings: tuple[str, ...], fps: float | None, problems: list[str]
+) -> Iterator[Source]:
+    table = _table(root, file, groupings)
+    rows = [row for _, row in table.rows]
+    context = _Context(
+        root,
+        (root / file).parent,
+        fps,
+        table.separator,
+        read_labels(row["label"] for row in rows),
+        range_columns(table.columns, rows, problems),
+        any(not is_empty(row["subject"]) for row in rows),
+    )
+    problems += context.labels.problems
+    good = []
+    for line, row in table.rows:
+        wrong: list[str] = []
+        source = _source(context, row, wrong)
+        if wrong or source is None:
+            problems.append(f"line {line}: {'; '.join(wrong)}")
+        else:
+            named = {grouping: row[grouping] for grouping in groupings if row[grouping]}
+            good.append(Named(f"line {line}", replace(source, groups=named)))
+    single = list(without_doubles(good, root, problems))
+    if not single:
+        shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
+        raise InputError(
+            "\n    - ".join((f"{root / file} has no row that can be used.", *shortened)),
+            "rows with a file that is there (path from the table's folder), a label and a subject"
+            if problems
+            else _ACCEPTED,
+            "correct the lines named above" if problems else "list the clips, one per line",
         )
-        problems += context.labels.problems
-        good = []
-        for line, row in table.rows:
-            wrong: list[str] = []
-            source = _source(context, row, wrong)
-            if wrong or source is None:
-                problems.append(f"line {line}: {'; '.join(wrong)}")
-            else:
-                named = {grouping: row[grouping] for grouping in names if row[grouping]}
-                good.append(Named(f"line {line}", replace(source, groups=named)))
-        single = list(without_doubles(good, root, problems))
-        if not single:
-            shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
-            raise InputError(
-                "\n    - ".join((f"{root / file} has no row that can be used.", *shortened)),
-                "rows with a file that is there (path from the table's folder), a label and a subject"
-                if problems
-                else _ACCEPTED,
-                "correct the lines named above" if problems else "list the clips, one per line",
-            )
-        yield from single
-
-    return Reader(read)
+    yield from single
 
 
 class _Context(NamedTuple):
