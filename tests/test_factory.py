@@ -97,7 +97,7 @@ def test_a_name_or_a_recipe(given: dict[str, Any], message: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["incres3d_tiny_lstm_lm", "incres3d_v2_tiny_transformer_lm_attn"])
 def test_a_tiny_model_is_created_sooner_than_torch_is_imported(name: str) -> None:
-    """In a new process: the first model waits for no other half of torch and no reader of data sets."""
+    """In a new process: the first model waits for no other half of torch and no reader of datasets."""
     code = f"""if True:
         import sys, time
         start = time.process_time()

@@ -2,7 +2,7 @@
 
     python tools/simulate_statistics.py [--repeats 2000] [WORLD ...]
 
-A data set has subjects of different difficulty, each with an effect of its own for each recipe, and seeds that are
+A dataset has subjects of different difficulty, each with an effect of its own for each recipe, and seeds that are
 better or worse for all subjects. Two recipes that are equal in expectation give the type I error, two that differ give
 the power, one recipe gives the coverage. Compared with the method of `fer_zoo.evaluation.statistics`:
 
@@ -32,7 +32,7 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class World:
-    """How data sets are drawn; effects are log odds, clips gives the number of clips of each subject."""
+    """How datasets are drawn; effects are log odds, clips gives the number of clips of each subject."""
 
     name: str
     subjects: int
@@ -101,7 +101,7 @@ def worlds() -> list[World]:
 
 @dataclass
 class Rates:
-    """What was counted in a world: shares of the data sets, for WAR and UAR where two are given."""
+    """What was counted in a world: shares of the datasets, for WAR and UAR where two are given."""
 
     error: Floats
     satterthwaite: Floats
@@ -113,7 +113,7 @@ class Rates:
 
 
 def rates(world: World, repeats: int, bootstraps: int = 0) -> Rates:
-    """Simulate a world: `repeats` data sets of equal recipes and of one, half as many of unequal recipes."""
+    """Simulate a world: `repeats` datasets of equal recipes and of one, half as many of unequal recipes."""
     seed = [world.subjects, world.seeds, world.folds, *world.name.encode()]
     equal = np.array(
         [p_values(world, np.random.default_rng([*seed, n]), 0.0, n < bootstraps) for n in range(repeats)]
@@ -129,7 +129,7 @@ def rates(world: World, repeats: int, bootstraps: int = 0) -> Rates:
 
 
 def covers(world: World, rng: Generator, truth: Floats) -> list[bool]:
-    """Whether the intervals of one recipe's WAR and UAR hold the truth in one data set."""
+    """Whether the intervals of one recipe's WAR and UAR hold the truth in one dataset."""
     who, labels = world.draw(rng)
     hits = world.hits(rng, who, labels, rng.normal(0, SUBJECT_SD, world.subjects))
     right, weights = _means(hits), clip_weights(labels)
@@ -139,7 +139,7 @@ def covers(world: World, rng: Generator, truth: Floats) -> list[bool]:
 
 
 def p_values(world: World, rng: Generator, difference: float, bootstrap: bool) -> list[float]:
-    """p-values of one data set: ours for WAR and UAR, Satterthwaite's for both, Welch's and the bootstrap's for WAR."""
+    """p-values of one dataset: ours for WAR and UAR, Satterthwaite's for both, Welch's and the bootstrap's for WAR."""
     who, labels = world.draw(rng)
     skill = rng.normal(0, SUBJECT_SD, world.subjects)
     sides = [

@@ -1,4 +1,4 @@
-"""A store as a data set of the library `datasets`: opened by it, and read back to the same store."""
+"""A store as a dataset of the library `datasets`: opened by it, and read back to the same store."""
 
 from __future__ import annotations
 

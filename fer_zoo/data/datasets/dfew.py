@@ -15,7 +15,7 @@ from fer_zoo.registry import register_dataset
 
 # In the order of the official codes, which count from 1.
 _EMOTIONS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
-# All frames of each clip. What was sampled to 16 frames is another data set, so it is read only if asked for.
+# All frames of each clip. What was sampled to 16 frames is another dataset, so it is read only if asked for.
 _ALL_FRAMES = "jpg_256"
 _PLACES = ("EmoLabel_DataSplit/{part}(single-labeled)", "{part}(single-labeled)")
 _LISTS = (*_PLACES, "single_label/label", "data_affine/single_label/label")
