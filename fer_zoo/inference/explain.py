@@ -19,7 +19,7 @@ from fer_zoo.inference.early import Clip
 from fer_zoo.inference.explanation import ClipExplanation, Explanation, heat
 from fer_zoo.inference.face_regions import hidden, landmarks_of, region_masks
 from fer_zoo.inference.loading import Options, check_count, computing, load_model
-from fer_zoo.inference.network import ProgressCallback, _clips, _run, for_inference
+from fer_zoo.inference.network import ProgressCallback, for_inference, run_clips, window_clips
 from fer_zoo.inference.predict import timeline_of
 from fer_zoo.inference.watch import watch
 from fer_zoo.landmarks import Landmarker
@@ -89,7 +89,7 @@ def explain_clip(
         near = abs(np.arange(len(frames)) - moment) <= 1  # one frame alone is like those beside it
         mask = np.broadcast_to(near[:, None, None], frames.shape[:3]).astype(np.float32)
         variants.append(hidden(frames, landmarks, mask, np.broadcast_to(near[:, None], landmarks.shape[:2])))
-    shares = _run(model, (Clip(b"", *variant) for variant in variants), batch_size)
+    shares = run_clips(model, (Clip(b"", *variant) for variant in variants), batch_size)
     number = int(shares[0].argmax()) if label is None else model.labels.index(label)
     probability, rest = float(shares[0, number]), shares[1:, number].tolist()
     maps = clip_maps(model, frames, landmarks, model.labels[number], method, steps)
@@ -165,7 +165,7 @@ def explain(
     heats: dict[int, tuple[Floats, NDArray[np.float64]]] = {}
     explained = None
     with computing(network, device, precision, threads):
-        for number, clip in enumerate(_clips(face.video, face.track, table, network)):
+        for number, clip in enumerate(window_clips(face.video, face.track, table, network)):
             own = label or network.labels[int(face.outputs[number].argmax())]
             if number == chosen:
                 explained = explain_clip(

@@ -20,7 +20,7 @@ from fer_zoo.errors import InputError, MissingExtraError, OptionError, VideoErro
 from fer_zoo.factory import find_folder
 from fer_zoo.inference.early import Clip
 from fer_zoo.inference.loading import Faces, Options, computing, load_model, weights_name
-from fer_zoo.inference.network import ProgressCallback, _run, for_inference
+from fer_zoo.inference.network import ProgressCallback, for_inference, run_clips
 from fer_zoo.inference.watch import Watched, watch
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import FERModel, Network
@@ -153,7 +153,7 @@ def store_features(
     if not len(clips):
         raise InputError(f"{opened.folder} has no clips.", "a store with clips", "see its failures.csv")
     with computing(network, options.device, options.precision, options.threads):
-        embeddings = _run(_embedder(network), _clips(clips, network), batch_size).astype(np.float32)
+        embeddings = run_clips(_embedder(network), _clips(clips, network), batch_size).astype(np.float32)
     columns = {
         "key": np.array(clips.keys),
         "video": np.array(clips.videos),

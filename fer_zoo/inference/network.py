@@ -87,7 +87,7 @@ class NetworkRun:
         keys = [clip_key(row, points[row]) for row in table]
         waiting = {clip.key: clip for clip in self._waiting}
         missing = table[[key not in self._shares and key not in waiting for key in keys]]
-        again = _clips(self.video, track, missing, self._model, self._frames(missing))
+        again = window_clips(self.video, track, missing, self._model, self._frames(missing))
         clips = itertools.chain((waiting[key] for key in keys if key in waiting), again)
         done = sum(key in self._shares for key in keys)
         for count in itertools.chain([0] if done else [], self._computed(clips)):
@@ -107,7 +107,7 @@ class NetworkRun:
             yield from self.video.frames(int(table.min()))
 
 
-def _clips(
+def window_clips(
     video: Video, track: FaceTrack, table: Ints, model: Network, frames: Generator[VideoFrame, None, None] | None = None
 ) -> Iterator[Clip]:
     """Cut the clip of each window (rows of frame numbers), in order, holding no frame longer than it is needed.
@@ -130,7 +130,7 @@ def _clips(
             yield cut_clip([held[index] for index in row], row, points[row], model.input_spec)
 
 
-def _run(model: Network, clips: Iterator[Clip], batch_size: int) -> NDArray[np.float64]:
+def run_clips(model: Network, clips: Iterator[Clip], batch_size: int) -> NDArray[np.float64]:
     """Softmax of each clip, (clips, labels)."""
     return np.concatenate([shares for _, shares in _batches(model, clips, batch_size)])
 

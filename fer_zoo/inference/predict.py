@@ -104,8 +104,8 @@ def _predict(given: Network | str | Path, source: Any, runtime: str | None, opti
 def timeline_of(face: Watched, model: Network) -> Timeline:
     """Return what the network said of a face, frame by frame."""
     video, track, plan = face.video, face.track, face.plan
-    averaged = _average(face.outputs, face.windows, len(plan.frames))
-    rows = _Rows(track, averaged[plan.nearest], model.labels)
+    averaged = frame_means(face.outputs, face.windows, len(plan.frames))
+    rows = FrameRows(track, averaged[plan.nearest], model.labels)
     return Timeline(
         video.path,
         video.width,
@@ -123,7 +123,7 @@ def timeline_of(face: Watched, model: Network) -> Timeline:
     )
 
 
-def _average(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.float64]:
+def frame_means(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.float64]:
     """Mean over the windows that hold a tick; NaN where none does. (ticks, labels)."""
     total = np.zeros((ticks, shares.shape[1]))
     count = np.zeros((ticks, 1))
@@ -134,7 +134,7 @@ def _average(shares: NDArray[np.float64], used: Ints, ticks: int) -> NDArray[np.
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-class _Rows(Sequence[Row]):
+class FrameRows(Sequence[Row]):
     """The rows of a timeline, each made when it is asked for: in arrays, a frame takes a tenth of the memory."""
 
     def __init__(self, track: FaceTrack, shares: NDArray[np.float64], labels: tuple[str, ...]) -> None:

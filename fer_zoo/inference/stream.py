@@ -16,8 +16,8 @@ import torch
 from fer_zoo.errors import OptionError
 from fer_zoo.inference.early import MIN_FACES, Clip
 from fer_zoo.inference.loading import Faces, Options, computing, find_landmarker, load_network
-from fer_zoo.inference.network import _clips, _run, for_inference
-from fer_zoo.inference.predict import _average, _Rows
+from fer_zoo.inference.network import for_inference, run_clips, window_clips
+from fer_zoo.inference.predict import FrameRows, frame_means
 from fer_zoo.inference.rows import Row
 from fer_zoo.inference.windows import check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
@@ -154,7 +154,7 @@ class _Stream:
         clip = np.zeros((spec.frames, spec.size, spec.size, 3), np.uint8)
         self._finder.detect(np.zeros((*self._video.image_size[::-1], 3), np.uint8))
         with self._computing():
-            _run(self._model, iter([Clip(b"", clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1)
+            run_clips(self._model, iter([Clip(b"", clip, np.zeros((spec.frames, 68, 2), np.float32))]), 1)
 
     def _computing(self) -> AbstractContextManager[None]:
         return computing(self._model, None, self._options.precision, self._options.threads)
@@ -185,7 +185,7 @@ class _Stream:
         averaged = np.full((len(plan.frames), len(self._model.labels)), np.nan)
         if len(used):
             frames = (replace(frame, index=index) for index, frame in enumerate(held))
-            clips = _clips(self._video, track, plan.frames[used], self._model, frames)
-            averaged = _average(_run(self._model, clips, self._options.batch_size), used, len(plan.frames))
-        rows = _Rows(track, averaged[plan.nearest], self._model.labels)
+            clips = window_clips(self._video, track, plan.frames[used], self._model, frames)
+            averaged = frame_means(run_clips(self._model, clips, self._options.batch_size), used, len(plan.frames))
+        rows = FrameRows(track, averaged[plan.nearest], self._model.labels)
         return [replace(row, frame=row.frame + held[0].index) for row in rows]
