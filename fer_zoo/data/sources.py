@@ -30,7 +30,7 @@ LABELS = (
 
 @dataclass(frozen=True)
 class Source:
-    """One labelled stretch of video of one subject; becomes one clip or several in a store.
+    """One labelled part of a video of one subject; becomes one clip or several in a store.
 
     Attributes:
         key: unique within the database and the same on every machine, e.g. "S005/001"; letters, digits and -_./ only.
@@ -42,7 +42,8 @@ class Source:
         rotate: quarter turns clockwise that make the pictures upright.
         groups: group of the subject or the recording by grouping, for metrics per group, e.g.
             {"sex": "female", "age": "20-29"}.
-        part: which clips of the stretch are used: all, one after the other; the middle one; the last one.
+        part: which clips of the stretch are used: all, one after the other; the middle one; the last one. A clip whose
+            frames are spread (`sampling="uniform"`) is spread over the whole stretch.
         region: (x, y, width, height) as fractions of the picture that holds the face to use; None for all of it.
         split: its part of each published split: train, validation or test, e.g. {"set_1": "train", "set_2": "test"}.
     """

@@ -23,7 +23,7 @@ _SMALLEST_SCALE = 2.0**-14
 
 
 class DivergedError(ArithmeticError):
-    """Loss or gradient of a step is not finite; the weights are as they were before it."""
+    """Loss or gradient of a step is not finite; the parameters are as they were before it."""
 
     def __init__(self, loss: float, gradient: float) -> None:
         super().__init__(loss, gradient)
