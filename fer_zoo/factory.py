@@ -11,7 +11,7 @@ from fer_zoo.errors import InputError, OptionError, UnknownNameError, WeightsErr
 from fer_zoo.hub.names import FOLDER, HUB, is_address, parse_folder
 from fer_zoo.model import FERModel
 from fer_zoo.names import normalisation_conflict, parse_name, split_tag
-from fer_zoo.registry import BACKBONES
+from fer_zoo.registry import BACKBONES, broken_plugins
 from fer_zoo.specs import class_labels
 from fer_zoo.weights.loading import load_weights
 from fer_zoo.weights_table import bundled, find, published
@@ -173,8 +173,10 @@ def find_folder(given: str | Path) -> Path:
     try:
         return _folder(name, None if isinstance(tag, bool) else tag)
     except UnknownNameError as error:
+        if (folder := Path(given).expanduser()).is_dir():
+            return folder  # what reads it says which files are missing
         raise UnknownNameError(
-            f"There is no folder {given!r}, and there are no weights of that name.",
+            " ".join([f"No weights are named {given!r}, and there is no such folder.", *map(str, broken_plugins())]),
             f"{', '.join(sorted({*bundled(), *published()}))}, a weights folder, or hf-hub:OWNER/NAME",
             "`fer-zoo models --pretrained` lists the names",
         ) from error

@@ -67,6 +67,13 @@ def parse_name(name: str) -> tuple[Entry, Entry, Entry]:
         UnknownNameError: the name is not a combination of registered parts.
         OptionError: the name is ambiguous.
     """
+    if (entries := _entries(name)) is None:
+        raise _unknown_model(name)
+    return entries
+
+
+def _entries(name: str) -> tuple[Entry, Entry, Entry] | None:
+    """The entries of a model name; None if it is none."""
     found = []
     for temporal_name, fusion_name in itertools.product(TEMPORALS.names(), FUSIONS.names()):
         backbone = name.removesuffix(_joined("", temporal_name, fusion_name))
@@ -79,21 +86,13 @@ def parse_name(name: str) -> tuple[Entry, Entry, Entry]:
         raise OptionError(
             f"{name!r} is ambiguous: {' or '.join(meanings)}.", "an unambiguous name", "write a recipe instead"
         )
-    if found:
-        return found[0]
-    raise _unknown_model(name)
+    return found[0] if found else None
 
 
 def split_tag(name: str) -> tuple[str, str]:
     """Split `model.tag`; the tag is empty if the whole name is a model (timm's names may contain dots)."""
     architecture, _, tag = name.rpartition(".")
-    if not (architecture and tag):
-        return name, ""
-    try:
-        parse_name(name)
-    except UnknownNameError:
-        return architecture, tag
-    return name, ""
+    return (architecture, tag) if architecture and tag and _entries(name) is None else (name, "")
 
 
 def _joined(backbone: str, temporal_name: str, fusion_name: str) -> str:
@@ -107,8 +106,9 @@ def _unknown_model(name: str) -> UnknownNameError:
     heads = [f"_{temporal_name}" for temporal_name in TEMPORALS.names()]
     cut = min((at for head in heads if (at := rest.find(head) if slash else name.find(head)) > 0), default=len(name))
     if not slash and (families := [known for known in BACKBONES.families() if f"{known}/{name[:cut]}" in BACKBONES]):
-        meant = f"{families[0]}/{name}" if cut < len(name) else f"{families[0]}/{name}_gru"
-        return unknown_name("model", name, [meant], f"write {families[0]}/ before it, and a temporal head behind it")
+        meant = f"{families[0]}/{name}" if _entries(f"{families[0]}/{name}") else f"{families[0]}/{name[:cut]}_gru"
+        do = f"write {families[0]}/ before it" + ", and a temporal head behind it" * (cut == len(name))
+        return unknown_name("model", name, [meant], do)
     if not slash or family not in BACKBONES.families():
         return unknown_name("model", name, model_names(), "fer_zoo.list_models() lists them")
     backbone = f"{family}/{rest[:cut]}"

@@ -284,7 +284,8 @@ def _problem(document: Document, error: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         known = _fields(where[:-1])
-        inside = [f"{part}.{where[-1]}" for part in known if where[-1] in _fields((*where[:-1], part))]
+        places = [(*where[:-1], part) for part in known]
+        inside = [".".join(map(str, (*place, where[-1]))) for place in places if where[-1] in _fields(place)]
         guess = f" (did you mean {' or '.join(map(repr, inside))}?)" if inside else did_you_mean(str(where[-1]), known)
         message = f"unknown key{guess}; accepted: {', '.join(known)}"
     elif error["type"] == "missing":

@@ -69,7 +69,7 @@ CASES: dict[str, tuple[Callable[[], object], type[FerZooError], str]] = {
         UnknownNameError,
         "Unknown model 'resnet18_gru'.\n"
         "  Accepted: did you mean 'timm/resnet18_gru'?\n"
-        "  What to do: write timm/ before it, and a temporal head behind it",
+        "  What to do: write timm/ before it",
     ),
     "member of a family without a head": (
         create("timm/resnet18"),

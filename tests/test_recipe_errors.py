@@ -93,6 +93,14 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
             "published, model, data, split, protocol, seed, backbone_weights, init, freeze, pretrain, train, views"
         ],
     ),
+    "a key of a section two levels below": (
+        "  fusion: lm",
+        "  fusion: lm\n  size: 64",
+        [
+            "model.size (mine.yaml:5): unknown key (did you mean 'model.input.size'?); accepted: backbone, temporal, "
+            "fusion, pool, head_norm, dropout, labels, input"
+        ],
+    ),
     "misspelt folds": (
         RANGES,
         "split: {flods: 5}",

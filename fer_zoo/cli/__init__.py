@@ -62,8 +62,8 @@ def _run(argv: Sequence[str] | None, options: Namespace, stderr: SafeStream) -> 
             _complain(options, f"fer-zoo: {error_text(_environment(refused))}", stderr)
             return EXIT_VIDEO
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            given = f"{shown(error.filename or '')[:60]}... is too long for the name of a file."
-            _complain(options, f"fer-zoo: {OptionError(given, 'a path', 'correct it')}", stderr)
+            given = f"A name is too long for a file: {shown(error.filename or '')[:200]}"
+            _complain(options, f"fer-zoo: {OptionError(given, 'names of at most 255 bytes', 'correct it')}", stderr)
             return EXIT_ERROR
         text = f"fer-zoo: unexpected {type(error).__name__}: {error}\n  This is a bug; --debug shows where."
         _complain(options, text, stderr)

@@ -55,7 +55,7 @@ def add(top: Parser) -> None:
     option("out", nargs="+", metavar="OUT", help="output folders of `fer-zoo ablate`")
     option("--baseline", metavar="RECIPE", help="the recipe to compare with; default: the first")
     option("--name", metavar="TEXT", help="title of the report; default: the names of the folders")
-    option("--out", "--to", dest="to", metavar="DIR", help="output folder; default: OUT/report")
+    option("--to", "--out", dest="to", metavar="DIR", help="output folder; default: OUT/report")
     add_shared(report, "--stores")
     mistakes = "show real faces of misclassified clips; rendered ones are always shown"
     option("--faces", action="store_true", help=mistakes)

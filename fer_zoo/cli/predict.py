@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import sys
@@ -47,7 +48,13 @@ def add(top: Parser) -> None:
     option("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
     resting = "make the resting face neutral: its first seconds, or auto for the most neutral second"
     option("--baseline", type=baseline, metavar="SECONDS|auto", help=resting)
-    option("--min-span", type=share, default=0.0, metavar="SECONDS", help="shorter spans get the label beside them")
+    option(
+        "--min-span",
+        type=share,
+        default=0.0,
+        metavar="SECONDS",
+        help="shorter spans get the label of the longer span beside them",
+    )
     option("--again", action="store_true", help="also predict videos that already have results")
 
 
@@ -157,7 +164,7 @@ def note_failure(failed: Failed, source: str | Path, error: FerZooError) -> None
     Raises:
         FerZooError: the disk is the cause, so that other sources would fail too.
     """
-    if disk_error(error):
+    if (cause := disk_error(error)) and cause.errno != errno.EIO:  # FFmpeg says EIO of a server that does not answer
         raise error
     failed.append((shown(source), error))
     print(f"failed: {shown(source)}: {error.given}", file=sys.stderr)
@@ -204,7 +211,7 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
         with results_folder(video.path, out) as (folder, replaced):
             # The first picture is written first: it records whose results the folder holds.
             for old in folder.glob("timeline_[0-9]*.png"):
-                with writing(old):
+                with writing(old, VideoError):
                     old.unlink()
             pictures = [folder / PICTURE, *(folder / f"timeline_{each.track}.png" for each in timelines[1:])]
             for timeline, picture in zip(timelines, pictures, strict=True):

@@ -108,7 +108,8 @@ class Parser(argparse.ArgumentParser):
     def _usage(self) -> str:
         """How the command is written, without the names of options that may be left out."""
         text = " ".join(self.format_usage().split()).removeprefix("usage: ")
-        return re.sub(r"( \[-([^][]|\[[^]]*\])*\])+", " [OPTIONS]", text)
+        start, *rest = re.split(r"(?: \[-(?:[^][]|\[[^]]*\])*\])+", text)
+        return " [OPTIONS]".join([start, "".join(rest)]) if rest else start
 
     def _form(self, name: str) -> str:
         """Return how an argument is written, with its help."""

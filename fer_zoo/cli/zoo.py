@@ -13,7 +13,7 @@ from fer_zoo.cli.usage import Parser
 from fer_zoo.errors import UnknownNameError
 from fer_zoo.registry import BACKBONES, REGISTRIES, Entry, Registry
 
-_ALL_MODELS = "`fer-zoo models` lists all but these; `fer-zoo components backbone 'timm/*'` lists the backbones of timm"
+_ALL_MODELS = "`fer-zoo models` lists those of the zoo, `fer-zoo components backbone 'timm/*'` the backbones of timm"
 
 
 def add(top: Parser) -> None:

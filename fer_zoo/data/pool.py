@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -203,11 +204,15 @@ def _work(pipe: Any, function: Callable[[Any], object]) -> None:
                     error.add_note("".join(traceback.format_exception(error)))
                 outcome = False, error
             try:
-                pipe.send(outcome)
-            except (BrokenPipeError, ConnectionResetError):
-                raise
-            except Exception as error:  # it cannot be pickled
-                pipe.send((False, TypeError(f"{outcome[1]!r} cannot be sent between processes: {error}")))
+                sent = pickle.dumps(outcome)
+                if not outcome[0]:  # an error that pickles may still not be built again
+                    pickle.loads(sent)
+            except Exception as error:
+                problem = TypeError(f"{outcome[1]!r} cannot be sent between processes: {error}")
+                for note in getattr(outcome[1], "__notes__", ()):
+                    problem.add_note(note)
+                sent = pickle.dumps((False, problem))
+            pipe.send_bytes(sent)
 
 
 def _over_ray(

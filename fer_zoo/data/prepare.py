@@ -120,14 +120,17 @@ def _plan(
     cache: Path | None,
 ) -> StorePlan:
     made = makes_clips(dataset.name)
-    if made != isinstance(spec, RenderSpec) or made != (root is None):
+    if made != (root is None):
         raise OptionError(
             f"Dataset {dataset.name!r} makes its clips itself, so it has no folder."
             if made
             else f"Dataset {dataset.name!r} needs the folder of the database.",
-            "no folder, and a RenderSpec" if made else "that folder, and a CutSpec",
+            "no folder" if made else "the folder with its videos or pictures",
             "leave out --root" if made else "add --root DIR",
         )
+    if made != isinstance(spec, RenderSpec):
+        given, accepted = type(spec).__name__, "RenderSpec" if made else "CutSpec"
+        raise OptionError(f"Dataset {dataset.name!r} was given a {given}.", f"a {accepted}", f"pass a {accepted}")
     if isinstance(spec, RenderSpec):
         return plan_rendering(dataset, spec, encoding)
     root = find_path(str(root))

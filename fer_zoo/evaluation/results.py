@@ -108,7 +108,11 @@ def read_grid_cells(root: Path) -> list[dict[str, Any]]:
         return [{key: kind(cell[key]) for key, kind in keys} for cell in data["cells"]]
     except (OSError, *_DAMAGED) as error:
         raise InputError(
-            f"{root} has no grid.json, so it is not the folder of an ablation."
+            (
+                f"{root} has no grid.json, so it is not the folder of an ablation."
+                if root.is_dir()
+                else f"There is no folder {root}."
+            )
             if isinstance(error, FileNotFoundError)
             else f"{root / 'grid.json'} cannot be read: {_damage(error)}",
             f"a folder that `fer-zoo ablate` wrote, format {FORMAT}",

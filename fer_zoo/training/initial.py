@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from fer_zoo.errors import RecipeError, UnknownNameError, WeightsError
@@ -56,10 +55,8 @@ def find_weights(init: str) -> WeightsFolder:
     try:
         return read_folder(find_folder(init))
     except UnknownNameError as error:
-        if Path(init).expanduser().is_dir():
-            return read_folder(init)  # raises the error that says which file is missing
         raise RecipeError(
-            f"init: {init!r} is neither a folder nor the name of a model. {error.given}",
+            f"init: {init!r} is neither a folder nor the name of weights.",
             "MODEL or MODEL.TAG with weights (`fer-zoo models --pretrained`), a weights folder, hf-hub:OWNER/NAME",
             "correct the name or the path; the weights of a training run are in RUN/weights",
         ) from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import unicodedata
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from PIL import Image
 from video_files import audio_only, dlib_or_skip, draw, encode, rendered_face, small_disk, song_with_cover
 
 from fer_zoo import cli
+from fer_zoo.cli.predict import Failed, note_failure
 from fer_zoo.compose import build
+from fer_zoo.errors import VideoError
 from fer_zoo.inference.plot import source_of
 from fer_zoo.paths import shown
 from fer_zoo.recipes import load_recipe
@@ -169,7 +173,7 @@ def test_a_model_of_a_family_is_no_folder(
     video = str(face_video(tmp_path / "a.mp4"))
     expected = {
         "timm/resnet18_lstm": "There are no weights for 'timm/resnet18_lstm'.",
-        "timm/resnet18_lsdm": "There is no folder 'timm/resnet18_lsdm', and there are no weights of that name.",
+        "timm/resnet18_lsdm": "No weights are named 'timm/resnet18_lsdm', and there is no such folder.",
         "resnet18": "Accepted: incres2d_tiny_mean_lm_in.synth",
         "./timm/resnet18_lstm": "There is no folder timm/resnet18_lstm.",
         "runs/mine/weights": "There is no folder runs/mine/weights.",
@@ -391,3 +395,21 @@ def test_options_that_are_not_valid(options: list[str], tmp_path: Path, capsys: 
     assert "Accepted: " in error
     assert "What to do: " in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("number", "ends"), [(errno.EIO, False), (errno.ENOSPC, True), (errno.EMFILE, True)])
+def test_a_full_disk_ends_a_batch_and_an_unreachable_source_does_not(number: int, ends: bool) -> None:
+    error = VideoError("It cannot be read.", "a video", "try again")
+    error.__cause__ = OSError(number, "reason")
+    failed: Failed = []
+    with pytest.raises(VideoError) if ends else nullcontext():
+        note_failure(failed, "a.mp4", error)
+    assert len(failed) == (0 if ends else 1)
+
+
+def test_a_name_that_is_too_long_is_no_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["evaluate", "x" * 300, "--store", "s"], ["predict", str(tmp_path / "x" / ("y" * 300))]):
+        assert cli.main(words) in (cli.EXIT_ERROR, cli.EXIT_VIDEO)
+        error = capsys.readouterr().err
+        assert "This is a bug" not in error
+        assert "What to do: " in error

@@ -44,9 +44,14 @@ def test_without_to_it_lies_in_the_ablation(folder: Path, capsys: pytest.Capture
     capsys.readouterr()
 
 
+def test_the_earlier_name_of_out(folder: Path, tmp_path: Path) -> None:
+    assert cli.main(["report", str(folder), "--to", str(tmp_path / "there")]) == 0
+    assert (tmp_path / "there" / "report.html").is_file()
+
+
 def test_what_cannot_be_reported(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(tmp_path / "none")]) == cli.EXIT_ERROR
-    assert "has no grid.json" in capsys.readouterr().err
+    assert "There is no folder" in capsys.readouterr().err
     assert cli.main(["report", str(folder), "--baseline", "c"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
     assert "No training run of the recipe 'c'" in error

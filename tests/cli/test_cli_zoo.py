@@ -30,7 +30,7 @@ def test_models_of_a_family(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models", "timm/nonsense_*"]) == cli.EXIT_ERROR
     error = capsys.readouterr().err
     assert "or 'timm/NAME_*' for models of timm" in error
-    assert "`fer-zoo components backbone 'FAMILY/*'` the NAMEs of a family" in error
+    assert "`fer-zoo components backbone 'timm/*'` the backbones of timm" in error
     assert cli.main(["models", "--family", "tim"]) == cli.EXIT_ERROR
     assert "did you mean 'timm'?" in capsys.readouterr().err
 

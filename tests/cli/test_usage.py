@@ -35,6 +35,11 @@ CASES = {
     ),
     "info a b": ("`fer-zoo info` got an unexpected argument 'b'.", "fer-zoo info [OPTIONS] MODEL", "fer-zoo info"),
     "info": ("`fer-zoo info` needs MODEL.", "fer-zoo info [OPTIONS] MODEL", "fer-zoo info"),
+    "evaluate": (
+        "`fer-zoo evaluate` needs WEIGHTS, --store.",
+        "fer-zoo evaluate [OPTIONS] --store DIR WEIGHTS",
+        "fer-zoo evaluate",
+    ),
     "predict": ("`fer-zoo predict` needs SOURCE.", "fer-zoo predict [OPTIONS] SOURCE [SOURCE ...]", "fer-zoo predict"),
     "predict x.mp4 --hop a": (
         "--hop: 'a' is not an integer >= 1.",

@@ -22,7 +22,16 @@ def square(number: int) -> int:
         raise VideoError("thirteen", "another number", "take it")
     if number == 99:
         os._exit(7)
+    if number == 78:
+        raise TwoArgumentsError("seventy", "eight")
     return (lambda: None) if number == 77 else number * number  # type: ignore[return-value]
+
+
+class TwoArgumentsError(Exception):
+    """Pickles, but cannot be built again from its message."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} {other}")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -37,9 +46,10 @@ def test_an_error_comes_home_as_it_is(workers: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_result_that_cannot_be_sent_is_named() -> None:
-    with pytest.raises(TypeError, match="cannot be sent between processes"):
-        list(spread(square, [1, 77], 2))
+@pytest.mark.parametrize(("number", "name"), [(77, "lambda"), (78, "TwoArgumentsError")])
+def test_what_cannot_be_sent_is_named(number: int, name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name}.* cannot be sent between processes"):
+        list(spread(square, [1, number], 2))
 
 
 @pytest.mark.slow

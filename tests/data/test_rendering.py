@@ -164,13 +164,18 @@ def test_clips_must_match_their_description(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "root", "spec"),
-    [("dots", "root", SPEC), ("dots", None, CutSpec()), ("folder", None, CutSpec()), ("folder", "root", SPEC)],
+    ("dataset", "root", "spec", "message"),
+    [
+        ("dots", "root", SPEC, "makes its clips itself, so it has no folder"),
+        ("dots", None, CutSpec(), "was given a CutSpec"),
+        ("folder", None, CutSpec(), "needs the folder of the database"),
+        ("folder", "root", SPEC, "was given a RenderSpec"),
+    ],
 )
 def test_a_folder_for_readers_and_none_for_the_others(
-    tmp_path: Path, dataset: str, root: str | None, spec: CutSpec | RenderSpec
+    tmp_path: Path, dataset: str, root: str | None, spec: CutSpec | RenderSpec, message: str
 ) -> None:
-    with pytest.raises(OptionError, match=r"needs the folder|makes its clips itself"):
+    with pytest.raises(OptionError, match=message):
         prepare(ComponentSpec(name=dataset), root and tmp_path / root, tmp_path / "store", spec)
     assert not (tmp_path / "store").exists()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import kernels_numpy
 import numpy as np
 import pytest
 from ict_heads import made_up_arrays, made_up_pack, real_pack
 from PIL import Image
 
 from fer_zoo.errors import InputError
-from fer_zoo.synth import LABELS, render_clip, render_video
+from fer_zoo.synth import LABELS, raster, render_clip, render_video
 from fer_zoo.synth.character import build_character
 from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.head import EYE, SKIN
@@ -157,6 +158,12 @@ def test_the_same_arguments_give_the_same_bytes(family: HeadFamily) -> None:
     again = render_clip(3, "fear", frames=2, size=48, family=family)
     assert first.frames.tobytes() == again.frames.tobytes()
     assert first.landmarks.tobytes() == again.landmarks.tobytes()
+
+
+def test_numba_and_numpy_give_the_same_image(family: HeadFamily, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = render_clip(3, "fear", frames=1, size=48, plain=True, family=family)
+    monkeypatch.setattr(raster, "_loops", lambda: kernels_numpy)
+    assert (render_clip(3, "fear", frames=1, size=48, plain=True, family=family).frames == fast.frames).all()
 
 
 def test_a_video_of_two_expressions(family: HeadFamily) -> None:

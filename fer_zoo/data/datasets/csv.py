@@ -108,9 +108,7 @@ def _clips(
         shortened = [*problems[:20], f"... ({len(problems)} in all)"] if len(problems) > 20 else problems
         raise InputError(
             "\n    - ".join((f"{root / file} has no row that can be used.", *shortened)),
-            "rows with a file that is there (path from the table's folder), a label and a subject"
-            if problems
-            else _ACCEPTED,
+            "rows with a file that is there and a label; subjects in all rows or in none" if problems else _ACCEPTED,
             "correct the lines named above" if problems else "list the clips, one per line",
         )
     yield from single
