@@ -144,12 +144,12 @@ def test_reset_classifier_keeps_the_rest(clip: torch.Tensor) -> None:
         ({"labels": ["a", "b"], "num_classes": 2}, "Both labels and num_classes were given."),
         ({"labels": ["a"]}, "labels: ('a',) is wrong: 1 label(s) given; a classifier needs two or more"),
         ({"labels": ["a", "b", "a"]}, "labels ['a'] are duplicates; each label names one class"),
-        ({"labels": "ab"}, "labels='ab'.\n  Accepted: a list or tuple of class names, in the order of the logits"),
+        ({"labels": "ab"}, "labels='ab' is not a list of names.\n  Accepted: a list or tuple of class names"),
         ({"labels": {"a", "b"}}, "Accepted: a list or tuple of class names, in the order of the logits"),
         ({"labels": ["a", " "]}, "a label is blank; each label names one class"),
-        ({"num_classes": "7"}, "num_classes='7'.\n  Accepted: an integer >= 2; 0 for embeddings"),
-        ({"num_classes": True}, "num_classes=True."),
-        ({"num_classes": -3}, "num_classes=-3."),
+        ({"num_classes": "7"}, "num_classes='7' is not a number of classes.\n  Accepted: an integer >= 2; 0"),
+        ({"num_classes": True}, "num_classes=True is not a number of classes."),
+        ({"num_classes": -3}, "num_classes=-3 is not a number of classes."),
     ],
 )
 def test_reset_classifier_errors(wrong: dict[str, object], message: str) -> None:

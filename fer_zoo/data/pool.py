@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess as Process
 from types import FrameType
@@ -204,15 +204,16 @@ def _work(pipe: Any, function: Callable[[Any], object]) -> None:
                     error.add_note("".join(traceback.format_exception(error)))
                 outcome = False, error
             try:
-                sent = pickle.dumps(outcome)
-                if not outcome[0]:  # an error that pickles may still not be built again
-                    pickle.loads(sent)
+                if not outcome[0]:  # as it is built again on the other side, which fails for some classes
+                    copy(outcome[1])
+                pipe.send(outcome)
+            except (BrokenPipeError, ConnectionResetError):
+                raise
             except Exception as error:
                 problem = TypeError(f"{outcome[1]!r} cannot be sent between processes: {error}")
                 for note in getattr(outcome[1], "__notes__", ()):
                     problem.add_note(note)
-                sent = pickle.dumps((False, problem))
-            pipe.send_bytes(sent)
+                pipe.send((False, problem))
 
 
 def _over_ray(

@@ -61,7 +61,7 @@ def test_push_of_what_is_not_fit_or_not_allowed(
     hub: Hub, made: Path, here: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, message in (
-        ([str(tmp_path / "nothing"), "alice/m"], "lacks config.json"),
+        ([str(tmp_path / "nothing"), "alice/m"], "There is no folder"),
         ([str(made), "../m"], "OWNER/NAME"),
         ([str(made), "alice/m", "--tag", "a..b"], "The tag 'a..b'"),
         ([str(made), "bob/m"], "You may not do this with bob/m"),

@@ -70,7 +70,7 @@ def test_an_eyeball_moves_rigidly() -> None:
 def test_the_skin_does_not_fold_over() -> None:
     for one, other in zip(characters(0.0), characters(1.0), strict=True):
         head = one.head
-        before, after = (vertex_normals(character.shape, head.triangles, "numpy") for character in (one, other))
+        before, after = (vertex_normals(character.shape, head.triangles) for character in (one, other))
         front = (head.vertex_material == SKIN) & (head.mouth_inside == 0) & (head.lid < 0.2)
         assert ((before * after).sum(1)[front] < 0).mean() < 0.003
 
