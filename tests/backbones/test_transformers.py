@@ -186,7 +186,7 @@ def test_what_is_no_encoder_or_no_model(hub: Any, hub_model: Callable[[str], str
     hub.create("alice/code", {"config.json": '{"model_type": "mine", "auto_map": {"AutoModel": "mine.Mine"}}'})
     hub.create("alice/pickle", {"config.json": '{"model_type": "vit"}', "pytorch_model.bin": b"\x80"})
     hub.create("alice/empty", {"README.md": "nothing"})
-    indexes = ['{"weight_map": null}', '{"weight_map": ["x"]}', "{}", '{"weight_map": {"x": "../model.safetensors"}}']
+    indexes = ['{"weight_map": null}', '{"weight_map": {"x": "../model.safetensors"}}']
     for number, index in enumerate(indexes):
         files = {"config.json": '{"model_type": "vit"}', "model.safetensors.index.json": index}
         hub.create(f"alice/index-{number}", files)
