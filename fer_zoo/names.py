@@ -104,7 +104,8 @@ def _unknown_model(name: str) -> UnknownNameError:
     family, slash, rest = name.partition("/")
     # A family has too many models to compare with: find the backbone's name, which is followed by that of a head.
     heads = [f"_{temporal_name}" for temporal_name in TEMPORALS.names()]
-    cut = min((at for head in heads if (at := rest.find(head) if slash else name.find(head)) > 0), default=len(name))
+    backbone_first = rest if slash else name
+    cut = min((at for head in heads if (at := backbone_first.find(head)) > 0), default=len(backbone_first))
     if not slash and (families := [known for known in BACKBONES.families() if f"{known}/{name[:cut]}" in BACKBONES]):
         meant = f"{families[0]}/{name}" if _entries(f"{families[0]}/{name}") else f"{families[0]}/{name[:cut]}_gru"
         do = f"write {families[0]}/ before it" + ", and a temporal head behind it" * (cut == len(name))

@@ -97,10 +97,7 @@ def finetune(
     smallest = min(len(split.train) for split in splits)
     fields |= {
         "model": {**model, "labels": labels},
-        "data": {
-            "dataset": dataset.model_dump(),
-            "stores": {dataset.name: place},
-        },
+        "data": {"dataset": dataset.model_dump(), "stores": {dataset.name: place}},
         "train": {**fields["train"], "batch_size": min(base.train.batch_size, smallest)},
     }
     folders = [out, *(out / f"fold-{fold}" for fold in range(2, len(splits) + 1))]

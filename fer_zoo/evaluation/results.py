@@ -107,14 +107,12 @@ def read_grid_cells(root: Path) -> list[dict[str, Any]]:
         keys = (("recipe", str), ("split", str), ("seed", int), ("folder", str))
         return [{key: kind(cell[key]) for key, kind in keys} for cell in data["cells"]]
     except (OSError, *_DAMAGED) as error:
+        problem = f"{root / 'grid.json'} cannot be read: {_damage(error)}"
+        if isinstance(error, FileNotFoundError):
+            lacks = f"{root} has no grid.json, so it is not the folder of an ablation."
+            problem = lacks if root.is_dir() else f"There is no folder {root}."
         raise InputError(
-            (
-                f"{root} has no grid.json, so it is not the folder of an ablation."
-                if root.is_dir()
-                else f"There is no folder {root}."
-            )
-            if isinstance(error, FileNotFoundError)
-            else f"{root / 'grid.json'} cannot be read: {_damage(error)}",
+            problem,
             f"a folder that `fer-zoo ablate` wrote, format {FORMAT}",
             "give the --out folder of `fer-zoo ablate`; restore a damaged file, or move it away",
         ) from error
