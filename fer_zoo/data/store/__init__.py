@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fer_zoo.data.store.fits import differences
 from fer_zoo.data.store.reader import Store, open_store
 from fer_zoo.data.store.records import ClipFacts, Failure, ShardIndex, StoredClip, StoreFacts, StoreHeader, digest
 from fer_zoo.data.store.writer import finish_store, finished_shards, write_failures, write_shard
@@ -14,6 +15,7 @@ __all__ = [
     "StoreFacts",
     "StoreHeader",
     "StoredClip",
+    "differences",
     "digest",
     "finish_store",
     "finished_shards",
