@@ -25,6 +25,7 @@ ARROWS = {
     "documents": set(),
     "stopwatch": set(),
     "folding": set(),
+    "ahead": set(),
     "specs": {"errors"},
     "_version": set(),
     "notebooks": set(),
@@ -52,8 +53,8 @@ ARROWS = {
     "csv_cells": set(),
     # Evaluation may import training, but not the other way round.
     "training": {
-        *BASE, "backbones", "card", "csv_cells", "compose", "data", "devices", "factory", "files", "hub", "landmarks",
-        "model", "notebooks", "recipes", "stages", "stopwatch", "video", "weights",
+        *BASE, "ahead", "backbones", "card", "csv_cells", "compose", "data", "devices", "factory", "files", "hub",
+        "landmarks", "model", "notebooks", "recipes", "stages", "stopwatch", "video", "weights",
     },
     "evaluation": {
         *BASE, "compose", "data", "devices", "exporting", "factory", "files", "inference", "landmarks", "model",

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fer_zoo.ahead import ahead
 from fer_zoo.errors import VideoError, WeightsError
 from fer_zoo.folding import folded
-from fer_zoo.inference.ahead import ahead
 from fer_zoo.inference.early import Clip, EarlyClips, clip_key, cut_clip
 from fer_zoo.inference.windows import Ints
 from fer_zoo.landmarks.base import UInt8, scaled_points

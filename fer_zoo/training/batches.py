@@ -5,9 +5,8 @@ Both follow from the recipe and the step's number: no sampler has a state, and e
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +15,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fer_zoo.ahead import ahead
 from fer_zoo.data.clips import ClipSet, Index, Points
 from fer_zoo.data.playback import random_frames
 from fer_zoo.specs import Recipe, TrainSpec
 from fer_zoo.training.seed import generator
 
-# Pieces that are read before they are needed: one in use, one in reserve.
-_AHEAD = 2
+# Pieces that wait, besides the one in use and the one being read.
+_AHEAD = 1
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,8 @@ class Batches:
 
     def ahead(self, first: int, end: int, *, pin: bool = False) -> Generator[Piece, None, None]:
         """This process's pieces of the steps first <= step < end, in order; the next ones are read meanwhile."""
-        with ThreadPoolExecutor(1, "read clips") as thread:
-            waiting: deque[Future[Piece]] = deque()
-            try:
-                for step in range(first, end):
-                    for share in self._shares:
-                        waiting.append(thread.submit(self.read, step, share, pin=pin))
-                        if len(waiting) == _AHEAD:
-                            yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                thread.shutdown(cancel_futures=True)
+        steps = itertools.product(range(first, end), self._shares)
+        return ahead((self.read(step, share, pin=pin) for step, share in steps), _AHEAD)
 
 
 def _shares(recipe: Recipe, labels: Index, intensities: Points | None = None) -> Points:

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from fer_zoo.inference.ahead import ahead
+from fer_zoo.ahead import ahead
 
 
 @pytest.fixture(autouse=True)
