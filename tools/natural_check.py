@@ -2,8 +2,8 @@
 
     python tools/natural_check.py incres3d_tiny_lstm_lm_in --ict ict_facekit.npz --subjects 40
 
-Renders held-out subjects in the style "natural": per subject a neutral video and some of labels, a second
-of the resting face before each expression of known strength.
+Renders held-out subjects in the style "natural": per subject a neutral video, some of labels, with the resting face
+before each expression of known strength, and one of an expression that lasts from beginning to end.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +22,12 @@ from fer_zoo.errors import NoFaceError
 from fer_zoo.factory import find_model
 from fer_zoo.inference import Timeline, predict_video
 from fer_zoo.inference.loading import find_landmarker
-from fer_zoo.synth import LABELS, render_video
+from fer_zoo.synth import LABELS, SynthClip, SynthVideo, render_clip, render_video
 from fer_zoo.synth.family import HeadFamily, makehuman, styled
 from fer_zoo.synth.ict import ict_family
 
 FIRST = 71_000  # subjects that no training uses
-REST_S = 1.2
+REST_S = 1.6  # twice that is long enough for `auto`
 STRENGTHS = ((0.25, 0.5), (0.5, 0.75), (0.75, 1.01))
 BASELINES = (None, 0.8, "auto")
 
@@ -36,7 +37,7 @@ class Film:
     """A video with its true label and strengths (frames,), and its prediction."""
 
     label: str
-    strength: float
+    kind: str
     intensity: NDArray[np.float32]
     timeline: Timeline
 
@@ -53,18 +54,26 @@ def films(weights: str, landmarker: str | None, family: HeadFamily, subjects: in
     """Render and predict."""
     model = find_model(weights)
     finder = find_landmarker(model, landmarker)
+
+    def film(label: str, kind: str, rendered: SynthVideo | SynthClip) -> Iterator[Film]:
+        with suppress(NoFaceError):
+            timeline = predict_video(model, rendered.frames, landmarker=finder, fps=25, baseline=None)
+            yield Film(label, kind, rendered.intensity, timeline)
+
     for subject in range(FIRST, FIRST + subjects):
         rng = np.random.default_rng(subject)
-        for label in ("neutral", *rng.permutation(LABELS[1:])[:labels]):
+        for label in ("neutral", *map(str, rng.permutation(LABELS[1:])[:labels])):
             strength = float(rng.uniform(0.25, 1))
+            kind = "neutral"
+            if label != "neutral":
+                kind = next(f"{low:g} to {min(high, 1):g}" for low, high in STRENGTHS if low <= strength < high)
             video = render_video(
                 subject, ["neutral", label], strength=strength, seconds_each=REST_S, size=128, family=family
             )
-            try:
-                timeline = predict_video(model, video.frames, landmarker=finder, fps=25)
-            except NoFaceError:
-                continue
-            yield Film(str(label), strength, video.intensity, timeline)
+            yield from film(label, kind, video)
+        lasting = str(rng.choice(LABELS[1:]))
+        clip = render_clip(subject, lasting, frames=round(50 * REST_S), size=128, family=family)
+        yield from film(lasting, "lasting", clip)
 
 
 def report(found: list[Film]) -> Iterator[str]:
@@ -79,12 +88,12 @@ def report(found: list[Film]) -> Iterator[str]:
         for film in found:
             timeline = film.timeline if baseline is None else film.timeline.with_baseline(baseline)  # type: ignore[arg-type]
             labels = film.at_apex(timeline)
-            kind = "neutral"
-            if film.label != "neutral":
-                kind = next(f"{low:g} to {min(high, 1):g}" for low, high in STRENGTHS if low <= film.strength < high)
             rest = film.timeline[: int(0.8 * 25)].probabilities[:, film.timeline.labels.index("neutral")]
             unusual = "unusual rest" if np.nanmedian(rest) < 0.5 else "usual rest"
-            for key in (kind, f"{unusual}, {'neutral' if kind == 'neutral' else 'expressions'}"):
+            keys = [film.kind]
+            if film.kind != "lasting":
+                keys.append(f"{unusual}, {'neutral' if film.kind == 'neutral' else 'expressions'}")
+            for key in keys:
                 right[key].append(float(np.mean([label == film.label for label in labels])))
         cells = [f"{key}: {np.mean(right[key]):.0%} of {len(right[key])}" for key in sorted(right)]
         yield f"baseline {baseline}: right in {'; '.join(cells)}"

@@ -25,6 +25,7 @@ from fer_zoo.cli.arguments import baseline, share
 from fer_zoo.errors import NoFaceError
 from fer_zoo.factory import find_model
 from fer_zoo.inference import Timeline, predict_faces, predict_video
+from fer_zoo.inference.baseline import Baseline
 from fer_zoo.inference.loading import find_landmarker
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import FERModel
@@ -115,20 +116,19 @@ class Reader:
 
     model: FERModel
     landmarker: Landmarker
-    baseline: float | str | None = None
+    baseline: Baseline | None = "auto"
     threshold: float = 0.0
 
     def read(self, path: Path, several: bool = False) -> list[Timeline]:
         """Return the timelines of a file; none without a face. An image is one frame, repeated."""
+        finder, baseline = self.landmarker, self.baseline
         try:
             if several:
-                found = predict_faces(self.model, path, landmarker=self.landmarker)
+                found = predict_faces(self.model, path, landmarker=finder, baseline=baseline)
             else:
-                found = [predict_video(self.model, path, landmarker=self.landmarker)]
+                found = [predict_video(self.model, path, landmarker=finder, baseline=baseline)]
         except NoFaceError:
             return []
-        if self.baseline is not None and path.suffix.lower() not in PICTURES:
-            found = [each.with_baseline(self.baseline) for each in found]  # type: ignore[arg-type]
         return [each.refined(threshold=self.threshold) for each in found]
 
 
@@ -249,7 +249,7 @@ def table(reader: Reader, chosen: argparse.Namespace, folders: Sequence[Path]) -
     rows += faces.rows()
     name = model.card.name if model.card else model.spec.name
     how = [f"landmarks: {reader.landmarker.version}"]
-    how += [] if reader.baseline is None else [f"baseline: {reader.baseline}"]
+    how += [f"baseline: {'none' if reader.baseline is None else reader.baseline}"]
     how += [f"threshold: {reader.threshold:g}"] if reader.threshold else []
     lines = [
         f"### {name}",
@@ -291,7 +291,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--labelled", type=Path, nargs="*", default=[], help="own folders LABEL/FILE, one file per subject"
     )
     parser.add_argument("--landmarker", help="default: that of the weights")
-    parser.add_argument("--baseline", type=baseline, help="as for fer-zoo predict; videos only")
+    parser.add_argument("--baseline", type=baseline, default="auto", help="as for fer-zoo predict; default: auto")
     parser.add_argument("--threshold", type=share, default=0.0, help="as for fer-zoo predict")
     parser.add_argument(
         "--no-openstax", action="store_true", help="without these pictures, which may be looked at rarely"

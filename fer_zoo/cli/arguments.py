@@ -6,6 +6,7 @@ import argparse
 import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +104,14 @@ def faces(text: str) -> str | int:
     return int(text)
 
 
-def baseline(text: str) -> str | float:
-    """Parse the resting period: seconds, or auto."""
-    try:
-        value = "auto" if text == "auto" else share(text)
-    except argparse.ArgumentTypeError:
-        value = 0.0
-    if not value:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of seconds above 0")
-    return value
+def baseline(text: str) -> str | float | None:
+    """Parse the resting period: seconds, auto, or none."""
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    with suppress(argparse.ArgumentTypeError):
+        if seconds := share(text):
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is neither auto, none, nor a number of seconds above 0")
 
 
 _SHARED: dict[str, dict[str, Any]] = {

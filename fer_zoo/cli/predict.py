@@ -46,8 +46,8 @@ def add(top: Parser) -> None:
     formats = "csv, json, parquet, srt, eaf; may be repeated; default: csv"
     option("--format", action="append", metavar="NAME", help=formats)
     option("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
-    resting = "make the resting face neutral: its first seconds, or auto for the most neutral second"
-    option("--baseline", type=baseline, metavar="SECONDS|auto", help=resting)
+    resting = "the resting face, which becomes neutral: the first seconds, auto (default) for the most neutral second"
+    option("--baseline", type=baseline, default="auto", metavar="SECONDS|auto|none", help=f"{resting}, or none")
     option(
         "--min-span",
         type=share,
@@ -183,14 +183,11 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
     from fer_zoo import inference
     from fer_zoo.cli.output_folder import PICTURE, VIDEO, results_folder
     from fer_zoo.inference.annotate import annotate_video
-    from fer_zoo.inference.baseline import check_baseline
     from fer_zoo.inference.formats import WRITERS, describe
     from fer_zoo.inference.plot import plot_timeline
     from fer_zoo.video.sources import open_source
 
-    options = picked(arguments, "batch_size", *NETWORK)
-    if arguments.baseline:
-        check_baseline(arguments.baseline, model.labels)
+    options = picked(arguments, "batch_size", "baseline", *NETWORK)
     with frame_progress() as progress:
         video = open_source(source, fps=arguments.fps)
         if arguments.seconds and not video.once:
@@ -200,8 +197,6 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
             raw = [inference.predict_video(model, video, progress=progress, **options)]
         else:
             raw = inference.predict_faces(model, video, arguments.faces, progress=progress, **options)
-        if arguments.baseline:
-            raw = [each.with_baseline(arguments.baseline) for each in raw]
         timelines = [each.refined(arguments.smooth, arguments.threshold, arguments.min_span) for each in raw]
         tables = timelines
         if arguments.per == "second":

@@ -15,12 +15,14 @@ Baseline = float | Literal["auto"]
 
 NEUTRAL = "neutral"
 AUTO_S = 1.0
+# "auto" leaves shorter videos as they are: many are cut around one expression, with no resting face in them.
+AUTO_LEAST_S = 3.0
 # What the resting face becomes: the probability of neutral, the rest in equal parts. Of 0.5, 0.6, 0.75 and 0.9, the one
 # that kept most rendered resting faces neutral without hiding expressions (docs/benchmarks.md).
 REST_NEUTRAL = 0.75
-# If a label is this many times as probable as neutral even in the most neutral second, the face is not at rest: so are
-# 2 or 3 % of rendered resting faces, and 49 to 91 % of expressions (docs/benchmarks.md).
-NOT_AT_REST = 4.5
+# If a label is this many times as probable as neutral even in the most neutral second, the face is not at rest
+# (docs/benchmarks.md).
+NOT_AT_REST = 2.0
 _LEAST = 1e-6
 
 
@@ -46,22 +48,41 @@ def check_baseline(baseline: Baseline, labels: Sequence[str]) -> None:
         )
 
 
+def rested(
+    shares: Floats, times: Floats, labels: Sequence[str], baseline: Baseline
+) -> tuple[Floats, str] | tuple[None, str]:
+    """Return probabilities (frames, labels) relative to the resting face and a note of which part that is.
+
+    None, and a note with the reason, if the face is seen too briefly, or if "auto" finds an expression that lasts all
+    the time. `shares` are NaN where there are none; `times` (frames,) in seconds.
+    """
+    neutral = labels.index(NEUTRAL)
+    rest = resting_frames(shares, times, neutral, baseline)
+    if rest is None:
+        return None, f"The face is seen too briefly for a baseline ({baseline}): its labels were not changed."
+    if baseline == "auto" and (lasting := not_at_rest(shares[rest], neutral)) is not None:
+        return None, f"The face shows {labels[lasting]} even where it is most neutral: its labels were not changed."
+    part = f"{times[rest[0]]:.2f} - {times[rest[-1]]:.2f} s"
+    return relative_to(shares[rest], shares, neutral), f"Labels are relative to the resting face of {part}."
+
+
 def resting_frames(shares: Floats, times: Floats, neutral: int, baseline: Baseline) -> NDArray[np.int64] | None:
-    """Return the frames of the resting face, (k,); None if it fills all the time in which there are probabilities.
+    """Return the frames of the resting face, (k,); None if the face is seen too briefly.
 
     Args:
         shares: probabilities (frames, labels), NaN where there are none.
         times: seconds, increasing, (frames,).
         neutral: number of the label neutral.
-        baseline: the first seconds that have probabilities; "auto": the second that is most neutral on average.
+        baseline: the first seconds that have probabilities, of a face that is seen for longer; "auto": the second that
+            is most neutral on average, of a face that is seen for more than three.
     """
     known = np.flatnonzero(np.isfinite(shares).all(axis=1))
     own = times[known]
     seconds = AUTO_S if baseline == "auto" else float(baseline)
-    if not len(known) or own[-1] - own[0] <= seconds:
+    if not len(known) or own[-1] - own[0] <= (AUTO_LEAST_S if baseline == "auto" else seconds):
         return None
     first = 0
-    ends = np.searchsorted(own, own + seconds, side="left")
+    ends = np.searchsorted(own, own + seconds - 1e-6, side="left")
     if baseline == "auto":
         sums = np.cumsum(np.concatenate([[0.0], _logs(shares[known])[:, neutral]]))
         # Only periods that end inside: the last frames alone would be a short one.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_zoo.inference.baseline import intensity
+from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, intensity, rested
 from fer_zoo.inference.loading import Options, load_network, weights_name
 from fer_zoo.inference.network import ProgressCallback, for_inference
 from fer_zoo.inference.timeline import Row, Timeline
@@ -34,6 +34,7 @@ def predict_video(
     threads: int | None = None,
     runtime: str | None = None,
     fps: float | None = None,
+    baseline: Baseline | None = "auto",
     progress: ProgressCallback | None = None,
 ) -> Timeline:
     """Predict the expression of the main face in every frame of a video.
@@ -53,16 +54,18 @@ def predict_video(
         threads: CPU threads of the network; by default one less than PyTorch's, for the thread that follows the faces.
         runtime: "torch", "onnxruntime" or "openvino": exports the model, or opens the exported file, for this runtime.
         fps: frames per second of the source, where its own times are wrong or missing.
+        baseline: "auto": labels are relative to the resting face where one is found (`Timeline.with_baseline`); the
+            first seconds that are to be the resting face; None: what the network says, unchanged.
 
     Raises:
         VideoError: the source cannot be read. NoFaceError: no face, or never long enough for one window.
         MissingExtraError: the detector or runtime is not installed. InputError: a model or source of another type.
-        OptionError: hop, batch_size, device, precision, threads, runtime or fps is not valid, or the model has no
-            classifier. ExportError: the model cannot be exported for this runtime.
+        OptionError: hop, batch_size, device, precision, threads, runtime, fps or baseline is not valid, or the model
+            has no classifier. ExportError: the model cannot be exported for this runtime.
         WeightsError: the network gives NaN or infinity.
     """
     options = Options("largest", landmarker, hop, batch_size, device, precision, threads, fps, progress)
-    return _predict(model, source, runtime, options)[0]
+    return _predict(model, source, runtime, baseline, options)[0]
 
 
 def predict_faces(
@@ -78,6 +81,7 @@ def predict_faces(
     threads: int | None = None,
     runtime: str | None = None,
     fps: float | None = None,
+    baseline: Baseline | None = "auto",
     progress: ProgressCallback | None = None,
 ) -> list[Timeline]:
     """Predict the expressions of several faces: a timeline for each, by their number (`Timeline.track`).
@@ -86,36 +90,46 @@ def predict_faces(
 
     Args:
         faces: "all", or how many: those with the largest sum of sides over all frames.
-        model, source, landmarker, hop, batch_size, device, precision, threads, runtime, fps, progress: as
-            `predict_video`.
+        model, source, landmarker, hop, batch_size, device, precision, threads, runtime, fps, baseline, progress:
+            as `predict_video`.
 
     Raises:
         As `predict_video`; NoFaceError only if no face is seen long enough.
     """
     options = Options(faces, landmarker, hop, batch_size, device, precision, threads, fps, progress)
-    return _predict(model, source, runtime, options)
+    return _predict(model, source, runtime, baseline, options)
 
 
-def _predict(given: Network | str | Path, source: Any, runtime: str | None, options: Options) -> list[Timeline]:
+def _predict(
+    given: Network | str | Path, source: Any, runtime: str | None, baseline: Baseline | None, options: Options
+) -> list[Timeline]:
     model = load_network(given, runtime)
-    return [timeline_of(face, model) for face in watch(model, for_inference, source, options)]
+    if baseline not in (None, "auto"):  # "auto" changes nothing where no label is neutral
+        check_baseline(baseline, model.labels)
+    return [timeline_of(face, model, baseline) for face in watch(model, for_inference, source, options)]
 
 
-def timeline_of(face: Watched, model: Network) -> Timeline:
-    """Return what the network said of a face, frame by frame."""
+def timeline_of(face: Watched, model: Network, baseline: Baseline | None = None) -> Timeline:
+    """Return what the network said of a face, frame by frame, relative to its resting face if there is a baseline."""
     video, track, plan = face.video, face.track, face.plan
     averaged = frame_means(face.outputs, face.windows, len(plan.frames))
-    rows = FrameRows(track, averaged[plan.nearest], model.labels)
+    shares, notes = averaged[plan.nearest], face.notes
+    # One prediction for the whole video has no resting face in it.
+    if baseline is not None and NEUTRAL in model.labels and model.input_spec.sampling == "dense":
+        relative, note = rested(shares, np.asarray(track.times), model.labels, baseline)
+        if relative is not None or baseline != "auto":
+            notes = (*notes, note)
+        shares = shares if relative is None else relative
     return Timeline(
         video.path,
         video.width,
         video.height,
         video.rate,
         model.labels,
-        rows,
+        FrameRows(track, shares, model.labels),
         weights_name(model),
         face.landmarker.version,
-        face.notes,
+        notes,
         track=face.number,
         faces=track.faces,
         synthetic=model.card is not None and model.card.synthetic,

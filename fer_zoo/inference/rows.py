@@ -13,15 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.baseline import (
-    NEUTRAL,
-    Baseline,
-    check_baseline,
-    intensity,
-    not_at_rest,
-    relative_to,
-    resting_frames,
-)
+from fer_zoo.inference.baseline import Baseline, check_baseline, intensity, rested
 from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
 
@@ -229,8 +221,8 @@ class TimelineData:
         """Return the timeline relative to the subject's own resting face, which becomes neutral.
 
         The median log-probabilities of the resting face are subtracted from those of every frame. A note says which
-        part was taken. Nothing is changed, and a note says so, if the face is not seen for longer than that, or if
-        "auto" finds an expression that lasts all the time.
+        part was taken. Nothing is changed, and a note says so, if the face is not seen for longer than that (for
+        "auto": 3 seconds), or if "auto" finds an expression that lasts all the time.
 
         Args:
             baseline: seconds from the first frame of this face that has a label; "auto": the most neutral second.
@@ -239,21 +231,14 @@ class TimelineData:
             OptionError: neither seconds above 0 nor "auto", or the weights have no label `neutral`.
         """
         check_baseline(baseline, self.labels)
-        shares, times, neutral = self.probabilities, self.times, self.labels.index(NEUTRAL)
-        rest = resting_frames(shares, times, neutral, baseline)
-        if rest is None:
-            note = f"The face is seen too briefly for a baseline ({baseline}): its labels were not changed."
-            return replace(self, notes=(*self.notes, note))
-        if baseline == "auto" and (lasting := not_at_rest(shares[rest], neutral)) is not None:
-            note = f"The face shows {self.labels[lasting]} even where it is most neutral: its labels were not changed."
-            return replace(self, notes=(*self.notes, note))
-        moved = relative_to(shares[rest], shares, neutral)
-        rows = tuple(
-            row if row.probabilities is None else self._with_share(row, share)
-            for row, share in zip(self.rows, moved, strict=True)
-        )
-        part = f"{times[rest[0]]:.2f} - {times[rest[-1]]:.2f} s"
-        return replace(self, rows=rows, notes=(*self.notes, f"Relative to the resting face of {part}."))
+        shares, note = rested(self.probabilities, self.times, self.labels, baseline)
+        rows = self.rows
+        if shares is not None:
+            rows = tuple(
+                row if row.probabilities is None else self._with_share(row, share)
+                for row, share in zip(rows, shares, strict=True)
+            )
+        return replace(self, rows=rows, notes=(*self.notes, note))
 
     def _with_share(self, row: Row, share: NDArray[np.float64] | None, label: str | None = None) -> Row:
         """Return the row with other probabilities (labels,), and what follows from them."""

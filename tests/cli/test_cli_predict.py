@@ -376,7 +376,7 @@ def test_a_baseline_makes_the_resting_face_neutral(
         rows = list(csv.DictReader(file))
     assert {row["label"] for row in rows} == {"neutral"}
     assert all(abs(float(row["intensity"]) - 0.25) < 0.02 for row in rows)
-    assert "note: Relative to the resting face of 0.00 - 0.36 s." in capsys.readouterr().out
+    assert "note: Labels are relative to the resting face of 0.00 - 0.36 s." in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("squares_model")
@@ -384,7 +384,7 @@ def test_a_baseline_makes_the_resting_face_neutral(
     "options",
     [
         ["--faces", "0"], ["--faces", "both"], ["--format", "xls"], ["--precision", "int4"], ["--threshold", "2"],
-        ["--threads", "0"], ["--smooth", "-1"], ["--baseline", "0"], ["--baseline", "first"], ["--baseline", "auto"],
+        ["--threads", "0"], ["--smooth", "-1"], ["--baseline", "0"], ["--baseline", "first"], ["--baseline", "1"],
         ["--seconds", "1"],
     ],
 )  # fmt: skip

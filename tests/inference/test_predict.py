@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -69,6 +69,45 @@ def test_probabilities_are_the_mean_over_the_windows_that_hold_a_frame(tmp_path:
     for i, row in enumerate(timeline.rows):
         expected = np.mean([share for start, share in shares.items() if start <= i < start + 4], axis=0)
         np.testing.assert_allclose(row.probabilities, expected, atol=0.02)
+
+
+def predicted(count: int, **options: Any) -> Timeline:
+    """Predict a face that is just about "bright" for two seconds, and then clearly."""
+    model = brightness_model()
+    model.input_spec = model.input_spec.model_copy(update={"sampling": options.pop("sampling", "dense")})
+    frames = np.stack([square(215)] * 50 + [square(240)] * 40)
+    return predict_video(model, frames[:count], landmarker=Squares(), fps=25, **options)
+
+
+def test_labels_are_relative_to_the_resting_face_of_a_long_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toy_model.LABELS", ("dark", "neutral", "bright"))
+    raw, found = predicted(90, baseline=None), predicted(90)
+    assert set(labels(raw)) == {"bright"}
+    assert labels(found)[:45] == ["neutral"] * 45
+    assert labels(found)[55:] == ["bright"] * 35
+    np.testing.assert_allclose(found.probabilities, raw.with_baseline("auto").probabilities, atol=1e-9)
+    assert found.notes == raw.with_baseline("auto").notes
+    assert set(labels(predicted(60, baseline=1))[:45]) == {"neutral"}
+
+
+@pytest.mark.parametrize(
+    ("middle", "options"),
+    [
+        ("neutral", {"count": 60}),  # no three seconds
+        ("middle", {"count": 90}),
+        ("neutral", {"count": 90, "sampling": "segments"}),  # one prediction
+    ],
+)
+def test_where_there_is_no_resting_face_nothing_is_changed(
+    middle: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toy_model.LABELS", ("dark", middle, "bright"))
+    raw, found = predicted(**options, baseline=None), predicted(**options)
+    np.testing.assert_array_equal(found.probabilities, raw.probabilities)
+    assert found.notes == raw.notes
+    if middle != "neutral":
+        with pytest.raises(OptionError, match="baseline"):
+            predicted(**options, baseline=1)
 
 
 @pytest.mark.parametrize("count", [3, 30])
