@@ -44,8 +44,7 @@ TRAINED = """
 {rows}
 
 They come with the package. UAR is the mean recall of the seven expressions. The default is more accurate on most real
-faces; `incres3d_tiny_lstm_lm_in` makes fewer errors on people who talk: see
-[Accuracy on real faces](real-faces.md). GMAC: 10^9 multiply-accumulates per input.
+faces: see [Accuracy on real faces](real-faces.md). GMAC: 10^9 multiply-accumulates per input.
 """
 
 WEIGHTS = """
