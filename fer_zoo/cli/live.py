@@ -39,6 +39,10 @@ def add(top: Parser) -> None:
     predict.add_model(live)
     predict.add_network(live)
     predict.add_rows(live)
+    resting = (
+        "auto (default): labels relative to each face's most neutral second so far; none: as the network gives them"
+    )
+    option("--baseline", choices=["auto", "none"], default="auto", help=resting)
     option("--out", type=path, metavar="FILE", help="write the rows to a new file, .jsonl or .csv, as they come")
     option("--headless", action="store_true", help="no page; print the rows as JSON lines")
     option("--port", type=at_least_zero, default=0, metavar="N", help="port of the page; default: any free one")
@@ -62,6 +66,7 @@ def _live(arguments: Namespace) -> None:
         model = predict.load(arguments.model, arguments.runtime)
         finder = find_landmarker(model, arguments.landmarker)
         options = picked(arguments, "faces", "hop", "device", "precision", "threads")
+        options["baseline"] = None if arguments.baseline == "none" else "auto"
         rows = predict_stream(model, video, latency_s=0, landmarker=finder, **options)
         table = _Table(video, model, finder, arguments)
         file = stack.enter_context(RowFile(arguments.out, table.names)) if arguments.out else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Literal
 
@@ -24,6 +25,8 @@ REST_NEUTRAL = 0.75
 # (docs/benchmarks.md).
 NOT_AT_REST = 2.0
 _LEAST = 1e-6
+# Of a stream: what is remembered of a face, and the time between two searches for its resting face.
+_REMEMBERED_S, _SEARCH_S = 60.0, 0.2
 
 
 def intensity(labels: Sequence[str], share: Sequence[float] | Floats | None) -> float | None:
@@ -48,22 +51,43 @@ def check_baseline(baseline: Baseline, labels: Sequence[str]) -> None:
         )
 
 
-def rested(
+def find_rest(
     shares: Floats, times: Floats, labels: Sequence[str], baseline: Baseline
 ) -> tuple[Floats, str] | tuple[None, str]:
-    """Return probabilities (frames, labels) relative to the resting face and a note of which part that is.
+    """Return the probabilities (k, labels) of the resting face and a note of which part that is.
 
     None, and a note with the reason, if the face is seen too briefly, or if "auto" finds an expression that lasts all
-    the time. `shares` are NaN where there are none; `times` (frames,) in seconds.
+    the time. `shares` (frames, labels) are NaN where there are none; `times` (frames,) in seconds.
     """
     neutral = labels.index(NEUTRAL)
-    rest = resting_frames(shares, times, neutral, baseline)
-    if rest is None:
+    frames = resting_frames(shares, times, neutral, baseline)
+    if frames is None:
         return None, f"The face is seen too briefly for a baseline ({baseline}): its labels were not changed."
-    if baseline == "auto" and (lasting := not_at_rest(shares[rest], neutral)) is not None:
+    rest = shares[frames]
+    if baseline == "auto" and (lasting := not_at_rest(rest, neutral)) is not None:
         return None, f"The face shows {labels[lasting]} even where it is most neutral: its labels were not changed."
-    part = f"{times[rest[0]]:.2f} - {times[rest[-1]]:.2f} s"
-    return relative_to(shares[rest], shares, neutral), f"Labels are relative to the resting face of {part}."
+    part = f"{times[frames[0]]:.2f} - {times[frames[-1]]:.2f} s"
+    return rest, f"Labels are relative to the resting face of {part}."
+
+
+class RunningBaseline:
+    """The resting face of a subject of a stream, as "auto" finds it: the most neutral second of the last minute."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels, self._neutral = labels, labels.index(NEUTRAL)
+        self._seen = deque[tuple[float, Floats]]()
+        self._rest: Floats | None = None
+        self._searched_s = float("-inf")
+
+    def relative(self, time_s: float, share: Floats) -> Floats:
+        """Return probabilities (labels,) relative to the resting face; as they are while none is known."""
+        self._seen.append((time_s, share))
+        while time_s - self._seen[0][0] > _REMEMBERED_S:
+            self._seen.popleft()
+        if time_s - self._searched_s >= _SEARCH_S:
+            times, shares = map(np.array, zip(*self._seen, strict=True))
+            self._rest, self._searched_s = find_rest(shares, times, self._labels, "auto")[0], time_s
+        return share if self._rest is None else relative_to(self._rest, share[None], self._neutral)[0]
 
 
 def resting_frames(shares: Floats, times: Floats, neutral: int, baseline: Baseline) -> NDArray[np.int64] | None:

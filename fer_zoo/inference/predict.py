@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, intensity, rested
+from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, find_rest, intensity, relative_to
 from fer_zoo.inference.loading import Options, load_network, weights_name
 from fer_zoo.inference.network import ProgressCallback, for_inference
 from fer_zoo.inference.timeline import Row, Timeline
@@ -116,10 +116,11 @@ def timeline_of(face: Watched, model: Network, baseline: Baseline | None = None)
     shares, notes = averaged[plan.nearest], face.notes
     # One prediction for the whole video has no resting face in it.
     if baseline is not None and NEUTRAL in model.labels and model.input_spec.sampling == "dense":
-        relative, note = rested(shares, np.asarray(track.times), model.labels, baseline)
-        if relative is not None or baseline != "auto":
+        rest, note = find_rest(shares, track.times, model.labels, baseline)
+        if rest is not None or baseline != "auto":
             notes = (*notes, note)
-        shares = shares if relative is None else relative
+        if rest is not None:
+            shares = relative_to(rest, shares, model.labels.index(NEUTRAL))
     return Timeline(
         video.path,
         video.width,

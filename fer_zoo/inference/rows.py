@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.baseline import Baseline, check_baseline, intensity, rested
+from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, find_rest, intensity, relative_to
 from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
 
@@ -46,6 +46,14 @@ class Row:
     probabilities: tuple[float, ...] | None
     track: int = 1
     intensity: float | None = None
+
+
+def with_share(row: Row, labels: Sequence[str], share: NDArray[np.float64] | None, label: str | None = None) -> Row:
+    """Return the row with other probabilities (labels,), and what follows from them."""
+    if share is None:
+        return replace(row, label=None, probabilities=None, intensity=None)
+    label = label or labels[int(share.argmax())]
+    return replace(row, label=label, probabilities=tuple(map(float, share)), intensity=intensity(labels, share))
 
 
 @dataclass(frozen=True)
@@ -205,7 +213,7 @@ class TimelineData:
             if row.probabilities is not None:
                 best = int(share.argmax())
                 label = self.labels[best] if share[best] >= threshold else UNCERTAIN
-                row = self._with_share(row, share, label)
+                row = with_share(row, self.labels, share, label)
             rows.append(row)
         result = replace(self, rows=tuple(rows))
         if min_span_s:
@@ -231,23 +239,15 @@ class TimelineData:
             OptionError: neither seconds above 0 nor "auto", or the weights have no label `neutral`.
         """
         check_baseline(baseline, self.labels)
-        shares, note = rested(self.probabilities, self.times, self.labels, baseline)
+        rest, note = find_rest(self.probabilities, self.times, self.labels, baseline)
         rows = self.rows
-        if shares is not None:
+        if rest is not None:
+            shares = relative_to(rest, self.probabilities, self.labels.index(NEUTRAL))
             rows = tuple(
-                row if row.probabilities is None else self._with_share(row, share)
+                row if row.probabilities is None else with_share(row, self.labels, share)
                 for row, share in zip(rows, shares, strict=True)
             )
         return replace(self, rows=rows, notes=(*self.notes, note))
-
-    def _with_share(self, row: Row, share: NDArray[np.float64] | None, label: str | None = None) -> Row:
-        """Return the row with other probabilities (labels,), and what follows from them."""
-        if share is None:
-            return replace(row, label=None, probabilities=None, intensity=None)
-        label = label or self.labels[int(share.argmax())]
-        return replace(
-            row, label=label, probabilities=tuple(map(float, share)), intensity=intensity(self.labels, share)
-        )
 
     def per_second(self, seconds: float = 1.0) -> Self:
         """Return one row per second (or per `seconds`): mean probabilities, and box and landmarks of its first face.
@@ -265,7 +265,7 @@ class TimelineData:
             known = [row.probabilities for row in members if row.probabilities is not None]
             share = np.mean(known, axis=0) if known else None
             row = replace(seen, frame=members[0].frame, time_s=second * seconds)
-            rows.append(self._with_share(row, share))
+            rows.append(with_share(row, self.labels, share))
         return replace(self, rows=tuple(rows), rate=1 / Fraction(seconds).limit_denominator(10**6))
 
     def at(self, second: float) -> Row:

@@ -8,17 +8,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 
 from fer_zoo.errors import OptionError
+from fer_zoo.inference.baseline import NEUTRAL, RunningBaseline
 from fer_zoo.inference.early import MIN_FACES, Clip
 from fer_zoo.inference.loading import Faces, Options, computing, find_landmarker, load_network
 from fer_zoo.inference.network import for_inference, run_clips, window_clips
 from fer_zoo.inference.predict import FrameRows, frame_means
-from fer_zoo.inference.rows import Row
+from fer_zoo.inference.rows import Row, with_share
 from fer_zoo.inference.windows import check_hop, plan_windows
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import Network
@@ -27,6 +28,9 @@ from fer_zoo.video.live import open_live
 from fer_zoo.video.reader import Video, VideoFrame
 from fer_zoo.video.sources import open_source
 from fer_zoo.video.track import MAX_GAP_S, TrackedFace, Tracker
+
+# Faces whose resting faces are kept: those that were seen last.
+_MOST_RESTING = 64
 
 
 def predict_stream(
@@ -43,6 +47,7 @@ def predict_stream(
     threads: int | None = None,
     runtime: str | None = None,
     fps: float | None = None,
+    baseline: Literal["auto"] | None = "auto",
 ) -> RowStream:
     """Yield the rows of a video or live source, in order of time, as they become known.
 
@@ -57,6 +62,8 @@ def predict_stream(
             those seen within the window); "all": one for each face in the frame (`Row.track`), or one without a face;
             a number: at most so many, the largest ones.
         latency_s: seconds of the source between computations; shorter costs more. 0: each moment by itself.
+        baseline: "auto": labels are relative to the most neutral second of the face within the last minute, as in
+            `predict_video`, once it has been seen for 3 seconds; None: what the network says, unchanged.
         model, source, landmarker, hop, batch_size, device, precision, threads, runtime, fps: as `predict_video`.
 
     Raises:
@@ -65,11 +72,13 @@ def predict_stream(
     options = Options(faces, landmarker, hop, batch_size, device, precision, threads, fps)
     if not 0 <= latency_s < float("inf"):
         raise OptionError(f"latency_s={latency_s}.", "a number >= 0", "leave it out")
+    if baseline not in ("auto", None):
+        raise OptionError(f"baseline={baseline!r} for a stream.", '"auto", or None', "leave it out")
     video = open_source(source, fps=fps)
     if video.live and not latency_s:
         video = open_live(video)
     network = load_network(model, runtime)
-    stream = _Stream(network, video, options)
+    stream = _Stream(network, video, options, relative=baseline is not None)
     return RowStream(stream.moments(latency_s) if latency_s else stream.newest())
 
 
@@ -92,13 +101,15 @@ class RowStream(Iterator[Row]):
 
 
 class _Stream:
-    def __init__(self, model: Network, video: Video, options: Options) -> None:
+    def __init__(self, model: Network, video: Video, options: Options, *, relative: bool) -> None:
         self._hop = check_hop(options.hop, model.input_spec.frames)
         self._finder = find_landmarker(model, options.landmarker)
         with computing(model, options.device, "float32", None):
             pass  # moved before the first frame is read, so that a device that does not work is an error here
         self._model, self._video, self._options = for_inference(model), video, options
         self._tracker = Tracker(self._finder)
+        self._relative = relative and NEUTRAL in model.labels and model.input_spec.sampling == "dense"
+        self._resting: dict[int, RunningBaseline] = {}
 
     def moments(self, latency_s: float) -> Iterator[Moment]:
         """Yield all frames; they are held for `latency_s`, and as long as a window or a gap can still reach them."""
@@ -173,8 +184,18 @@ class _Stream:
             here = [table[frame.index - base] for table in tables]
             seen = here if self._options.faces == "largest" else [row for row in here if row.face != "none"]
             rows = seen or [Row(frame.index, frame.time_s, "none", None, None, None, None)]
-            moments.append(Moment(frame, tuple(rows)))
+            moments.append(Moment(frame, tuple(map(self._from_rest, rows))))
         return moments
+
+    def _from_rest(self, row: Row) -> Row:
+        """Return the row relative to what has been seen of this face's resting face."""
+        if not self._relative or row.probabilities is None:
+            return row
+        known = self._resting.pop(row.track) if row.track in self._resting else RunningBaseline(self._model.labels)
+        self._resting[row.track] = known
+        if len(self._resting) > _MOST_RESTING:
+            del self._resting[next(iter(self._resting))]
+        return with_share(row, self._model.labels, known.relative(row.time_s, np.array(row.probabilities)))
 
     def _of_face(self, face: TrackedFace, held: Sequence[VideoFrame], newest: bool) -> list[Row]:
         spec = self._model.input_spec

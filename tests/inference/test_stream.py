@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from video_files import Squares, draw, encode
 
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.inference import predict_faces, predict_stream, predict_video
+from fer_zoo.inference.baseline import RunningBaseline
 from fer_zoo.video.live import open_live
 
 
@@ -151,3 +153,41 @@ def test_a_live_source_is_read_newest_frame_first() -> None:
         assert moment.rows[0].box.centre[0] == pytest.approx(50 + moment.frame.index, abs=1.5)
     assert video.dropped > 15
     assert frames[-1] > 39 - 4  # a result every two sampled frames, which are four of this source
+
+
+def test_labels_of_a_stream_are_relative_to_the_resting_face_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a video, from when the face has been seen for three seconds; of each face by itself."""
+    monkeypatch.setattr("toy_model.LABELS", ("dark", "neutral", "bright"))
+
+    def square(brightness: int, x: int) -> np.ndarray:
+        image = draw([("red", x, 60, 40)])
+        image[image[..., 0] == 230] = (brightness, 15, 15)
+        return image
+
+    images = [square(215, 60)] * 90 + [square(240, 60)] * 30
+
+    def found(**options: Any) -> list[str | None]:
+        rows = predict_stream(brightness_model(), images, landmarker=Squares(), fps=25, **options)
+        return [row.label for row in rows]
+
+    for options in ({"hop": 1, "latency_s": 0.5}, {"hop": 1, "latency_s": 0}):
+        labels = found(**options)
+        late = labels[-120:]
+        assert set(late[10:70]) == {"bright"}, "no three seconds yet"
+        assert set(late[80:88]) == {"neutral"}
+        assert set(late[100:]) == {"bright"}
+        assert set(found(baseline=None, **options)[10:]) == {"bright"}
+    with pytest.raises(OptionError, match="baseline=1 for a stream"):
+        found(baseline=1)
+
+
+def test_the_baseline_of_a_stream_forgets() -> None:
+    running = RunningBaseline(("anger", "neutral"))
+    frowning, calm = np.array([0.6, 0.4]), np.array([0.05, 0.95])
+    for tick in range(40):
+        running.relative(tick / 10, calm)
+    assert running.relative(4.1, frowning)[0] > 0.9
+    for tick in range(42, 700):
+        last = running.relative(tick / 10, frowning)
+    assert last.argmax() == 1, "the calm second is more than a minute ago"
+    assert len(running._seen) <= 602
