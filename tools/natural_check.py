@@ -89,7 +89,8 @@ def report(found: list[Film]) -> Iterator[str]:
             timeline = film.timeline if baseline is None else film.timeline.with_baseline(baseline)  # type: ignore[arg-type]
             labels = film.at_apex(timeline)
             rest = film.timeline[: int(0.8 * 25)].probabilities[:, film.timeline.labels.index("neutral")]
-            unusual = "unusual rest" if np.nanmedian(rest) < 0.5 else "usual rest"
+            rest = rest[np.isfinite(rest)]
+            unusual = "unusual rest" if len(rest) and np.median(rest) < 0.5 else "usual rest"
             keys = [film.kind]
             if film.kind != "lasting":
                 keys.append(f"{unusual}, {'neutral' if film.kind == 'neutral' else 'expressions'}")

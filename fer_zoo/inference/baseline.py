@@ -22,7 +22,7 @@ AUTO_LEAST_S = 3.0
 # that kept most rendered resting faces neutral without hiding expressions (docs/benchmarks.md).
 REST_NEUTRAL = 0.75
 # If a label is this many times as probable as neutral even in the most neutral second, the face is not at rest
-# (docs/benchmarks.md).
+# (docs/lab-log.md).
 NOT_AT_REST = 2.0
 _LEAST = 1e-6
 # Of a stream: what is remembered of a face, and the time between two searches for its resting face.
