@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fer_zoo.cli import predict
-from fer_zoo.cli.arguments import at_least_zero, path, picked, share
+from fer_zoo.cli.arguments import at_least_zero, baseline, path, picked, share
 from fer_zoo.cli.usage import Parser
 from fer_zoo.paths import shown
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fer_zoo.model import Network
     from fer_zoo.video.live import LiveVideo
 
+RELATIVE = "After 3 seconds, labels are relative to the most neutral second of each face within the last minute."
 # Of a run of days, the latencies of the last hours.
 _LATENCIES = 200_000
 
@@ -39,10 +40,8 @@ def add(top: Parser) -> None:
     predict.add_model(live)
     predict.add_network(live)
     predict.add_rows(live)
-    resting = (
-        "auto (default): labels relative to each face's most neutral second so far; none: as the network gives them"
-    )
-    option("--baseline", choices=["auto", "none"], default="auto", help=resting)
+    resting = "auto (default): labels are relative to each face's most neutral second of the last minute; none: "
+    option("--baseline", type=baseline, default="auto", metavar="auto|none", help=resting + predict.RAW)
     option("--out", type=path, metavar="FILE", help="write the rows to a new file, .jsonl or .csv, as they come")
     option("--headless", action="store_true", help="no page; print the rows as JSON lines")
     option("--port", type=at_least_zero, default=0, metavar="N", help="port of the page; default: any free one")
@@ -65,8 +64,7 @@ def _live(arguments: Namespace) -> None:
         video = open_live(arguments.source, report=view.report, **opening)
         model = predict.load(arguments.model, arguments.runtime)
         finder = find_landmarker(model, arguments.landmarker)
-        options = picked(arguments, "faces", "hop", "device", "precision", "threads")
-        options["baseline"] = None if arguments.baseline == "none" else "auto"
+        options = picked(arguments, "faces", "hop", "device", "precision", "threads", "baseline")
         rows = predict_stream(model, video, latency_s=0, landmarker=finder, **options)
         table = _Table(video, model, finder, arguments)
         file = stack.enter_context(RowFile(arguments.out, table.names)) if arguments.out else None
@@ -90,13 +88,15 @@ class _Table:
     """The rows of each moment with the probabilities and columns that were asked for."""
 
     def __init__(self, video: LiveVideo, model: Network, finder: Landmarker, arguments: Namespace) -> None:
+        from fer_zoo.inference.baseline import NEUTRAL
         from fer_zoo.inference.formats import table
         from fer_zoo.inference.loading import weights_name
         from fer_zoo.inference.rows import SYNTHETIC, TimelineData
         from fer_zoo.inference.watch import model_notes
 
         synthetic = model.card is not None and model.card.synthetic
-        notes = (*([SYNTHETIC] if synthetic else []), *video.notes, *model_notes(model, finder))
+        relative = [RELATIVE] if arguments.baseline and NEUTRAL in model.labels else []
+        notes = (*([SYNTHETIC] if synthetic else []), *video.notes, *model_notes(model, finder), *relative)
         self.facts = TimelineData(
             video.path,
             video.width,

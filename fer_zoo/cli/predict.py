@@ -27,6 +27,7 @@ DEFAULT_MODEL = "incres2d_tiny_mean_lm_in"
 # The options of `add_network`.
 NETWORK = ("landmarker", "hop", "device", "threads", "precision", "fps")
 _MOST_SPANS = 24
+RAW = "labels as the network gives them"
 
 
 def add(top: Parser) -> None:
@@ -46,8 +47,10 @@ def add(top: Parser) -> None:
     formats = "csv, json, parquet, srt, eaf; may be repeated; default: csv"
     option("--format", action="append", metavar="NAME", help=formats)
     option("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
-    resting = "the resting face, which becomes neutral: the first seconds, auto (default) for the most neutral second"
-    option("--baseline", type=baseline, default="auto", metavar="SECONDS|auto|none", help=f"{resting}, or none")
+    resting = (
+        "labels are relative to the resting face: of the first SECONDS, or auto (default), the most neutral second; "
+    )
+    option("--baseline", type=baseline, default="auto", metavar="SECONDS|auto|none", help=f"{resting}none: {RAW}")
     option(
         "--min-span",
         type=share,
@@ -183,11 +186,14 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
     from fer_zoo import inference
     from fer_zoo.cli.output_folder import PICTURE, VIDEO, results_folder
     from fer_zoo.inference.annotate import annotate_video
+    from fer_zoo.inference.baseline import check_baseline
     from fer_zoo.inference.formats import WRITERS, describe
     from fer_zoo.inference.plot import plot_timeline
     from fer_zoo.video.sources import open_source
 
     options = picked(arguments, "batch_size", "baseline", *NETWORK)
+    if isinstance(arguments.baseline, float):  # before a webcam is recorded
+        check_baseline(arguments.baseline, model.labels)
     with frame_progress() as progress:
         video = open_source(source, fps=arguments.fps)
         if arguments.seconds and not video.once:

@@ -153,6 +153,13 @@ def _clock(seconds: float) -> str:
     return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02},{whole % 1000:03}"
 
 
+def _all_notes(timelines: Sequence[TimelineData]) -> list[str]:
+    """Return the notes of all faces; those that not all have begin with the number of the face."""
+    shared = set(timelines[0].notes).intersection(*(timeline.notes for timeline in timelines))
+    named = ((note if note in shared else f"Face {each.track}: {note}") for each in timelines for note in each.notes)
+    return list(dict.fromkeys(named))
+
+
 def write_eaf(timelines: Sequence[TimelineData], path: str | Path) -> None:
     """Write the labelled spans as an ELAN annotation file (EAF 3.0), with a tier for each face."""
     first, now = timelines[0], datetime.now(UTC).isoformat(timespec="seconds")
@@ -161,9 +168,9 @@ def write_eaf(timelines: Sequence[TimelineData], path: str | Path) -> None:
     if first.video.is_file():
         media = {"MEDIA_URL": first.video.resolve().as_uri(), "MIME_TYPE": "video/mp4"}
         SubElement(header, "MEDIA_DESCRIPTOR", media)
-    notes = dict.fromkeys(note for timeline in timelines for note in timeline.notes)
     facts = {"model": first.model, "landmarker": first.landmarker}
-    for name, text in {**facts, **{f"note {i}": note for i, note in enumerate(notes, 1)}}.items():
+    facts |= {f"note {i}": note for i, note in enumerate(_all_notes(timelines), 1)}
+    for name, text in facts.items():
         SubElement(header, "PROPERTY", {"NAME": f"fer_zoo {name}"}).text = shown(text)
     order = SubElement(document, "TIME_ORDER")
     numbers = itertools.count(1)
@@ -215,7 +222,7 @@ def write_parquet(timelines: Sequence[TimelineData], path: str | Path, **columns
         name: pyarrow.array(values, types[_KINDS.get(name, float)])
         for name, values in columns_of(timelines, **columns).items()
     }
-    facts = {"model": shown(timelines[0].model), "notes": json.dumps(timelines[0].notes)}
+    facts = {"model": shown(timelines[0].model), "notes": json.dumps(_all_notes(timelines))}
     made = pyarrow.table(columns_by_name).replace_schema_metadata(facts)
     with output_file(path) as temporary:
         parquet.write_table(made, temporary)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, find_rest, intensity, relative_to
+from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, intensity, relative
 from fer_zoo.inference.loading import Options, load_network, weights_name
 from fer_zoo.inference.network import ProgressCallback, for_inference
 from fer_zoo.inference.timeline import Row, Timeline
@@ -19,6 +19,7 @@ from fer_zoo.inference.windows import Ints
 from fer_zoo.landmarks import Landmarker
 from fer_zoo.model import Network
 from fer_zoo.specs import ComponentSpec
+from fer_zoo.video.sources import Images
 from fer_zoo.video.track import FaceTrack
 
 
@@ -40,7 +41,8 @@ def predict_video(
     """Predict the expression of the main face in every frame of a video.
 
     Sampling, crop and detector are those the weights were trained with (`model.input_spec`). Softmax outputs are
-    averaged over all windows that hold a frame. A network that sees whole videos (`sampling`) gives one prediction.
+    averaged over all windows that hold a frame, and taken relative to the resting face (`baseline`). A network that
+    sees whole videos (`sampling`) gives one prediction.
 
     Args:
         model: a model, the name of a model with weights, a weights folder, or a file of `fer_zoo.export`.
@@ -106,7 +108,10 @@ def _predict(
     model = load_network(given, runtime)
     if baseline not in (None, "auto"):  # "auto" changes nothing where no label is neutral
         check_baseline(baseline, model.labels)
-    return [timeline_of(face, model, baseline) for face in watch(model, for_inference, source, options)]
+    found = watch(model, for_inference, source, options)
+    if baseline == "auto" and isinstance(found[0].video, Images) and found[0].video.assumed_rate:
+        baseline = None  # they may be pictures of several people
+    return [timeline_of(face, model, baseline) for face in found]
 
 
 def timeline_of(face: Watched, model: Network, baseline: Baseline | None = None) -> Timeline:
@@ -114,13 +119,9 @@ def timeline_of(face: Watched, model: Network, baseline: Baseline | None = None)
     video, track, plan = face.video, face.track, face.plan
     averaged = frame_means(face.outputs, face.windows, len(plan.frames))
     shares, notes = averaged[plan.nearest], face.notes
-    # One prediction for the whole video has no resting face in it.
-    if baseline is not None and NEUTRAL in model.labels and model.input_spec.sampling == "dense":
-        rest, note = find_rest(shares, track.times, model.labels, baseline)
-        if rest is not None or baseline != "auto":
-            notes = (*notes, note)
-        if rest is not None:
-            shares = relative_to(rest, shares, model.labels.index(NEUTRAL))
+    if baseline is not None and NEUTRAL in model.labels:
+        moved, note = relative(shares, track.times, track.boxes, model.labels, baseline)
+        shares, notes = shares if moved is None else moved, (*notes, *([note] if note else []))
     return Timeline(
         video.path,
         video.width,

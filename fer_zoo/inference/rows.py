@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_zoo.errors import OptionError
-from fer_zoo.inference.baseline import NEUTRAL, Baseline, check_baseline, find_rest, intensity, relative_to
+from fer_zoo.inference.baseline import Baseline, check_baseline, intensity, no_rest, relative
 from fer_zoo.landmarks.base import Box, Floats
 from fer_zoo.video.track import State
 
@@ -34,7 +34,7 @@ class Row:
         label: the predicted label; None without a face, or if too few neighbouring frames have one.
         probabilities: one per label, summing to 1; None if `label` is None.
         track: number of the face, from 1, the same in all its frames.
-        intensity: how strong the expression is, 0 (neutral) to 1; None without probabilities or a label `neutral`.
+        intensity: one minus the probability of neutral, 0 to 1; None without probabilities or a label `neutral`.
     """
 
     frame: int
@@ -228,6 +228,8 @@ class TimelineData:
     def with_baseline(self, baseline: Baseline) -> Self:
         """Return the timeline relative to the subject's own resting face, which becomes neutral.
 
+        For a timeline that was predicted with `baseline=None`; by default, it is relative already.
+
         The median log-probabilities of the resting face are subtracted from those of every frame. A note says which
         part was taken. Nothing is changed, and a note says so, if the face is not seen for longer than that (for
         "auto": 3 seconds), or if "auto" finds an expression that lasts all the time.
@@ -239,15 +241,15 @@ class TimelineData:
             OptionError: neither seconds above 0 nor "auto", or the weights have no label `neutral`.
         """
         check_baseline(baseline, self.labels)
-        rest, note = find_rest(self.probabilities, self.times, self.labels, baseline)
+        boxes = [row.box for row in self.rows]
+        shares, note = relative(self.probabilities, self.times, boxes, self.labels, baseline)
         rows = self.rows
-        if rest is not None:
-            shares = relative_to(rest, self.probabilities, self.labels.index(NEUTRAL))
+        if shares is not None:
             rows = tuple(
                 row if row.probabilities is None else with_share(row, self.labels, share)
                 for row, share in zip(rows, shares, strict=True)
             )
-        return replace(self, rows=rows, notes=(*self.notes, note))
+        return replace(self, rows=rows, notes=(*self.notes, note or no_rest(baseline)))
 
     def per_second(self, seconds: float = 1.0) -> Self:
         """Return one row per second (or per `seconds`): mean probabilities, and box and landmarks of its first face.

@@ -29,9 +29,6 @@ from fer_zoo.video.reader import Video, VideoFrame
 from fer_zoo.video.sources import open_source
 from fer_zoo.video.track import MAX_GAP_S, TrackedFace, Tracker
 
-# Faces whose resting faces are kept: those that were seen last.
-_MOST_RESTING = 64
-
 
 def predict_stream(
     model: Network | str | Path,
@@ -52,7 +49,8 @@ def predict_stream(
     """Yield the rows of a video or live source, in order of time, as they become known.
 
     Rows are computed about every `latency_s` seconds, from the frames since then and those around them that share a
-    window. So probabilities can differ a little from `predict_video`, whose windows start with the video.
+    window. So probabilities can differ a little from `predict_video`, whose windows start with the video, and those
+    relative to a resting face more, since it is only known as far as the stream was seen.
 
     With `latency_s=0` a row is computed at once, from the one window that ends with its frame; frames between two
     windows (`hop`) have no row, and of a webcam or stream only the newest frame is read (`open_live`).
@@ -62,8 +60,8 @@ def predict_stream(
             those seen within the window); "all": one for each face in the frame (`Row.track`), or one without a face;
             a number: at most so many, the largest ones.
         latency_s: seconds of the source between computations; shorter costs more. 0: each moment by itself.
-        baseline: "auto": labels are relative to the most neutral second of the face within the last minute, as in
-            `predict_video`, once it has been seen for 3 seconds; None: what the network says, unchanged.
+        baseline: "auto": labels are relative to the most neutral second of the face within the last minute, once it
+            has been seen for 3 seconds; None: what the network says, unchanged.
         model, source, landmarker, hop, batch_size, device, precision, threads, runtime, fps: as `predict_video`.
 
     Raises:
@@ -108,7 +106,7 @@ class _Stream:
             pass  # moved before the first frame is read, so that a device that does not work is an error here
         self._model, self._video, self._options = for_inference(model), video, options
         self._tracker = Tracker(self._finder)
-        self._relative = relative and NEUTRAL in model.labels and model.input_spec.sampling == "dense"
+        self._relative = relative and NEUTRAL in model.labels
         self._resting: dict[int, RunningBaseline] = {}
 
     def moments(self, latency_s: float) -> Iterator[Moment]:
@@ -191,11 +189,11 @@ class _Stream:
         """Return the row relative to what has been seen of this face's resting face."""
         if not self._relative or row.probabilities is None:
             return row
-        known = self._resting.pop(row.track) if row.track in self._resting else RunningBaseline(self._model.labels)
-        self._resting[row.track] = known
-        if len(self._resting) > _MOST_RESTING:
-            del self._resting[next(iter(self._resting))]
-        return with_share(row, self._model.labels, known.relative(row.time_s, np.array(row.probabilities)))
+        for track in [track for track, known in self._resting.items() if known.is_over(row.time_s)]:
+            del self._resting[track]
+        known = self._resting.setdefault(row.track, RunningBaseline(self._model.labels))
+        share = known.relative(row.time_s, np.array(row.probabilities), row.box)
+        return with_share(row, self._model.labels, share)
 
     def _of_face(self, face: TrackedFace, held: Sequence[VideoFrame], newest: bool) -> list[Row]:
         spec = self._model.input_spec

@@ -5,7 +5,6 @@ Both follow from the recipe and the step's number: no sampler has a state, and e
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from fer_zoo.data.playback import random_frames
 from fer_zoo.specs import Recipe, TrainSpec
 from fer_zoo.training.seed import generator
 
-# Pieces that wait, besides the one in use and the one being read.
+# Pieces that wait: with the one in use and the one being read, three are in memory.
 _AHEAD = 1
 
 
@@ -103,8 +102,8 @@ class Batches:
 
     def ahead(self, first: int, end: int, *, pin: bool = False) -> Generator[Piece, None, None]:
         """This process's pieces of the steps first <= step < end, in order; the next ones are read meanwhile."""
-        steps = itertools.product(range(first, end), self._shares)
-        return ahead((self.read(step, share, pin=pin) for step, share in steps), _AHEAD)
+        pieces = (self.read(step, share, pin=pin) for step in range(first, end) for share in self._shares)
+        return ahead(pieces, _AHEAD)
 
 
 def _shares(recipe: Recipe, labels: Index, intensities: Points | None = None) -> Points:

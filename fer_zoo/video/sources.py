@@ -129,9 +129,10 @@ def _in_folder(folder: Path) -> list[Path]:
 
 @dataclass
 class Images(Video):
-    """Frames that are in memory, in a folder, or given one by one."""
+    """Frames that are in memory, in a folder, or given one by one; `assumed_rate`: nobody said how fast they follow."""
 
     images: Callable[[], Iterator[UInt8]] = lambda: iter(())
+    assumed_rate: bool = False
 
     def frames(self, start: int = 0, marks: Marks | None = None) -> Generator[VideoFrame, None, None]:
         """Yield the images from number `start` on; those of another shape are centred on black.
@@ -182,7 +183,7 @@ def _open_images(
     path: Path, images: Callable[[], Iterator[UInt8]], count: int | None, fps: float | None, *, once: bool = False
 ) -> Images:
     notes: tuple[str, ...] = ()
-    if fps is None:
+    if assumed := fps is None:
         notes = (f"The frames have no times of their own; {_ASSUMED_RATE} frames per second were assumed.",)
     made = images()
     first = next(made, None)
@@ -191,7 +192,9 @@ def _open_images(
     height, width = _checked(first, 0).shape[:2]
     again: Callable[[], Iterator[UInt8]] = (lambda: itertools.chain([first], made)) if once else images
     rate = Fraction(fps or _ASSUMED_RATE).limit_denominator(1001)
-    return Images(path, width, height, 1.0, rate, count, counted=True, notes=notes, once=once, images=again)
+    return Images(
+        path, width, height, 1.0, rate, count, counted=True, notes=notes, once=once, images=again, assumed_rate=assumed
+    )
 
 
 def _open_folder(folder: Path, fps: float | None) -> Images:

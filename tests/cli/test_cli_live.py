@@ -69,6 +69,15 @@ def test_columns_threshold_and_smoothing(tmp_path: Path, capsys: pytest.CaptureF
     assert {"yaw", "pitch", "roll", "x_0", "y_67"} <= rows[0].keys()
 
 
+@pytest.mark.parametrize(("words", "note"), [([], True), (["--baseline", "none"], False)])
+def test_a_run_says_whether_labels_are_relative(
+    words: list[str], note: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toy_model.LABELS", ("dark", "neutral", "bright"))
+    assert cli.main(["live", two_faces(tmp_path / "a.mp4"), "--headless", *words]) == 0
+    assert ("relative to the most neutral second" in capsys.readouterr().err) == note
+
+
 def test_frames_without_a_face_have_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = str(encode(tmp_path / "a.mp4", [draw([])] * 8))
     for faces in ("largest", "all", "2"):
@@ -133,6 +142,7 @@ def test_the_page_needs_its_whole_address() -> None:
         (["a.mp4", "--port", "70000"], cli.EXIT_ERROR, "--port 70000 cannot be used"),
         (["a.mp4", "--faces", "0"], cli.EXIT_ERROR, "neither all, largest"),
         (["a.mp4", "--hop", "9"], cli.EXIT_ERROR, "hop=9"),
+        (["a.mp4", "--baseline", "1"], cli.EXIT_ERROR, "baseline=1.0 for a stream"),
     ],
 )
 def test_bad_input_is_one_error_and_leaves_nothing(

@@ -380,6 +380,24 @@ def test_a_baseline_makes_the_resting_face_neutral(
 
 
 @pytest.mark.usefixtures("squares_model")
+@pytest.mark.parametrize(("words", "label"), [([], "neutral"), (["--baseline", "none"], "bright")])
+def test_long_videos_have_a_baseline_unless_none_is_wanted(
+    words: list[str], label: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toy_model.LABELS", ("dark", "neutral", "bright"))
+    image = draw([("red", 60, 60, 40)])
+    image[image[..., 0] == 230] = (215, 15, 15)
+    bright = np.where(image == 215, 217, image)
+    video, out = (
+        encode(tmp_path / "a.mp4", [image] * 60 + [bright] * 40, options={"crf": "4"}, pix_fmt="yuv444p"),
+        tmp_path / "out",
+    )
+    assert cli.main(["predict", str(video), "--out", str(out), "--no-video", *words]) == 0
+    with (out / "timeline.csv").open(newline="") as file:
+        assert {row["label"] for row in csv.DictReader(file)} == {label}
+
+
+@pytest.mark.usefixtures("squares_model")
 @pytest.mark.parametrize(
     "options",
     [

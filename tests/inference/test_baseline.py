@@ -12,7 +12,7 @@ import pytest
 
 from fer_zoo.errors import OptionError
 from fer_zoo.inference import Row, Timeline
-from fer_zoo.inference.baseline import REST_NEUTRAL, resting_frames
+from fer_zoo.inference.baseline import REST_NEUTRAL, resting_period
 from fer_zoo.landmarks.base import Box
 
 LABELS = ("anger", "neutral", "happiness")
@@ -111,9 +111,47 @@ def test_a_stretch_has_its_length_at_any_rate(rate: int) -> None:
     times = np.arange(5 * rate) / rate
     shares = np.tile(FROWNING, (len(times), 1))
     for baseline in (1.0, "auto"):
-        found = resting_frames(shares, times, 1, baseline)  # type: ignore[arg-type]
+        found = resting_period(shares, times, 1, baseline)  # type: ignore[arg-type]
         assert found is not None
-        assert len(found) == rate
+        assert len(times[found]) == rate
+
+
+def test_a_frame_before_a_gap_is_no_resting_period() -> None:
+    shares = [FROWNING] * 40 + [(0.02, 0.97, 0.01)] + [None] * 9 + [FROWNING] * 20
+    found = timeline(shares).with_baseline("auto")
+    assert labels_of(found)[:40] == ["neutral"] * 40
+    assert "even" not in found.notes[-1]
+
+
+@pytest.mark.parametrize(("absent", "moved"), [(0, 20), (15, 0)])
+def test_after_a_cut_or_an_absence_there_is_another_resting_face(absent: int, moved: int) -> None:
+    """The second of two people frowns at rest; relative to the first one, it would be angrier still."""
+    calm, frowning = [(0.02, 0.97, 0.01), (0.03, 0.96, 0.01)] * 20, [FROWNING, (0.56, 0.4, 0.04)] * 20
+    shares = [*calm, *[None] * absent, *frowning]
+    before = timeline(shares)
+    elsewhere = tuple(row if row.box is None else replace(row, box=Box(moved, 0, moved + 9, 9)) for row in before[-40:])
+    before = replace(before, rows=(*before.rows[:-40], *elsewhere))
+    found = before.with_baseline("auto")
+    assert set(labels_of(found)) - {None} == {"neutral"}
+    assert found.notes[-1].count(" - ") == 2
+    brief = replace(before, rows=before.rows[:-15]).with_baseline("auto")
+    assert labels_of(brief)[-20:] == ["anger"] * 20, "seen for too short a time"
+
+
+def test_a_clearly_neutral_face_stays_so() -> None:
+    """A baseline must not make the resting face uncertain or more intense."""
+    before = timeline([(0.02, 0.97, 0.01), (0.03, 0.96, 0.01), (0.01, 0.98, 0.01)] * 14)
+    found = before.with_baseline("auto")
+    assert labels_of(found.refined(threshold=0.9)) == ["neutral"] * 42
+    assert found[0].intensity == pytest.approx(0.05, abs=0.03)
+
+
+def test_one_prediction_for_the_whole_video_has_no_resting_face() -> None:
+    before = timeline([FROWNING] * 40)
+    for baseline in (1.0, "auto"):
+        found = before.with_baseline(baseline)  # type: ignore[arg-type]
+        assert found.rows == before.rows
+        assert "same prediction" in found.notes[-1]
 
 
 def test_intensity_follows_probabilities_that_are_smoothed_or_averaged() -> None:

@@ -13,7 +13,7 @@ import pytest
 from test_timeline import labelled, timeline
 
 from fer_zoo.errors import MissingExtraError, VideoError
-from fer_zoo.inference.formats import WRITERS
+from fer_zoo.inference.formats import WRITERS, write_parquet
 from fer_zoo.inference.rows import SYNTHETIC
 
 HONEST = replace(timeline(), synthetic=True, notes=(SYNTHETIC,), track=2)
@@ -111,6 +111,10 @@ def test_parquet(tmp_path: Path) -> None:
     assert table["label"].to_pylist() == ["calm", "calm", None, None, "angry, loud"]
     assert str(table.schema.field("yaw").type) == "double"
     assert json.loads(table.schema.metadata[b"notes"]) == [SYNTHETIC]
+    other = replace(HONEST, track=3, notes=(SYNTHETIC, "It rests."))
+    write_parquet([HONEST, other], tmp_path / "two.parquet")
+    notes = json.loads(parquet.read_table(tmp_path / "two.parquet").schema.metadata[b"notes"])
+    assert notes == [SYNTHETIC, "Face 3: It rests."]
     labelled("--").to_parquet(tmp_path / "none.parquet")
     assert parquet.read_table(tmp_path / "none.parquet")["label"].to_pylist() == [None, None]
 

@@ -76,7 +76,7 @@ def predicted(count: int, **options: Any) -> Timeline:
     model = brightness_model()
     model.input_spec = model.input_spec.model_copy(update={"sampling": options.pop("sampling", "dense")})
     frames = np.stack([square(215)] * 50 + [square(240)] * 40)
-    return predict_video(model, frames[:count], landmarker=Squares(), fps=25, **options)
+    return predict_video(model, frames[:count], landmarker=Squares(), **{"fps": 25, **options})
 
 
 def test_labels_are_relative_to_the_resting_face_of_a_long_video(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +88,7 @@ def test_labels_are_relative_to_the_resting_face_of_a_long_video(monkeypatch: py
     np.testing.assert_allclose(found.probabilities, raw.with_baseline("auto").probabilities, atol=1e-9)
     assert found.notes == raw.with_baseline("auto").notes
     assert set(labels(predicted(60, baseline=1))[:45]) == {"neutral"}
+    assert set(labels(predicted(90, fps=None))) == {"bright"}, "images may show several people"
 
 
 @pytest.mark.parametrize(

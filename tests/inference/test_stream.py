@@ -17,6 +17,7 @@ from video_files import Squares, draw, encode
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.inference import predict_faces, predict_stream, predict_video
 from fer_zoo.inference.baseline import RunningBaseline
+from fer_zoo.landmarks.base import Box
 from fer_zoo.video.live import open_live
 
 
@@ -155,39 +156,46 @@ def test_a_live_source_is_read_newest_frame_first() -> None:
     assert frames[-1] > 39 - 4  # a result every two sampled frames, which are four of this source
 
 
-def test_labels_of_a_stream_are_relative_to_the_resting_face_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As those of a video, from when the face has been seen for three seconds; of each face by itself."""
+def test_labels_of_a_stream_are_relative_to_each_resting_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a video, from when a face has been seen for three seconds; the second face is always just bright."""
     monkeypatch.setattr("toy_model.LABELS", ("dark", "neutral", "bright"))
 
-    def square(brightness: int, x: int) -> np.ndarray:
-        image = draw([("red", x, 60, 40)])
+    def picture(brightness: int) -> np.ndarray:
+        image = draw([("red", 40, 60, 40), ("green", 120, 60, 30)])
         image[image[..., 0] == 230] = (brightness, 15, 15)
+        image[image[..., 1] == 230] = (15, 215, 15)
         return image
 
-    images = [square(215, 60)] * 90 + [square(240, 60)] * 30
+    images = [picture(215 + i % 2) for i in range(90)] + [picture(240)] * 30
 
-    def found(**options: Any) -> list[str | None]:
-        rows = predict_stream(brightness_model(), images, landmarker=Squares(), fps=25, **options)
-        return [row.label for row in rows]
+    def found(track: int, **options: Any) -> list[str | None]:
+        rows = predict_stream(brightness_model(), images, faces="all", landmarker=Squares(), fps=25, hop=1, **options)
+        return [row.label for row in rows if row.track == track][-120:]
 
-    for options in ({"hop": 1, "latency_s": 0.5}, {"hop": 1, "latency_s": 0}):
-        labels = found(**options)
-        late = labels[-120:]
-        assert set(late[10:70]) == {"bright"}, "no three seconds yet"
-        assert set(late[80:88]) == {"neutral"}
-        assert set(late[100:]) == {"bright"}
-        assert set(found(baseline=None, **options)[10:]) == {"bright"}
+    for latency_s in (0.5, 0):
+        labels = found(1, latency_s=latency_s)
+        assert set(labels[10:70]) == {"bright"}, "no three seconds yet"
+        assert set(labels[82:88]) == {"neutral"}
+        assert set(labels[100:]) == {"bright"}
+        assert set(found(1, baseline=None, latency_s=latency_s)[10:]) == {"bright"}
     with pytest.raises(OptionError, match="baseline=1 for a stream"):
-        found(baseline=1)
+        found(1, baseline=1)
 
 
 def test_the_baseline_of_a_stream_forgets() -> None:
-    running = RunningBaseline(("anger", "neutral"))
-    frowning, calm = np.array([0.6, 0.4]), np.array([0.05, 0.95])
-    for tick in range(40):
-        running.relative(tick / 10, calm)
-    assert running.relative(4.1, frowning)[0] > 0.9
-    for tick in range(42, 700):
-        last = running.relative(tick / 10, frowning)
-    assert last.argmax() == 1, "the calm second is more than a minute ago"
-    assert len(running._seen) <= 602
+    def running() -> RunningBaseline:
+        known = RunningBaseline(("anger", "neutral"))
+        for tick in range(40):
+            known.relative(tick / 10, np.array([0.05, 0.95]), box)
+        return known
+
+    box, frowning = Box(0, 0, 9, 9), np.array([0.65, 0.35])
+    known = running()
+    for tick in range(41, 700):
+        share = known.relative(tick / 10, frowning + tick % 2 * np.array([0.01, -0.01]), box)
+        if not 620 < tick < 645:
+            assert (share.argmax() == 0) == (tick < 640), "the calm second is more than a minute ago"
+    assert len(known._seen) <= 602
+    for time_s, place in ((4.1, Box(20, 0, 29, 9)), (5.5, box)):
+        np.testing.assert_array_equal(running().relative(time_s, frowning, place), frowning)
+    assert known.is_over(75)
