@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # As many test processes as cores, each with one compute thread and its own part of the tests, in order, as long as it
 # has some: so most fixtures of a file are made once.
-dev/null || echo 2)/dev/null || echo 2)
+# (nproc takes OMP_NUM_THREADS for the number of cores.)
+JOBS ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: demo test test-slow lint docs clean
