@@ -21,8 +21,8 @@ NEUTRAL = "neutral"
 AUTO_S = 1.0
 # "auto" leaves shorter videos as they are: many are cut around one expression, with no resting face in them.
 AUTO_LEAST_S = 3.0
-# What the resting face becomes at least: the probability of neutral, the rest in equal parts. Of 0.6, 0.75 and 0.85,
-# the one that kept most rendered resting faces neutral without hiding expressions (docs/lab-log.md).
+# What the resting face becomes at least: the probability of neutral, the rest in equal parts. With 0.6 more
+# expressions are found, with 0.85 more resting faces stay neutral (docs/lab-log.md).
 REST_NEUTRAL = 0.75
 # If a label is this many times as probable as neutral even in the most neutral second, the face is not at rest
 # (docs/lab-log.md).
@@ -50,7 +50,9 @@ def check_baseline(baseline: Baseline, labels: Sequence[str]) -> None:
     number = isinstance(baseline, Real) and not isinstance(baseline, bool)
     if not (baseline == "auto" or (number and 0 < float(baseline) < float("inf"))):
         raise OptionError(
-            f"baseline={baseline!r}.", 'seconds above 0, "auto", or None (none)', "set it to 1, for example"
+            f"baseline={baseline!r}.",
+            'seconds above 0, "auto", or None (command line: none)',
+            "set it to 1, for example",
         )
     if NEUTRAL not in labels:
         raise OptionError(

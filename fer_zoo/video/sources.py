@@ -129,7 +129,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 @dataclass
 class Images(Video):
-    """Frames that are in memory, in a folder, or given one by one; `assumed_rate`: nobody said how fast they follow."""
+    """Frames that are in memory, in a folder, or given one by one; `assumed_rate`: their rate was not given."""
 
     images: Callable[[], Iterator[UInt8]] = lambda: iter(())
     assumed_rate: bool = False

@@ -388,10 +388,8 @@ def test_long_videos_have_a_baseline_unless_none_is_wanted(
     image = draw([("red", 60, 60, 40)])
     image[image[..., 0] == 230] = (215, 15, 15)
     bright = np.where(image == 215, 217, image)
-    video, out = (
-        encode(tmp_path / "a.mp4", [image] * 60 + [bright] * 40, options={"crf": "4"}, pix_fmt="yuv444p"),
-        tmp_path / "out",
-    )
+    images, out = [image] * 60 + [bright] * 40, tmp_path / "out"
+    video = encode(tmp_path / "a.mp4", images, options={"crf": "4"}, pix_fmt="yuv444p")
     assert cli.main(["predict", str(video), "--out", str(out), "--no-video", *words]) == 0
     with (out / "timeline.csv").open(newline="") as file:
         assert {row["label"] for row in csv.DictReader(file)} == {label}

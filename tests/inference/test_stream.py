@@ -178,6 +178,7 @@ def test_labels_of_a_stream_are_relative_to_each_resting_face(monkeypatch: pytes
         assert set(labels[82:88]) == {"neutral"}
         assert set(labels[100:]) == {"bright"}
         assert set(found(1, baseline=None, latency_s=latency_s)[10:]) == {"bright"}
+        assert set(found(2, latency_s=latency_s)[82:]) == {"neutral"}, "whatever the first face does"
     with pytest.raises(OptionError, match="baseline=1 for a stream"):
         found(1, baseline=1)
 
