@@ -47,7 +47,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
         lip=lip,
         iris=IRISES[rng.integers(6 if traits.skin_tone < 0.45 else 2)] * rng.uniform(0.7, 1.3),
         hair=hair,
-        teeth=np.array([0.95, 0.9, 0.8]) * rng.uniform(0.8, 1.1),
+        teeth=np.array([0.66, 0.58, 0.46]) * rng.uniform(0.75, 1.2),
         gloss=float(rng.uniform(0.15, 0.7)),
         # Unit weights are at most 1, MakeHuman's at most 2.
         wrinkle_gain=0.8 + 0.9 * traits.age,

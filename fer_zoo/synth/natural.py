@@ -106,7 +106,7 @@ def add_folds(skin: Skin, traits: Traits, rng: np.random.Generator) -> Skin:
     """Return the skin with folds that stay when nothing is expressed, deeper with age."""
     paint, maps = skin.albedo.astype(np.float64), wrinkle_maps()
     for name, (probability, most) in table()["folds"].items():
-        depth = (0.25 + 0.75 * traits.age) * most * rng.uniform(0.2, 1.0)
+        depth = (0.05 + 0.95 * traits.age) * most * rng.uniform(0.2, 1.0)
         if rng.random() < probability:
             paint *= 1 - (depth * maps[name])[..., None] * np.array([0.8, 1, 1])
     return replace(skin, albedo=paint.astype(np.float32))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from fer_zoo.errors import OptionError
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.head import Traits
-from fer_zoo.synth.ict_skin import brow_hairs
 from fer_zoo.synth.photo_fit import Photograph
-from fer_zoo.synth.skin import IRISES, Skin, clothes, hair_colour, lash_line, mix
+from fer_zoo.synth.skin import IRISES, Skin, clothes, hair_colour, lash_line
+from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, ramp
 
 Floats = NDArray[np.float64]
 
@@ -89,17 +89,27 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
     # Photographed irises have reflections, which are rendered.
     iris = 0.75 * photograph.iris if light and rng.random() < 0.7 else IRISES[rng.integers(6 if light else 2)]
     lash_line(paint, traits, rng)
-    # Photographed brows are too pale on the rendered head to be seen at the size of a clip.
-    brow = np.minimum(hair, 0.35 * paint.mean((0, 1)))
-    mix(paint, brow * rng.uniform(0.2, 1.0), rng.uniform(0.4, 1.0) * brow_hairs(traits, rng))
+    _deepen_brows(paint, rng)
     clothes(paint, rng)
     return Skin(
         albedo=np.clip(paint, 0, 1).astype(np.float32),
         lip=np.zeros(3),  # not painted
         iris=iris * rng.uniform(0.8, 1.2),
         hair=hair,
-        teeth=np.array([0.95, 0.9, 0.8]) * rng.uniform(0.8, 1.1),
+        teeth=np.array([0.66, 0.58, 0.46]) * rng.uniform(0.75, 1.2),
         gloss=float(rng.uniform(0.15, 0.6)),
         wrinkle_gain=0.8 + 0.9 * traits.age,
         beard=0.0,
     )
+
+
+def _deepen_brows(paint: Floats, rng: np.random.Generator) -> None:
+    """Make the photographed brows of the paint (h, w, 3) stronger or weaker, in place, so that fair ones are seen, too."""
+    from scipy.ndimage import uniform_filter
+
+    dark = np.log(np.maximum(paint.mean(-1), 1e-4))
+    dark = np.clip(uniform_filter(dark, 31) - dark, 0, 2.5)
+    dark *= ramp(7.34, 7.40, HEIGHT_Y) * ramp(-7.70, -7.60, -HEIGHT_Y) * ramp(-0.66, -0.58, -np.abs(ANGLE))
+    contrast = np.percentile(dark[dark > 0.05], 85)
+    wanted = max(contrast * rng.uniform(0.8, 1.5), rng.uniform(0.35, 0.9))
+    paint *= np.exp(-(wanted / contrast - 1) * dark)[..., None]

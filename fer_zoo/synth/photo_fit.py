@@ -23,6 +23,7 @@ _SPREAD, _JAW_SPREAD = 0.02, 0.08
 _IDENTITY_SPREAD = 0.8
 _FINE = 2  # the texture is made at twice its size
 _GREY = np.array([0.30, 0.59, 0.11])
+_LID = 11  # texels of lids with lashes and shadows around an eye
 # Colour to which the skin of all photographs is brought, in linear light, and how far: their light differs.
 _SKIN, _BALANCE = np.array([0.78, 0.54, 0.41]), 0.75
 
@@ -193,7 +194,9 @@ def _completed(head: Head, albedo: Floats, share: Floats) -> Floats:
     share = share * ramp(0, 0.1, _fine(HEIGHT_Y) - jaw) * (_blurred(share, 3.0 * _FINE) > 0.75)
     share = _blurred(share, 1.5 * _FINE) * share  # soft edges, inside what is seen
     # Colours of the open eye and of lashes must not get on the lids, nor the line between the lips on the lips.
-    share *= 1 - np.maximum(_openings(head, 3), _openings(head, 8) * (dark | ~_warm(albedo)))
+    eyes, mouth = _distances(head)
+    odd = (dark | ~_warm(albedo)) & (_fine(HEIGHT_Y) < 7.42)
+    share *= ramp(_LID, 1.3 * _LID, eyes) * np.where(odd, ramp(2 * _LID, 2.3 * _LID, eyes), 1) * ramp(2, 3, mouth)
     other, mirrored = share[:, ::-1] * (1 - share), albedo[:, ::-1]
     total = share + other
     colour = (share[..., None] * albedo + other[..., None] * mirrored) / np.maximum(total, 1e-6)[..., None]
@@ -217,16 +220,18 @@ def _blurred(field: Floats, deviation: float) -> Floats:
     return np.asarray(uniform_filter(uniform_filter(field, box), box))
 
 
-def _openings(head: Head, margin: int) -> Floats:
-    """Return 1 in the openings of eyes and mouth and a margin of texels around them, with soft edges."""
+def _distances(head: Head) -> tuple[Floats, Floats]:
+    """Return the distance of each texel (h, w) to the nearest opening of the eyes, and to that of the mouth, in texels."""
     from PIL import Image, ImageDraw
+    from scipy.ndimage import distance_transform_edt
 
     u, v = texture_coordinates(head.paint[head.landmark_vertices])
     points = np.column_stack([u * WIDTH, v * HEIGHT]) * _FINE - 0.5
-    drawing = Image.new("L", (WIDTH * _FINE, HEIGHT * _FINE))
-    pen = ImageDraw.Draw(drawing)
-    for rows, width in ((slice(36, 42), margin), (slice(42, 48), margin), (slice(60, 68), 2)):
-        outline = [(float(x), float(y)) for x, y in points[rows]]
-        pen.polygon(outline, fill=255)
-        pen.line([*outline, outline[0]], fill=255, width=2 * width)
-    return np.asarray(drawing, np.float64) / 255
+
+    def away(*openings: slice) -> Floats:
+        drawing = Image.new("1", (WIDTH * _FINE, HEIGHT * _FINE), 1)
+        for rows in openings:
+            ImageDraw.Draw(drawing).polygon([(float(x), float(y)) for x, y in points[rows]], fill=0)
+        return np.asarray(distance_transform_edt(np.asarray(drawing)))
+
+    return away(slice(36, 42), slice(42, 48)), away(slice(60, 68))

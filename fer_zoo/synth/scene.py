@@ -134,14 +134,14 @@ def _surface(
     rows = np.flatnonzero(material == EYE)
     colour[rows], gloss[rows], sharpness[rows] = _eye(character, at[rows]), 0.7, 60.0
     # The upper lid shades the eyeball.
-    at[rows, OCCLUSION] *= 1 - 0.4 * ramp(0.0, 0.14, at[rows, BASE_Y] - EYE_CENTRE[1])
+    at[rows, OCCLUSION] *= 1 - 0.55 * ramp(-0.02, 0.12, at[rows, BASE_Y] - EYE_CENTRE[1])
     rows = np.flatnonzero(material == TEETH)
     gap = ramp(0.72, 0.98, np.abs(np.sin(at[rows, BASE_X] * 34.0)))
     colour[rows], gloss[rows] = character.skin.teeth * (1 - 0.22 * gap)[:, None], 0.35
-    at[rows, OCCLUSION] = 0.30 + 0.70 * ramp(0.9, 1.36, at[rows, BASE_Z])
+    at[rows, OCCLUSION] = 0.03 + 0.87 * ramp(1.0, 1.42, at[rows, BASE_Z])
     rows = np.flatnonzero(material == TONGUE)
-    colour[rows], gloss[rows] = np.array([0.45, 0.15, 0.15]), 0.3
-    at[rows, OCCLUSION] = 0.10 + 0.5 * ramp(0.95, 1.42, at[rows, BASE_Z])
+    colour[rows], gloss[rows] = np.array([0.5, 0.2, 0.19]), 0.3
+    at[rows, OCCLUSION] = 0.06 + 0.7 * ramp(0.95, 1.42, at[rows, BASE_Z])
     colour[material == LASH] = 0.02
     rows = np.flatnonzero(material == HAIR)
     strand = sample(character.strands, at[rows, U], at[rows, V])
@@ -155,7 +155,9 @@ def _surface(
 def _skin(character: Character, at: Floats, units: Mapping[str, float]) -> tuple[Floats, Floats]:
     skin = character.skin
     colour = sample(skin.albedo, at[:, U], at[:, V])
-    fold = sample(wrinkle_depth(units, skin.wrinkle_gain), at[:, U], at[:, V])
+    # Only what moves folds the skin: brows that are low at rest do not.
+    moved = {name: weight - character.rest.get(name, 0.0) for name, weight in units.items()}
+    fold = sample(wrinkle_depth(moved, skin.wrinkle_gain), at[:, U], at[:, V])
     colour *= 1 - 0.42 * fold * np.array([0.8, 1, 1])
     lip = ramp(0.25, 0.75, at[:, LIP])[:, None]
     colour += lip * (skin.lip - colour)
@@ -170,7 +172,7 @@ def _eye(character: Character, at: Floats) -> Floats:
     centre = np.where(at[:, BASE_X : BASE_X + 1] > 0, EYE_CENTRE, EYE_CENTRE * np.array([-1, 1, 1]))
     arm = at[:, BASE_X : BASE_Z + 1] - centre
     angle = np.arccos(np.clip(arm[:, 2] / np.sqrt((arm * arm).sum(1)), -1, 1))[:, None]
-    white = np.array([0.72, 0.68, 0.66]) * (1 - 0.2 * ramp(0.5, 1.0, angle))
+    white = np.array([0.46, 0.38, 0.36]) * (1 - 0.4 * ramp(0.5, 1.1, angle))
     iris = character.skin.iris * (1.2 - 0.5 * ramp(0.2, 0.48, angle))
     colour = iris + ramp(0.46, 0.54, angle) * (white - iris)
     pupil = ramp(0.18, 0.23, angle)

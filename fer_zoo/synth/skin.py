@@ -132,7 +132,7 @@ def blush(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
 def lash_line(paint: Floats, traits: Traits, rng: np.random.Generator) -> None:
     """Paint the dark lash line around the eyes, stronger and wider with make-up, in place."""
     made_up = rng.random() < 0.65 - 0.6 * traits.sex
-    strength = rng.uniform(0.5, 0.95) if made_up else rng.uniform(0.1, 0.5)
+    strength = rng.uniform(0.6, 0.95) if made_up else rng.uniform(0.3, 0.7)
     width = rng.uniform(0.014, 0.028) if made_up else 0.012
     t = np.linspace(0, 1, 24)
     upper_y = np.interp(t, [0, 0.35, 0.6, 1], [7.275, 7.335, 7.345, 7.30])
