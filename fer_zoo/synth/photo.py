@@ -104,7 +104,7 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
 
 
 def _deepen_brows(paint: Floats, rng: np.random.Generator) -> None:
-    """Make the photographed brows of the paint (h, w, 3) stronger or weaker, in place, so that fair ones are seen, too."""
+    """Make the photographed brows of the paint (h, w, 3) stronger or weaker, in place; fair ones become visible."""
     from scipy.ndimage import uniform_filter
 
     dark = np.log(np.maximum(paint.mean(-1), 1e-4))

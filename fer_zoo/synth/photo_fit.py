@@ -221,7 +221,7 @@ def _blurred(field: Floats, deviation: float) -> Floats:
 
 
 def _distances(head: Head) -> tuple[Floats, Floats]:
-    """Return the distance of each texel (h, w) to the nearest opening of the eyes, and to that of the mouth, in texels."""
+    """Return the distances (h, w), in texels, to the nearest opening of the eyes and to that of the mouth."""
     from PIL import Image, ImageDraw
     from scipy.ndimage import distance_transform_edt
 

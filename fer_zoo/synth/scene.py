@@ -141,7 +141,7 @@ def _surface(
     at[rows, OCCLUSION] = 0.03 + 0.87 * ramp(1.0, 1.42, at[rows, BASE_Z])
     rows = np.flatnonzero(material == TONGUE)
     colour[rows], gloss[rows] = np.array([0.5, 0.2, 0.19]), 0.3
-    at[rows, OCCLUSION] = 0.06 + 0.7 * ramp(0.95, 1.42, at[rows, BASE_Z])
+    at[rows, OCCLUSION] = 0.06 + 0.5 * ramp(0.95, 1.42, at[rows, BASE_Z])
     colour[material == LASH] = 0.02
     rows = np.flatnonzero(material == HAIR)
     strand = sample(character.strands, at[rows, U], at[rows, V])

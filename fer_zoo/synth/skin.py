@@ -97,7 +97,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
         lip=lip,
         iris=IRISES[rng.integers(iris_range)] * rng.uniform(0.8, 1.2),
         hair=hair,
-        teeth=np.array([1.0, 0.95, 0.86]) * rng.uniform(0.8, 1.15) * (1 + rng.normal(0, 0.02, 3)),
+        teeth=np.array([0.66, 0.59, 0.48]) * rng.uniform(0.75, 1.2) * (1 + rng.normal(0, 0.02, 3)),
         gloss=float(rng.uniform(0.1, 0.6)),
         wrinkle_gain=0.55 + 0.9 * traits.age,
         beard=beard,
