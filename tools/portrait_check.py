@@ -2,14 +2,14 @@
 
 python tools/portrait_check.py portraits.png --portraits FOLDER --ict ict_facekit.npz
 
-Left to right: the portraits of women and of men (files ending in f and m), then of `synthphoto`, `synthict` and `synthmh` in
-the style "natural". Prints brightness relative to the cheek, and heights of the brows, by which rendering can be adjusted.
+Left to right: portraits of women and of men (file names ending in f and m), then faces of `synthphoto`, `synthict` and
+`synthmh` in the style "natural". Prints brightness relative to the cheek, and the heights of the brows.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +40,8 @@ PLACES = {
 CHEEK = (-0.05, 0.5)
 
 
-def aligned(pictures: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return pictures (n, SIDE, SIDE, 3) with the eyes at the same place, equally bright, and their landmarks (n, 68, 2)."""
+def aligned(pictures: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return pictures (n, SIDE, SIDE, 3) with the eyes at the same place, equally bright, and landmarks (n, 68, 2)."""
     landmarker, faces, marks = create_landmarker("fz68"), [], []
     for picture in pictures:
         found = landmarker.detect(picture)
@@ -91,15 +91,15 @@ def main() -> None:
         "synthict": styled(ict_family(options.ict), "natural"),
         "synthmh": styled(makehuman(), "natural"),
     }
-    pictures: dict[str, Iterable[NDArray[np.uint8]]] = {
-        f"portraits, {sex}": (np.asarray(Image.open(path).convert("RGB")) for path in files if path.stem[-1] == letter)
+    pictures = {
+        f"portraits, {sex}": [np.asarray(Image.open(path).convert("RGB")) for path in files if path.stem[-1] == letter]
         for sex, letter in (("women", "f"), ("men", "m"))
     }
     for name, family in families.items():
-        pictures[name] = (
+        pictures[name] = [
             render_clip(subject, "neutral", frames=1, size=320, plain=True, family=family).frames[0]
             for subject in range(FIRST, LAST)
-        )
+        ]
     strip = []
     for name, group in pictures.items():
         faces, marks = aligned(group)

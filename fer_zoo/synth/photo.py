@@ -108,8 +108,8 @@ def _deepen_brows(paint: Floats, rng: np.random.Generator) -> None:
     from scipy.ndimage import uniform_filter
 
     dark = np.log(np.maximum(paint.mean(-1), 1e-4))
-    dark = np.clip(uniform_filter(dark, 31) - dark, 0, 2.5)
-    dark *= ramp(7.34, 7.40, HEIGHT_Y) * ramp(-7.70, -7.60, -HEIGHT_Y) * ramp(-0.66, -0.58, -np.abs(ANGLE))
-    contrast = np.percentile(dark[dark > 0.05], 85)
+    dark = np.clip(uniform_filter(dark, 31) - dark, 0, 2.5)  # than the skin around
+    where = ramp(7.39, 7.44, HEIGHT_Y) * (1 - ramp(7.60, 7.70, HEIGHT_Y)) * (1 - ramp(0.58, 0.66, np.abs(ANGLE)))
+    contrast = max(float(np.percentile(dark[where > 0.5], 90)), 0.05)
     wanted = max(contrast * rng.uniform(0.8, 1.5), rng.uniform(0.35, 0.9))
-    paint *= np.exp(-(wanted / contrast - 1) * dark)[..., None]
+    paint *= np.exp((1 - wanted / contrast) * where * dark)[..., None]

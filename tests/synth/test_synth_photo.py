@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ict_heads import made_up_pack
+from PIL import Image, ImageDraw
 
 from fer_zoo.errors import OptionError
 from fer_zoo.synth import render_clip, subject_groups
 from fer_zoo.synth.character import build_character
 from fer_zoo.synth.family import HeadFamily
-from fer_zoo.synth.head import SKIN
+from fer_zoo.synth.head import SKIN, Traits
 from fer_zoo.synth.ict import ict_family
-from fer_zoo.synth.photo import Portrait, photo_family
+from fer_zoo.synth.photo import Portrait, _draw_skin, photo_family
 from fer_zoo.synth.photo_fit import Photograph, fit_photograph
 from fer_zoo.synth.still import render_still
 from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, spot
@@ -63,6 +64,32 @@ def test_open_eyes_are_not_painted_on_the_lids(fitted: Photograph) -> None:
     cheek = np.median(found[(np.abs(ANGLE) < 0.5) & (np.abs(HEIGHT_Y - 6.95) < 0.08)])
     assert found[eye].min() > 0.4 * cheek
     assert found[eye].std() < 0.2 * cheek
+
+
+def test_lashes_and_shadows_are_not_painted_on_the_lids(ict: HeadFamily) -> None:
+    """Nothing dark round the eyes of the photograph is left when they close."""
+    portrait = render_clip(SUBJECT, "neutral", frames=1, size=448, plain=True, family=ict)
+    picture, marks = Image.fromarray(portrait.frames[0]), portrait.landmarks[0]
+    for eye in (marks[36:42], marks[42:48]):
+        outline = [tuple(point) for point in 1.25 * eye.astype(float) - 0.25 * eye.mean(0)]
+        ImageDraw.Draw(picture).line([*outline, outline[0]], fill=(20, 10, 10), width=3)
+    found = ((fit_photograph(ict, np.asarray(picture), marks.astype(float)).albedo / 255.0) ** 2.2).mean(-1)
+    lid = sum(spot(side * 0.29, 7.29, 0.07, 0.03) for side in (-1, 1)) > 0.5
+    cheek = np.median(found[(np.abs(ANGLE) < 0.5) & (np.abs(HEIGHT_Y - 6.95) < 0.08)])
+    assert np.percentile(found[lid], 2) > 0.6 * cheek
+
+
+@pytest.mark.parametrize("strength", [0.1, 1.0])
+def test_fair_brows_are_seen_and_dark_ones_keep_their_shape(strength: float) -> None:
+    brow = sum(spot(side * 0.3, 7.48, 0.08, 0.02) for side in (-1, 1))
+    skin = np.full((*ANGLE.shape, 3), 200.0) * np.exp(-strength * brow / 2.2)[..., None]
+    photograph = Photograph(np.rint(skin).astype(np.uint8), np.zeros(1), np.full(3, 0.1), np.full(3, 0.1), 0.0)
+    for seed in range(5):
+        traits = Traits(skin_tone=0.1, age=0.1, sex=1.0, weight=0.5, races=(1.0, 0.0, 0.0))
+        paint = _draw_skin(photograph, traits, np.random.default_rng(seed)).albedo.mean(-1)
+        inside, above = brow > 0.8, (np.abs(np.abs(ANGLE) - 0.3) < 0.05) & (np.abs(HEIGHT_Y - 7.6) < 0.02)
+        assert paint[inside].mean() < 0.8 * paint[above].mean()
+        assert np.corrcoef(paint[HEIGHT_Y > 7.42], -brow[HEIGHT_Y > 7.42])[0, 1] > 0.5
 
 
 @pytest.fixture(scope="module")
