@@ -18,6 +18,7 @@ from PIL import Image
 
 from fer_zoo.data.synthetic import photo_heads
 from fer_zoo.landmarks import create_landmarker
+from fer_zoo.landmarks.frame import Frame
 from fer_zoo.synth import render_clip
 from fer_zoo.synth.family import HeadFamily, makehuman, styled
 from fer_zoo.synth.ict import ict_family
@@ -49,16 +50,12 @@ def aligned(pictures: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float64],
             continue
         points = found[0].landmarks.astype(float)
         left, right = points[36:42].mean(0), points[42:48].mean(0)
-        across = (right - left) / EYES
-        turn = np.array([[across[0], -across[1]], [across[1], across[0]]])  # from the mean picture to this one
-        origin = (left + right) / 2 - turn @ [SIDE / 2, TOP]
-        rows = (*turn[0], origin[0], *turn[1], origin[1])
-        face = np.asarray(
-            Image.fromarray(picture).transform((SIDE, SIDE), Image.Transform.AFFINE, rows, Image.Resampling.BICUBIC),
-            float,
-        )
+        across = right - left
+        x, y = (left + right) / 2 + np.array([-across[1], across[0]]) * (SIDE / 2 - TOP) / EYES
+        frame = Frame(x, y, SIDE / EYES * float(np.hypot(*across)), float(np.arctan2(across[1], across[0])))
+        face = np.stack([frame.cut(picture[..., colour], SIDE) for colour in range(3)], -1)
         faces.append(face * 130 / face[100:220, 60:240].mean())
-        marks.append((points - origin) @ np.linalg.inv(turn).T)
+        marks.append((frame.from_image(points) + 1) * SIDE / 2 - 0.5)
     return np.stack(faces), np.stack(marks)
 
 
