@@ -100,7 +100,7 @@ def build_app(models: Sequence[str], *, max_seconds: float = 120.0) -> Any:
                     faces = gr.Radio(["largest", "all"], value="largest", label="Faces")
                     threshold = gr.Slider(0, 0.9, value=0, step=0.05, label="Uncertain below")
                 with gr.Row():
-                    start = gr.Button("Read expressions", variant="primary")
+                    start = gr.Button("Predict expressions", variant="primary")
                     cancel = gr.Button("Cancel")
                 status = gr.Markdown(elem_id="status")
             with gr.Column(visible=False) as results:

@@ -55,7 +55,7 @@ def opened(browser: Any, address: str) -> Any:
     tab.elsewhere = []
     tab.on("request", lambda asked: asked.url.startswith(("http", "ws")) and tab.elsewhere.append(asked.url))
     tab.goto(address)
-    tab.wait_for_selector("text=Read expressions")
+    tab.wait_for_selector("text=Predict expressions")
     return tab
 
 
@@ -66,7 +66,7 @@ def upload(tab: Any, path: Path) -> None:
 def read(tab: Any, path: Path) -> None:
     upload(tab, path)
     tab.wait_for_selector("video")
-    tab.click("text=Read expressions")
+    tab.click("text=Predict expressions")
 
 
 def test_upload_wait_read_download(app: Any, browser: Any, video: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_cancel(app: Any, browser: Any, video: Path) -> None:
     tab.wait_for_selector("#status :text('…')", timeout=60_000)
     tab.click("text=Cancel")
     tab.wait_for_selector("#status :text('Cancelled')", timeout=60_000)
-    tab.click("text=Read expressions")
+    tab.click("text=Predict expressions")
     tab.wait_for_selector("#summary table", timeout=120_000)
 
 

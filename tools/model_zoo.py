@@ -43,17 +43,19 @@ TRAINED = """
 |---|---|---|---|---|---|
 {rows}
 
-They come with the package. UAR is the mean recall of the seven expressions. The default is more accurate on most real
-faces: see [Accuracy on real faces](real-faces.md). GMAC: 10^9 multiply-accumulates per input.
+These weights come with the package. UAR is the mean recall of the seven expressions, on still pictures: which network
+is better on videos is not known ([Accuracy on real faces](real-faces.md)). No weights were trained on real faces.
+GMAC: 10^9 multiply-accumulates per input.
 """
 
 WEIGHTS = """
 ## Accuracy on rendered faces
 
-`create_model(NAME, pretrained=True)` loads weights of the package offline, sha256 checked, strictly.
-`incres3d_tiny_lstm_lm_in` is the paper's kind of network, with the fusion that did best in the
-[ablation](reports/rendered.md). With your own classes, `create_model(NAME, pretrained=True, labels=[...])` loads them
-and gives the network a new classifier: see [Concepts](concepts.md).
+`create_model(NAME, pretrained=True)` loads weights of the package offline; every tensor must match.
+`incres3d_tiny_lstm_lm_in` is the paper's kind of network, with the fusion that had the highest UAR in the
+[ablation](reports/rendered.md) (the difference was not significant). With your own classes,
+`create_model(NAME, pretrained=True, labels=[...])` loads them and gives the network a new classifier: see
+[Concepts](concepts.md).
 
 All were trained on **synthetic faces**; the metrics are of held-out synthetic subjects and are not comparable with
 published figures on CK+, MMI, FERA or DISFA. WAR is the accuracy. `synthmh`, `synthict` and `synthphoto` are the

@@ -47,9 +47,7 @@ def add(top: Parser) -> None:
     formats = "csv, json, parquet, srt, eaf; may be repeated; default: csv"
     option("--format", action="append", metavar="NAME", help=formats)
     option("--per", choices=["frame", "second"], default="frame", help="rows per frame or per second")
-    resting = (
-        "labels are relative to the resting face: of the first SECONDS, or auto (default), the most neutral second; "
-    )
+    resting = "what the resting face is: auto (default): the most neutral second; SECONDS: the first seconds; "
     option("--baseline", type=baseline, default="auto", metavar="SECONDS|auto|none", help=f"{resting}none: {RAW}")
     option(
         "--min-span",
@@ -58,7 +56,7 @@ def add(top: Parser) -> None:
         metavar="SECONDS",
         help="shorter spans get the label of the longer span beside them",
     )
-    option("--again", action="store_true", help="also predict videos that already have results")
+    option("--again", action="store_true", help="of several videos, also predict those that have results")
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -72,9 +70,9 @@ def add_network(parser: ArgumentParser, hop: str = "2, or 1 for networks of sing
     """Add the options of how a network reads a source, which `live`, `features` and `explain` have too."""
     option = parser.add_argument
     option("--landmarker", metavar="NAME", help="landmark detector; default: that of the weights")
-    option("--hop", type=positive, metavar="N", help=f"frames from one window to the next; default: {hop}")
+    option("--hop", type=positive, metavar="N", help=f"frames between the starts of two windows; default: {hop}")
     option("--device", default="auto", metavar="DEVICE", help="cuda, mps, cpu, ...; default: auto")
-    option("--threads", type=positive, metavar="N", help="CPU threads of the network; default: one less than PyTorch's")
+    option("--threads", type=positive, metavar="N", help="CPU threads of the network; default: PyTorch's minus one")
     precision = "float32, or bf16 for autocast; default: float32"
     option("--precision", default="float32", metavar="TYPE", help=precision)
     option("--fps", type=float, metavar="N", help="frame rate, if the video's time stamps are wrong or missing")

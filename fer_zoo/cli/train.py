@@ -38,10 +38,18 @@ def add(top: Parser) -> None:
     about = "fine-tune trained weights on your own labelled videos"
     finetune = top.command("finetune", about, _finetune, writes_files=True)
     option = finetune.add_argument
-    option("name", metavar="NAME", help="weights to start from: MODEL[.TAG], a weights folder, or hf-hub:OWNER/NAME")
+    option(
+        "name",
+        metavar="NAME",
+        help="weights to start from: a name from `fer-zoo models --pretrained`, a folder, or hf-hub:OWNER/NAME",
+    )
     table = "table path,label,subject of the videos; or a prepared clip store"
     option("--data", required=True, metavar="CSV", help=table)
-    option("--out", metavar="DIR", help="output folder; an interrupted run in it is resumed; default: runs/CSV")
+    option(
+        "--out",
+        metavar="DIR",
+        help="output folder; an interrupted run in it is resumed; default: runs/NAME for NAME.csv",
+    )
     recipes = "training settings, e.g. finetune/full or finetune/linear_probe; default: %(default)s"
     option("--recipe", default="finetune/upper_half", metavar="RECIPE", help=recipes)
     add_settings(finetune, "--set", "override settings of the recipe, e.g. train.epochs=5")
@@ -113,7 +121,9 @@ def _finetune(arguments: Namespace) -> None:
         print(f"{done.failures} rows or videos gave no clip or had other problems: see {out / STORE / 'failures.csv'}")
     print(f"\npredictions of all held-out subjects: {out / 'predictions.csv'}")
     print(f"weights, of the first of the {done.folds} networks: {done.weights}")
-    print(f"next: fer-zoo predict VIDEO --model {done.weights} --out results")
+    print(f"try them: fer-zoo predict VIDEO --model {done.weights} --out results")
+    settings = f"--stores {out} --set 'split={{leave_out: null, validation_folds: 3}}' --out {out}_final"
+    print(f"for use, train on all subjects: fer-zoo train {out / 'recipe.yaml'} {settings}")
 
 
 def _train_landmarks(arguments: Namespace) -> None:

@@ -43,12 +43,12 @@ CASES = {
     "predict": ("`fer-zoo predict` needs SOURCE.", "fer-zoo predict [OPTIONS] SOURCE [SOURCE ...]", "fer-zoo predict"),
     "predict x.mp4 --hop a": (
         "--hop: 'a' is not an integer >= 1.",
-        "--hop N: frames from one window to the next; default: 2, or 1 for networks of single frames",
+        "--hop N: frames between the starts of two windows; default: 2, or 1 for networks of single frames",
         "fer-zoo predict",
     ),
     "predict x.mp4 --hop -1": (
         "--hop: '-1' is not an integer >= 1.",
-        "--hop N: frames from one window to the next; default: 2, or 1 for networks of single frames",
+        "--hop N: frames between the starts of two windows; default: 2, or 1 for networks of single frames",
         "fer-zoo predict",
     ),
     "predict x.mp4 --model": (
