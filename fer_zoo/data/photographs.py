@@ -21,7 +21,7 @@ from fer_zoo.synth.photo_fit import Photograph, fit_photograph
 Landmarks = NDArray[np.floating]
 
 # Raise when photographs are fitted differently.
-_VERSION = 2
+_VERSION = 3
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 HAND_SET = "points189.npz"
 # Points of the template of the Face Research Lab, hand-set, that lie on the iBUG landmarks on average over 40 faces;

@@ -23,6 +23,7 @@ _SPREAD, _JAW_SPREAD = 0.02, 0.08
 _IDENTITY_SPREAD = 0.8
 _FINE = 2  # the texture is made at twice its size
 _GREY = np.array([0.30, 0.59, 0.11])
+_SHADE = 6.0  # texels, size of the shade between brows and eyes
 _LID = 11  # texels of lids with lashes and shadows around an eye
 # Colour to which the skin of all photographs is brought, in linear light, and how far: their light differs.
 _SKIN, _BALANCE = np.array([0.78, 0.54, 0.41]), 0.75
@@ -69,6 +70,7 @@ def fit_photograph(family: HeadFamily, image: NDArray[np.uint8], landmarks: NDAr
     albedo, skin, gain = _without_shading(colour, facing, seen)
     hair = _hair_colour(albedo, seen & ~skin)
     whole = _completed(head, albedo, np.where(skin, ramp(0.3, 0.55, facing[..., 2]), 0.0))
+    whole /= _shade_of_lids(whole @ _GREY / (_SKIN @ _GREY))[..., None]
     half = whole.reshape(HEIGHT, _FINE, WIDTH, _FINE, 3).mean((1, 3))
     encoded = np.rint(255 * np.clip(half, 0, 1) ** (1 / 2.2)).astype(np.uint8)
     return Photograph(encoded, identity, hair, _iris(picture, marks) * gain, error)
@@ -160,6 +162,18 @@ def _without_shading(
     near = np.abs(chroma - usual).max(-1) < np.where(up > 7.6, 0.17, 0.3)
     like = near & (albedo @ _GREY > 0.62 * (_SKIN @ _GREY))
     return albedo, seen & (own | like) & (angle < 1.0), gain
+
+
+def _shade_of_lids(brightness: Floats) -> Floats:
+    """Return the shade (h, w) between brows and eyes that a smooth light leaves, since it is rendered again.
+
+    Args:
+        brightness: of the skin (h, w), 1 on the cheeks; what is much darker is brows.
+    """
+    angle, up, plain = np.abs(_fine(ANGLE)), _fine(HEIGHT_Y), (brightness > 0.5).astype(np.float64)
+    shade = _blurred(plain * brightness, _SHADE) / np.maximum(_blurred(plain, _SHADE), 0.05)
+    where = ramp(0.06, 0.14, angle) * (1 - ramp(0.5, 0.6, angle)) * ramp(7.24, 7.32, up) * (1 - ramp(7.46, 7.54, up))
+    return np.asarray(1 - where * (1 - np.clip(shade, 0.6, 1.0)))
 
 
 def _warm(colour: Floats) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ict_heads import made_up_pack
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from fer_zoo.errors import OptionError
 from fer_zoo.synth import render_clip, subject_groups
@@ -77,6 +77,21 @@ def test_lashes_and_shadows_are_not_painted_on_the_lids(ict: HeadFamily) -> None
     lid = sum(spot(side * 0.29, 7.29, 0.07, 0.03) for side in (-1, 1)) > 0.5
     cheek = np.median(found[(np.abs(ANGLE) < 0.5) & (np.abs(HEIGHT_Y - 6.95) < 0.08)])
     assert np.percentile(found[lid], 2) > 0.6 * cheek
+
+
+def test_the_shade_below_the_brows_is_not_painted_on_the_skin(ict: HeadFamily) -> None:
+    """It is rendered, and would be there twice."""
+    portrait = render_clip(SUBJECT, "neutral", frames=1, size=448, plain=True, family=ict)
+    marks, mask = portrait.landmarks[0].astype(float), Image.new("L", (448, 448))
+    for eye, brow in ((marks[36:40], marks[21:16:-1]), (marks[42:46], marks[26:21:-1])):
+        ImageDraw.Draw(mask).polygon([tuple(point) for point in np.concatenate([eye, brow])], fill=255)
+    shade = 1 - 0.2 * np.asarray(mask.filter(ImageFilter.GaussianBlur(4)))[..., None] / 255.0
+    plain, shaded = (
+        ((fit_photograph(ict, image, marks).albedo / 255.0) ** 2.2).mean(-1)
+        for image in (portrait.frames[0], (portrait.frames[0] * shade).astype(np.uint8))
+    )
+    between = sum(spot(side * 0.30, 7.40, 0.06, 0.02) for side in (-1, 1)) > 0.5
+    assert shaded[between].mean() > 0.88 * plain[between].mean()
 
 
 @pytest.mark.parametrize("strength", [0.1, 1.0])
