@@ -12,6 +12,7 @@ from torch.nn import functional
 SIDE = 96  # pixels of a crop
 LANDMARKS = 68
 _WIDTHS, _FUSED = (16, 32, 48, 96, 128), 48
+_CELLS = SIDE // 4  # of a heat map, across
 _STEP = 2 / 48  # between the samples round a landmark: a cell of the finest map
 _HIDDEN = 12  # units of the layers that correct a landmark
 
@@ -38,6 +39,9 @@ class LandmarkNet(nn.Module):
     convolution.
     """
 
+    cells: Tensor  # (576, 2), (x, y) of the middles of a heat map's cells
+    steps: Tensor  # (9, 2), from a landmark to where the finest map is read
+
     def __init__(self) -> None:
         super().__init__()
         self.stem = _conv(1, _WIDTHS[0], stride=2)
@@ -52,11 +56,16 @@ class LandmarkNet(nn.Module):
         self.correct = nn.Parameter(torch.zeros(LANDMARKS, _HIDDEN, 2))
         nn.init.zeros_(self.whole.weight)
         nn.init.zeros_(self.whole.bias)
+        # Made once: on one crop, making them takes longer than using them.
+        middles = (torch.arange(_CELLS) + 0.5) / _CELLS * 2 - 1
+        self.register_buffer("cells", torch.cartesian_prod(middles, middles).flip(1), persistent=False)
+        steps = torch.arange(-1, 2) * _STEP
+        self.register_buffer("steps", torch.cartesian_prod(steps, steps), persistent=False)
 
     def forward(self, crops: Tensor) -> Placed:
         """Place the landmarks in grey crops (N, 1, 96, 96), 0 to 1."""
         # Contrast differs between cameras, so each crop is normalised.
-        mean, std = crops.mean((2, 3), keepdim=True), crops.std((2, 3), keepdim=True)
+        std, mean = torch.std_mean(crops, (2, 3), keepdim=True)
         features, x = [], (finest := self.stem((crops - mean) / (std + 0.02)))
         for stage in self.stages:
             x = stage(x)
@@ -65,19 +74,15 @@ class LandmarkNet(nn.Module):
         for lateral, feature in zip(reversed(self.lateral[:-1]), reversed(features[:-1]), strict=True):
             fused = functional.interpolate(fused, scale_factor=2.0) + lateral(feature)
         fused = self.fuse(functional.relu(fused))
-        heat = self.heat(fused)
-        share = heat.flatten(2).softmax(-1).unflatten(2, heat.shape[2:])
-        cells = (torch.arange(heat.shape[-1], device=heat.device, dtype=heat.dtype) + 0.5) / heat.shape[-1] * 2 - 1
-        middle = torch.stack([share.sum(2) @ cells, share.sum(3) @ cells], dim=-1)
+        middle = self.heat(fused).flatten(2).softmax(-1) @ self.cells
         moved, spread, face = self.whole(x.mean((2, 3))).split([LANDMARKS * 2, LANDMARKS, 1], dim=1)
         placed = middle + moved.unflatten(1, (LANDMARKS, 2))
         return Placed(placed + self._correction(placed.detach(), finest, fused), spread, face[:, 0])
 
     def _correction(self, placed: Tensor, finest: Tensor, fused: Tensor) -> Tensor:
         """Return what moves landmarks (N, 68, 2), by the features (N, C, H, W) round them."""
-        steps = torch.arange(-1, 2, device=placed.device, dtype=placed.dtype) * _STEP
-        around = placed[:, :, None] + torch.cartesian_prod(steps, steps)
-        near = functional.grid_sample(finest, around, align_corners=False).permute(0, 2, 1, 3).flatten(2)
+        near = functional.grid_sample(finest, placed[:, :, None] + self.steps, align_corners=False)
+        near = near.permute(0, 2, 1, 3).flatten(2)
         wide = functional.grid_sample(fused, placed[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
         hidden = torch.einsum("nlc,lch->nlh", torch.cat([near, wide], dim=-1), self.near).relu()
         return torch.einsum("nlh,lho->nlo", hidden, self.correct)
