@@ -83,7 +83,7 @@ def with_detector_noise(clips: ClipSet, seed: int) -> ClipSet:
 
 
 def _detected(landmarks: Points, augment: AugmentSpec, rngs: Sequence[np.random.Generator]) -> Points:
-    """Landmarks as a detector would give them: inexact, and missing in some frames but never in all of a clip."""
+    """Landmarks as a detector would give them: inexact, and missing in some frames, never in all that have a face."""
     measured = landmarks
     if augment.detector_noise:
         from fer_zoo.synth.detector_noise import perturb_landmarks
@@ -91,7 +91,7 @@ def _detected(landmarks: Points, augment: AugmentSpec, rngs: Sequence[np.random.
         noisy = [perturb_landmarks(points, rng) for points, rng in zip(landmarks, rngs, strict=True)]
         measured = np.stack(noisy).astype(np.float32)
     lost = np.stack([rng.random(landmarks.shape[1]) for rng in rngs]) < augment.lose_landmarks
-    lost[lost.all(axis=1)] = False
+    lost[(lost | np.isnan(landmarks).all(axis=(2, 3))).all(axis=1)] = False
     return np.where(lost[:, :, None, None], np.float32(np.nan), measured)
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fer_zoo.data.clips import ClipSet, Index
 from fer_zoo.errors import InputError
 from fer_zoo.specs import AugmentSpec, InputSpec
+from fer_zoo.video.crop import faces_in
 from fer_zoo.video.sample import spread_frames
 
 
@@ -28,9 +29,9 @@ def random_frames(
     """Cut the same random window of `length` frames from each column of clips (B, F, ...): frames, landmarks, ...
 
     By default the frames follow one another as they are stored; with another `sampling` (`InputSpec`) they are spread
-    over the whole clip. Nothing is drawn that leaves no choice: neither a start where clips are as long as the window,
-    nor for options that are off. `rng` is one that all clips draw from, or one for each clip, which then gives the same
-    window of it beside any others.
+    over the whole clip. A window without a face is moved to the nearest frame with one. Nothing is drawn that leaves no
+    choice: neither a start where clips are as long as the window, nor for options that are off. `rng` is one that all
+    clips draw from, or one for each clip, which then gives the same window of it beside any others.
 
     Raises:
         InputError: the stored clips are shorter than the window, or than the largest stride needs.
@@ -40,9 +41,17 @@ def random_frames(
         numbers = _frame_numbers(clips, stored, length, augment, rng, sampling)
     else:
         numbers = np.concatenate([_frame_numbers(1, stored, length, augment, own, sampling) for own in rng])
+    _move_to_faces(numbers, faces_in(columns[1].reshape(-1, *columns[1].shape[2:])).reshape(clips, stored))
     if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (clips, stored))):
         return list(columns)
     return [column[np.arange(clips)[:, None], numbers] for column in columns]
+
+
+def _move_to_faces(numbers: Index, faces: npt.NDArray[np.bool_]) -> None:
+    """Move the frames (clips, length) of clips that show no face, in place; `faces` (clips, stored): where one is."""
+    for clip in np.flatnonzero(~np.take_along_axis(faces, numbers, axis=1).any(axis=1) & faces.any(axis=1)):
+        apart = np.flatnonzero(faces[clip])[:, None] - numbers[clip]
+        numbers[clip] = np.clip(numbers[clip] + apart.flat[np.abs(apart).argmin()], 0, faces.shape[1] - 1)
 
 
 def _frame_numbers(

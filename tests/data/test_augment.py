@@ -174,6 +174,14 @@ def test_lost_landmarks_are_nan_but_never_in_a_whole_clip() -> None:
     assert not lost.all(2).all(1).any()
 
 
+def test_landmarks_are_not_lost_in_all_frames_that_have_a_face() -> None:
+    spec = InputSpec(frames=3, size=16)
+    frames, landmarks = smooth_clips(32, 40), points_around((16, 16), 10, 40)
+    landmarks[:, 1:] = np.nan
+    _, points = augment_batch(frames, landmarks, spec, changed(lose_landmarks=0.9), np.random.default_rng(0))
+    assert points[:, 0].isfinite().all()
+
+
 def test_detector_noise_moves_points_and_box() -> None:
     spec = InputSpec(frames=3, size=48)
     frames, landmarks = smooth_clips(64), points_around((32, 32), 20)

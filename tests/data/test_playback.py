@@ -46,6 +46,29 @@ def test_the_whole_clip_draws_nothing() -> None:
     assert rng.random() == np.random.default_rng(0).random(), "resuming older runs must see the same numbers"
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    stored=st.integers(4, 14),
+    face=st.integers(0, 13),
+    sampling=st.sampled_from(["dense", "segments", "uniform"]),
+    options=st.sampled_from([{}, {"stride": 2}, {"still": 1.0}, {"reverse": 1.0, "frame_jitter": 0.5}]),
+    seed=st.integers(0, 99),
+)
+def test_what_is_shown_of_a_clip_with_a_face_has_a_face(
+    stored: int, face: int, sampling: str, options: dict[str, float], seed: int
+) -> None:
+    """Else a training could not crop it, and would end, hours after it began."""
+    frames, landmarks = numbered_clips(3, stored)
+    landmarks = landmarks + np.arange(68)[:, None]
+    landmarks[:, np.arange(stored) != face % stored] = np.nan
+    length = 2 if options.get("stride") else min(4, stored)
+    generators = [np.random.default_rng([seed, clip]) for clip in range(3)]
+    cut, points = random_frames([frames, landmarks], length, AugmentSpec(**options), generators, sampling)
+    seen = np.isfinite(points).all(axis=(2, 3))
+    assert seen.any(axis=1).all()
+    assert (cut[seen][:, 0, 0, 0] % 20 == face % stored).all()
+
+
 def test_stride_plays_faster() -> None:
     numbers = shown(5, AugmentSpec(stride=3), count=12, seed=2)
     steps = np.diff(numbers)
@@ -142,10 +165,10 @@ def test_views() -> None:
 
 
 def test_in_training_segments_are_random_and_uniform_is_not() -> None:
-    numbers = np.arange(12)[None].repeat(200, axis=0)
+    numbers, points = np.arange(12)[None].repeat(200, axis=0), np.zeros((200, 12, 68, 2), np.float32)
     rng = np.random.default_rng(0)
-    (drawn,) = random_frames([numbers], 4, AugmentSpec(), rng, "segments")
+    drawn, _ = random_frames([numbers, points], 4, AugmentSpec(), rng, "segments")
     assert [set(part) for part in drawn.T] == [{0, 1, 2}, {3, 4, 5}, {6, 7, 8}, {9, 10, 11}]
     assert len(np.unique(drawn, axis=0)) > 40, "of 81"
-    (fixed,) = random_frames([numbers], 4, AugmentSpec(), rng, "uniform")
+    fixed, _ = random_frames([numbers, points], 4, AugmentSpec(), rng, "uniform")
     assert (fixed == [1, 4, 7, 10]).all()
