@@ -90,8 +90,10 @@ class LivePage:
             self._changed.notify_all()
 
     def _respond(self, request: BaseHTTPRequestHandler) -> None:
-        name = request.path.removeprefix(f"/{self._secret}/")
-        if name == "":
+        _, _, name = request.path.partition(prefix := f"/{self._secret}/")
+        if not request.path.startswith(prefix):
+            request.send_error(404)
+        elif name == "":
             _send(request, "text/html; charset=utf-8", _PAGE.encode())
         elif name == "state":
             _send(request, "text/plain; charset=utf-8", self.state.encode("utf-8", "backslashreplace"))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from fer_zoo.errors import OptionError
 from fer_zoo.inference.palette import RGB, label_colours, track_colours
 from fer_zoo.inference.rows import UNCERTAIN, Row, TimelineData
 from fer_zoo.landmarks.base import Box, UInt8, scaled_points
@@ -35,10 +36,18 @@ def annotate_video(
         edit: called with the number of a frame and its image (H, W, 3); returns the image to draw on.
 
     Raises:
+        OptionError: a timeline has not one row for each frame of the video.
         VideoError: the video cannot be read, or the new one cannot be written.
     """
     timelines = [timeline] if isinstance(timeline, TimelineData) else list(timeline)
     first = timelines[0]
+    for each in timelines:
+        if not len(first) or [row.frame for row in each.rows] != list(range(len(first))):
+            raise OptionError(
+                "A part of a timeline, or rows per second.",
+                "timelines with a row for each frame, as `predict_video` and `predict_faces` return them",
+                "annotate the whole timeline",
+            )
     video: Video = first.source or open_video(first.video)
     # Of a file whose times are its own the frames are read at the size in which they are drawn, and the sound is kept.
     is_file = type(video) is Video and video.file is None and not video.counted

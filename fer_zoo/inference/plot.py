@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fer_zoo.errors import OptionError
 from fer_zoo.inference.palette import label_colours
 from fer_zoo.inference.rows import SYNTHETIC, UNCERTAIN, Row, TimelineData
 from fer_zoo.landmarks.base import UInt8, scaled_points
@@ -49,8 +50,11 @@ def draw_timeline(timeline: TimelineData) -> Any:
     """Return the plot as a matplotlib Figure.
 
     Raises:
+        OptionError: the timeline has no rows.
         VideoError: the video cannot be read.
     """
+    if not len(timeline):
+        raise OptionError("A timeline without rows.", "one row or more", "plot a longer part of the timeline")
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -197,14 +201,13 @@ def _draw_thumbnails(figure: Any, curves: Any, timeline: TimelineData, colours: 
 
 
 def face_pictures(timeline: TimelineData, indices: Sequence[int]) -> list[tuple[Row, UInt8 | None]]:
-    """Return rows and pictures of the face, None where it is not seen, of rising frame numbers."""
+    """Return rows, by their numbers, and pictures of the face, None where it is not seen, in order of their frames."""
     video = timeline.source or open_video(timeline.video)
-    found = []
+    wanted, found = {row.frame: row for row in (timeline.rows[index] for index in indices)}, []
     with closing(video.frames()) as frames:
-        for frame in frames:
-            if frame.index not in indices:
+        for frame in frames if wanted else ():
+            if (row := wanted.get(frame.index)) is None:
                 continue
-            row = timeline.rows[frame.index]
             image = None
             if row.landmarks is not None:
                 points = scaled_points(row.landmarks[None], video.scale)
@@ -212,6 +215,6 @@ def face_pictures(timeline: TimelineData, indices: Sequence[int]) -> list[tuple[
                 if box is not None:
                     image = crop_clip([frame.image], points, box, _THUMBNAIL_PIXELS)[0][0]
             found.append((row, image))
-            if frame.index == indices[-1]:
+            if len(found) == len(wanted):
                 break
     return found

@@ -216,7 +216,7 @@ class TimelineData:
                 row = with_share(row, self.labels, share, label)
             rows.append(row)
         result = replace(self, rows=tuple(rows))
-        if min_span_s:
+        if min_span_s and rows:
             spans = iter(result.spans(min_span_s))
             span = next(spans)
             for index, row in enumerate(rows):
@@ -257,9 +257,9 @@ class TimelineData:
         A row's frame is the first one of that second; its time is the start of the second.
 
         Raises:
-            OptionError: `seconds` is not above 0.
+            OptionError: `seconds` is not above 0, or too large.
         """
-        _check("seconds", seconds, 1e-6, float("inf"))
+        _check("seconds", seconds, 1e-6, 1e6)
         rows = []
         for second, group in itertools.groupby(self.rows, key=lambda row: int(row.time_s / seconds + 1e-6)):
             members = list(group)

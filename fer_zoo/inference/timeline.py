@@ -13,7 +13,7 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from fer_zoo.errors import VideoError
+from fer_zoo.errors import OptionError, VideoError
 from fer_zoo.inference import formats
 from fer_zoo.inference.plot import draw_timeline
 from fer_zoo.inference.rows import Row, Span, Summary, TimelineData
@@ -45,7 +45,7 @@ class Timeline(TimelineData):
         text = f"<pre>{html.escape(repr(self))}</pre>"
         try:
             figure = self.plot()
-        except VideoError:  # the file was moved: the text is still true
+        except (OptionError, VideoError):  # no rows, or the file was moved: the text is still true
             return text
         png = BytesIO()
         figure.savefig(png, format="png", dpi=80)
@@ -67,7 +67,7 @@ class Timeline(TimelineData):
         if any(isinstance(bound, float) for bound in bounds):
             first, end = (None if bound is None else int(np.searchsorted(self.times, bound)) for bound in bounds)
             index = slice(first, end, index.step)
-        return replace(self, rows=tuple(self.rows[index]))
+        return replace(self, rows=tuple(self.rows[index]), rate=self.rate / (index.step or 1))
 
     def plot(self) -> Any:
         """Return the plot as a matplotlib.figure.Figure; reads the video again for the thumbnails.

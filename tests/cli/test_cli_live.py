@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import io
 import json
 import os
@@ -127,6 +128,12 @@ def test_the_page_needs_its_whole_address() -> None:
                 urllib.request.urlopen(root + path, timeout=5)
         with pytest.raises(OptionError, match=r"cannot be used: [\s\S]*Accepted: "):
             LivePage(int(root.rpartition(":")[2]))
+        connection = http.client.HTTPConnection(root.removeprefix("http://"), timeout=5)
+        for path in ("state", "picture", "*"):  # no browser sends these
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read() != b"") == (404, True)
+            connection.close()
 
 
 @pytest.mark.parametrize(

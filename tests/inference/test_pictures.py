@@ -15,11 +15,11 @@ from PIL import Image
 from toy_model import brightness_model
 from video_files import Squares, draw, encode, small_disk, sounding
 
-from fer_zoo.errors import VideoError
+from fer_zoo.errors import OptionError, VideoError
 from fer_zoo.inference import Timeline, predict_faces, predict_video
 from fer_zoo.inference.annotate import annotate_video
 from fer_zoo.inference.palette import label_colours, track_colours
-from fer_zoo.inference.plot import CURVES, draw_timeline, plot_timeline
+from fer_zoo.inference.plot import CURVES, draw_timeline, face_pictures, plot_timeline
 from fer_zoo.specs import SEVEN_LABELS
 from fer_zoo.video.reader import open_video
 
@@ -50,6 +50,27 @@ def test_the_plot_shows_labels_in_their_colours_and_thumbnails(timeline: Timelin
     red = (np.asarray(thumbnails[..., 0], int) > 180) & (thumbnails[..., 1] < 90)
     assert red.mean() > 0.2  # two thirds of the thumbnails are the red square
     assert plt.get_fignums() == []  # nothing is left in pyplot's global list
+
+
+@pytest.mark.parametrize("part", [slice(20, 30), slice(0.9, None), slice(5, None, 5)])
+def test_a_part_of_a_timeline_shows_its_own_frames(timeline: Timeline, part: slice) -> None:
+    some = timeline[part]
+    shown, whole = face_pictures(some, range(len(some))), face_pictures(timeline, [row.frame for row in some])
+    assert [row.frame for row, _ in shown] == [row.frame for row in some]
+    for (_, one), (_, other) in zip(shown, whole, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_part_of_a_timeline_cannot_be_annotated_and_no_rows_cannot_be_drawn(
+    timeline: Timeline, tmp_path: Path
+) -> None:
+    for some in (timeline[0.9:], timeline[0:0], timeline[::2], timeline.per_second(), [timeline, timeline[:20]]):
+        with pytest.raises(OptionError, match=r"(?s)a row for each frame.*annotate the whole timeline"):
+            annotate_video(some, tmp_path / "a.mp4")
+    with pytest.raises(OptionError, match="without rows"):
+        timeline[0:0].plot()
+    assert face_pictures(timeline, []) == []
+    assert timeline[0:0]._repr_html_().startswith("<pre>")
 
 
 def test_the_plot_can_be_read_on_a_phone(timeline: Timeline) -> None:

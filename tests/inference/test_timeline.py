@@ -135,6 +135,9 @@ def test_indexing_by_frame_and_by_second() -> None:
     assert part.summary().duration_s == pytest.approx(0.4)
     with pytest.raises(IndexError, match=r"outside the timeline, 0\.40 to 0\.80 s"):
         part.at(0.2)
+    half = whole[::2]
+    assert (half.end_s, half.duration_s, half.spans()[0].end_s) == (1.0, 1.0, pytest.approx(0.4))
+    assert len(whole[0:0].refined(min_span_s=1.0)) == 0
     with pytest.raises(IndexError, match="runs forwards"):
         whole[::-1]
     with pytest.raises(TypeError):
@@ -154,6 +157,9 @@ def test_smoothing_threshold_and_seconds() -> None:
     for wrong in ({"threshold": 1.1}, {"smooth_s": -1.0}, {"min_span_s": float("nan")}):
         with pytest.raises(OptionError, match="Accepted"):
             whole.refined(**wrong)
+    for seconds_each in (0.0, float("inf"), float("nan")):
+        with pytest.raises(OptionError, match="Accepted"):
+            whole.per_second(seconds_each)
 
 
 def test_the_text_of_a_long_timeline_fits_on_one_screen() -> None:
