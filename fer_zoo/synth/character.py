@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fer_zoo.synth.expression import Rest, draw_rest
 from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.hair import Extra, draw_glasses, draw_hair, draw_style
-from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, Head, Traits, draw_traits
+from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, Head, Traits, draw_traits, on_skin
 from fer_zoo.synth.natural import add_folds
 from fer_zoo.synth.natural import draw_rest as draw_natural_rest
 from fer_zoo.synth.skin import Skin
@@ -46,6 +46,12 @@ class Character:
     attributes: Floats  # (h + e, 8)
     strands: NDArray[np.float32]  # (h, w, 1) hair brightness
     frame_colour: Floats
+    marked: tuple[NDArray[np.int64], Floats]  # the vertices (68, 3) round each landmark, and their shares
+
+    def landmarks(self, vertices: Floats) -> Floats:
+        """Return the 68 landmarks (68, 3) on vertices (n, 3), however they are posed."""
+        corners, shares = self.marked
+        return np.asarray(np.einsum("kc,kcd->kd", shares, vertices[corners]))
 
 
 @lru_cache(maxsize=8)
@@ -93,6 +99,7 @@ def build_character(seed: int, subject: int, family: HeadFamily | None = None) -
         attributes=_attributes(head, extras),
         strands=strands.astype(np.float32)[..., None],
         frame_colour=frame,
+        marked=_marked(head, skin),
     )
 
 
@@ -119,6 +126,19 @@ def _centred(head: Head, shape: Floats) -> Floats:
     upper = (head.vertex_material == SKIN) & (head.base[:, 1] > 6.9) & (head.ear < 0.2)
     moved = (shape - head.base)[upper].mean(0)
     return np.asarray(shape - np.array([0.0, moved[1], moved[2]]))
+
+
+def _marked(head: Head, skin: Skin) -> tuple[NDArray[np.int64], Floats]:
+    """Return the vertices (68, 3) round each landmark, and their shares: vertices, but for drawn brows their own line.
+
+    Brows are drawn higher or lower, longer or shorter on the same vertices.
+    """
+    corners = np.repeat(head.landmark_vertices[:, None], 3, axis=1)
+    shares = np.tile([1.0, 0.0, 0.0], (68, 1))
+    if skin.brows is not None:
+        right = skin.brows[::-1] * [-1, 1]  # the subject's right brow is first, and both run from left to right
+        corners[17:27], shares[17:27] = on_skin(head, np.vstack([right, skin.brows]))
+    return corners, shares
 
 
 def _paint_scalp(skin: Skin, style: str, hair: Extra, rng: np.random.Generator) -> Skin:

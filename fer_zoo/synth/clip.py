@@ -208,7 +208,7 @@ def _film(
         view = shade(character, light, seen, normals, lit, units[t], background)
         if t == 0:
             recorder = metered(view, recorder)
-        picture, marks = develop(view, recorder), camera.project(posed[t][character.head.landmark_vertices])[0]
+        picture, marks = develop(view, recorder), camera.project(character.landmarks(posed[t]))[0]
         if cover_seed is not None:
             picture = _covered(picture, marks * side - 0.5, np.random.default_rng(cover_seed))
         pictures[t] = record(picture, recorder, size, rng)

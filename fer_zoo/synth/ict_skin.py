@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fer_zoo.synth.head import Traits
-from fer_zoo.synth.skin import IRISES, Skin, age_lines, beard_cover, blush, clothes, hair_colour, lash_line, mix
+from fer_zoo.synth.skin import (
+    ALONG,
+    EDGE,
+    IRISES,
+    Skin,
+    age_lines,
+    beard_cover,
+    blush,
+    clothes,
+    hair_colour,
+    lash_line,
+    mix,
+)
 from fer_zoo.synth.texture import ANGLE_MAX, HEIGHT, WIDTH, Y_HIGH, Y_LOW, cloud
 
 Floats = NDArray[np.float64]
@@ -37,7 +49,9 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
     beard = float(rng.uniform(0.1, 0.9)) if traits.sex > 0.5 and rng.random() < 0.5 else 0.0
     if beard:
         mix(paint, hair * 0.8, beard_cover(beard, rng))
-    mix(paint, hair * rng.uniform(0.1, 0.5), brow_hairs(traits, rng))
+    shade = rng.uniform(0.1, 0.5)
+    cover, brows = brow_hairs(traits, rng)
+    mix(paint, hair * shade, cover)
     clothes(paint, rng)
     lip = tone * np.exp(-rng.uniform(0.6, 1.5) * _BLOOD) * np.array([1.0, 0.85, 0.9])
     if traits.sex < 0.4 and rng.random() < 0.4:
@@ -52,6 +66,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
         # Unit weights are at most 1, MakeHuman's at most 2.
         wrinkle_gain=0.8 + 0.9 * traits.age,
         beard=beard,
+        brows=brows,
     )
 
 
@@ -66,25 +81,30 @@ def _shrunk(drawing: Image.Image) -> Floats:
     return np.asarray(drawing.resize((WIDTH, HEIGHT), Image.Resampling.BOX), np.float64) / 255
 
 
-def brow_hairs(traits: Traits, rng: np.random.Generator) -> Floats:
-    """Draw the cover 0..1 of single hairs: upright at the inner end, along the brow farther out."""
+def brow_hairs(traits: Traits, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw the cover 0..1 of single hairs, upright at the inner end, along the brow farther out; and `Skin.brows`."""
     thick = rng.uniform(0.035, 0.065) * (0.85 + 0.3 * traits.sex)
     arch, lift, tilt = rng.uniform(0.0, 0.06), rng.normal(0, 0.012), rng.normal(0, 0.015)
     inner, outer = rng.uniform(0.09, 0.15), rng.uniform(0.45, 0.54)
     count = int(rng.uniform(240, 480))
     drawing = Image.new("L", (WIDTH * _FINE, HEIGHT * _FINE))
     pen = ImageDraw.Draw(drawing)
+
+    def middle(u: Floats) -> Floats:
+        return np.asarray(7.475 + lift + tilt * u + arch * np.sin(2.2 * u) - 0.05 * np.clip(u - 0.6, 0, 1))
+
     for side in (-1, 1):
         u = rng.beta(1.0, 1.2, count)
-        middle = 7.475 + lift + tilt * u + arch * np.sin(2.2 * u) - 0.05 * np.clip(u - 0.6, 0, 1)
         angle = inner + (outer - inner) * u
-        y = middle + thick * (1 - 0.65 * u) * np.clip(rng.normal(0, 0.45, count), -1, 1)
+        y = middle(u) + thick * (1 - 0.65 * u) * np.clip(rng.normal(0, 0.45, count), -1, 1)
         lean = np.radians(75 - 80 * np.clip(1.5 * u, 0, 1) + rng.normal(0, 10, count))
         long = 0.055 * rng.uniform(0.6, 1.2, count)
         ends = _place(side * (angle + long * np.cos(lean)), y + 0.6 * long * np.sin(lean))
         for start, end in zip(_place(side * angle, y), ends, strict=True):
             pen.line([start, end], fill=255, width=2)
-    return np.clip(1.5 * _shrunk(drawing), 0, 1) * rng.uniform(0.75, 0.97)
+    height = middle(ALONG) + EDGE * 0.7 * thick * (1 - 0.65 * ALONG)  # few hairs are farther out
+    marks = np.column_stack([inner + (outer - inner) * ALONG, height])
+    return np.clip(1.5 * _shrunk(drawing), 0, 1) * rng.uniform(0.75, 0.97), marks
 
 
 def _moles(rng: np.random.Generator) -> Floats:

@@ -42,6 +42,11 @@ IRISES = np.array(
 )
 
 
+# Landmarks of a brow, as annotators set them (300-W): lower at its ends, between them its upper edge. How far along the
+# brow, and how far above its middle, in half its thickness.
+ALONG, EDGE = np.linspace(0, 1, 5), np.array([-0.5, 0.9, 1.0, 0.9, -0.8])
+
+
 @dataclass(frozen=True)
 class Skin:
     """Colours in linear light; ``albedo`` is on the cylinder of ``texture``."""
@@ -54,6 +59,7 @@ class Skin:
     gloss: float
     wrinkle_gain: float
     beard: float
+    brows: Floats | None = None  # (5, 2), angle and height of the landmarks of a drawn brow, from the nose outwards
 
 
 def linear(rgb: Floats) -> Floats:
@@ -83,7 +89,9 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
     beard = float(rng.uniform(0.1, 0.95)) if traits.sex > 0.5 and rng.random() < 0.55 else 0.0
     if beard:
         mix(paint, hair * 0.8, beard_cover(beard, rng))
-    mix(paint, hair * rng.uniform(0.15, 0.6), _brows(traits, rng))
+    shade = rng.uniform(0.15, 0.6)
+    cover, brows = _brows(traits, rng)
+    mix(paint, hair * shade, cover)
     clothes(paint, rng)
     lip_tint = np.array([rng.uniform(0.8, 1.0), rng.uniform(0.5, 0.75), rng.uniform(0.52, 0.75)])
     lip = tone * lip_tint
@@ -101,6 +109,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
         gloss=float(rng.uniform(0.1, 0.6)),
         wrinkle_gain=0.55 + 0.9 * traits.age,
         beard=beard,
+        brows=brows,
     )
 
 
@@ -165,16 +174,24 @@ def beard_cover(strength: float, rng: np.random.Generator) -> Floats:
     return np.asarray(np.clip(cover * strength * grain, 0, 0.92))
 
 
-def _brows(traits: Traits, rng: np.random.Generator) -> Floats:
+def _brows(traits: Traits, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw the cover 0..1 of the brows, and their landmarks, as `Skin.brows`."""
     thick = rng.uniform(0.028, 0.058) * (0.85 + 0.3 * traits.sex)
     arch, lift, tilt = rng.uniform(0.0, 0.06), rng.normal(0, 0.012), rng.normal(0.0, 0.012)
     inner, outer = rng.uniform(0.10, 0.15), rng.uniform(0.45, 0.54)
+
+    def middle(u: Floats) -> Floats:
+        bend = arch * np.sin(np.pi * np.clip(u, 0, 1) * 0.7) - 0.05 * np.clip(u - 0.6, 0, 1)
+        return np.asarray(7.475 + lift + tilt * u + bend)
+
+    def half(u: Floats) -> Floats:
+        return np.asarray(thick * (1 - 0.6 * np.clip(u, 0, 1)))
+
     u = (np.abs(ANGLE) - inner) / (outer - inner)
-    middle = 7.475 + lift + tilt * u + arch * np.sin(np.pi * np.clip(u, 0, 1) * 0.7) - 0.05 * np.clip(u - 0.6, 0, 1)
-    half = thick * (1 - 0.6 * np.clip(u, 0, 1))
-    inside = np.exp(-(((HEIGHT_Y - middle) / half) ** 4)) * ramp(-0.12, 0.08, u) * (1 - ramp(0.9, 1.08, u))
+    inside = np.exp(-(((HEIGHT_Y - middle(u)) / half(u)) ** 4)) * ramp(-0.12, 0.08, u) * (1 - ramp(0.9, 1.08, u))
     hairs = np.clip(0.9 + 0.12 * cloud(rng, 3, 1, stretch=2.0), 0, 1)
-    return np.asarray(np.clip(inside * hairs, 0, 1) * rng.uniform(0.7, 1.0))
+    marks = np.column_stack([inner + (outer - inner) * ALONG, middle(ALONG) + EDGE * half(ALONG)])
+    return np.clip(inside * hairs, 0, 1) * rng.uniform(0.7, 1.0), marks
 
 
 def clothes(paint: Floats, rng: np.random.Generator) -> None:

@@ -182,7 +182,7 @@ def _photograph(
     seen = look(character, posed, camera, rendered)
     scene = shade(character, light, seen, normals, lit, units, draw_background(rng, rendered))
     scene *= np.float32(_exposure(scene, seen, rng))
-    landmarks, depth = camera.project(posed[character.head.landmark_vertices])
+    landmarks, depth = camera.project(character.landmarks(posed))
     visible = _unhidden(landmarks * rendered - 0.5, depth, seen.depth)
     image = Image.fromarray(develop(scene, draw_recorder(rng, rendered, plain=True)))
     small = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))

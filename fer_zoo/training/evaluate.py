@@ -183,21 +183,22 @@ def predict_cropped(
         flip: the mean with those of the clips flipped horizontally.
     """
     device = next(model.parameters()).device
-    was_training = model.training
+    was_training, parts = model.training, []
     model.eval()
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(clips), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(clips)))
-            clip = normalise(torch.from_numpy(clips.read(rows)).to(device), model.input_spec)
-            landmarks = torch.from_numpy(clips.landmarks[rows]).to(device)
-            shares = torch.softmax(model(clip, landmarks).float(), dim=1)
-            if flip:
-                mirrored = landmarks[:, :, MIRROR_68] * landmarks.new_tensor([-1, 1])
-                mirrored += mirrored.new_tensor([model.input_spec.size - 1, 0])
-                shares = (shares + torch.softmax(model(clip.flip(-1), mirrored).float(), dim=1)) / 2
-            parts.append(shares.cpu().numpy())
-    model.train(was_training)
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(clips), batch_size):
+                rows = np.arange(start, min(start + batch_size, len(clips)))
+                clip = normalise(torch.from_numpy(clips.read(rows)).to(device), model.input_spec)
+                landmarks = torch.from_numpy(clips.landmarks[rows]).to(device)
+                shares = torch.softmax(model(clip, landmarks).float(), dim=1)
+                if flip:
+                    mirrored = landmarks[:, :, MIRROR_68] * landmarks.new_tensor([-1, 1])
+                    mirrored += mirrored.new_tensor([model.input_spec.size - 1, 0])
+                    shares = (shares + torch.softmax(model(clip.flip(-1), mirrored).float(), dim=1)) / 2
+                parts.append(shares.cpu().numpy())
+    finally:
+        model.train(was_training)
     return np.concatenate(parts) if parts else np.zeros((0, len(model.labels)), np.float32)
 
 

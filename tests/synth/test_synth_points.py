@@ -1,13 +1,19 @@
 """The 68 landmarks: order, position on the face, symmetry."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from ict_heads import made_up_pack
 from PIL import Image
 
 from fer_zoo.synth import LABELS, render_clip
 from fer_zoo.synth.character import build_character
+from fer_zoo.synth.family import makehuman
 from fer_zoo.synth.head import SKIN, load_head
+from fer_zoo.synth.ict import ict_family
 from fer_zoo.synth.scene import Camera, rotation
+from fer_zoo.synth.texture import HEIGHT, WIDTH, texture_coordinates
 
 MIRROR = {
     **{k: 16 - k for k in range(17)},
@@ -23,6 +29,29 @@ def test_landmarks_are_68_different_vertices_of_the_skin():
     head = load_head()
     assert len(set(head.landmark_vertices.tolist())) == 68
     assert (head.vertex_material[head.landmark_vertices] == SKIN).all()
+
+
+@pytest.mark.parametrize("head", ["makehuman", "ict"])
+def test_landmarks_of_drawn_brows_are_on_them(head: str, tmp_path: Path) -> None:
+    """Their height, slope and length are drawn per subject, on the same vertices."""
+    family = makehuman() if head == "makehuman" else ict_family(made_up_pack(tmp_path))
+    errors, lifts = [], []
+    for subject in range(8):
+        character = build_character(0, subject, family)
+        corners, shares = character.marked
+        u, v = texture_coordinates(character.head.paint)
+        at = np.column_stack([(shares * u[corners]).sum(1), (shares * v[corners]).sum(1)])[17:27]
+        columns, rows = (np.clip(np.rint(at.T * [[WIDTH], [HEIGHT]] - 0.5), 0, WIDTH - 1)).astype(int)
+        paint = np.log(character.skin.albedo.mean(-1) + 1e-3)
+        for number in (1, 2, 3, 6, 7, 8):  # the upper edge: dark hair below, skin above
+            column, row = columns[number], rows[number]
+            strip = paint[row - 8 : row + 9, column - 3 : column + 4].mean(1)
+            edge = np.convolve(strip, [-1, -1, -1, 1, 1, 1], mode="valid").argmax() + 2.5 - 8
+            errors.append(edge)
+            lifts.append(row)
+    assert np.abs(np.median(errors)) < 2.5, "texels, of 0.01 decimetres"
+    assert np.percentile(np.abs(errors), 75) < 4
+    assert np.std(lifts) > 1, "they differ between subjects"
 
 
 def test_landmarks_are_symmetric():
