@@ -34,7 +34,7 @@ from fer_zoo.backbones._blocks import (
 )
 from fer_zoo.backbones._published import timm_weights
 from fer_zoo.backbones.incres3d import image_reduction_a, image_reduction_b, unit_a, unit_b, unit_c
-from fer_zoo.backbones.inflate import InflationMode, inflated, load_inflated
+from fer_zoo.backbones.inflate import InflationMode, inflated
 from fer_zoo.registry import register_backbone
 from fer_zoo.specs import Shortcut, Site
 
@@ -135,7 +135,7 @@ class IncRes3DV2(nn.Module):
         with torch.device("meta"):
             empty: nn.Module = timm.create_model(SOURCE)
         inflated(self, empty.state_dict(), image_name, how=how)  # fail before the download if it does not match
-        load_inflated(self, timm_weights(SOURCE), image_name, how=how)
+        self.load_state_dict(inflated(self, timm_weights(SOURCE), image_name, how=how))
 
 
 @register_backbone(

@@ -28,27 +28,16 @@ def inflate_kernel(kernel: Tensor, length: int, how: InflationMode = "centre") -
     return inflated
 
 
-def load_inflated(
+def inflated(
     module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: InflationMode = "centre"
-) -> None:
-    """Load the state dict of an image network into a 3D network.
+) -> dict[str, Tensor]:
+    """Return the state dict of a 3D network from that of an image network; it can be of device "meta", as a check.
 
     `rename` maps tensor names of the image network to those of `module`, or to None if they are not needed. Every
     tensor of the module must be matched by exactly one. Weights of additional input channels (a landmark map) are 0.
 
     Raises:
-        WeightsError: a tensor is missing, unexpected, duplicate, or has a different shape; nothing was loaded.
-    """
-    module.load_state_dict(inflated(module, image, rename, how=how))
-
-
-def inflated(
-    module: nn.Module, image: Mapping[str, Tensor], rename: Rename, *, how: InflationMode = "centre"
-) -> dict[str, Tensor]:
-    """Return the state dict that `load_inflated` loads; with tensors on device "meta" this only checks the match.
-
-    Raises:
-        WeightsError: as `load_inflated`.
+        WeightsError: a tensor is missing, unexpected, duplicate, or has a different shape.
     """
     renamed = {name: rename(name) for name in image}
     source = {new: image[name] for name, new in renamed.items() if new is not None}

@@ -18,7 +18,7 @@ from fer_zoo.data.splits import LabelledClip
 from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, OptionError
 from fer_zoo.registry import DATASETS
-from fer_zoo.specs import Recipe
+from fer_zoo.specs import PROTOCOLS, SPLITS, Recipe, split_form
 from fer_zoo.specs.base import Spec
 
 
@@ -129,8 +129,7 @@ def _split_by(recipe: Recipe, split: Mapping[str, Any], **data: Any) -> Recipe:
     """The recipe with another split; a published figure does not hold for another kind of split."""
     fields = recipe.model_dump()
     fields["data"] |= data
-    kinds = {"test_on": "cross-database", "published": "published", "identity_disjoint": "group-disjoint"}
-    protocol = next((kind for key, kind in kinds.items() if key in split), "subject-independent")
+    protocol = PROTOCOLS[SPLITS[str(split_form(split))]]
     changed = Recipe.model_validate({**fields, "split": dict(split), "protocol": protocol})
     same = type(changed.split) is type(recipe.split)
     return changed if same else changed.model_copy(update={"published": None})

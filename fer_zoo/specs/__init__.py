@@ -5,6 +5,7 @@ from fer_zoo.specs.card import TERMS, Calibration, Metrics, StartedFrom, Weights
 from fer_zoo.specs.model import SEVEN_LABELS, ComponentSpec, CropSpec, InputSpec, LandmarkSpec, ModelSpec, class_labels
 from fer_zoo.specs.parts import Backbone, Fusion, FusionSite, Shortcut, Site, Temporal
 from fer_zoo.specs.recipe import (
+    PROTOCOLS,
     SPLITS,
     DatabaseSplit,
     DataSpec,
@@ -23,6 +24,7 @@ from fer_zoo.specs.recipe import (
 from fer_zoo.specs.train import SHORT_KEYS, AugmentSpec, LoraSpec, TrainSpec
 
 __all__ = [
+    "PROTOCOLS",
     "SEVEN_LABELS",
     "SHORT_KEYS",
     "SPLITS",

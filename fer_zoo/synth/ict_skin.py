@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 _PALE = np.array([0.93, 0.74, 0.64])
 # Transmission of red, green and blue at full strength is exp(-number).
-_MELANIN, _BLOOD = np.array([2.45, 3.1, 3.6]), np.array([0.05, 0.45, 0.35])
+MELANIN, _BLOOD = np.array([2.45, 3.1, 3.6]), np.array([0.05, 0.45, 0.35])
 _FINE = 4  # supersampling of strokes
 
 
@@ -38,7 +38,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
     melanin = np.clip(traits.skin_tone + rng.normal(0, 0.03), 0.02, 1.0) + 0.05 * cloud(rng, 60, 2) * rng.random()
     blood = rng.uniform(0.1, 0.5) + rng.uniform(0.02, 0.1) * cloud(rng, 22, 3)
     pores = np.exp(rng.uniform(0.015, 0.05) * cloud(rng, 2.5, 1))
-    paint = _PALE * np.exp(-melanin[..., None] * _MELANIN - blood[..., None] * _BLOOD) * pores[..., None]
+    paint = _PALE * np.exp(-melanin[..., None] * MELANIN - blood[..., None] * _BLOOD) * pores[..., None]
     tone = paint.mean((0, 1))
     hair = hair_colour(traits, rng)
     blush(paint, traits, rng)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fer_zoo.errors import OptionError
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.head import Traits
+from fer_zoo.synth.ict_skin import MELANIN
 from fer_zoo.synth.photo_fit import Photograph
 from fer_zoo.synth.skin import IRISES, Skin, clothes, hair_colour, lash_line
 from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, ramp
@@ -19,7 +20,6 @@ from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, ramp
 Floats = NDArray[np.float64]
 
 _ADULT, _OLD = 18.0, 80.0  # years at which the trait ``age`` is 0 and 1
-_MELANIN = np.array([2.45, 3.1, 3.6])  # transmission at full strength is exp(-number)
 _DARKEST = 0.72
 _WARM = np.array([1.0, 0.85, 0.7])  # hair is never bluer, though it reflects the studio
 
@@ -82,7 +82,7 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
     if rng.random() < 0.5:
         paint = paint[:, ::-1].copy()
     dark = _DARKEST * traits.skin_tone
-    paint *= np.exp(-dark * _MELANIN) * np.exp(rng.normal(0, 0.08)) * (1 + rng.normal(0, 0.03, 3))
+    paint *= np.exp(-dark * MELANIN) * np.exp(rng.normal(0, 0.08)) * (1 + rng.normal(0, 0.03, 3))
     light = traits.skin_tone < 0.4
     own = np.minimum(photograph.hair, photograph.hair[0] * _WARM)
     hair = own * rng.uniform(0.6, 1.0) if light and rng.random() < 0.7 else hair_colour(traits, rng)

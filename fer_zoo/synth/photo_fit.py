@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.head import SKIN, Head
+from fer_zoo.synth.ict import IDENTITY_SPREAD
 from fer_zoo.synth.raster import interpolate, rasterize, sample, vertex_normals
 from fer_zoo.synth.scene import PIVOT, Camera, rotation
 from fer_zoo.synth.skin import linear
@@ -20,7 +21,6 @@ Floats = NDArray[np.float64]
 _DISTANCE = 16.0  # decimetres from the camera to the head: a portrait
 # Expected distance of a landmark from the fitted shape, in distances between the eyes; the jaw is the least certain.
 _SPREAD, _JAW_SPREAD = 0.02, 0.08
-_IDENTITY_SPREAD = 0.8
 _FINE = 2  # the texture is made at twice its size
 _GREY = np.array([0.30, 0.59, 0.11])
 _SHADE = 6.0  # texels, size of the shade between brows and eyes
@@ -94,7 +94,7 @@ def _fitted(family: HeadFamily, marks: Floats, known: NDArray[np.bool_]) -> tupl
 
     def misfit(values: Floats) -> Floats:
         at, _ = placed(values[:6], base + np.einsum("k,knc->nc", values[6:], modes))
-        return np.concatenate([((at - marks[known]) / eyes / spread).ravel(), values[6:] / _IDENTITY_SPREAD])
+        return np.concatenate([((at - marks[known]) / eyes / spread).ravel(), values[6:] / IDENTITY_SPREAD])
 
     start = np.zeros(6 + len(modes))
     start[4] = (PIVOT[1] * -1 + head.base[head.landmark_vertices[36:48], 1].mean()) / 0.63

@@ -11,7 +11,7 @@ from measured import gmac, shown_shortcuts, sizes_after
 from torch import Tensor, nn
 
 from fer_zoo.backbones.incres3d_v2 import IncRes3DV2, SteadyConv, image_name, incres3d_v2, incres3d_v2_tiny
-from fer_zoo.backbones.inflate import InflationMode, load_inflated
+from fer_zoo.backbones.inflate import InflationMode, inflated
 from fer_zoo.errors import WeightsError
 from fer_zoo.registry import BACKBONES
 from fer_zoo.testing import check_backbone
@@ -100,7 +100,7 @@ def test_only_square_kernels_after_the_stem_span_frames(meta: IncRes3DV2) -> Non
 def test_a_constant_clip_gives_the_image_networks_features(
     how: InflationMode, image: nn.Module, picture: Tensor, image_features: Tensor, empty: IncRes3DV2
 ) -> None:
-    load_inflated(empty, image.state_dict(), image_name, how=how)
+    empty.load_state_dict(inflated(empty, image.state_dict(), image_name, how=how))
     fourth = torch.randn(1, 1, 3, 107, 107)  # its weights start at zero
     clip = torch.cat([picture[:, :, None].expand(-1, -1, 3, -1, -1), fourth], 1)
     with torch.no_grad():

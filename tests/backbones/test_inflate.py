@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_zoo.backbones.inflate import InflationMode, inflate_kernel, load_inflated
+from fer_zoo.backbones.inflate import InflationMode, inflate_kernel, inflated
 from fer_zoo.errors import WeightsError
 
 
@@ -43,7 +43,7 @@ def pair(in_channels: int = 3) -> tuple[nn.Module, nn.Module]:
 
 def test_added_input_channels_start_at_zero() -> None:
     module, image = pair(in_channels=4)
-    load_inflated(module, image.state_dict(), str)
+    module.load_state_dict(inflated(module, image.state_dict(), str))
     frame, extra = torch.randn(2, 3, 9, 9), torch.randn(2, 1, 9, 9)
     clip = torch.cat([frame, extra], 1)[:, :, None].expand(-1, -1, 3, -1, -1)
     expected = image.eval()(frame)
@@ -53,7 +53,7 @@ def test_added_input_channels_start_at_zero() -> None:
 def test_tensors_mapped_to_none_are_ignored() -> None:
     module, image = pair()
     state = {**image.state_dict(), "classifier.weight": torch.zeros(2, 4)}
-    load_inflated(module, state, lambda name: None if name.startswith("classifier.") else name)
+    module.load_state_dict(inflated(module, state, lambda name: None if name.startswith("classifier.") else name))
     assert torch.equal(module[0].weight[:, :, 1], image[0].weight)
     assert torch.equal(module[1].running_mean, image[1].running_mean)
 
@@ -77,7 +77,7 @@ def test_a_mismatch_is_an_error_and_nothing_is_loaded(change, problem: str) -> N
     state = dict(image.state_dict())
     change(state)
     with pytest.raises(WeightsError, match=problem) as caught:
-        load_inflated(module, state, lambda name: "0.bias" if name == "duplicate" else name)
+        inflated(module, state, lambda name: "0.bias" if name == "duplicate" else name)
     assert caught.value.accepted
     assert caught.value.do
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
