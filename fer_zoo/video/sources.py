@@ -20,6 +20,7 @@ from fer_zoo.errors import InputError, VideoError
 from fer_zoo.landmarks.base import UInt8
 from fer_zoo.paths import find_path, missing
 from fer_zoo.video.decode import Decoding, choose_streams, reason
+from fer_zoo.video.picture import read_picture
 from fer_zoo.video.reader import MAX_SIDE, Video, VideoFrame, check_rate, open_video, stream_rate
 from fer_zoo.video.seek import Marks
 from fer_zoo.video.upright import noted, orientation, shown_size
@@ -203,15 +204,7 @@ def _open_folder(folder: Path, fps: float | None) -> Images:
         raise _empty(folder)
     files.sort(key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)])
 
-    def read() -> Iterator[UInt8]:
-        for file in files:
-            try:
-                with Image.open(file) as picture:
-                    yield np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), np.uint8)
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-                raise VideoError(f"{file} cannot be read: {error}.", "images", "remove or replace the file") from error
-
-    return _open_images(folder, read, len(files), fps)
+    return _open_images(folder, lambda: map(read_picture, files), len(files), fps)
 
 
 def _connect(source: int | str, max_side: int, fps: float | None) -> Stream:

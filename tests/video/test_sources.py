@@ -61,6 +61,23 @@ def test_arrays_iterators_and_folders_of_frames_give_the_same_frames(tmp_path: P
     assert "25 frames per second were assumed" in open_source(np.stack(IMAGES)).notes[0]
 
 
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_frames_of_sixteen_bits_are_scaled_not_clipped(tmp_path: Path, ending: str) -> None:
+    ramp = np.linspace(0, 65535, 24 * 32).reshape(24, 32).round().astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / f"0.{ending}")
+    (frame,) = open_source(tmp_path, fps=25).frames()
+    np.testing.assert_array_equal(frame.image, np.stack([np.round(ramp / 257).astype(np.uint8)] * 3, axis=-1))
+
+
+def test_a_frame_that_is_broken_in_any_way_is_a_three_part_error(tmp_path: Path) -> None:
+    Image.fromarray(IMAGES[0]).save(tmp_path / "0.png")
+    whole = (tmp_path / "0.png").read_bytes()
+    for broken in (b"", whole[:30], whole[: len(whole) // 2], whole.replace(b"IDAT", b"IDAX"), whole[:8] + b"\0" * 60):
+        (tmp_path / "1.png").write_bytes(broken)
+        with pytest.raises(VideoError, match=r"1\.png cannot be read: [\s\S]*Accepted: [\s\S]*What to do: "):
+            list(open_source(tmp_path, fps=25).frames())
+
+
 def test_an_image_is_a_video_of_one_frame(tmp_path: Path) -> None:
     Image.fromarray(IMAGES[0]).save(tmp_path / "a.png")
     for source in (tmp_path / "a.png", IMAGES[0]):
