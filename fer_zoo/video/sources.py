@@ -222,10 +222,14 @@ def _connect(source: int | str, max_side: int, fps: float | None) -> Stream:
         accepted = f"the number of a connected camera (here: {there or 'none found'})"
         do = "connect it, close other programs that use it, or name a file"
     else:
-        name, parts, scheme = source, urlsplit(source), source.partition("://")[0].lower()
-        path, what = Path(PurePosixPath(parts.path).name or parts.hostname or "stream"), f"The stream {source}"
+        name, scheme, what = source, source.partition("://")[0].lower(), f"The stream {source}"
         accepted = "the address of a running stream or of a video file"
         do = "check the address and that the server runs; a player such as ffplay opens the same addresses"
+        try:
+            parts = urlsplit(source)
+        except ValueError as error:  # such as a bracket that is not closed
+            raise VideoError(f"{what} cannot be opened: {error}.", accepted, do) from error
+        path = Path(PurePosixPath(parts.path).name or parts.hostname or "stream")
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
     if scheme in _ALWAYS_LIVE:

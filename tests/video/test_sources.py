@@ -125,6 +125,12 @@ def test_a_recording_stops_after_the_seconds_that_were_asked_for(tmp_path: Path)
     assert len(list(open_source(iter(IMAGES * 3), fps=25).recorded(0.4).frames())) == 10
 
 
+@pytest.mark.parametrize("address", ["http://[::1/x.mp4", "rtsp://[x]y/a", "udp://[1", "http://a\u2100b/x.mp4"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(VideoError, match=r"cannot be opened: [\s\S]*Accepted: [\s\S]*What to do: "):
+        open_source(address)
+
+
 def test_a_refused_stream_and_a_missing_camera() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
