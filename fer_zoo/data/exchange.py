@@ -167,8 +167,11 @@ def _png(frame: Frames) -> bytes:
 def _pixels(file: bytes) -> Frames:
     from PIL import Image
 
-    with Image.open(BytesIO(file), formats=("PNG", "JPEG")) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(BytesIO(file), formats=("PNG", "JPEG")) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # Pillow's parsers raise whatever broken bytes lead them to
+        raise ValueError(f"no picture: {error}") from error
 
 
 def _need() -> None:
