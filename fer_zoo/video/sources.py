@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from fer_zoo.errors import InputError, VideoError
 from fer_zoo.landmarks.base import UInt8
-from fer_zoo.paths import find_path, missing
+from fer_zoo.paths import find_path, missing, natural
 from fer_zoo.video.decode import Decoding, choose_streams, reason
 from fer_zoo.video.picture import read_picture
 from fer_zoo.video.reader import MAX_SIDE, Video, VideoFrame, check_rate, open_video, stream_rate
@@ -202,7 +202,7 @@ def _open_folder(folder: Path, fps: float | None) -> Images:
     files = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
     if not files:
         raise _empty(folder)
-    files.sort(key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)])
+    files.sort(key=lambda path: natural(path.name))
 
     return _open_images(folder, lambda: map(read_picture, files), len(files), fps)
 

@@ -61,6 +61,15 @@ def test_arrays_iterators_and_folders_of_frames_give_the_same_frames(tmp_path: P
     assert "25 frames per second were assumed" in open_source(np.stack(IMAGES)).notes[0]
 
 
+def test_the_order_of_frames_depends_only_on_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["01.png", "1.png", "2.png", "10.png", "a.png"]
+    for value, name in enumerate(names):
+        Image.new("RGB", (8, 8), (value, 0, 0)).save(tmp_path / name)
+    for listed in (names, names[::-1]):  # as file systems may list them
+        monkeypatch.setattr(Path, "iterdir", lambda folder, listed=listed: (folder / name for name in listed))
+        assert [frame.image[0, 0, 0] for frame in open_source(tmp_path, fps=25).frames()] == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("ending", ["png", "tif"])
 def test_frames_of_sixteen_bits_are_scaled_not_clipped(tmp_path: Path, ending: str) -> None:
     ramp = np.linspace(0, 65535, 24 * 32).reshape(24, 32).round().astype(np.uint16)

@@ -17,7 +17,7 @@ from pathlib import Path
 from fer_zoo.data.sources import Source
 from fer_zoo.data.subjects import folded, similar_subjects
 from fer_zoo.errors import InputError
-from fer_zoo.paths import shown
+from fer_zoo.paths import natural, shown
 
 # Files that operating systems leave in folders.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -87,12 +87,6 @@ def find_file(folder: Path, path: str) -> Path | None:
     inner, _, name = path.rpartition("/")
     place = inner_folder(folder, inner or ".")
     return next((file for file in visible_files(place) if file.name.lower() == name.lower()), None) if place else None
-
-
-def natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sort key by which "frame9" comes before "frame10"; the same on every machine."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return [(int(digits), "") if digits else (-1, text) for digits, text in parts], name
 
 
 def read_text(path: Path) -> str:

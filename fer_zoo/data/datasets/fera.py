@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_zoo.data.datasets._content import Named, without_doubles
-from fer_zoo.data.datasets._layout import natural, nearest_root, safe_key
+from fer_zoo.data.datasets._layout import nearest_root, safe_key
 from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.datasets._table import read_table
 from fer_zoo.data.datasets._videos import is_video
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
+from fer_zoo.paths import natural
 from fer_zoo.registry import register_dataset
 
 COLUMNS = ("clip", "emotion", "subject")
