@@ -1,7 +1,8 @@
-"""Files that exist complete or not at all, locks that end with their process, and leftovers of killed processes."""
+"""Files that exist complete or not at all, hashes, locks that end with their process, and leftovers of killed ones."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -76,6 +77,12 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         write(stream)
+
+
+def sha256(path: str | Path) -> str:
+    """Hash of a file in hex; the file is streamed."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

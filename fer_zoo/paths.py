@@ -1,4 +1,4 @@
-"""The one place that finds the file a user means, opens its name with FFmpeg, and makes any name printable or sorts it."""
+"""The one place that finds the file a user means, opens its name with FFmpeg, makes any name printable, and sorts."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 from video_files import small_disk
 
-from fer_zoo.files import atomic_file, clear_leftovers, final_name, locked, write_atomically, write_text
+import fer_zoo
+from fer_zoo.files import atomic_file, clear_leftovers, final_name, locked, sha256, write_atomically, write_text
 
 
 def stop_half_way(path: Path) -> None:
@@ -179,3 +181,11 @@ def test_a_lock_file_that_its_holder_removes_is_made_again(tmp_path: Path) -> No
         path.unlink()
     waiting.join()
     assert waited == [True]
+
+
+def test_the_hash_of_a_file_is_computed_in_one_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc" * 10**6)
+    assert sha256(tmp_path / "a") == sha256(str(tmp_path / "a")) == hashlib.sha256(b"abc" * 10**6).hexdigest()
+    package = Path(fer_zoo.__file__).parent
+    using = {path.name for path in package.rglob("*.py") if "file_digest(" in path.read_text(encoding="utf-8")}
+    assert using <= {"files.py", "torchvision_video.py"}

@@ -18,13 +18,14 @@ from safetensors.torch import save_file
 
 from fer_zoo.card import card_text
 from fer_zoo.errors import WeightsError
+from fer_zoo.files import sha256
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import DatabaseSplit, Recipe, WeightsCard
 from fer_zoo.weights.checking import write_proof
 from fer_zoo.weights.config import config_fields, read_config
-from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, PICTURE, RECIPE, TENSORS, read_text, sha256
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, PICTURE, RECIPE, TENSORS, read_text
 from fer_zoo.weights.folder import read_card, read_folder, read_recipe
 from fer_zoo.weights.loading import load_weights, refuse_not_finite
 from fer_zoo.weights.local_paths import portable, portable_spec
