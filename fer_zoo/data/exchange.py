@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ def import_store(folder: str | Path, out: str | Path) -> StoreHeader:
     """
     _need()
     folder, out = find_path(folder), Path(out)
-    if not (folder / "store").is_dir():
+    if not os.path.isdir(folder / "store"):
         raise _not_exported(folder, "it has no folder `store`")
     header = read_header(folder / "store")
     kept: list[bytes] = []  # JPEG files of the clip that is written next
@@ -183,7 +184,7 @@ def _need() -> None:
 @contextmanager
 def _new(out: Path) -> Iterator[Path]:
     """Give a folder that becomes `out`, which must not exist, when all is written."""
-    if out.exists():
+    if os.path.exists(out):
         raise InputError(f"{shown(out)} exists.", "a folder that does not exist yet", "choose another --out")
     with writing(out), atomic_folder(out) as folder:
         yield folder

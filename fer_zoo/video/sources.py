@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 import re
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -65,14 +66,14 @@ def open_source(source: Any, *, max_side: int = MAX_SIDE, fps: float | None = No
     if isinstance(source, bool) or source is None or isinstance(source, bytes | dict):
         raise _unknown(source)
     if isinstance(source, int) or (
-        isinstance(source, str) and re.fullmatch(r"\d{1,3}", source) and not Path(source).exists()
+        isinstance(source, str) and re.fullmatch(r"\d{1,3}", source) and not os.path.exists(source)
     ):
         return _connect(int(source), max_side, fps)
     if isinstance(source, str) and is_url(source):
         return _connect(source, max_side, fps)
     if isinstance(source, str | Path):
         path = find_path(source)
-        return _open_folder(path, fps) if path.is_dir() else open_video(path, max_side, fps)
+        return _open_folder(path, fps) if os.path.isdir(path) else open_video(path, max_side, fps)
     if isinstance(source, np.ndarray):
         images = source[None] if source.ndim == 3 else source
         if images.ndim != 4 or not len(images):
@@ -101,26 +102,26 @@ def find_sources(given: Iterable[str]) -> list[str | Path]:
     found: list[str | Path] = []
     for text in given:
         path = find_path(text)
-        if is_url(text) or (text.isdecimal() and not path.exists()):
+        if is_url(text) or (text.isdecimal() and not os.path.exists(path)):
             found.append(text)
-        elif path.is_dir():
+        elif os.path.isdir(path):
             found += _in_folder(path)
-        elif any(mark in text for mark in "*?[") and not path.exists():
+        elif any(mark in text for mark in "*?[") and not os.path.exists(path):
             names = sorted(glob.glob(text, recursive=True))
             if not names:
                 given_text = f"No file matches {text}."
                 raise VideoError(given_text, "a pattern such as 'videos/*.mp4'", "check the spelling")
             for name in names:
-                found += _in_folder(Path(name)) if Path(name).is_dir() else [Path(name)]
+                found += _in_folder(Path(name)) if os.path.isdir(name) else [Path(name)]
         else:
             found.append(path)
     return list(dict.fromkeys(found))
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    inside = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    inside = sorted(path for path in folder.rglob("*") if os.path.isfile(path) and not path.name.startswith("."))
     # Results that an earlier run wrote beside the videos are not videos to predict on.
-    videos = [p for p in inside if p.suffix.lower() in VIDEOS and not (p.parent / "timeline.png").exists()]
+    videos = [p for p in inside if p.suffix.lower() in VIDEOS and not os.path.exists(p.parent / "timeline.png")]
     if videos:
         return videos
     if any(path.suffix.lower() in PICTURES and path.parent == folder for path in inside):
@@ -281,7 +282,7 @@ def _checked(image: Any, number: int) -> UInt8:
 
 
 def _empty(folder: Path) -> VideoError:
-    if not folder.exists():
+    if not os.path.exists(folder):
         return VideoError(missing(folder), "a folder of videos or of frames", "check the spelling")
     if any(path.suffix.lower() in VIDEOS for path in folder.rglob("*")):
         given = f"{folder} is a folder of videos, not one video."

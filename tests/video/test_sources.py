@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 import threading
@@ -62,7 +63,7 @@ def test_arrays_iterators_and_folders_of_frames_give_the_same_frames(tmp_path: P
 
 
 def test_the_order_of_frames_depends_only_on_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["01.png", "1.png", "2.png", "10.png", "a.png"]
+    names = ["a.png", "01.png", "1.png", "2.png", "10.png"]
     for value, name in enumerate(names):
         Image.new("RGB", (8, 8), (value, 0, 0)).save(tmp_path / name)
     for listed in (names, names[::-1]):  # as file systems may list them
@@ -138,6 +139,27 @@ def test_a_recording_stops_after_the_seconds_that_were_asked_for(tmp_path: Path)
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(VideoError, match=r"cannot be opened: [\s\S]*Accepted: [\s\S]*What to do: "):
         open_source(address)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + "/b.mp4", "1" * 300, "a" * 300 + "*", "x/" * 3000])
+def test_a_name_that_the_system_refuses(name: str) -> None:
+    for find in (str, Path, lambda name: find_sources([name])[0]):
+        with pytest.raises(VideoError, match=r"Accepted: [\s\S]*What to do: "):
+            open_source(find(name))
+
+
+def test_folders_that_may_not_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = os.stat
+
+    def refused(path: Any, *rest: Any, **named: Any) -> os.stat_result:
+        if "locked" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *rest, **named)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert find_sources([f"{tmp_path}/locked/a.mp4"]) == [tmp_path / "locked" / "a.mp4"]
+    with pytest.raises(VideoError, match="Permission denied"):
+        open_source(tmp_path / "locked" / "a.mp4")
 
 
 def test_a_refused_stream_and_a_missing_camera() -> None:

@@ -49,7 +49,7 @@ def inner_folder(folder: Path, path: str) -> Path | None:
     exact = folder / path
     if os.path.isdir(exact):  # Path.is_dir raises where a name is too long
         return exact
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return None
     for part in path.split("/"):
         same = [inner for inner in visible_folders(folder) if inner.name.lower() == part.lower()]
@@ -147,8 +147,8 @@ def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:
     accepted = f"a root with {looked} in it, in upper or lower case"
     do = nearest_root(root, lambda place: optional_folder(place, spellings) is not None)
     do = do or next(filter(None, (_nearest(spelling.split("/")[0], root) for spelling in spellings)), None)
-    if not root.is_dir():
-        state = "is a file" if root.exists() else "does not exist"
+    if not os.path.isdir(root):
+        state = "is a file" if os.path.exists(root) else "does not exist"
         return InputError(f"No {what}: {root} {state}.", accepted, do or "check the path")
     there = [name + "/" * is_folder for name, is_folder in _listing(root)]
     shown = ", ".join(there[:8]) + (f", ... ({len(there)} in all)" if len(there) > 8 else "")
@@ -159,7 +159,7 @@ def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:
 def nearest_root(root: Path, fits: Callable[[Path], bool]) -> str | None:
     """Which root may have been meant: one level up or down where it fits, or one of nearly that name; None if none."""
     try:
-        if not root.is_dir():
+        if not os.path.isdir(root):
             return _nearest(root.name, root.parent)
         places = (root.parent, *visible_folders(root))
         return next((f"did you mean the root {place}?" for place in places if fits(place)), None)
@@ -185,7 +185,7 @@ def _listing(folder: Path) -> list[tuple[str, bool]]:
 
 
 def _nearest(name: str, folder: Path) -> str | None:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return None
     names = {path.name.lower(): path for path in visible_folders(folder)}
     close = difflib.get_close_matches(name.lower(), names, n=1)
