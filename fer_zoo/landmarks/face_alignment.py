@@ -107,7 +107,8 @@ class FaceAlignment:
     def _engine(self) -> Any:
         import torch
 
-        torch.empty(0, device=self._settings["device"])  # raises if there is no such device, which is no fault of files
+        # Raises if there is no such device, which is no fault of the files.
+        torch.empty(0, device=str(self._settings["device"]))
         kind = self._package.LandmarksType.TWO_D
         try:
             with warnings.catch_warnings():
