@@ -126,7 +126,7 @@ def launch_app(
     """Start the page of `build_app`; other options are Gradio's. Uploads above `max_mb` megabytes are refused.
 
     Raises:
-        InputError: the port is in use.
+        InputError: the port is in use, or there is no such port.
     """
     gr = _gradio()
     # Fonts of the reader's machine: nothing is loaded from elsewhere.
@@ -142,10 +142,9 @@ def launch_app(
             ssr_mode=False,
             **options,
         )
-    except OSError as error:
-        raise InputError(
-            f"The page cannot be served at {host}:{port or 7860}: {error}.", "a free port", "choose another --port"
-        ) from error
+    except (OSError, OverflowError) as error:
+        given = f"The page cannot be served at {host}:{port or 7860}: {str(error).rstrip('.')}."
+        raise InputError(given, "a free port, 1024 to 65535", "choose another --port") from error
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -167,13 +168,13 @@ def find_folder(given: str | Path) -> Path:
     Raises:
         UnknownNameError, WeightsError, HubError: no such weights.
     """
-    if isinstance(given, Path) or (Path(given) / "config.json").is_file():
-        return Path(given).expanduser()
+    if isinstance(given, Path) or os.path.isfile(Path(given) / "config.json"):
+        return Path(os.path.expanduser(given))
     name, tag = _requested(given, True)
     try:
         return _folder(name, None if isinstance(tag, bool) else tag)
     except UnknownNameError as error:
-        if (folder := Path(given).expanduser()).is_dir():
+        if os.path.isdir(folder := Path(os.path.expanduser(given))):
             return folder  # what reads it says which files are missing
         raise UnknownNameError(
             " ".join([f"No weights are named {given!r}, and there is no such folder.", *map(str, broken_plugins())]),

@@ -1,19 +1,22 @@
-"""Files that exist complete or not at all, locks that end with their process, and leftovers of killed processes."""
+"""Files that exist complete or not at all, hashes, locks that end with their process, and leftovers of killed ones."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 # Longer parts of a name are cut in the temporary name, which must not become too long for the file system.
 _LONGEST = 40
+# Where in its temporary folder `atomic_folder` keeps what it replaces.
+_OLD = "old"
 
 
 @contextmanager
@@ -50,21 +53,56 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give an empty temporary folder beside `path` that becomes it when the block succeeds and is removed otherwise.
 
+    Args:
+        replace: what is at `path` is replaced. This takes two steps: if the process is killed between them, the next
+            `clear_leftovers` of the parent folder, also by this function, puts the old one back.
+
     Raises:
-        OSError: `path` exists and is not an empty folder, or it cannot be written to.
+        OSError: `path` exists, is not an empty folder and is not to be replaced, or it cannot be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_leftovers(path.parent)
-    temporary = path.with_name(f".{path.name[:_LONGEST]}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
-    temporary.mkdir()
+    temporary, lock = _locked_folder(path)
     try:
-        yield temporary
-        os.replace(temporary, path)
+        new, old = temporary / "new", temporary / _OLD / path.name
+        new.mkdir()
+        yield new
+        if replace and os.path.lexists(path):
+            old.parent.mkdir()
+            os.replace(path, old)
+        os.replace(new, path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            _remove_folder(temporary)
+        finally:
+            if lock >= 0:
+                os.close(lock)
+
+
+def _locked_folder(path: Path) -> tuple[Path, int]:
+    """Make a temporary folder beside `path` and take its lock, -1 where folders have none."""
+    while True:
+        temporary = path.with_name(f".{path.name[:_LONGEST]}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
+        temporary.mkdir()
+        if os.name == "nt":  # pragma: no cover  (a folder cannot be opened there)
+            return temporary, -1
+        # Before it is locked, `clear_leftovers` elsewhere may take it for a leftover.
+        with suppress(FileNotFoundError):
+            lock = os.open(temporary, os.O_RDONLY)
+            if take_lock(lock) and _is_at(lock, temporary):
+                return temporary, lock
+            os.close(lock)
+
+
+def _remove_folder(temporary: Path) -> None:
+    """Remove a temporary folder; what `atomic_folder` was about to replace goes back if its place is empty."""
+    for old in (temporary / _OLD).glob("*"):
+        if not os.path.lexists(temporary.parent / old.name):
+            os.replace(old, temporary.parent / old.name)
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -76,6 +114,12 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         write(stream)
+
+
+def sha256(path: str | Path) -> str:
+    """Hash of a file in hex; the file is streamed."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -140,6 +184,9 @@ def final_name(name: str) -> str:
 def clear_leftovers(folder: Path) -> None:
     """Remove temporary files and folders whose process has ended; those in use are kept.
 
+    In use is what a process that runs here made, and what is locked: by another machine or container, in which process
+    numbers mean others, or by this process.
+
     Raises:
         OSError: a file cannot be removed.
     """
@@ -147,10 +194,11 @@ def clear_leftovers(folder: Path) -> None:
         found = _temporary(leftover.name)
         if found is None or (int(found["process"]) != os.getpid() and _is_alive(int(found["process"]))):
             continue
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover, ignore_errors=True)
-        elif not _in_use(leftover):
-            leftover.unlink(missing_ok=True)
+        with _unused(leftover) as unused:
+            if unused and leftover.is_dir() and not leftover.is_symlink():
+                _remove_folder(leftover)
+            elif unused:
+                leftover.unlink(missing_ok=True)
 
 
 def _temporary(name: str) -> re.Match[str] | None:
@@ -159,16 +207,21 @@ def _temporary(name: str) -> re.Match[str] | None:
     return re.fullmatch(pattern, name, re.DOTALL)
 
 
-def _in_use(file: Path) -> bool:
-    """Return whether a process holds the file's lock: one of another machine or container, or a thread of this one."""
+@contextmanager
+def _unused(path: Path) -> Iterator[bool]:
+    """Give whether nobody holds the lock of a file or folder, and hold it meanwhile."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError:  # gone, or a link
-        return False
-    try:
-        return not take_lock(descriptor)
-    finally:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:  # gone, a link, or a folder on Windows
+        descriptor = -1
+    if os.name == "nt" and descriptor >= 0:  # pragma: no cover  (an open file cannot be removed there)
         os.close(descriptor)
+        descriptor = -1
+    try:
+        yield descriptor < 0 or take_lock(descriptor)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _is_alive(process: int) -> bool:

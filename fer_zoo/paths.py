@@ -1,8 +1,9 @@
-"""The one place that finds the file a user means, opens its name with FFmpeg, and makes any name printable."""
+"""The one place that finds the file a user means, opens its name with FFmpeg, makes any name printable, and sorts."""
 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def ffmpeg_url(path: str | Path) -> str:
     Without the prefix FFmpeg would read text before a colon as a protocol, and `-` as standard input.
     """
     return f"file:{os.path.abspath(path)}"
+
+
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key by which "frame9" comes before "frame10"; the same on every machine."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+    return [(int(digits), "") if digits else (-1, text) for digits, text in parts], name
 
 
 def _exists(path: Path) -> bool:

@@ -128,11 +128,12 @@ def test_cancel(app: Any, browser: Any, video: Path) -> None:
     tab.wait_for_selector("#summary table", timeout=120_000)
 
 
-def test_a_port_in_use(app: Any) -> None:
+def test_a_port_in_use_and_one_that_is_none(app: Any) -> None:
     from fer_zoo.app import build_app, launch_app
 
-    with pytest.raises(InputError, match=r"(?s)cannot be served.*--port"):
-        launch_app(build_app([MODEL]), port=int(app.local_url.rsplit(":")[-1].strip("/")), quiet=True)
+    for port in (int(app.local_url.rsplit(":")[-1].strip("/")), 70_000):
+        with pytest.raises(InputError, match=r"(?s)cannot be served.*--port"):
+            launch_app(build_app([MODEL]), port=port, quiet=True)
 
 
 def read_by_client(address: str, video: Path) -> tuple[Any, ...]:

@@ -17,11 +17,19 @@ import fer_zoo
 from fer_zoo import create_model, weights
 from fer_zoo.compose import model_spec
 from fer_zoo.errors import InputError, OptionError, UnknownNameError, WeightsError
-from fer_zoo.factory import load_backbone_weights
+from fer_zoo.factory import find_folder, find_model, load_backbone_weights
 from fer_zoo.inference import predict_video
 from fer_zoo.recipes import list_recipes, load_recipe
 from fer_zoo.registry import BACKBONES, FUSIONS, TEMPORALS
 from fer_zoo.specs import SEVEN_LABELS
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "x/" + "a" * 300, "x/" * 3000, "~no-such-user/a"])
+def test_names_that_the_system_refuses_as_paths(name: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"Accepted: [\s\S]*What to do: "):
+        find_folder(name)
+    with pytest.raises(WeightsError, match=r"There is no folder[\s\S]*What to do: "):
+        find_model(Path(name))
 
 
 def test_list_models_by_patterns() -> None:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from video_files import small_disk
 
-from fer_zoo.files import atomic_file, clear_leftovers, final_name, locked, write_atomically, write_text
+import fer_zoo
+from fer_zoo.files import (
+    atomic_file,
+    atomic_folder,
+    clear_leftovers,
+    final_name,
+    locked,
+    sha256,
+    write_atomically,
+    write_text,
+)
 
 
 def stop_half_way(path: Path) -> None:
@@ -116,6 +128,80 @@ def test_a_file_in_use_is_no_leftover(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
+def test_a_folder_in_use_is_no_leftover(tmp_path: Path) -> None:
+    """Neither one of this process, in a thread or around this one, nor one of another machine or container."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    with atomic_folder(tmp_path / "a") as outer:
+        (outer / "file").touch()
+        with atomic_folder(tmp_path / "b") as inner:
+            (inner / "file").touch()
+        clear_leftovers(tmp_path)
+        own = outer.parent
+        other = own.rename(tmp_path / f".a.{gone.pid}.0123456789abcdef.tmp")
+        clear_leftovers(tmp_path)
+        other.rename(own)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+        "a", "a/file", "b", "b/file",
+    ]  # fmt: skip
+
+
+def test_many_threads_write_folders_side_by_side(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        with atomic_folder(tmp_path / f"{number}") as new:
+            (new / "file").touch()
+            clear_leftovers(tmp_path)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(100)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(map(str, range(100)))
+    assert len(list(tmp_path.rglob("file"))) == 100
+
+
+def test_a_folder_is_replaced_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 120)
+    for content in ("old", "new"):
+        with atomic_folder(path, replace=True) as made:
+            (made / content).touch()
+    with pytest.raises(OSError, match="not empty"), atomic_folder(path):
+        pass
+    with pytest.raises(ValueError, match="stopped"), atomic_folder(path, replace=True):
+        raise ValueError("stopped")
+    assert [[file.name for file in folder.iterdir()] for folder in tmp_path.iterdir()] == [["new"]]
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_was_to_be_replaced_is_never_lost(
+    moment: int, killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk breaks, or the process is killed, at either step; a process of the same number comes after it."""
+    path = tmp_path / "a"
+    with atomic_folder(path) as new:
+        (new / "old").touch()
+    script = f"""
+import os, sys
+from pathlib import Path
+from fer_zoo.files import atomic_folder
+replace, calls = os.replace, []
+def broken(*names):
+    calls.append(names)
+    if len(calls) == {moment}:
+        os.kill(os.getpid(), 9) if {killed} else os.strerror(5)
+        raise OSError(5, "broken")
+    replace(*names)
+os.replace = broken
+with atomic_folder(Path(sys.argv[1]), replace=True) as new:
+    (new / "new").touch()
+"""
+    run = subprocess.run([sys.executable, "-c", script, path], check=False, capture_output=True)
+    assert run.returncode == (-9 if killed else 1)
+    for leftover in tmp_path.glob(".a.*"):
+        leftover.rename(tmp_path / f".a.{os.getpid()}.0123456789abcdef.tmp")
+    clear_leftovers(tmp_path)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["a", "a/old"]
+
+
 def test_a_killed_writer_leaves_what_is_recognised(tmp_path: Path) -> None:
     script = (
         "import os, sys; from fer_zoo.files import atomic_file\nwith atomic_file(sys.argv[1]): os.kill(os.getpid(), 9)"
@@ -179,3 +265,11 @@ def test_a_lock_file_that_its_holder_removes_is_made_again(tmp_path: Path) -> No
         path.unlink()
     waiting.join()
     assert waited == [True]
+
+
+def test_the_hash_of_a_file_is_computed_in_one_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc" * 10**6)
+    assert sha256(tmp_path / "a") == sha256(str(tmp_path / "a")) == hashlib.sha256(b"abc" * 10**6).hexdigest()
+    package = Path(fer_zoo.__file__).parent
+    using = {path.name for path in package.rglob("*.py") if "file_digest(" in path.read_text(encoding="utf-8")}
+    assert using <= {"files.py", "torchvision_video.py"}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from video_files import draw, encode
 
-from fer_zoo.paths import ffmpeg_url, find_path, missing, shown
+from fer_zoo.paths import ffmpeg_url, find_path, missing, natural, shown
 from fer_zoo.video.reader import open_video
 from fer_zoo.video.writer import write_video
 
@@ -94,3 +94,9 @@ def test_an_ambiguous_or_missing_name_comes_back_and_the_error_says_why(tmp_path
     assert find_path(tmp_path / "none.mp4") == tmp_path / "none.mp4"
     assert find_path("a\0b") == Path("a\0b")
     assert missing("none.mp4") == "There is no file none.mp4."
+
+
+def test_order_depends_only_on_names() -> None:
+    names = ["2", "02", "10", "a", "b2", "b10", "٣", "²", "b02"]
+    assert sorted(names, key=natural) == sorted(reversed(names), key=natural)
+    assert sorted(["b10", "b2", "b"], key=natural) == ["b", "b2", "b10"]

@@ -132,7 +132,8 @@ def _many(arguments: Namespace, found: Sequence[str | Path], formats: Sequence[s
     folders = _folders(found, arguments.out or Path())
     for number, source in enumerate(found, 1):
         out = folders[source]
-        if isinstance(source, Path) and not arguments.again and source.exists() and has_results(out, source, names):
+        known = not arguments.again and isinstance(source, Path) and os.path.exists(source)
+        if known and has_results(out, Path(source), names):
             skipped += 1
             continue
         model = model or load(arguments.model, arguments.runtime)
@@ -247,8 +248,8 @@ def is_folder(name: str) -> bool:
     if is_address(name):
         return False
     if "/" not in name and os.sep not in name:
-        return name.startswith((".", "~")) or (find_path(name) / "config.json").is_file()
-    return name.partition("/")[0] not in BACKBONES.families() or find_path(name).is_dir()
+        return name.startswith((".", "~")) or os.path.isfile(find_path(name) / "config.json")
+    return name.partition("/")[0] not in BACKBONES.families() or os.path.isdir(find_path(name))
 
 
 @contextmanager

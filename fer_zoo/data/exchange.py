@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ def import_store(folder: str | Path, out: str | Path) -> StoreHeader:
     """
     _need()
     folder, out = find_path(folder), Path(out)
-    if not (folder / "store").is_dir():
+    if not os.path.isdir(folder / "store"):
         raise _not_exported(folder, "it has no folder `store`")
     header = read_header(folder / "store")
     kept: list[bytes] = []  # JPEG files of the clip that is written next
@@ -167,8 +168,11 @@ def _png(frame: Frames) -> bytes:
 def _pixels(file: bytes) -> Frames:
     from PIL import Image
 
-    with Image.open(BytesIO(file), formats=("PNG", "JPEG")) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(BytesIO(file), formats=("PNG", "JPEG")) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # Pillow's parsers raise whatever broken bytes lead them to
+        raise ValueError(f"no picture: {error}") from error
 
 
 def _need() -> None:
@@ -180,7 +184,7 @@ def _need() -> None:
 @contextmanager
 def _new(out: Path) -> Iterator[Path]:
     """Give a folder that becomes `out`, which must not exist, when all is written."""
-    if out.exists():
+    if os.path.exists(out):
         raise InputError(f"{shown(out)} exists.", "a folder that does not exist yet", "choose another --out")
     with writing(out), atomic_folder(out) as folder:
         yield folder

@@ -15,7 +15,7 @@ import numpy as np
 from fer_zoo._version import __version__
 from fer_zoo.data.pictures import pictures
 from fer_zoo.data.sources import Source
-from fer_zoo.files import write_atomically
+from fer_zoo.files import sha256, write_atomically
 from fer_zoo.landmarks.base import Box, Landmarker
 from fer_zoo.specs import ComponentSpec
 from fer_zoo.stopwatch import staged
@@ -79,8 +79,7 @@ def _entry(folder: Path, decides: Sequence[Any], source: Source, root: Path) -> 
 # Stretches of one file come one after the other. A file that has changed is another.
 @functools.lru_cache(maxsize=4)
 def _digest(file: Path, changed: int, size: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(file)
 
 
 def _arrays(tracks: Sequence[FaceTrack], damage: Sequence[str]) -> dict[str, Any]:

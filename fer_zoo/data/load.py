@@ -39,7 +39,7 @@ def stores_root() -> Path:
 
 def find_store(store: str | Path) -> Path:
     """Folder of a store, from this folder or from its name in `stores_root()`."""
-    return folder if (folder := find_path(store)).is_dir() else stores_root() / store
+    return folder if os.path.isdir(folder := find_path(store)) else stores_root() / store
 
 
 def trained_on(recipe: Recipe) -> tuple[str, ...]:

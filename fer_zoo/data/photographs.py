@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_zoo.data.pictures import read_picture
 from fer_zoo.data.shards import shared_landmarker
 from fer_zoo.errors import InputError, writing
 from fer_zoo.files import write_atomically
@@ -17,6 +16,7 @@ from fer_zoo.specs import ComponentSpec
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.photo import Portrait
 from fer_zoo.synth.photo_fit import Photograph, fit_photograph
+from fer_zoo.video.picture import read_picture
 
 Landmarks = NDArray[np.floating]
 

@@ -9,11 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import FerZooError, VideoError
-from fer_zoo.landmarks.base import UInt8
+from fer_zoo.video.picture import read_picture
 from fer_zoo.video.reader import VideoFrame, open_video
 from fer_zoo.video.seek import Marks
 
@@ -91,18 +90,3 @@ def _of_sequence(source: Source, root: Path, fps: float) -> Iterator[VideoFrame]
                 "take the one that is none of them out of the folder, or bring all to one size",
             )
         yield VideoFrame(number, number / fps, image)
-
-
-def read_picture(path: Path) -> UInt8:
-    """Read a picture of any mode upright as RGB (H, W, 3); raises VideoError."""
-    try:
-        with Image.open(path) as stored:
-            image = ImageOps.exif_transpose(stored)
-            if image.mode.startswith("I;16"):  # `convert` would cut off at 255 instead
-                grey = np.asarray(image).astype(np.float32) / 257
-                return np.repeat(np.round(grey).astype(np.uint8)[..., None], 3, axis=2)
-            if image.mode in ("I", "F"):
-                raise ValueError("numbers of 32 bits, whose value for white is unknown")
-            return np.asarray(image.convert("RGB"), np.uint8)
-    except Exception as error:  # Pillow's parsers raise whatever broken bytes lead them to
-        raise VideoError(f"{path} cannot be read: {error}", "a picture of 8 or 16 bits", "check the file") from error

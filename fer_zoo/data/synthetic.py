@@ -229,7 +229,7 @@ def ict_pack(head: str = "") -> Path:
             f"{ICT_VARIABLE}, or in the recipe as data.dataset.head",
         )
     path = Path(named).expanduser().absolute()
-    return _packed(path) if path.is_dir() else path
+    return _packed(path) if os.path.isdir(path) else path
 
 
 def _packed(checkout: Path) -> Path:

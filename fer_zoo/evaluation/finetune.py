@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,9 +149,9 @@ def _held_out(folders: Sequence[Path], store: Store) -> StoreResult:
 
 def _check_table(file: Path) -> None:
     """Refuse data that is no table, or has too few labels or subjects, before a video is read."""
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise InputError(
-            f"{file} is {'a folder, but not a clip store' if file.is_dir() else 'not there'}.",
+            f"{file} is {'a folder, but not a clip store' if os.path.isdir(file) else 'not there'}.",
             "a CSV file with the columns path,label,subject, or a prepared clip store",
             "list your videos in a table (`fer-zoo data template csv` prints one), or give the folder of a store",
         )

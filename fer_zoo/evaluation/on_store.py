@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -122,7 +123,7 @@ def evaluate_on_store(
     """
     check_runtime(runtime)
     exported = load_exported(name, runtime) if is_exported(name) else None
-    folder = None if exported else find_folder(Path(name) if Path(name).is_dir() else name)
+    folder = None if exported else find_folder(Path(name) if os.path.isdir(name) else name)
     spec = None if folder is None else weights.read_folder(folder).spec
     recipe = _recipe(exported) if folder is None else weights.read_recipe(folder)
     spec = spec or recipe.model

@@ -17,6 +17,7 @@ from fer_zoo.data.split_files import read_groups
 from fer_zoo.data.splits import LabelledClip
 from fer_zoo.data.store import Store
 from fer_zoo.errors import InputError, OptionError
+from fer_zoo.paths import natural
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import PROTOCOLS, SPLITS, Recipe, split_form
 from fer_zoo.specs.base import Spec
@@ -172,7 +173,7 @@ def _subjects(recipe: Recipe, folder: Path | None) -> list[str]:
 def _published(recipe: Recipe, pattern: str, folder: Path | None) -> list[str]:
     store, clips = _labelled(recipe, {"published": pattern}, folder)
     parts = {(name, part) for clip in clips for name, part in clip.split.items()}
-    whole = sorted((name for name, part in parts if part == "test" and (name, "train") in parts), key=_by_number)
+    whole = sorted((name for name, part in parts if part == "test" and (name, "train") in parts), key=natural)
     names = [name for name in whole if fnmatchcase(name, pattern)]
     if not names:
         raise InputError(
@@ -181,8 +182,3 @@ def _published(recipe: Recipe, pattern: str, folder: Path | None) -> list[str]:
             "name one of these or a pattern, or split by folds",
         )
     return names
-
-
-def _by_number(name: str) -> list[tuple[int, str]]:
-    """Sort key: set_10 comes after set_9."""
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]

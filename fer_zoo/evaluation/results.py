@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ def read_grid_cells(root: Path) -> list[dict[str, Any]]:
         problem = f"{root / 'grid.json'} cannot be read: {_damage(error)}"
         if isinstance(error, FileNotFoundError):
             lacks = f"{root} has no grid.json, so it is not the folder of an ablation."
-            problem = lacks if root.is_dir() else f"There is no folder {root}."
+            problem = lacks if os.path.isdir(root) else f"There is no folder {root}."
         raise InputError(
             problem,
             f"a folder that `fer-zoo ablate` wrote, format {FORMAT}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -103,8 +104,8 @@ def load_exported(path: str | Path, runtime: str | None = None) -> ExportedNetwo
         WeightsError: there is no such file, or it is damaged or not an export.
     """
     check_runtime(runtime)
-    path = Path(path).expanduser()
-    if not path.is_file():
+    path = Path(os.path.expanduser(path))
+    if not os.path.isfile(path):
         raise WeightsError(missing(path), "a file that `fer-zoo export` wrote", "check the path")
     reading = [name for name, each in RUNTIMES.items() if path.suffix.lower() in each.suffixes]
     if path.suffix.lower() == ".pt2":

@@ -107,8 +107,9 @@ def open_in(runtime: str, path: Path) -> Opened:
     except WeightsError:
         raise
     except Exception as error:  # runtimes raise classes of their own
+        reason = str(error).strip() or type(error).__name__
         raise WeightsError(
-            f"{path} cannot be read by {runtime}: {str(error).strip().splitlines()[-1][:300]}",
+            f"{path} cannot be read by {runtime}: {reason.splitlines()[-1][:300]}",
             f"a whole file that `fer-zoo export` wrote{', and the .bin beside it' if path.suffix == '.xml' else ''}",
             "export the network again",
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,8 +68,8 @@ def push_to_hub(
 
 def _address(name: str | Path, revision: str | None) -> str:
     """Return the name under which `create_model` finds a folder, a repository of a Hub, or weights of the zoo."""
-    address, folder = str(name), find_path(Path(name).expanduser())
-    if isinstance(name, Path) or (name and folder.is_dir()):
+    address, folder = str(name), find_path(os.path.expanduser(name))
+    if isinstance(name, Path) or (name and os.path.isdir(folder)):
         address = f"{FOLDER}{folder}"
     elif "/" in address and not is_address(address) and address.partition("/")[0] not in BACKBONES.families():
         address = f"{HUB}{address}"

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from fer_zoo.card import fill_card
 from fer_zoo.errors import HubError
+from fer_zoo.files import sha256
 from fer_zoo.hub.client import Client
 from fer_zoo.hub.pulling import LIMITS, MIB, git_id, is_ours
 from fer_zoo.hub.refusals import hub_errors
 from fer_zoo.specs import WeightsCard
-from fer_zoo.weights.files import CARD, sha256
+from fer_zoo.weights.files import CARD
 from fer_zoo.weights.folder import WeightsFolder, known_files
 
 # What a Hub keeps apart from git, unless its .gitattributes say otherwise.

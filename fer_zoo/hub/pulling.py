@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_zoo.errors import HubError
+from fer_zoo.files import sha256
 from fer_zoo.hub.client import Client
 from fer_zoo.hub.names import HubName, parse
 from fer_zoo.hub.refusals import MissingFileError, UnreachableError
 from fer_zoo.specs import ModelSpec
 from fer_zoo.weights.config import local_options, read_config
-from fer_zoo.weights.files import CARD, CHECK, CONFIG, LARGEST, PICTURE, RECIPE, SHARD, TENSORS, sha256
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, LARGEST, PICTURE, RECIPE, SHARD, TENSORS
 from fer_zoo.weights.folder import read_beginning
 from fer_zoo.weights.loading import size_of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -91,7 +92,7 @@ def check_features_file(path: Path) -> None:
         raise OptionError(f"{path} has the ending {path.suffix!r}.", " or ".join(ENDINGS), "choose one of these")
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise MissingExtraError.for_extra("pyarrow", "tables")
-    if not path.parent.is_dir() or path.is_dir():
+    if not os.path.isdir(path.parent) or os.path.isdir(path):
         raise VideoError(
             f"{path} cannot be written.", "a file in an existing folder", "create the folder, or correct it"
         )

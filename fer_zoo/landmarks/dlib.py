@@ -130,7 +130,7 @@ def find_predictor(path: str | None = None) -> Path:
     """
     named = path or os.environ.get(PREDICTOR_VARIABLE)
     if named:
-        if Path(named).is_file():
+        if os.path.isfile(named):
             return Path(named)
         raise WeightsError(f"There is no file {named}.", f"a copy of {PREDICTOR_FILE}", "correct the path")
     # Located without importing it: its __init__ needs pkg_resources, which newer setuptools no longer have.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -50,8 +51,8 @@ class FaceAlignment:
         except ImportError as error:
             raise MissingExtraError(
                 f"The package face-alignment cannot be imported: {error}",
-                "face-alignment 1.4",
-                "pip install face-alignment",
+                "face-alignment 1.5 or newer",
+                "pip install 'face-alignment>=1.5'",
             ) from error
         self._package = face_alignment
         self._settings = {
@@ -104,17 +105,22 @@ class FaceAlignment:
 
     @cached_property
     def _engine(self) -> Any:
+        import torch
+
+        # Raises if there is no such device, which is no fault of the files.
+        torch.empty(0, device=str(self._settings["device"]))
         kind = self._package.LandmarksType.TWO_D
         try:
             with warnings.catch_warnings():
                 # YuNet warns that it always runs on the CPU, as documented above.
                 warnings.filterwarnings("ignore", message="YuNet detector runs on CPU")
                 return self._package.FaceAlignment(kind, **self._settings)
-        except OSError as error:  # urllib's errors are OSErrors
+        except Exception as error:  # of urllib, of torch and OpenCV for a damaged file
+            cache = Path(torch.hub.get_dir(), "checkpoints")
             raise WeightsError(
                 f"The package face-alignment could not load its weights: {error}",
-                "a network connection at the first use, or weights in torch's cache folder",
-                'connect and re-run, or use the landmarker "fz68", which works offline',
+                f"a network connection at the first use, or whole weights in {cache}",
+                'connect, delete damaged files there and re-run, or use the landmarker "fz68", which works offline',
             ) from error
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from fer_zoo.paths import ffmpeg_url
 
+# Sample rates that AAC has.
+_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+
 
 class Sound:
     """Sound that is written up to a time, so that both streams of the new file grow side by side."""
@@ -20,9 +23,10 @@ class Sound:
         # Times of the pictures count from the first picture.
         self._start = float((start or 0) * source.streams[pictures].time_base)
         self._container, self._frames = container, source.decode(stream)
-        self._out = container.add_stream("aac", rate=stream.rate)
+        self._rate = min(_RATES, key=lambda known: abs(known - stream.rate))
+        # The encoder resamples frames of another rate, and their times with them.
+        self._out = container.add_stream("aac", rate=self._rate)
         self._out.layout = "mono" if stream.layout.nb_channels == 1 else "stereo"
-        self._rate = stream.rate
         self._next: Any = None
 
     def write(self, until_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 import re
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,8 +19,9 @@ from PIL import Image, ImageOps
 
 from fer_zoo.errors import InputError, VideoError
 from fer_zoo.landmarks.base import UInt8
-from fer_zoo.paths import find_path, missing
+from fer_zoo.paths import find_path, missing, natural
 from fer_zoo.video.decode import Decoding, choose_streams, reason
+from fer_zoo.video.picture import read_picture
 from fer_zoo.video.reader import MAX_SIDE, Video, VideoFrame, check_rate, open_video, stream_rate
 from fer_zoo.video.seek import Marks
 from fer_zoo.video.upright import noted, orientation, shown_size
@@ -64,14 +66,14 @@ def open_source(source: Any, *, max_side: int = MAX_SIDE, fps: float | None = No
     if isinstance(source, bool) or source is None or isinstance(source, bytes | dict):
         raise _unknown(source)
     if isinstance(source, int) or (
-        isinstance(source, str) and re.fullmatch(r"\d{1,3}", source) and not Path(source).exists()
+        isinstance(source, str) and re.fullmatch(r"\d{1,3}", source) and not os.path.exists(source)
     ):
         return _connect(int(source), max_side, fps)
     if isinstance(source, str) and is_url(source):
         return _connect(source, max_side, fps)
     if isinstance(source, str | Path):
         path = find_path(source)
-        return _open_folder(path, fps) if path.is_dir() else open_video(path, max_side, fps)
+        return _open_folder(path, fps) if os.path.isdir(path) else open_video(path, max_side, fps)
     if isinstance(source, np.ndarray):
         images = source[None] if source.ndim == 3 else source
         if images.ndim != 4 or not len(images):
@@ -100,26 +102,26 @@ def find_sources(given: Iterable[str]) -> list[str | Path]:
     found: list[str | Path] = []
     for text in given:
         path = find_path(text)
-        if is_url(text) or (text.isdecimal() and not path.exists()):
+        if is_url(text) or (text.isdecimal() and not os.path.exists(path)):
             found.append(text)
-        elif path.is_dir():
+        elif os.path.isdir(path):
             found += _in_folder(path)
-        elif any(mark in text for mark in "*?[") and not path.exists():
+        elif any(mark in text for mark in "*?[") and not os.path.exists(path):
             names = sorted(glob.glob(text, recursive=True))
             if not names:
                 given_text = f"No file matches {text}."
                 raise VideoError(given_text, "a pattern such as 'videos/*.mp4'", "check the spelling")
             for name in names:
-                found += _in_folder(Path(name)) if Path(name).is_dir() else [Path(name)]
+                found += _in_folder(Path(name)) if os.path.isdir(name) else [Path(name)]
         else:
             found.append(path)
     return list(dict.fromkeys(found))
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    inside = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    inside = sorted(path for path in folder.rglob("*") if os.path.isfile(path) and not path.name.startswith("."))
     # Results that an earlier run wrote beside the videos are not videos to predict on.
-    videos = [p for p in inside if p.suffix.lower() in VIDEOS and not (p.parent / "timeline.png").exists()]
+    videos = [p for p in inside if p.suffix.lower() in VIDEOS and not os.path.exists(p.parent / "timeline.png")]
     if videos:
         return videos
     if any(path.suffix.lower() in PICTURES and path.parent == folder for path in inside):
@@ -201,17 +203,9 @@ def _open_folder(folder: Path, fps: float | None) -> Images:
     files = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
     if not files:
         raise _empty(folder)
-    files.sort(key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)])
+    files.sort(key=lambda path: natural(path.name))
 
-    def read() -> Iterator[UInt8]:
-        for file in files:
-            try:
-                with Image.open(file) as picture:
-                    yield np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), np.uint8)
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-                raise VideoError(f"{file} cannot be read: {error}.", "images", "remove or replace the file") from error
-
-    return _open_images(folder, read, len(files), fps)
+    return _open_images(folder, lambda: map(read_picture, files), len(files), fps)
 
 
 def _connect(source: int | str, max_side: int, fps: float | None) -> Stream:
@@ -229,10 +223,14 @@ def _connect(source: int | str, max_side: int, fps: float | None) -> Stream:
         accepted = f"the number of a connected camera (here: {there or 'none found'})"
         do = "connect it, close other programs that use it, or name a file"
     else:
-        name, parts, scheme = source, urlsplit(source), source.partition("://")[0].lower()
-        path, what = Path(PurePosixPath(parts.path).name or parts.hostname or "stream"), f"The stream {source}"
+        name, scheme, what = source, source.partition("://")[0].lower(), f"The stream {source}"
         accepted = "the address of a running stream or of a video file"
         do = "check the address and that the server runs; a player such as ffplay opens the same addresses"
+        try:
+            parts = urlsplit(source)
+        except ValueError as error:  # such as a bracket that is not closed
+            raise VideoError(f"{what} cannot be opened: {error}.", accepted, do) from error
+        path = Path(PurePosixPath(parts.path).name or parts.hostname or "stream")
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
     if scheme in _ALWAYS_LIVE:
@@ -284,7 +282,7 @@ def _checked(image: Any, number: int) -> UInt8:
 
 
 def _empty(folder: Path) -> VideoError:
-    if not folder.exists():
+    if not os.path.exists(folder):
         return VideoError(missing(folder), "a folder of videos or of frames", "check the spelling")
     if any(path.suffix.lower() in VIDEOS for path in folder.rglob("*")):
         given = f"{folder} is a folder of videos, not one video."

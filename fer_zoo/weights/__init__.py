@@ -5,9 +5,9 @@ A weights folder holds `config.json` (the network; only data), `model.safetensor
 (the card: terms and metrics, as text and, under the key `fer_zoo` of its front matter, as data) and `confusion.png`.
 """
 
+from fer_zoo.files import sha256
 from fer_zoo.weights.checking import check_folder
 from fer_zoo.weights.config import FORMAT, read_config
-from fer_zoo.weights.files import sha256
 from fer_zoo.weights.folder import WeightsFolder, known_files, read_card, read_folder, read_recipe
 from fer_zoo.weights.loading import load_weights
 from fer_zoo.weights.writing import rewrite, write_weights

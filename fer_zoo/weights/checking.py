@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fer_zoo.errors import WeightsError
+from fer_zoo.files import sha256
 from fer_zoo.model import FERModel
 from fer_zoo.specs import InputSpec, Metrics
-from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, check_sha256, damaged, differs, sha256
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, PICTURE, RECIPE, check_sha256, damaged, differs
 from fer_zoo.weights.folder import WeightsFolder, read_folder, read_recipe
 from fer_zoo.weights.loading import load_tensors, read_safetensors, read_tensors, refuse_not_finite
 

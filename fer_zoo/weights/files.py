@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from fer_zoo import documents
 from fer_zoo.errors import WeightsError
+from fer_zoo.files import sha256
 
 CONFIG = "config.json"
 TENSORS = "model.safetensors"
@@ -24,12 +24,6 @@ SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
 BREAKS = re.compile(r"[\n\t]")
 # Far above what is written: a config has some kilobytes, a card of 400 classes half a megabyte a part.
 LARGEST = {CONFIG: 2**20, RECIPE: 2**20, CARD: 2**22, INDEX: 2**24}
-
-
-def sha256(path: str | Path) -> str:
-    """Hash of a file in hex; the file is streamed."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def differs(given: str, accepted: str = "the file as it was written") -> WeightsError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def read_folder(folder: str | Path) -> WeightsFolder:
         WeightsError: a file is missing or damaged, of an unknown format, or card and config disagree.
     """
     path = find_path(folder)
-    tensors = INDEX if (path / INDEX).is_file() and not (path / TENSORS).is_file() else TENSORS
+    tensors = INDEX if os.path.isfile(path / INDEX) and not os.path.isfile(path / TENSORS) else TENSORS
     _refuse_missing(path, [CONFIG, tensors, RECIPE, CARD])
     found = read_beginning(path)
     _refuse_missing(path, [*found.tensor_files])
@@ -142,10 +143,10 @@ def read_recipe(folder: str | Path) -> Recipe:
 
 
 def _refuse_missing(path: Path, names: list[str]) -> None:
-    missing = [name for name in names if not (path / name).is_file()]
+    missing = [name for name in names if not os.path.isfile(path / name)]
     if missing:
         raise WeightsError(
-            f"{path} lacks {', '.join(missing)}." if path.is_dir() else f"There is no folder {path}.",
+            f"{path} lacks {', '.join(missing)}." if os.path.isdir(path) else f"There is no folder {path}.",
             f"a weights folder: {', '.join(names)}",
             "give the folder that `fer-zoo train` wrote, usually RUN/weights",
         )

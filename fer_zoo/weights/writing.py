@@ -18,13 +18,14 @@ from safetensors.torch import save_file
 
 from fer_zoo.card import card_text
 from fer_zoo.errors import WeightsError
+from fer_zoo.files import atomic_folder, sha256
 from fer_zoo.model import FERModel
 from fer_zoo.recipes import dump_recipe
 from fer_zoo.registry import DATASETS
 from fer_zoo.specs import DatabaseSplit, Recipe, WeightsCard
 from fer_zoo.weights.checking import write_proof
 from fer_zoo.weights.config import config_fields, read_config
-from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, PICTURE, RECIPE, TENSORS, read_text, sha256
+from fer_zoo.weights.files import CARD, CHECK, CONFIG, INDEX, PICTURE, RECIPE, TENSORS, read_text
 from fer_zoo.weights.folder import read_card, read_folder, read_recipe
 from fer_zoo.weights.loading import load_weights, refuse_not_finite
 from fer_zoo.weights.local_paths import portable, portable_spec
@@ -65,7 +66,7 @@ def write_weights(
     from fer_zoo.data.load import trained_on
 
     folder = Path(folder)
-    if folder.exists() and not overwrite:
+    if os.path.exists(folder) and not overwrite:
         raise WeightsError(f"{folder} exists.", "a folder that does not exist yet", "choose another, or overwrite it")
     if model.classifier_is_untrained or not model.labels:
         raise WeightsError(
@@ -83,10 +84,9 @@ def write_weights(
     # A dataset that takes a request makes its clips itself, and knows where the landmarks are.
     rendered = all("request" in DATASETS.get(name).injected for name in names)
     detector = detector_version or ("exact points of the renderer" if rendered else "unknown")
-    with _replaced(folder) as new:
+    with _replaced(folder, overwrite) as new:
         # Checked before anything is written: the card's own text is what is wrong most often.
         WeightsCard.model_validate({**fields, "sha256": "0" * 64})
-        new.mkdir(parents=True)
         _write(new / CONFIG, json.dumps(config_fields(portable_spec(model.spec), detector), indent=2) + "\n")
         _write(new / RECIPE, text)
         hashes = _write_tensors(new, model, str(card["name"]), text, max_shard)
@@ -97,25 +97,15 @@ def write_weights(
 
 
 @contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
-    """Give a path beside `folder` to make the new folder at; it takes its place if the block succeeds.
-
-    The swap cannot be done in one step: the old folder is kept until the new one is in its place.
+def _replaced(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """Give a folder that takes the place of `folder` if the block succeeds.
 
     Raises:
         WeightsError: the card is incomplete, or a file cannot be written.
     """
-    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("tmp", "old"))
     try:
-        yield new
-        if folder.exists():
-            os.replace(folder, old)
-        try:
-            os.replace(new, folder)
-        except OSError:
-            if old.exists():
-                os.replace(old, folder)
-            raise
+        with atomic_folder(folder, replace=overwrite) as new:
+            yield new
     except ValidationError as error:
         raise WeightsError(
             f"The weights folder {folder} cannot be written: {error}", "a complete card", "complete it, and write again"
@@ -126,9 +116,6 @@ def _replaced(folder: Path) -> Iterator[Path]:
             "free space on the disk, and a writable folder",
             "free some and write it again; a training run does so when resumed (--resume)",
         ) from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def rewrite(

@@ -84,13 +84,15 @@ def test_bad_input_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     path = folder / "data" / "clips-000000.parquet"
     whole = path.read_bytes()
     table = parquet.read_table(path)
-    for damage in ("truncated", "column", "picture", "missing"):
+    for damage in ("truncated", "column", "picture", "chunk", "missing"):
         if damage == "truncated":
             path.write_bytes(whole[: len(whole) // 2])
         elif damage == "column":
             parquet.write_table(table.drop(["facts"]), path)
         elif damage == "picture":
             path.write_bytes(whole.replace(b"IHDR", b"IHDX"))
+        elif damage == "chunk":  # a broken checksum, for which Pillow raises SyntaxError
+            path.write_bytes(whole.replace(b"IDAT", b"IDAX"))
         else:
             path.unlink()
         with pytest.raises(InputError, match=r"clips-000000.parquet cannot be read"):

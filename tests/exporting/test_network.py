@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from weights_folders import make_folder
 
 from fer_zoo.errors import InputError, MissingExtraError, OptionError, WeightsError
 from fer_zoo.exporting import ExportedNetwork, load_exported
+from fer_zoo.exporting.runtimes import RUNTIMES, open_in
 from fer_zoo.inference import predict_faces, predict_stream, predict_video
 
 
@@ -113,6 +115,16 @@ def test_files_and_runtimes_that_do_not_fit(tmp_path: Path) -> None:
         load_exported(tmp_path / "a.pt2")
     with pytest.raises(WeightsError, match="no file"):
         load_exported(tmp_path / "b.onnx")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(" \n"), ValueError("first\nlast\n")])
+def test_an_error_of_a_runtime_may_have_no_text(error: Exception, tmp_path: Path, monkeypatch: Any) -> None:
+    def broken(path: Path) -> None:
+        raise error
+
+    monkeypatch.setitem(RUNTIMES, "onnxruntime", RUNTIMES["onnxruntime"]._replace(open=broken))
+    with pytest.raises(WeightsError, match=rf"read by onnxruntime: ({type(error).__name__}|last)\n"):
+        open_in("onnxruntime", tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize("target", targets("onnx", "openvino"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.error import URLError
 
 import face_alignment
@@ -105,6 +106,16 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> N
     landmarker = create_landmarker("face_alignment")  # construction itself loads nothing
     with pytest.raises(WeightsError, match="no network"):
         landmarker.detect(white())
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04" + bytes(99)], ids=["empty", "text", "cut off"])
+def test_damaged_weights_in_the_cache(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fan").write_bytes(content)
+    monkeypatch.setattr("face_alignment.detection.yunet.FaceDetector", StandInDetector)
+    monkeypatch.setattr("face_alignment.api.FAN", lambda _: StandInFan())
+    monkeypatch.setattr("face_alignment.api.load_file_from_url", lambda _: str(tmp_path / "fan"))
+    with pytest.raises(WeightsError, match=r"could not load its weights: [\s\S]*delete damaged files"):
+        create_landmarker("face_alignment").detect(white())
 
 
 def test_options_are_checked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 import threading
@@ -61,6 +62,32 @@ def test_arrays_iterators_and_folders_of_frames_give_the_same_frames(tmp_path: P
     assert "25 frames per second were assumed" in open_source(np.stack(IMAGES)).notes[0]
 
 
+def test_the_order_of_frames_depends_only_on_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["a.png", "01.png", "1.png", "2.png", "10.png"]
+    for value, name in enumerate(names):
+        Image.new("RGB", (8, 8), (value, 0, 0)).save(tmp_path / name)
+    for listed in (names, names[::-1]):  # as file systems may list them
+        monkeypatch.setattr(Path, "iterdir", lambda folder, listed=listed: (folder / name for name in listed))
+        assert [frame.image[0, 0, 0] for frame in open_source(tmp_path, fps=25).frames()] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_frames_of_sixteen_bits_are_scaled_not_clipped(tmp_path: Path, ending: str) -> None:
+    ramp = np.linspace(0, 65535, 24 * 32).reshape(24, 32).round().astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / f"0.{ending}")
+    (frame,) = open_source(tmp_path, fps=25).frames()
+    np.testing.assert_array_equal(frame.image, np.stack([np.round(ramp / 257).astype(np.uint8)] * 3, axis=-1))
+
+
+def test_a_frame_that_is_broken_in_any_way_is_a_three_part_error(tmp_path: Path) -> None:
+    Image.fromarray(IMAGES[0]).save(tmp_path / "0.png")
+    whole = (tmp_path / "0.png").read_bytes()
+    for broken in (b"", whole[:30], whole[: len(whole) // 2], whole.replace(b"IDAT", b"IDAX"), whole[:8] + b"\0" * 60):
+        (tmp_path / "1.png").write_bytes(broken)
+        with pytest.raises(VideoError, match=r"1\.png cannot be read: [\s\S]*Accepted: [\s\S]*What to do: "):
+            list(open_source(tmp_path, fps=25).frames())
+
+
 def test_an_image_is_a_video_of_one_frame(tmp_path: Path) -> None:
     Image.fromarray(IMAGES[0]).save(tmp_path / "a.png")
     for source in (tmp_path / "a.png", IMAGES[0]):
@@ -106,6 +133,33 @@ def test_a_recording_stops_after_the_seconds_that_were_asked_for(tmp_path: Path)
     with served(encode(tmp_path / "a.ts", IMAGES * 3).read_bytes()) as url:
         assert len(list(open_source(url).recorded(0.4).frames())) == 10
     assert len(list(open_source(iter(IMAGES * 3), fps=25).recorded(0.4).frames())) == 10
+
+
+@pytest.mark.parametrize("address", ["http://[::1/x.mp4", "rtsp://[x]y/a", "udp://[1", "http://a\u2100b/x.mp4"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(VideoError, match=r"cannot be opened: [\s\S]*Accepted: [\s\S]*What to do: "):
+        open_source(address)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + "/b.mp4", "1" * 300, "a" * 300 + "*", "x/" * 3000])
+def test_a_name_that_the_system_refuses(name: str) -> None:
+    for find in (str, Path, lambda name: find_sources([name])[0]):
+        with pytest.raises(VideoError, match=r"Accepted: [\s\S]*What to do: "):
+            open_source(find(name))
+
+
+def test_folders_that_may_not_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = os.stat
+
+    def refused(path: Any, *rest: Any, **named: Any) -> os.stat_result:
+        if "locked" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *rest, **named)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert find_sources([f"{tmp_path}/locked/a.mp4"]) == [tmp_path / "locked" / "a.mp4"]
+    with pytest.raises(VideoError, match="Permission denied"):
+        open_source(tmp_path / "locked" / "a.mp4")
 
 
 def test_a_refused_stream_and_a_missing_camera() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -123,3 +124,48 @@ def test_a_name_that_says_no_format(tmp_path: Path, name: str) -> None:
 def test_an_error_of_the_caller_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"^mine$"), output_file(tmp_path / "a.csv"):
         raise VideoError("mine")
+
+
+def with_beep(path: Path, rate: int, layout: str = "mono") -> Path:
+    """A video of 1 s whose sound is silent but for 0.1 s from 0.5 s on."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("mpeg4", rate=25)
+        pictures.width, pictures.height = 32, 32
+        sound = container.add_stream("pcm_s16le", rate=rate)
+        sound.layout = layout
+        for number in range(25):
+            picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            container.mux(pictures.encode(picture))
+        container.mux(pictures.encode())
+        times = np.arange(rate) / rate
+        wave = 20_000 * np.sin(2 * np.pi * 440 * times) * ((times >= 0.5) & (times < 0.6))
+        channels = 2 if layout == "stereo" else 1
+        for start in range(0, rate, 1024):
+            part = np.repeat(wave[start : start + 1024].astype(np.int16), channels)[None]
+            heard = av.AudioFrame.from_ndarray(part, format="s16", layout=layout)
+            heard.sample_rate, heard.pts, heard.time_base = rate, start, Fraction(1, rate)
+            container.mux(sound.encode(heard))
+        container.mux(sound.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(192000, 96000), (6000, 7350), (11024, 11025), (37800, 32000), (44100, 44100), (8000, 8000), (100, 7350)],
+)
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+def test_sound_of_any_rate_is_kept_in_time(rate: int, expected: int, layout: str, tmp_path: Path) -> None:
+    source = with_beep(tmp_path / "a.mkv", rate, layout)
+    with write_video(tmp_path / "b.mp4", 25, sound=(source, 0)) as writer:
+        for _ in range(25):
+            writer.add(np.zeros((32, 32, 3), np.uint8))
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert container.streams.audio[0].rate == expected
+        frames = list(container.decode(audio=0))
+    loud = [(frame.time + np.flatnonzero(np.abs(frame.to_ndarray()[0]) > 0.2) / frame.sample_rate) for frame in frames]
+    heard = np.concatenate(loud)
+    assert abs(frames[-1].time + frames[-1].samples / expected - 1) < 0.2 + 1024 / expected
+    if rate > 880:
+        assert abs(heard[0] - 0.5) < 0.02
+        assert abs(heard[-1] - 0.6) < 0.02

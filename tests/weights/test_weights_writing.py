@@ -111,6 +111,22 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_leftovers_of_a_killed_process_of_the_same_number_are_no_hindrance(tmp_path: Path) -> None:
+    for part in ("tmp", "0123456789abcdef.tmp"):
+        (tmp_path / f".w.{os.getpid()}.{part}").mkdir()
+    folder = make_folder(tmp_path / "w")
+    before = contents(folder)
+    # Killed after the old folder was moved away.
+    kept = tmp_path / f".w.{os.getpid()}.0123456789abcdef.tmp" / "old"
+    kept.mkdir(parents=True)
+    folder.rename(kept / "w")
+    edit(kept / "w")
+    make_folder(folder, overwrite=True, hours=2.0)
+    assert "Thanks" in (folder / "README.edited.md").read_text()
+    assert set(contents(folder)) == {*before, "README.edited.md"}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 @pytest.mark.parametrize("field", ["sha256", "labels", "metrics", "commit"])
 def test_a_record_that_lost_a_field_is_replaced_and_kept(tmp_path: Path, field: str) -> None:
     folder = make_folder(tmp_path / "w")

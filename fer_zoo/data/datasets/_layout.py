@@ -17,7 +17,7 @@ from pathlib import Path
 from fer_zoo.data.sources import Source
 from fer_zoo.data.subjects import folded, similar_subjects
 from fer_zoo.errors import InputError
-from fer_zoo.paths import shown
+from fer_zoo.paths import natural, shown
 
 # Files that operating systems leave in folders.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -49,7 +49,7 @@ def inner_folder(folder: Path, path: str) -> Path | None:
     exact = folder / path
     if os.path.isdir(exact):  # Path.is_dir raises where a name is too long
         return exact
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return None
     for part in path.split("/"):
         same = [inner for inner in visible_folders(folder) if inner.name.lower() == part.lower()]
@@ -87,12 +87,6 @@ def find_file(folder: Path, path: str) -> Path | None:
     inner, _, name = path.rpartition("/")
     place = inner_folder(folder, inner or ".")
     return next((file for file in visible_files(place) if file.name.lower() == name.lower()), None) if place else None
-
-
-def natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sort key by which "frame9" comes before "frame10"; the same on every machine."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return [(int(digits), "") if digits else (-1, text) for digits, text in parts], name
 
 
 def read_text(path: Path) -> str:
@@ -153,8 +147,8 @@ def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:
     accepted = f"a root with {looked} in it, in upper or lower case"
     do = nearest_root(root, lambda place: optional_folder(place, spellings) is not None)
     do = do or next(filter(None, (_nearest(spelling.split("/")[0], root) for spelling in spellings)), None)
-    if not root.is_dir():
-        state = "is a file" if root.exists() else "does not exist"
+    if not os.path.isdir(root):
+        state = "is a file" if os.path.exists(root) else "does not exist"
         return InputError(f"No {what}: {root} {state}.", accepted, do or "check the path")
     there = [name + "/" * is_folder for name, is_folder in _listing(root)]
     shown = ", ".join(there[:8]) + (f", ... ({len(there)} in all)" if len(there) > 8 else "")
@@ -165,7 +159,7 @@ def missing(root: Path, spellings: Sequence[str], what: str) -> InputError:
 def nearest_root(root: Path, fits: Callable[[Path], bool]) -> str | None:
     """Which root may have been meant: one level up or down where it fits, or one of nearly that name; None if none."""
     try:
-        if not root.is_dir():
+        if not os.path.isdir(root):
             return _nearest(root.name, root.parent)
         places = (root.parent, *visible_folders(root))
         return next((f"did you mean the root {place}?" for place in places if fits(place)), None)
@@ -191,7 +185,7 @@ def _listing(folder: Path) -> list[tuple[str, bool]]:
 
 
 def _nearest(name: str, folder: Path) -> str | None:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return None
     names = {path.name.lower(): path for path in visible_folders(folder)}
     close = difflib.get_close_matches(name.lower(), names, n=1)

@@ -143,7 +143,10 @@ def parse_number(text: str, separator: str = ",") -> Fraction:
 
 def _frames_between(start: float, end: float, given: str, file: Path, rate: float | None) -> tuple[int, int]:
     if rate is not None:
-        return math.ceil(start * rate - 1e-6), math.ceil(end * rate - 1e-6)
+        first, last = (math.ceil(time * rate - 1e-6) for time in (start, end))
+        if first >= last:
+            raise RangeError(f"{given}: no frame lies in it at {rate:g} frames per second")
+        return first, last
     try:
         times = _times(str(file), file.stat().st_mtime_ns)
     except (FerZooError, OSError) as error:

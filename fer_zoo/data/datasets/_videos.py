@@ -69,7 +69,7 @@ def _holds_video(path: Path) -> bool:
             if name in _NO_VIDEO or name.endswith("_pipe"):
                 return False
             return any(_has_pictures(container, video) for video in container.streams.video)
-    except (OSError, ValueError):  # FFmpeg's own errors are of these kinds
+    except (OSError, ValueError, av.error.FFmpegError):
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ def cremad(root: Path) -> Reader:
 def _groups(root: Path) -> dict[str, dict[str, str]]:
     """Age in decades, sex and race of each actor, in the table's words; none where it was not copied along."""
     file = root / _DEMOGRAPHICS
-    if not file.is_file():
+    if not os.path.isfile(file):
         return {}
     table = read_table(file, f"{_DEMOGRAPHICS} as it comes with CREMA-D: {','.join(_COLUMNS)}")
     if not set(_COLUMNS) <= set(table.columns):
@@ -89,14 +90,14 @@ def _groups(root: Path) -> dict[str, dict[str, str]]:
 
 def _videos(root: Path) -> list[Path]:
     folder = optional_folder(root, _FOLDERS)
-    if folder is None and root.is_dir() and (files := visible_videos(root)):
+    if folder is None and os.path.isdir(root) and (files := visible_videos(root)):
         return files
     return visible_videos(folder or find_folder(root, _FOLDERS, "videos of CREMA-D"))
 
 
 def _is_pointer(file: Path) -> bool:
     """Whether a clone has only a pointer to the video: a small text of Git LFS, or a link of git-annex to nothing."""
-    if not file.exists():
+    if not os.path.exists(file):
         return True
     if not 100 <= file.stat().st_size <= 200:
         return False

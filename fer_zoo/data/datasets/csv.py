@@ -128,8 +128,8 @@ class _Context(NamedTuple):
 
 def _table(root: Path, name: str, groups: tuple[str, ...]) -> Table:
     file = root / name
-    if not file.is_file():
-        there = [path.name for path in visible_files(file.parent, (".csv",))] if file.parent.is_dir() else []
+    if not os.path.isfile(file):
+        there = [path.name for path in visible_files(file.parent, (".csv",))] if os.path.isdir(file.parent) else []
         near = difflib.get_close_matches(file.name, there, n=1)
         raise InputError(
             f"There is no file {file}; CSV files there: {', '.join(there[:8]) or 'none'}.",

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_zoo.data.datasets._content import Named, without_doubles
-from fer_zoo.data.datasets._layout import natural, nearest_root, safe_key
+from fer_zoo.data.datasets._layout import nearest_root, safe_key
 from fer_zoo.data.datasets._reading import Reader
 from fer_zoo.data.datasets._table import read_table
 from fer_zoo.data.datasets._videos import is_video
 from fer_zoo.data.sources import Source
 from fer_zoo.errors import InputError
+from fer_zoo.paths import natural
 from fer_zoo.registry import register_dataset
 
 COLUMNS = ("clip", "emotion", "subject")
@@ -90,7 +91,7 @@ def fera(root: Path, *, table: str = "fera.csv") -> Reader:
 def _rows(root: Path, table: Path) -> list[tuple[int, dict[str, str]]]:
     path = root / table
     make = f"fer-zoo data template fera > {path}, then fill it in"
-    if not path.is_file():
+    if not os.path.isfile(path):
         meant = nearest_root(root, lambda place: (place / table).is_file())
         given = f"The table of labels {path} is not there."
         raise InputError(given, f"a CSV table {','.join(COLUMNS)}", meant or make)
@@ -103,7 +104,7 @@ def _rows(root: Path, table: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _videos(root: Path) -> list[Path]:
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"{root} is not a folder.", "the folder with the videos of GEMEP-FERA", "check the path")
     found = []
     for folder, inner, names in os.walk(root):

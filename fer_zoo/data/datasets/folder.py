@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -53,13 +54,14 @@ def folder(
     prefix = subject == "prefix"
 
     def walk(problems: list[str]) -> Iterator[Named]:
-        folders = visible_folders(root) if root.is_dir() else []
+        folders = visible_folders(root) if os.path.isdir(root) else []
         clips = {place: clips_in(root, place, problems) for place in folders}
         labels = read_labels(place.name for place, found in clips.items() if found)
         if not labels.meanings:
             there = ", ".join(unknown_word(place.name) for place in folders[:8]) or "there is no folder in it"
+            state = f": {there}" if os.path.isdir(root) else ", which is not a folder"
             raise InputError(
-                f"No folder of a label below {root}" + (f": {there}." if root.is_dir() else ", which is not a folder."),
+                f"No folder of a label below {root}{state}.",
                 f"a folder of videos for each label, of any names, e.g. {', '.join(LABELS[:7])}",
                 nearest_root(root, lambda place: any(inner.name.lower() in WORDS for inner in visible_folders(place)))
                 or "give the folder that holds one folder per label",

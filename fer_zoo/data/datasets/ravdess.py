@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,7 @@ def ravdess(
 
 def _actor_folders(root: Path) -> list[Path]:
     """Folders of actors in `root`, or one level deeper where each archive was unpacked to a folder of its own."""
-    places = [root, *visible_folders(root)] if root.is_dir() else []
+    places = [root, *visible_folders(root)] if os.path.isdir(root) else []
     inner = [folder for place in places for folder in visible_folders(place)]
     found = [folder for folder in inner if re.fullmatch(r"actor_\d\d", folder.name, re.IGNORECASE)]
     return found or [find_folder(root, ["Actor_01"], "actors' folders of RAVDESS")]

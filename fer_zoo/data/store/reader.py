@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import mmap
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from fer_zoo.data.store.records import (
 )
 from fer_zoo.documents import LARGEST_JSON, DocumentError, read_bytes
 from fer_zoo.errors import InputError
+from fer_zoo.files import sha256
 from fer_zoo.paths import find_path
 
 # Each open map holds a file handle, of which a process has some thousand.
@@ -149,9 +151,8 @@ class Store:
         for shard in self._shards:
             check_length(self.folder, shard)
             path = tar_path(self.folder, shard.number)
-            with path.open("rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() != shard.tar_sha256:
-                    raise damaged(path, "its sha256 is not the one in its index")
+            if sha256(path) != shard.tar_sha256:
+                raise damaged(path, "its sha256 is not the one in its index")
 
     def _find(self, number: int) -> tuple[ShardIndex, ClipRecord]:
         if not 0 <= number < len(self):
@@ -208,7 +209,7 @@ class Store:
 
 def is_begun(folder: Path) -> bool:
     """Whether there is a store, or shards of one that was not finished."""
-    return (folder / HEADER).exists() or any((folder / "shards").glob("*"))
+    return os.path.exists(folder / HEADER) or (os.path.isdir(folder / "shards") and any((folder / "shards").glob("*")))
 
 
 def read_header(folder: Path) -> StoreHeader:
@@ -281,11 +282,11 @@ def damaged(path: Path, reason: str, state: str = "damaged") -> InputError:
     )
 
 
-def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[ShardIndex, str]:
+def read_index(folder: Path, number: int, digest: str | None = None) -> tuple[ShardIndex, str]:
     """The index of a shard, whose tar file exists with the stated length, and the index's sha256.
 
     Raises:
-        InputError: the index is missing, damaged, not the one with this `sha256`, or does not match its tar file.
+        InputError: the index is missing, damaged, not the one with this `digest`, or does not match its tar file.
     """
     path = index_path(folder, number)
     try:
@@ -295,8 +296,8 @@ def read_index(folder: Path, number: int, sha256: str | None = None) -> tuple[Sh
     except OSError as error:
         raise damaged(path, error.strerror or str(error), "missing") from error
     found = hashlib.sha256(text).hexdigest()
-    if sha256 not in (None, found):
-        raise damaged(path, f"its sha256 is {found[:12]}, the store's header says {str(sha256)[:12]}")
+    if digest not in (None, found):
+        raise damaged(path, f"its sha256 is {found[:12]}, the store's header says {str(digest)[:12]}")
     try:
         index = ShardIndex.model_validate_json(text)
     except ValueError as error:
@@ -314,7 +315,7 @@ def read_failures(folder: Path) -> list[Failure]:
         InputError: failures.csv cannot be read, or has a line that is not a source, a reason and a number of clips.
     """
     path = folder / FAILURES
-    if not path.exists():
+    if not os.path.exists(path):
         return []
     try:
         with path.open(encoding="utf-8", newline="") as stream:

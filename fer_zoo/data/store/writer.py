@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import socket
@@ -39,7 +38,7 @@ from fer_zoo.data.store.records import (
     to_json,
 )
 from fer_zoo.errors import InputError
-from fer_zoo.files import clear_leftovers, locked, write_atomically, write_text
+from fer_zoo.files import clear_leftovers, locked, sha256, write_atomically, write_text
 
 LOCK = "prepare.lock"
 
@@ -81,15 +80,14 @@ def write_shard(
         tar = tar_path(folder, number)
         write_atomically(tar, write)
         length = tar.stat().st_size
-        with tar.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256(tar)
     shard = ShardIndex(
         number=number,
         encoding=encoding,
         frames=shape[0],
         size=shape[1],
         tar_bytes=length,
-        tar_sha256=sha256,
+        tar_sha256=digest,
         clips=tuple(records),
     )
     with writing(folder):

@@ -9,7 +9,6 @@ import pytest
 from fer_zoo.data.datasets._layout import (
     find_folder,
     in_order,
-    natural,
     optional_folder,
     read_text,
     safe_key,
@@ -58,12 +57,6 @@ def test_hidden_files_are_passed_over_and_numbers_sort_as_numbers(tmp_path: Path
     assert [path.name for path in visible_files(tmp_path, [".png"])] == ["f9.PNG", "f10.png"]
     assert [path.name for path in visible_files(tmp_path)] == ["f1.txt", "f9.PNG", "f10.png"]
     assert [path.name for path in visible_folders(tmp_path)] == ["folder.png"]
-
-
-def test_order_depends_only_on_names() -> None:
-    names = ["2", "02", "10", "a", "b2", "b10"]
-    assert sorted(names, key=natural) == sorted(reversed(names), key=natural)
-    assert sorted(["b10", "b2", "b"], key=natural) == ["b", "b2", "b10"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reader_trees import database, tree
 
-from fer_zoo.data.datasets._ranges import RangeError, parse_number, range_columns
+from fer_zoo.data.datasets._ranges import RangeError, frame_range, parse_number, range_columns
 
 STAMPS = [0, 40, 80, 200, 240, 400, 440, 480, 900, 940]  # milliseconds, of no even rate
 
@@ -130,6 +130,14 @@ def test_seconds_of_pictures_go_by_their_rate(tmp_path: Path) -> None:
     assert [source.frames for source in database("csv", tmp_path, fps=10).sources()] == [(5, 15)]
     with pytest.raises(ValueError, match="needs its rate"):
         list(database("csv", tmp_path).sources())
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.5, 0.51), (0.01, 0.03), (1e-3, 0.039)])
+def test_seconds_between_two_pictures_are_no_range(start: float, end: float, tmp_path: Path) -> None:
+    row = {"start_s": f"{start}", "end_s": f"{end}"}
+    columns = range_columns(list(row), [row], [])
+    with pytest.raises(RangeError, match=r"no frame lies in it at 25 frames per second"):
+        frame_range(row, columns, ",", tmp_path, 25.0)
 
 
 @pytest.mark.parametrize(

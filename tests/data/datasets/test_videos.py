@@ -92,6 +92,30 @@ def test_a_broken_video_is_one_by_its_ending(tmp_path: Path) -> None:
     assert not is_text(tmp_path / "gone.bin")
 
 
+def test_a_broken_file_without_a_telling_ending_is_no_error(tmp_path: Path) -> None:
+    """Cut off or overwritten anywhere: FFmpeg has errors of its own, which are neither OSError nor ValueError."""
+    path = tmp_path / "stray"
+    for form, codec in (("mp4", "mpeg4"), ("matroska", "mpeg4"), ("avi", "mpeg4"), ("flv", "flv1"), ("ogg", "libvpx")):
+        whole = film(tmp_path / "whole", form, codec).read_bytes()
+        for size in (20, 45, *range(64, len(whole), len(whole) // 4)):
+            path.write_bytes(whole[:size])
+            is_video(path)
+            path.write_bytes(whole[:size] + bytes(40) + whole[size + 40 :])
+            is_video(path)
+
+
+@pytest.mark.parametrize("kind", [av.error.EOFError, av.error.UndefinedError, av.error.InvalidDataError])
+def test_every_error_of_ffmpeg_means_no_video(
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise kind(1, "broken")
+
+    monkeypatch.setattr(av, "open", broken)
+    (tmp_path / "a").write_bytes(bytes(99))
+    assert not is_video(tmp_path / "a")
+
+
 def test_endings_are_those_of_video_formats() -> None:
     assert {
         "mp4",
