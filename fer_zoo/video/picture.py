@@ -1,4 +1,4 @@
-"""One picture from a file."""
+"""Reads one picture file of any mode: for folders of frames, and for datasets."""
 
 from __future__ import annotations
 
