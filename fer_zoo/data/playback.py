@@ -41,10 +41,15 @@ def random_frames(
         numbers = _frame_numbers(clips, stored, length, augment, rng, sampling)
     else:
         numbers = np.concatenate([_frame_numbers(1, stored, length, augment, own, sampling) for own in rng])
-    _move_to_faces(numbers, faces_in(columns[1].reshape(-1, *columns[1].shape[2:])).reshape(clips, stored))
+    _move_to_faces(numbers, _faces(columns[1]))
     if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (clips, stored))):
         return list(columns)
     return [column[np.arange(clips)[:, None], numbers] for column in columns]
+
+
+def _faces(landmarks: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return in which frames of clips (N, T, 68, 2) there is a face."""
+    return faces_in(landmarks.reshape(-1, *landmarks.shape[2:])).reshape(landmarks.shape[:2])
 
 
 def _move_to_faces(numbers: Index, faces: npt.NDArray[np.bool_]) -> None:
@@ -99,13 +104,15 @@ def view_frames(stored: int, spec: InputSpec, count: int = 1) -> list[Index]:
 
 
 def with_frames(clips: ClipSet, numbers: Index) -> ClipSet:
-    """Return the clips cut to the frames of these numbers; the same set if these are all."""
+    """Return the clips cut to the frames of these numbers, moved to a face where they show none; the same if all."""
     if len(numbers) == clips.landmarks.shape[1]:
         return clips
-    frames = np.concatenate([clips.read(np.array([clip]))[:, numbers] for clip in range(len(clips))])
-    intensities = None if clips.intensities is None else clips.intensities[:, numbers]
-    landmarks = clips.landmarks[:, numbers]
-    return replace(clips, frames=frames, rows=np.arange(len(clips)), landmarks=landmarks, intensities=intensities)
+    rows, shown = np.arange(len(clips)), np.tile(numbers, (len(clips), 1))
+    _move_to_faces(shown, _faces(clips.landmarks))
+    frames = np.concatenate([clips.read(rows[clip : clip + 1])[:, shown[clip]] for clip in rows])
+    at = rows[:, None], shown
+    intensities = None if clips.intensities is None else clips.intensities[at]
+    return replace(clips, frames=frames, rows=rows, landmarks=clips.landmarks[at], intensities=intensities)
 
 
 def _window(clips: int, stored: int, length: int, augment: AugmentSpec, rng: np.random.Generator) -> Index:

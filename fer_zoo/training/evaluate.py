@@ -19,13 +19,13 @@ from fer_zoo.data.playback import central_frames, view_frames, with_frames
 from fer_zoo.data.store import Store, open_store
 from fer_zoo.data.store.fits import differences
 from fer_zoo.errors import InputError
-from fer_zoo.landmarks.base import MIRROR_68, Box
+from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.model import FERModel, Network
 from fer_zoo.specs import Calibration, InputSpec, Metrics, Recipe, ViewsSpec
 from fer_zoo.training.metrics import Figures, calibration_error, figures, group_figures
 from fer_zoo.training.predictions import Predictions
 from fer_zoo.training.run_folder import writing
-from fer_zoo.video.crop import Placement, crop_clip, normalise, place_crop
+from fer_zoo.video.crop import crop_clip, normalise, place_crop
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -227,10 +227,10 @@ def _strengths(intensities: Points) -> npt.NDArray[np.str_]:
 
 
 def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
-    """Clips in memory, cut by `spec.crop` to `spec.size` pixels, landmarks with them; without a face, the whole frame.
+    """Clips in memory, cut by `spec.crop` to `spec.size` pixels, landmarks with them.
 
     Raises:
-        InputError: a clip has another number of frames than `spec`.
+        InputError: a clip has no face in any frame, or another number of frames than `spec`.
     """
     if clips.landmarks.shape[1] != spec.frames:
         raise InputError(
@@ -241,10 +241,10 @@ def crop_clips(clips: ClipSet, spec: InputSpec) -> ClipSet:
     frames = np.empty((len(clips), spec.frames, spec.size, spec.size, 3), np.uint8)
     landmarks = np.empty_like(clips.landmarks)
     for clip in range(len(clips)):
+        place = place_crop(clips.landmarks[clip], spec.crop)
+        if place is None:
+            raise InputError(f"{clips.key(clip)} has no face in any frame.", "clips with landmarks", "leave it out")
         whole = clips.read(np.array([clip]))[0]
-        all_of_it = Placement.of_box(Box(-0.5, -0.5, whole.shape[2] - 0.5, whole.shape[1] - 0.5))
-        # These may be the middle frames of a longer clip that shows its face earlier or later.
-        place = place_crop(clips.landmarks[clip], spec.crop) or all_of_it
         frames[clip], landmarks[clip] = crop_clip(whole, clips.landmarks[clip], place, spec.size)
     return replace(clips, frames=frames, rows=np.arange(len(clips)), landmarks=landmarks)
 

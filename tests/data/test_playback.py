@@ -143,6 +143,17 @@ def test_central_frames() -> None:
     assert central_frames(clips, InputSpec(frames=10)) is clips
 
 
+def test_central_frames_without_a_face_move_to_one() -> None:
+    frames, landmarks = numbered_clips(3, 10)
+    landmarks = landmarks + np.arange(68)[:, None]
+    landmarks[1, 1:] = np.nan  # the face is in the first frame only
+    landmarks[2] = np.nan  # nowhere: left as it is, for whoever crops it
+    clips = ClipSet.from_arrays(frames, landmarks.astype(np.float32), [0, 1, 0], [5, 6, 7], ["a", "b"])
+    middle = central_frames(clips, InputSpec(frames=4))
+    assert (middle.read(np.arange(3))[:, :, 0, 0, 0] % 20).tolist() == [[3, 4, 5, 6], [0, 1, 2, 3], [3, 4, 5, 6]]
+    assert np.isfinite(middle.landmarks).all(axis=(2, 3)).any(axis=1).tolist() == [True, True, False]
+
+
 def spec(frames: int, sampling: str = "dense") -> InputSpec:
     return InputSpec.model_validate({"frames": frames, "sampling": sampling})
 

@@ -48,20 +48,6 @@ def test_fields_of_a_clip_set_stay_when_it_is_cropped() -> None:
     assert cropped.read(np.array([0])).shape == (1, 6, 32, 32, 3)
 
 
-def test_a_clip_whose_frames_show_no_face_is_not_cropped() -> None:
-    """A longer stored clip may show its face before or after the frames that are evaluated."""
-    clips = data.load(toy_faces.recipe())["test"]
-    landmarks = clips.landmarks.copy()
-    landmarks[1] = np.nan
-    faceless = dataclasses.replace(clips, landmarks=landmarks)
-    cropped, expected = (crop_clips(each, toy_faces.recipe().model.input) for each in (faceless, clips))
-    others = np.array([0, *range(2, len(clips))])
-    np.testing.assert_array_equal(cropped.read(others), expected.read(others))
-    whole = clips.read(np.array([1]))[0].mean(axis=(1, 2))
-    np.testing.assert_allclose(cropped.read(np.array([1]))[0].mean(axis=(1, 2)), whole, atol=3)
-    assert np.isnan(cropped.landmarks[1]).all()
-
-
 def test_clips_are_grouped_by_their_intensity() -> None:
     clips = data.load(toy_faces.recipe())["test"]
     intensities = np.repeat(np.linspace(0, 1, 12, dtype=np.float32)[:, None], 6, axis=1)
