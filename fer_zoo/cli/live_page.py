@@ -90,10 +90,9 @@ class LivePage:
             self._changed.notify_all()
 
     def _respond(self, request: BaseHTTPRequestHandler) -> None:
-        _, _, name = request.path.partition(prefix := f"/{self._secret}/")
-        if not request.path.startswith(prefix):
-            request.send_error(404)
-        elif name == "":
+        prefix = f"/{self._secret}/"
+        name = request.path.removeprefix(prefix) if request.path.startswith(prefix) else None
+        if name == "":
             _send(request, "text/html; charset=utf-8", _PAGE.encode())
         elif name == "state":
             _send(request, "text/plain; charset=utf-8", self.state.encode("utf-8", "backslashreplace"))

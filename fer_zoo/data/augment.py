@@ -26,7 +26,7 @@ from fer_zoo.data.warp import Warp, draw_warp
 from fer_zoo.errors import InputError
 from fer_zoo.landmarks.base import MIRROR_68
 from fer_zoo.specs import AugmentSpec, InputSpec
-from fer_zoo.video.crop import place_crop
+from fer_zoo.video.crop import faces_in, place_crop
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def _detected(landmarks: Points, augment: AugmentSpec, rngs: Sequence[np.random.
         noisy = [perturb_landmarks(points, rng) for points, rng in zip(landmarks, rngs, strict=True)]
         measured = np.stack(noisy).astype(np.float32)
     lost = np.stack([rng.random(landmarks.shape[1]) for rng in rngs]) < augment.lose_landmarks
-    lost[(lost | np.isnan(landmarks).all(axis=(2, 3))).all(axis=1)] = False
+    lost[(lost | ~faces_in(landmarks)).all(axis=1)] = False
     return np.where(lost[:, :, None, None], np.float32(np.nan), measured)
 
 

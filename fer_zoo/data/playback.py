@@ -41,15 +41,10 @@ def random_frames(
         numbers = _frame_numbers(clips, stored, length, augment, rng, sampling)
     else:
         numbers = np.concatenate([_frame_numbers(1, stored, length, augment, own, sampling) for own in rng])
-    _move_to_faces(numbers, _faces(columns[1]))
     if np.array_equal(numbers, np.broadcast_to(np.arange(stored), (clips, stored))):
         return list(columns)
+    _move_to_faces(numbers, faces_in(columns[1]))
     return [column[np.arange(clips)[:, None], numbers] for column in columns]
-
-
-def _faces(landmarks: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Return in which frames of clips (N, T, 68, 2) there is a face."""
-    return faces_in(landmarks.reshape(-1, *landmarks.shape[2:])).reshape(landmarks.shape[:2])
 
 
 def _move_to_faces(numbers: Index, faces: npt.NDArray[np.bool_]) -> None:
@@ -108,7 +103,7 @@ def with_frames(clips: ClipSet, numbers: Index) -> ClipSet:
     if len(numbers) == clips.landmarks.shape[1]:
         return clips
     rows, shown = np.arange(len(clips)), np.tile(numbers, (len(clips), 1))
-    _move_to_faces(shown, _faces(clips.landmarks))
+    _move_to_faces(shown, faces_in(clips.landmarks))
     frames = np.concatenate([clips.read(rows[clip : clip + 1])[:, shown[clip]] for clip in rows])
     at = rows[:, None], shown
     intensities = None if clips.intensities is None else clips.intensities[at]

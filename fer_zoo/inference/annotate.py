@@ -41,13 +41,13 @@ def annotate_video(
     """
     timelines = [timeline] if isinstance(timeline, TimelineData) else list(timeline)
     first = timelines[0]
-    for each in timelines:
-        if not len(first) or [row.frame for row in each.rows] != list(range(len(first))):
-            raise OptionError(
-                "A part of a timeline, or rows per second.",
-                "timelines with a row for each frame, as `predict_video` and `predict_faces` return them",
-                "annotate the whole timeline",
-            )
+    numbers = list(range(len(first)))
+    if not numbers or any([row.frame for row in each.rows] != numbers for each in timelines):
+        raise OptionError(
+            "A part of a timeline, or rows per second.",
+            "timelines with a row for each frame, as `predict_video` and `predict_faces` return them",
+            "annotate the whole timeline",
+        )
     video: Video = first.source or open_video(first.video)
     # Of a file whose times are its own the frames are read at the size in which they are drawn, and the sound is kept.
     is_file = type(video) is Video and video.file is None and not video.counted

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from fer_zoo.synth.expression import Rest, draw_rest
 from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.hair import Extra, draw_glasses, draw_hair, draw_style
-from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, Head, Traits, draw_traits, on_skin
+from fer_zoo.synth.head import EYE, HAIR, LASH, SKIN, Head, Traits, draw_traits
 from fer_zoo.synth.natural import add_folds
 from fer_zoo.synth.natural import draw_rest as draw_natural_rest
 from fer_zoo.synth.skin import Skin
-from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, cloud, ramp, texture_coordinates
+from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, around, cloud, ramp, texture_coordinates
 from fer_zoo.synth.variety import own_features, own_units
 
 Floats = NDArray[np.float64]
@@ -137,8 +137,24 @@ def _marked(head: Head, skin: Skin) -> tuple[NDArray[np.int64], Floats]:
     shares = np.tile([1.0, 0.0, 0.0], (68, 1))
     if skin.brows is not None:
         right = skin.brows[::-1] * [-1, 1]  # the subject's right brow is first, and both run from left to right
-        corners[17:27], shares[17:27] = on_skin(head, np.vstack([right, skin.brows]))
+        corners[17:27], shares[17:27] = _on_skin(head, np.vstack([right, skin.brows]))
     return corners, shares
+
+
+def _on_skin(head: Head, places: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Return the skin triangles (k, 3) at places (k, 2) of the texture, angle and height, and shares of the corners."""
+    corners = head.triangles[head.material == SKIN]
+    angle, reach = around(head.paint)
+    flat = np.column_stack([angle, head.paint[:, 1]])[corners]
+    origin, sides = flat[:, 0], (flat[:, 1:] - flat[:, :1]).transpose(0, 2, 1)
+    solid = np.abs(np.linalg.det(sides)) > 1e-9
+    corners, origin, sides = corners[solid], origin[solid], sides[solid]
+    other = np.linalg.solve(sides, (places[:, None] - origin)[..., None])[..., 0]  # (k, m, 2)
+    shares = np.concatenate([1 - other.sum(-1, keepdims=True), other], axis=-1)
+    # Where skin lies over skin, the outer one; outside all triangles, the nearest.
+    outside = np.minimum(shares.min(-1), 0.0)
+    chosen = np.where(outside > -1e-6, reach[corners].mean(1), outside - 1).argmax(1)
+    return corners[chosen], shares[np.arange(len(places)), chosen]
 
 
 def _paint_scalp(skin: Skin, style: str, hair: Extra, rng: np.random.Generator) -> Skin:

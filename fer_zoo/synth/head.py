@@ -130,23 +130,6 @@ class Head:
         return total
 
 
-def on_skin(head: Head, places: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """Return the skin triangles (k, 3) at places (k, 2) of the texture, angle and height, and shares of the corners."""
-    corners = head.triangles[head.material == SKIN]
-    depth = head.paint[:, 2] - 0.25  # as in `texture_coordinates`
-    flat = np.column_stack([np.arctan2(head.paint[:, 0], depth), head.paint[:, 1]])[corners]
-    origin, sides = flat[:, 0], (flat[:, 1:] - flat[:, :1]).transpose(0, 2, 1)
-    solid = np.abs(np.linalg.det(sides)) > 1e-9
-    corners, origin, sides = corners[solid], origin[solid], sides[solid]
-    other = np.linalg.solve(sides, (places[:, None] - origin)[..., None])[..., 0]  # (k, m, 2)
-    shares = np.concatenate([1 - other.sum(-1, keepdims=True), other], axis=-1)
-    # Where skin lies over skin, the outer one; outside all triangles, the nearest.
-    outside = np.minimum(shares.min(-1), 0.0)
-    reach = np.hypot(head.paint[:, 0], depth)[corners].mean(1)
-    chosen = np.where(outside > -1e-6, reach, outside - 1).argmax(1)
-    return corners[chosen], shares[np.arange(len(places)), chosen]
-
-
 @cache
 def load_head() -> Head:
     """Load the MakeHuman head of the package."""

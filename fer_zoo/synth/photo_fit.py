@@ -13,7 +13,7 @@ from fer_zoo.synth.ict import IDENTITY_SPREAD
 from fer_zoo.synth.raster import interpolate, rasterize, sample, vertex_normals
 from fer_zoo.synth.scene import PIVOT, Camera, rotation
 from fer_zoo.synth.skin import linear
-from fer_zoo.synth.texture import ANGLE, HEIGHT, HEIGHT_Y, WIDTH, ramp, texture_coordinates
+from fer_zoo.synth.texture import ANGLE, HEIGHT, HEIGHT_Y, WIDTH, around, ramp, texture_coordinates
 from fer_zoo.synth.warp import bending
 
 Floats = NDArray[np.float64]
@@ -117,8 +117,7 @@ def _unwrapped(
     visible = ((depth < front[row, column] + 0.06) & inside & (head.mouth_inside < 0.5)).astype(float)
     u, v = texture_coordinates(head.paint)
     size = WIDTH * _FINE
-    arm = np.hypot(head.paint[:, 0], head.paint[:, 2] - 0.25)
-    found = rasterize(np.column_stack([u, v]) * size - 0.5, -arm, skin, size)
+    found = rasterize(np.column_stack([u, v]) * size - 0.5, -around(head.paint)[1], skin, size)
     values = interpolate(found, skin, np.column_stack([at, normals, visible]))
     total = np.zeros((size * size, 7))
     total[found.pixel, :3] = sample(picture, (values[:, 0] + 0.5) / width, (values[:, 1] + 0.5) / height)

@@ -16,9 +16,15 @@ _rows = Y_HIGH - (np.arange(HEIGHT) + 0.5) / HEIGHT * (Y_HIGH - Y_LOW)
 ANGLE, HEIGHT_Y = np.meshgrid(_columns, _rows)
 
 
+def around(base: Floats) -> tuple[Floats, Floats]:
+    """Return the angle of points (n, 3) on the base mesh round the cylinder's axis, and the distance from it."""
+    depth = base[:, 2] - 0.25
+    return np.arctan2(base[:, 0], depth), np.hypot(base[:, 0], depth)
+
+
 def texture_coordinates(base: Floats) -> tuple[Floats, Floats]:
     """Return (u, v) in 0..1 of points (n, 3) on the base mesh."""
-    angle = np.arctan2(base[:, 0], base[:, 2] - 0.25)
+    angle, _ = around(base)
     return (angle + ANGLE_MAX) / (2 * ANGLE_MAX), (Y_HIGH - base[:, 1]) / (Y_HIGH - Y_LOW)
 
 

@@ -54,9 +54,9 @@ class Placement:
 
 
 def faces_in(landmarks: Floats) -> NDArray[np.bool_]:
-    """Which frames of `landmarks` (T, L, 2) hold a face: all points finite, and not all in one place. Shape (T,)."""
-    finite = np.asarray(np.isfinite(landmarks).all(axis=(1, 2)))
-    extent = np.ptp(np.where(finite[:, None, None], landmarks, 0.0), axis=1).max(axis=1)
+    """Which frames of `landmarks` (..., L, 2) hold a face: all points finite, and not all in one place. Shape (...)."""
+    finite = np.asarray(np.isfinite(landmarks).all(axis=(-2, -1)))
+    extent = np.ptp(np.where(finite[..., None, None], landmarks, 0.0), axis=-2).max(axis=-1)
     return np.asarray(finite & (extent > 0))
 
 
