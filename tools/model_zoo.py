@@ -44,7 +44,7 @@ TRAINED = """
 {rows}
 
 These weights come with the package. UAR is the mean recall of the seven expressions, on still pictures: which network
-is better on videos is not known ([Accuracy on real faces](real-faces.md)). No weights were trained on real faces.
+is better on videos is not known ([Accuracy on real faces](real-faces.md)). No weights were trained on real expressions.
 GMAC: 10^9 multiply-accumulates per input.
 """
 
