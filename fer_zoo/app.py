@@ -161,10 +161,11 @@ def _delete_old(folder: Path, kept_s: float, check_s: float) -> None:
     """Delete files that are older than `kept_s` seconds, again and again; the folder stays."""
     while folder.exists():
         time.sleep(check_s)
-        for path in folder.rglob("*"):
-            with suppress(OSError):  # deleted by Gradio at the same time
-                if path.is_file() and time.time() - path.stat().st_mtime > kept_s:
-                    path.unlink()
+        for place, _, names in os.walk(folder):  # unlike rglob, it goes on where a folder is deleted meanwhile
+            for path in (Path(place, name) for name in names):
+                with suppress(OSError):  # deleted by Gradio at the same time
+                    if time.time() - path.stat().st_mtime > kept_s:
+                        path.unlink()
 
 
 class _Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +123,9 @@ def test_cancel(app: Any, browser: Any, video: Path) -> None:
     tab = opened(browser, app.local_url)
     read(tab, video)
     tab.wait_for_selector("#status :text('…')", timeout=60_000)
-    tab.click("text=Cancel")
+    # Gradio's page ignores a click on the first button until this request has ended, which takes 0.1 s.
+    with tab.expect_request_finished(lambda asked: asked.url.endswith("/cancel")):
+        tab.click("text=Cancel")
     tab.wait_for_selector("#status :text('Cancelled')", timeout=60_000)
     tab.click("text=Predict expressions")
     tab.wait_for_selector("#summary table", timeout=120_000)
@@ -134,6 +137,26 @@ def test_a_port_in_use_and_one_that_is_none(app: Any) -> None:
     for port in (int(app.local_url.rsplit(":")[-1].strip("/")), 70_000):
         with pytest.raises(InputError, match=r"(?s)cannot be served.*--port"):
             launch_app(build_app([MODEL]), port=port, quiet=True)
+
+
+def test_folders_that_vanish_do_not_end_the_deleting(tmp_path: Path) -> None:
+    """Gradio deletes folders of its own while the page looks for old files in them."""
+    from fer_zoo.app import _delete_old
+
+    deleting = threading.Thread(target=_delete_old, args=(tmp_path / "page", 0.05, 0.0), daemon=True)
+    (tmp_path / "page").mkdir()
+    deleting.start()
+    for number in range(300):
+        for name in "abcdefgh":
+            (tmp_path / "page" / f"{number}" / name / name).mkdir(parents=True)
+        shutil.rmtree(tmp_path / "page" / f"{number}", ignore_errors=True)
+    (tmp_path / "page" / "upload.mp4").touch()
+    until = time.monotonic() + 20
+    while (tmp_path / "page" / "upload.mp4").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    (tmp_path / "page").rename(tmp_path / "done")
+    deleting.join(20)
 
 
 def read_by_client(address: str, video: Path) -> tuple[Any, ...]:
