@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import cli_reference  # noqa: E402
 import component_tables  # noqa: E402
 import model_zoo  # noqa: E402
 import recipe_reference  # noqa: E402
@@ -34,6 +35,10 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 def test_the_model_zoo_page_is_up_to_date() -> None:
     assert model_zoo.PAGE.read_text() == model_zoo.page(), "run `python tools/model_zoo.py`"
+
+
+def test_the_command_line_reference_is_up_to_date() -> None:
+    assert cli_reference.PAGE.read_text() == cli_reference.page(), "run `python tools/cli_reference.py`"
 
 
 def test_the_recipe_reference_is_up_to_date() -> None:

@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         """Add a command, with the function that runs it; without one, it has commands of its own."""
         if self._commands is None:
             self._commands = self.add_subparsers(title="commands", required=True, metavar="COMMAND")
-        made = self._commands.add_parser(name, help=about)
+        made = self._commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         made.set_defaults(run=run, writes_files=writes_files)
         return made
 
