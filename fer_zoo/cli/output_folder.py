@@ -62,9 +62,10 @@ def _claim(video: Path, out: Path | None, locks: ExitStack) -> tuple[Path, Path 
     raise AssertionError  # pragma: no cover  (the numbers do not end)
 
 
-def has_results(folder: Path, video: Path, names: list[str]) -> bool:
-    """Return whether a folder holds results of exactly this video, all of the named files, made after the video."""
-    if not all((folder / name).is_file() for name in names) or source_of(folder / PICTURE) != shown(video.resolve()):
+def has_results(folder: Path, video: Path, names: list[str], options: str) -> bool:
+    """Return whether a folder holds all these files, made of exactly this video, after it, with these options."""
+    made_of = (shown(video.resolve()), options)
+    if not all((folder / name).is_file() for name in names) or source_of(folder / PICTURE) != made_of:
         return False
     return all((folder / name).stat().st_mtime >= video.stat().st_mtime for name in names)
 
@@ -78,7 +79,7 @@ def _other_source(folder: Path, video: Path) -> Path | None:
     """Return the video whose results a folder holds, if it is another one."""
     if not any((folder / name).exists() for name in (TABLE, PICTURE, VIDEO)):
         return None
-    source = source_of(folder / PICTURE)
+    source, _ = source_of(folder / PICTURE)
     return None if source == shown(video.resolve()) else Path(source or "an unknown video")
 
 

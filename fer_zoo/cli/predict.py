@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_zoo._version import __version__
 from fer_zoo.cli.arguments import add_shared, baseline, path, picked, positive, probability, share
 from fer_zoo.cli.text import disk_error
 from fer_zoo.cli.usage import Parser
@@ -26,6 +28,11 @@ Failed = list[tuple[str, FerZooError]]
 DEFAULT_MODEL = "incres2d_tiny_mean_lm_in"
 # The options of `add_network`.
 NETWORK = ("landmarker", "hop", "device", "threads", "precision", "fps")
+# Those of `predict` that change its results.
+RESULTS = (
+    *("model", "runtime", "landmarker", "hop", "precision", "fps", "baseline"),
+    *("faces", "smooth", "threshold", "landmarks", "pose", "per", "min_span"),
+)
 _MOST_SPANS = 24
 RAW = "labels as the network gives them"
 
@@ -133,7 +140,7 @@ def _many(arguments: Namespace, found: Sequence[str | Path], formats: Sequence[s
     for number, source in enumerate(found, 1):
         out = folders[source]
         known = not arguments.again and isinstance(source, Path) and os.path.exists(source)
-        if known and has_results(out, Path(source), names):
+        if known and has_results(out, Path(source), names, _recorded(arguments)):
             skipped += 1
             continue
         model = model or load(arguments.model, arguments.runtime)
@@ -215,7 +222,7 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
                     old.unlink()
             pictures = [folder / PICTURE, *(folder / f"timeline_{each.track}.png" for each in timelines[1:])]
             for timeline, picture in zip(timelines, pictures, strict=True):
-                plot_timeline(timeline, picture)
+                plot_timeline(timeline, picture, _recorded(arguments))
             files = []
             for name in formats:
                 files.append(folder / f"timeline.{name}")
@@ -231,6 +238,11 @@ def _one(arguments: Namespace, model: Network, source: Any, out: Path | None, fo
         print(f"note: {folder} held the results of {replaced}; they were replaced.", file=sys.stderr)
     for file in files:
         print(shown(file))
+
+
+def _recorded(arguments: Namespace) -> str:
+    """Return the options that change the results, and the version, as text."""
+    return json.dumps({"fer_zoo": __version__, **picked(arguments, *RESULTS)})
 
 
 def load(name: str, runtime: str | None = None) -> Network:

@@ -33,17 +33,21 @@ _LONGEST, _LONGEST_TITLE = 14, 44  # characters that fit
 _INK, _FAINT = "#22262c", "#b9bec7"
 
 
-def plot_timeline(timeline: TimelineData, path: str | Path) -> None:
+def plot_timeline(timeline: TimelineData, path: str | Path, options: str = "") -> None:
     """Plot the timeline to an image file, in the format of its suffix; reads the video again for the thumbnails.
+
+    Args:
+        options: how the timeline was made, as text; a .png file records it, and which video it is of.
 
     Raises:
         VideoError: the video cannot be read, or the figure cannot be written.
     """
     png = Path(path).suffix.lower() == ".png"
+    metadata = {"Source": shown(timeline.video.resolve()), "Options": options}
     # Characters missing in the font are drawn as boxes.
     with output_file(path) as temporary, warnings.catch_warnings(action="ignore", category=UserWarning):
         figure = draw_timeline(timeline)
-        figure.savefig(temporary, metadata={"Source": shown(timeline.video.resolve())} if png else None)
+        figure.savefig(temporary, metadata=metadata if png else None)
 
 
 def draw_timeline(timeline: TimelineData) -> Any:
@@ -84,14 +88,14 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - most // 3 - 1]}…{text[-(most // 3) :]}"
 
 
-def source_of(path: str | Path) -> str | None:
-    """Return the absolute path of the video in a figure of `plot_timeline`; None if it is not recorded."""
+def source_of(path: str | Path) -> tuple[str | None, str | None]:
+    """Return what a .png file of `plot_timeline` records: the video's absolute path, and the options."""
     try:
         with Image.open(path) as picture:
-            source = picture.info.get("Source")
+            source, options = picture.info.get("Source"), picture.info.get("Options")
     except (OSError, ValueError, SyntaxError):  # missing, damaged or not an image
-        return None
-    return source if isinstance(source, str) else None
+        return None, None
+    return source if isinstance(source, str) else None, options if isinstance(options, str) else None
 
 
 def _draw_curves(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import errno
 import os
@@ -16,7 +17,7 @@ from PIL import Image
 from video_files import audio_only, dlib_or_skip, draw, encode, rendered_face, small_disk, song_with_cover
 
 from fer_zoo import cli
-from fer_zoo.cli.predict import Failed, note_failure
+from fer_zoo.cli.predict import RESULTS, Failed, note_failure
 from fer_zoo.compose import build
 from fer_zoo.errors import VideoError
 from fer_zoo.inference.plot import source_of
@@ -223,7 +224,7 @@ def test_videos_of_one_name_do_not_replace_each_others_results(
     folders = ["x_expressions", "x_expressions_2", "x_expressions_3"]
     assert sorted(path.name for path in tmp_path.glob("x_*")) == folders
     assert [len((tmp_path / f / "timeline.csv").read_text().splitlines()) - 1 for f in folders] == [12, 14, 16]
-    assert [source_of(tmp_path / f / "timeline.png") for f in folders] == [str(tmp_path / video) for video in videos]
+    assert [source_of(tmp_path / f / "timeline.png")[0] for f in folders] == [str(tmp_path / video) for video in videos]
 
 
 @pytest.mark.usefixtures("squares_model")
@@ -252,7 +253,7 @@ def test_any_file_name_goes_in_and_comes_out(
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.startswith(f"{shown(name)}: 12 frames")
-    assert source_of(tmp_path / "o" / "timeline.png") == shown(tmp_path / name)
+    assert source_of(tmp_path / "o" / "timeline.png")[0] == shown(tmp_path / name)
 
 
 @pytest.mark.usefixtures("squares_model")
@@ -304,6 +305,23 @@ def test_a_folder_is_resumed_and_its_failures_are_listed(
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
     assert [path.parent.name for path in before if before[path] == after[path]] == ["a_expressions"] * 2
     assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["a.mp4", "deep"]
+
+
+@pytest.mark.usefixtures("squares_model")
+def test_results_of_other_options_are_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    videos = [str(face_video(tmp_path / f"{name}.mp4")) for name in "ab"]
+    command = ["predict", *videos, "--no-video", "--out", str(tmp_path / "out")]
+    for options, done in (([], 0), (["--pose"], 0), (["--pose", "--threads", "1"], 2), (["--per", "second"], 0)):
+        assert cli.main([*command, *options]) == 0
+        assert f"{2 - done} predicted, {done} done before, 0 failed" in capsys.readouterr().out
+
+
+def test_every_option_of_predict_changes_its_results_or_is_known_not_to() -> None:
+    (commands,) = (action for action in cli.parser()._actions if isinstance(action, argparse._SubParsersAction))
+    same = {"help", "debug", "sources", "device", "threads", "out", "batch_size", "seconds", "again"}
+    files = {"with_video", "format"}  # looked for by name
+    names = {action.dest for action in commands.choices["predict"]._actions}
+    assert names - same - files == set(RESULTS)
 
 
 @pytest.mark.usefixtures("squares_model")
