@@ -21,14 +21,14 @@ from fer_zoo.video.picture import read_picture
 Landmarks = NDArray[np.floating]
 
 # Raise when photographs are fitted differently.
-_VERSION = 3
+_VERSION = 4
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 HAND_SET = "points189.npz"
 # Points of the template of the Face Research Lab, hand-set, that lie on the iBUG landmarks on average over 40 faces;
 # the mean of two where a landmark is between them, none where no point is near.
 _TEMPLATE: tuple[tuple[int, ...], ...] = (
     (109,), (110,), (), (), (), (), (), (128,), (129,), (130,), (), (), (), (), (), (113,), (112,),
-    (71,), (72,), (73, 74), (74, 75), (76,), (77,), (78, 79), (79, 80), (81,), (82,),
+    (71, 71, 72), (72, 73), (73, 74), (74, 75), (75, 76), (77, 78), (78, 79), (79, 80), (80, 81), (81, 82, 82),
     (51, 57), (52, 58), (53, 59), (54, 60), (64,), (170,), (55,), (172,), (69,),
     (18,), (3,), (9,), (22,), (7, 30), (28, 5), (23,), (11,), (17,), (27,), (15, 33), (13, 31),
     (87,), (88,), (89,), (90,), (91,), (92,), (93,), (107, 108), (106, 107), (106,), (105,), (104,),
@@ -92,7 +92,8 @@ def _kept(path: Path) -> Photograph | None:
     try:
         with np.load(path) as data:
             return Photograph(
-                **{name: data[name] for name in ("albedo", "identity", "hair", "iris")}, error=float(data["error"])
+                **{name: data[name] for name in ("albedo", "identity", "hair", "iris", "brows")},
+                error=float(data["error"]),
             )
     except Exception:  # whatever damaged bytes lead zipfile and numpy to
         return None

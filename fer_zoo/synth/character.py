@@ -129,15 +129,14 @@ def _centred(head: Head, shape: Floats) -> Floats:
 
 
 def _marked(head: Head, skin: Skin) -> tuple[NDArray[np.int64], Floats]:
-    """Return the vertices (68, 3) round each landmark, and their shares: vertices, but for drawn brows their own line.
+    """Return the vertices (68, 3) round each landmark, and their shares: vertices, but for brows their own line.
 
-    Brows are drawn higher or lower, longer or shorter on the same vertices.
+    Brows are higher or lower, longer or shorter on the same vertices.
     """
     corners = np.repeat(head.landmark_vertices[:, None], 3, axis=1)
     shares = np.tile([1.0, 0.0, 0.0], (68, 1))
     if skin.brows is not None:
-        right = skin.brows[::-1] * [-1, 1]  # the subject's right brow is first, and both run from left to right
-        corners[17:27], shares[17:27] = _on_skin(head, np.vstack([right, skin.brows]))
+        corners[17:27], shares[17:27] = _on_skin(head, skin.brows)
     return corners, shares
 
 

@@ -18,12 +18,13 @@ from fer_zoo.synth.skin import (
     age_lines,
     beard_cover,
     blush,
+    both_brows,
     clothes,
     hair_colour,
     lash_line,
     mix,
 )
-from fer_zoo.synth.texture import ANGLE_MAX, HEIGHT, WIDTH, Y_HIGH, Y_LOW, cloud
+from fer_zoo.synth.texture import HEIGHT, WIDTH, cloud, texel_positions
 
 Floats = NDArray[np.float64]
 
@@ -72,9 +73,7 @@ def draw_skin(traits: Traits, rng: np.random.Generator) -> Skin:
 
 def _place(angle: Floats, y: Floats) -> list[tuple[float, float]]:
     """Return pixel coordinates in the supersampled drawing."""
-    across = (angle + ANGLE_MAX) / (2 * ANGLE_MAX) * WIDTH * _FINE
-    down = (Y_HIGH - y) / (Y_HIGH - Y_LOW) * HEIGHT * _FINE
-    return list(zip(across.tolist(), down.tolist(), strict=True))
+    return [(float(x), float(y)) for x, y in texel_positions(np.column_stack([angle, y])) * _FINE]
 
 
 def _shrunk(drawing: Image.Image) -> Floats:
@@ -85,13 +84,13 @@ def brow_hairs(traits: Traits, rng: np.random.Generator) -> tuple[Floats, Floats
     """Draw the cover 0..1 of single hairs, upright at the inner end, along the brow farther out; and `Skin.brows`."""
     thick = rng.uniform(0.035, 0.065) * (0.85 + 0.3 * traits.sex)
     arch, lift, tilt = rng.uniform(0.0, 0.06), rng.normal(0, 0.012), rng.normal(0, 0.015)
-    inner, outer = rng.uniform(0.09, 0.15), rng.uniform(0.45, 0.54)
+    inner, outer = rng.uniform(0.09, 0.15), rng.uniform(0.50, 0.60)
     count = int(rng.uniform(240, 480))
     drawing = Image.new("L", (WIDTH * _FINE, HEIGHT * _FINE))
     pen = ImageDraw.Draw(drawing)
 
     def middle(u: Floats) -> Floats:
-        return np.asarray(7.475 + lift + tilt * u + arch * np.sin(2.2 * u) - 0.05 * np.clip(u - 0.6, 0, 1))
+        return np.asarray(7.475 + lift + tilt * u + arch * np.sin(2.2 * u) - 0.15 * np.clip(u - 0.6, 0, 1))
 
     for side in (-1, 1):
         u = rng.beta(1.0, 1.2, count)
@@ -104,7 +103,7 @@ def brow_hairs(traits: Traits, rng: np.random.Generator) -> tuple[Floats, Floats
             pen.line([start, end], fill=255, width=2)
     height = middle(ALONG) + EDGE * 0.7 * thick * (1 - 0.65 * ALONG)  # few hairs are farther out
     marks = np.column_stack([inner + (outer - inner) * ALONG, height])
-    return np.clip(1.5 * _shrunk(drawing), 0, 1) * rng.uniform(0.75, 0.97), marks
+    return np.clip(1.5 * _shrunk(drawing), 0, 1) * rng.uniform(0.75, 0.97), both_brows(marks)
 
 
 def _moles(rng: np.random.Generator) -> Floats:

@@ -13,9 +13,8 @@ from fer_zoo.errors import OptionError
 from fer_zoo.synth.family import HeadFamily
 from fer_zoo.synth.head import Traits
 from fer_zoo.synth.ict_skin import MELANIN
-from fer_zoo.synth.photo_fit import Photograph
+from fer_zoo.synth.photo_fit import Photograph, brow_cover
 from fer_zoo.synth.skin import IRISES, Skin, clothes, hair_colour, lash_line
-from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, ramp
 
 Floats = NDArray[np.float64]
 
@@ -78,9 +77,9 @@ def _draw_shape(ict: HeadFamily, photograph: Photograph, traits: Traits, rng: np
 
 def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator) -> Skin:
     """Draw a tint of the photographed skin, mirrored or not."""
-    paint = (photograph.albedo / 255.0) ** 2.2
+    paint, brows = (photograph.albedo / 255.0) ** 2.2, photograph.brows
     if rng.random() < 0.5:
-        paint = paint[:, ::-1].copy()
+        paint, brows = paint[:, ::-1].copy(), brows[::-1] * [-1, 1]
     dark = _DARKEST * traits.skin_tone
     paint *= np.exp(-dark * MELANIN) * np.exp(rng.normal(0, 0.08)) * (1 + rng.normal(0, 0.03, 3))
     light = traits.skin_tone < 0.4
@@ -89,7 +88,7 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
     # Photographed irises have reflections, which are rendered.
     iris = 0.75 * photograph.iris if light and rng.random() < 0.7 else IRISES[rng.integers(6 if light else 2)]
     lash_line(paint, traits, rng)
-    _deepen_brows(paint, rng)
+    _deepen_brows(paint, brow_cover(brows), rng)
     clothes(paint, rng)
     return Skin(
         albedo=np.clip(paint, 0, 1).astype(np.float32),
@@ -100,16 +99,20 @@ def _draw_skin(photograph: Photograph, traits: Traits, rng: np.random.Generator)
         gloss=float(rng.uniform(0.15, 0.6)),
         wrinkle_gain=0.8 + 0.9 * traits.age,
         beard=0.0,
+        brows=brows,
     )
 
 
-def _deepen_brows(paint: Floats, rng: np.random.Generator) -> None:
-    """Make the photographed brows of the paint (h, w, 3) stronger or weaker, in place; fair ones become visible."""
+def _deepen_brows(paint: Floats, where: Floats, rng: np.random.Generator) -> None:
+    """Make the photographed brows of the paint (h, w, 3) stronger or weaker, in place; fair ones become visible.
+
+    Args:
+        where: of `brow_cover`.
+    """
     from scipy.ndimage import uniform_filter
 
     dark = np.log(np.maximum(paint.mean(-1), 1e-4))
     dark = np.clip(uniform_filter(dark, 31) - dark, 0, 2.5)  # than the skin around
-    where = ramp(7.39, 7.44, HEIGHT_Y) * (1 - ramp(7.60, 7.70, HEIGHT_Y)) * (1 - ramp(0.58, 0.66, np.abs(ANGLE)))
     contrast = max(float(np.percentile(dark[where > 0.5], 90)), 0.05)
     wanted = max(contrast * rng.uniform(0.8, 1.5), rng.uniform(0.35, 0.9))
     paint *= np.exp((1 - wanted / contrast) * where * dark)[..., None]

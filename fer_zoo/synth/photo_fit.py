@@ -13,7 +13,7 @@ from fer_zoo.synth.ict import IDENTITY_SPREAD
 from fer_zoo.synth.raster import interpolate, rasterize, sample, vertex_normals
 from fer_zoo.synth.scene import PIVOT, Camera, rotation
 from fer_zoo.synth.skin import linear
-from fer_zoo.synth.texture import ANGLE, HEIGHT, HEIGHT_Y, WIDTH, around, ramp, texture_coordinates
+from fer_zoo.synth.texture import ANGLE, HEIGHT, HEIGHT_Y, WIDTH, around, ramp, texel_positions, texture_coordinates
 from fer_zoo.synth.warp import bending
 
 Floats = NDArray[np.float64]
@@ -24,6 +24,9 @@ _SPREAD, _JAW_SPREAD = 0.02, 0.08
 _FINE = 2  # the texture is made at twice its size
 _GREY = np.array([0.30, 0.59, 0.11])
 _SHADE = 6.0  # texels, size of the shade between brows and eyes
+# Texels of a brow from its upper to its lower edge with some skin, and how far its middle is below the landmarks (dm).
+_BROW_WIDE, _BROW_BELOW = 15, 0.03
+_BROWS = slice(17, 27)
 _LID = 11  # texels of lids with lashes and shadows around an eye
 # Colour to which the skin of all photographs is brought, in linear light, and how far: their light differs.
 _SKIN, _BALANCE = np.array([0.78, 0.54, 0.41]), 0.75
@@ -35,6 +38,7 @@ class Photograph:
 
     albedo: (h, w, 3) uint8 with gamma 2.2, on the cylinder of ``texture``. identity: (k,) weights of the modes.
     hair, iris: (3,) in linear light. error: RMS distance of landmarks from the fitted head, in distances between eyes.
+    brows: as in ``Skin``.
     """
 
     albedo: NDArray[np.uint8]
@@ -42,6 +46,7 @@ class Photograph:
     hair: Floats
     iris: Floats
     error: float
+    brows: Floats
 
 
 def fit_photograph(family: HeadFamily, image: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> Photograph:
@@ -49,10 +54,12 @@ def fit_photograph(family: HeadFamily, image: NDArray[np.uint8], landmarks: NDAr
 
     Args:
         image: (H, W, 3) RGB.
-        landmarks: (68, 2) in pixels, NaN where one is unknown.
+        landmarks: (68, 2) in pixels, NaN where one is unknown, which those of the brows may not be.
     """
     known = np.isfinite(landmarks).all(1)
-    marks = np.where(known[:, None], landmarks, 0.0).astype(np.float64)
+    # Brows are where they are, and not brought to vertices: people differ, and a bent picture has the arch of no brow.
+    known[_BROWS] = False
+    marks = np.where(np.isfinite(landmarks), landmarks, 0.0).astype(np.float64)
     identity, spin, at, depth = _fitted(family, marks, known)
     head = family.head
     eyes = float(np.linalg.norm(marks[36:42].mean(0) - marks[42:48].mean(0)))
@@ -66,14 +73,31 @@ def fit_photograph(family: HeadFamily, image: NDArray[np.uint8], landmarks: NDAr
     at = bend(np.column_stack([at, np.zeros(len(at))]) / eyes)[:, :2] * eyes
     normals = vertex_normals(shape, head.triangles) @ spin.T
     picture = linear(image.astype(np.float64))
-    colour, facing, seen = _unwrapped(head, picture, at, depth, normals)
-    albedo, skin, gain = _without_shading(colour, facing, seen)
+    colour, facing, seen, place = _unwrapped(head, picture, at, depth, normals)
+    brows = np.array([_texel(place, seen, mark) for mark in marks[_BROWS]])
+    cover = brow_cover(brows, _FINE)
+    albedo, skin, gain = _without_shading(colour, facing, seen, cover)
     hair = _hair_colour(albedo, seen & ~skin)
-    whole = _completed(head, albedo, np.where(skin, ramp(0.3, 0.55, facing[..., 2]), 0.0))
+    whole = _completed(head, albedo, np.where(skin, ramp(0.3, 0.55, facing[..., 2]), 0.0), cover)
     whole /= _shade_of_lids(whole @ _GREY / (_SKIN @ _GREY))[..., None]
     half = whole.reshape(HEIGHT, _FINE, WIDTH, _FINE, 3).mean((1, 3))
     encoded = np.rint(255 * np.clip(half, 0, 1) ** (1 / 2.2)).astype(np.uint8)
-    return Photograph(encoded, identity, hair, _iris(picture, marks) * gain, error)
+    return Photograph(encoded, identity, hair, _iris(picture, marks) * gain, error, brows)
+
+
+def brow_cover(brows: Floats, fine: int = 1) -> Floats:
+    """Return where brows are, 0..1 (h, w), on a texture so many times as fine; most of them is below the landmarks."""
+    from PIL import Image, ImageDraw
+
+    drawing = Image.new("L", (WIDTH * fine, HEIGHT * fine))
+    points = texel_positions(brows - [0.0, _BROW_BELOW]) * fine
+    wide = _BROW_WIDE * fine
+    for side in (points[:5], points[5:]):
+        line = [(float(x), float(y)) for x, y in side]
+        ImageDraw.Draw(drawing).line(line, fill=255, width=round(wide), joint="curve")
+        for x, y in (line[0], line[-1]):
+            ImageDraw.Draw(drawing).ellipse([x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2], fill=255)
+    return _blurred(np.asarray(drawing, np.float64) / 255, 1.5 * fine)
 
 
 def _fitted(family: HeadFamily, marks: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats]:
@@ -106,8 +130,8 @@ def _fitted(family: HeadFamily, marks: Floats, known: NDArray[np.bool_]) -> tupl
 
 def _unwrapped(
     head: Head, picture: Floats, at: Floats, depth: Floats, normals: Floats
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return colour (h, w, 3), normal (h, w, 3) and visibility (h, w) of the skin at each texel."""
+) -> tuple[Floats, Floats, NDArray[np.bool_], Floats]:
+    """Return colour (h, w, 3), normal (h, w, 3), visibility (h, w) and pixel (h, w, 2) of the skin at each texel."""
     height, width = picture.shape[:2]
     side = max(height, width)
     skin = head.triangles[head.material == SKIN]
@@ -119,12 +143,19 @@ def _unwrapped(
     size = WIDTH * _FINE
     found = rasterize(np.column_stack([u, v]) * size - 0.5, -around(head.paint)[1], skin, size)
     values = interpolate(found, skin, np.column_stack([at, normals, visible]))
-    total = np.zeros((size * size, 7))
+    total = np.zeros((size * size, 9))
     total[found.pixel, :3] = sample(picture, (values[:, 0] + 0.5) / width, (values[:, 1] + 0.5) / height)
-    total[found.pixel, 3:] = values[:, 2:]
-    texture = total.reshape(size, size, 7)
+    total[found.pixel, 3:7], total[found.pixel, 7:] = values[:, 2:], values[:, :2]
+    texture = total.reshape(size, size, 9)
     length = np.linalg.norm(texture[..., 3:6], axis=-1, keepdims=True)
-    return texture[..., :3], texture[..., 3:6] / (length + 1e-9), texture[..., 6] > 0.7
+    return texture[..., :3], texture[..., 3:6] / (length + 1e-9), texture[..., 6] > 0.7, texture[..., 7:]
+
+
+def _texel(place: Floats, seen: NDArray[np.bool_], mark: Floats) -> Floats:
+    """Return angle and height where the texture shows a pixel (2,) of the picture."""
+    away = np.where(seen, np.square(place - mark).sum(-1), np.inf)
+    row, column = np.unravel_index(away.argmin(), away.shape)
+    return np.array([_fine(ANGLE)[row, column], _fine(HEIGHT_Y)[row, column]])
 
 
 def _fine(field: Floats) -> Floats:
@@ -132,7 +163,7 @@ def _fine(field: Floats) -> Floats:
 
 
 def _without_shading(
-    colour: Floats, facing: Floats, seen: NDArray[np.bool_]
+    colour: Floats, facing: Floats, seen: NDArray[np.bool_], brows: Floats
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """Divide by a smooth light fitted to the skin.
 
@@ -160,7 +191,7 @@ def _without_shading(
     # Above the brows closer, because light hair is nearly of the colour of skin.
     near = np.abs(chroma - usual).max(-1) < np.where(up > 7.6, 0.17, 0.3)
     like = near & (albedo @ _GREY > 0.62 * (_SKIN @ _GREY))
-    return albedo, seen & (own | like) & (angle < 1.0), gain
+    return albedo, seen & (own | like | (brows > 0.5)) & (angle < 1.0), gain
 
 
 def _shade_of_lids(brightness: Floats) -> Floats:
@@ -200,7 +231,7 @@ def _iris(picture: Floats, marks: Floats) -> Floats:
     return np.mean(known, 0) if known else np.array([0.1, 0.055, 0.028])
 
 
-def _completed(head: Head, albedo: Floats, share: Floats) -> Floats:
+def _completed(head: Head, albedo: Floats, share: Floats, brows: Floats) -> Floats:
     """Fill what the photograph does not show: from the other side of the face, then from the skin nearby."""
     dark = albedo @ _GREY < 0.6 * (_SKIN @ _GREY)
     jaw = 6.08 + 0.6 * np.maximum(np.abs(_fine(ANGLE)) - 0.2, 0)
@@ -208,7 +239,7 @@ def _completed(head: Head, albedo: Floats, share: Floats) -> Floats:
     share = _blurred(share, 1.5 * _FINE) * share  # soft edges, inside what is seen
     # Colours of the open eye and of lashes must not get on the lids, nor the line between the lips on the lips.
     eyes, mouth = _distances(head)
-    odd = (dark | ~_warm(albedo)) & (_fine(HEIGHT_Y) < 7.42)
+    odd = (dark | ~_warm(albedo)) & (_fine(HEIGHT_Y) < 7.42) & (brows < 0.5)
     share *= ramp(_LID, 1.3 * _LID, eyes) * np.where(odd, ramp(2 * _LID, 2.3 * _LID, eyes), 1) * ramp(2, 3, mouth)
     other, mirrored = share[:, ::-1] * (1 - share), albedo[:, ::-1]
     total = share + other

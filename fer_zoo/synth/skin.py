@@ -59,7 +59,7 @@ class Skin:
     gloss: float
     wrinkle_gain: float
     beard: float
-    brows: Floats | None = None  # (5, 2), angle and height of the landmarks of a drawn brow, from the nose outwards
+    brows: Floats | None = None  # (10, 2), angle and height of the landmarks of both brows, in the order of all 68
 
 
 def linear(rgb: Floats) -> Floats:
@@ -178,10 +178,10 @@ def _brows(traits: Traits, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Draw the cover 0..1 of the brows, and their landmarks, as `Skin.brows`."""
     thick = rng.uniform(0.028, 0.058) * (0.85 + 0.3 * traits.sex)
     arch, lift, tilt = rng.uniform(0.0, 0.06), rng.normal(0, 0.012), rng.normal(0.0, 0.012)
-    inner, outer = rng.uniform(0.10, 0.15), rng.uniform(0.45, 0.54)
+    inner, outer = rng.uniform(0.10, 0.15), rng.uniform(0.50, 0.60)
 
     def middle(u: Floats) -> Floats:
-        bend = arch * np.sin(np.pi * np.clip(u, 0, 1) * 0.7) - 0.05 * np.clip(u - 0.6, 0, 1)
+        bend = arch * np.sin(np.pi * np.clip(u, 0, 1) * 0.7) - 0.15 * np.clip(u - 0.6, 0, 1)
         return np.asarray(7.475 + lift + tilt * u + bend)
 
     def half(u: Floats) -> Floats:
@@ -191,7 +191,12 @@ def _brows(traits: Traits, rng: np.random.Generator) -> tuple[Floats, Floats]:
     inside = np.exp(-(((HEIGHT_Y - middle(u)) / half(u)) ** 4)) * ramp(-0.12, 0.08, u) * (1 - ramp(0.9, 1.08, u))
     hairs = np.clip(0.9 + 0.12 * cloud(rng, 3, 1, stretch=2.0), 0, 1)
     marks = np.column_stack([inner + (outer - inner) * ALONG, middle(ALONG) + EDGE * half(ALONG)])
-    return np.clip(inside * hairs, 0, 1) * rng.uniform(0.7, 1.0), marks
+    return np.clip(inside * hairs, 0, 1) * rng.uniform(0.7, 1.0), both_brows(marks)
+
+
+def both_brows(marks: Floats) -> Floats:
+    """Return `Skin.brows` of landmarks (5, 2) of the left brow, from the nose outwards."""
+    return np.vstack([marks[::-1] * [-1, 1], marks])
 
 
 def clothes(paint: Floats, rng: np.random.Generator) -> None:

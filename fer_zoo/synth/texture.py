@@ -28,6 +28,12 @@ def texture_coordinates(base: Floats) -> tuple[Floats, Floats]:
     return (angle + ANGLE_MAX) / (2 * ANGLE_MAX), (Y_HIGH - base[:, 1]) / (Y_HIGH - Y_LOW)
 
 
+def texel_positions(places: Floats) -> Floats:
+    """Return column and row (n, 2) on the texture of places (n, 2), angle and height."""
+    across, down = (places[:, 0] + ANGLE_MAX) / (2 * ANGLE_MAX), (Y_HIGH - places[:, 1]) / (Y_HIGH - Y_LOW)
+    return np.column_stack([across * WIDTH, down * HEIGHT])
+
+
 def resize(field: NDArray[np.floating], width: int, height: int) -> Floats:
     """Resize one float channel with bicubic interpolation."""
     image = Image.fromarray(np.ascontiguousarray(field, np.float32))
