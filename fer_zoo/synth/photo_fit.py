@@ -54,12 +54,12 @@ def fit_photograph(family: HeadFamily, image: NDArray[np.uint8], landmarks: NDAr
 
     Args:
         image: (H, W, 3) RGB.
-        landmarks: (68, 2) in pixels, NaN where one is unknown, which those of the brows may not be.
+        landmarks: (68, 2) in pixels, NaN where one is unknown.
     """
     known = np.isfinite(landmarks).all(1)
     # Brows are where they are, and not brought to vertices: people differ, and a bent picture has the arch of no brow.
     known[_BROWS] = False
-    marks = np.where(np.isfinite(landmarks), landmarks, 0.0).astype(np.float64)
+    marks = np.where(known[:, None], landmarks, 0.0).astype(np.float64)
     identity, spin, at, depth = _fitted(family, marks, known)
     head = family.head
     eyes = float(np.linalg.norm(marks[36:42].mean(0) - marks[42:48].mean(0)))
@@ -74,7 +74,8 @@ def fit_photograph(family: HeadFamily, image: NDArray[np.uint8], landmarks: NDAr
     normals = vertex_normals(shape, head.triangles) @ spin.T
     picture = linear(image.astype(np.float64))
     colour, facing, seen, place = _unwrapped(head, picture, at, depth, normals)
-    brows = np.array([_texel(place, seen, mark) for mark in marks[_BROWS]])
+    drawn = np.where(np.isfinite(landmarks), landmarks, at[head.landmark_vertices])[_BROWS]
+    brows = np.array([_texel(place, seen, mark) for mark in drawn])
     cover = brow_cover(brows, _FINE)
     albedo, skin, gain = _without_shading(colour, facing, seen, cover)
     hair = _hair_colour(albedo, seen & ~skin)

@@ -17,6 +17,7 @@ from fer_zoo.synth.head import SKIN, Traits
 from fer_zoo.synth.ict import ict_family
 from fer_zoo.synth.photo import Portrait, _draw_skin, photo_family
 from fer_zoo.synth.photo_fit import Photograph, fit_photograph
+from fer_zoo.synth.skin import both_brows
 from fer_zoo.synth.still import render_still
 from fer_zoo.synth.texture import ANGLE, HEIGHT_Y, spot
 
@@ -25,9 +26,7 @@ SUBJECT = 4
 
 @pytest.fixture(scope="module")
 def ict(tmp_path_factory: pytest.TempPathFactory) -> HeadFamily:
-    """Landmarks of its brows are on the same vertices in all subjects, as photographed brows are brought to them."""
-    family = ict_family(made_up_pack(tmp_path_factory.mktemp("head")))
-    return replace(family, draw_skin=lambda traits, rng: replace(family.draw_skin(traits, rng), brows=None))
+    return ict_family(made_up_pack(tmp_path_factory.mktemp("head")))
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +58,21 @@ def test_the_texture_comes_back(ict: HeadFamily, fitted: Photograph) -> None:
         for at, y in ((0.28, 7.48), (0.35, 6.95))
     )
     assert brow < 0.6 * cheek
+
+
+def test_brows_keep_their_place_and_have_their_landmarks(ict: HeadFamily, fitted: Photograph) -> None:
+    drawn = build_character(0, SUBJECT, ict).skin.brows
+    assert drawn is not None
+    np.testing.assert_allclose(fitted.brows, drawn, atol=0.06)  # a resting face may raise and slant them a little
+    assert np.corrcoef(fitted.brows[:, 1], drawn[:, 1])[0, 1] > 0.9
+
+
+@pytest.mark.slow
+def test_unknown_brows_are_where_the_head_has_them(ict: HeadFamily) -> None:
+    portrait = render_clip(SUBJECT, "neutral", frames=1, size=128, plain=True, family=ict)
+    marks = np.where(np.isin(np.arange(68), range(17, 22))[:, None], np.nan, portrait.landmarks[0])
+    right, left = np.split(fit_photograph(ict, portrait.frames[0], marks).brows, 2)
+    np.testing.assert_allclose(right, left[::-1] * [-1, 1], atol=0.12)
 
 
 def test_open_eyes_are_not_painted_on_the_lids(fitted: Photograph) -> None:
@@ -102,7 +116,8 @@ def test_the_shade_below_the_brows_is_not_painted_on_the_skin(ict: HeadFamily) -
 def test_fair_brows_are_seen_and_dark_ones_keep_their_shape(strength: float) -> None:
     brow = sum(spot(side * 0.3, 7.48, 0.08, 0.02) for side in (-1, 1))
     skin = np.full((*ANGLE.shape, 3), 200.0) * np.exp(-strength * brow / 2.2)[..., None]
-    photograph = Photograph(np.rint(skin).astype(np.uint8), np.zeros(1), np.full(3, 0.1), np.full(3, 0.1), 0.0)
+    marks = both_brows(np.column_stack([np.linspace(0.15, 0.45, 5), np.full(5, 7.51)]))
+    photograph = Photograph(np.rint(skin).astype(np.uint8), np.zeros(1), np.full(3, 0.1), np.full(3, 0.1), 0.0, marks)
     for seed in range(5):
         traits = Traits(skin_tone=0.1, age=0.1, sex=1.0, weight=0.5, races=(1.0, 0.0, 0.0))
         paint = _draw_skin(photograph, traits, np.random.default_rng(seed)).albedo.mean(-1)
@@ -113,7 +128,7 @@ def test_fair_brows_are_seen_and_dark_ones_keep_their_shape(strength: float) -> 
 
 @pytest.fixture(scope="module")
 def family(ict: HeadFamily, fitted: Photograph) -> HeadFamily:
-    other = Photograph(fitted.albedo // 2, -fitted.identity, fitted.hair, fitted.iris, fitted.error)
+    other = replace(fitted, albedo=fitted.albedo // 2, identity=-fitted.identity)
     return photo_family(ict, [Portrait("one", fitted, sex=0.0, age=20), Portrait("two", other)], per_photo=3)
 
 
