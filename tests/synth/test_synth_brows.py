@@ -12,8 +12,9 @@ from fer_zoo.synth.family import HeadFamily, makehuman
 from fer_zoo.synth.head import load_head
 from fer_zoo.synth.ict import ict_family
 
-# Mean face of 300-W: heights above the centre of the eyes relative to their distance, from the nose outwards.
-MEAN_FACE = np.array([0.26, 0.34, 0.37, 0.33, 0.21])
+# Mean of 40 neutral portraits (De Bruine and Jones 2017), as dlib finds them: heights above the centre of the eyes
+# relative to their distance, from the nose outwards.
+MEAN_FACE = np.array([0.28, 0.36, 0.39, 0.34, 0.21])
 PEOPLE = 24
 
 
