@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_augment import NOTHING, changed, evaluated, smooth_clips
 
@@ -71,6 +71,7 @@ def test_points_stay_on_the_pixels_they_marked(
 
 
 @settings(max_examples=40, deadline=None)
+@example(align="similarity", size=40, warp=0.0625, flip=False, seed=10499)  # stretched to more than twice at one place
 @given(
     align=st.sampled_from(["box", "similarity"]), size=st.sampled_from(SIZES), warp=st.floats(0.005, 0.1),
     flip=st.booleans(), seed=st.integers(0, 2**32 - 1),
@@ -89,10 +90,7 @@ def test_warped_points_stay_on_the_pixels_they_marked(
     places = (taken[:, :, 0].mT * spec.std[0] + spec.mean[0]).numpy() * (SIDE - 1)
     was = landmarks[:, MIRROR_68] if flip else landmarks
     shrunk = size / (1.9 * np.ptp(landmarks, axis=1).mean())  # pixels of the crop to one of the frame
-    off = np.abs(places - was)[:, 27:] * shrunk
-    # Where a warp compresses most, colours between two pixels of the crop are no straight line.
-    assert np.percentile(off, 98) < 0.5
-    assert off.max() < 1.2
+    assert np.abs(places - was)[:, 27:].max() * shrunk < 0.5
 
 
 @settings(max_examples=30, deadline=None)
