@@ -35,8 +35,7 @@ def _commands(of: Parser) -> Iterator[str]:
 
 def _command(command: Parser) -> Iterator[str]:
     arguments = [one for one in command._actions if _documented(one)]
-    about = (command.description or "").strip()
-    yield from ("", f"## {command.prog}", "", f"{about[:1].upper()}{about[1:].rstrip('.')}.", "")
+    yield from ("", f"## {command.prog}", "", str(command.description), "")
     if not arguments:
         return
     yield from ("| argument | meaning |", "|---|---|")
@@ -51,15 +50,10 @@ def _documented(action: argparse.Action) -> bool:
 
 
 def _written(action: argparse.Action) -> str:
-    values = "" if action.nargs == 0 else argparse.HelpFormatter("")._format_args(action, _value(action))
+    values = "" if action.nargs == 0 else argparse.HelpFormatter("")._format_args(action, action.dest.upper())
     names = ", ".join(f"{name} {values}".strip() for name in action.option_strings) or values
     # A bar would end the cell, also between backticks on some sites.
     return f"<code>{html.escape(names).replace('|', '&#124;')}</code>" if "|" in names else f"`{names}`"
-
-
-def _value(action: argparse.Action) -> str:
-    choices = f"{{{','.join(map(str, action.choices))}}}" if action.choices else action.dest.upper()
-    return str(action.metavar or choices)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fer_zoo.errors import VideoError
 from fer_zoo.files import clear_leftovers, take_lock
-from fer_zoo.inference.plot import source_of
+from fer_zoo.inference.plot import recorded
 from fer_zoo.paths import shown
 
 TABLE, PICTURE, VIDEO = "timeline.csv", "timeline.png", "annotated.mp4"
@@ -64,8 +64,8 @@ def _claim(video: Path, out: Path | None, locks: ExitStack) -> tuple[Path, Path 
 
 def has_results(folder: Path, video: Path, names: list[str], options: str) -> bool:
     """Return whether a folder holds all these files, made of exactly this video, after it, with these options."""
-    made_of = (shown(video.resolve()), options)
-    if not all((folder / name).is_file() for name in names) or source_of(folder / PICTURE) != made_of:
+    made_of = {"Source": shown(video.resolve()), "Options": options}
+    if not all((folder / name).is_file() for name in names) or recorded(folder / PICTURE) != made_of:
         return False
     return all((folder / name).stat().st_mtime >= video.stat().st_mtime for name in names)
 
@@ -79,7 +79,7 @@ def _other_source(folder: Path, video: Path) -> Path | None:
     """Return the video whose results a folder holds, if it is another one."""
     if not any((folder / name).exists() for name in (TABLE, PICTURE, VIDEO)):
         return None
-    source, _ = source_of(folder / PICTURE)
+    source = recorded(folder / PICTURE).get("Source")
     return None if source == shown(video.resolve()) else Path(source or "an unknown video")
 
 

@@ -88,14 +88,13 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - most // 3 - 1]}…{text[-(most // 3) :]}"
 
 
-def source_of(path: str | Path) -> tuple[str | None, str | None]:
-    """Return what a .png file of `plot_timeline` records: the video's absolute path, and the options."""
+def recorded(path: str | Path) -> dict[str, str]:
+    """Return what a .png file of `plot_timeline` records: `Source`, the video's absolute path, and `Options`."""
     try:
         with Image.open(path) as picture:
-            source, options = picture.info.get("Source"), picture.info.get("Options")
+            return {key: picture.info[key] for key in ("Source", "Options") if isinstance(picture.info.get(key), str)}
     except (OSError, ValueError, SyntaxError):  # missing, damaged or not an image
-        return None, None
-    return source if isinstance(source, str) else None, options if isinstance(options, str) else None
+        return {}
 
 
 def _draw_curves(axes: Any, timeline: TimelineData, colours: dict[str, str]) -> None:

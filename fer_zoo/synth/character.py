@@ -135,8 +135,7 @@ def _marked(head: Head, skin: Skin) -> tuple[NDArray[np.int64], Floats]:
     """
     corners = np.repeat(head.landmark_vertices[:, None], 3, axis=1)
     shares = np.tile([1.0, 0.0, 0.0], (68, 1))
-    if skin.brows is not None:
-        corners[17:27], shares[17:27] = _on_skin(head, skin.brows)
+    corners[17:27], shares[17:27] = _on_skin(head, skin.brows)
     return corners, shares
 
 

@@ -156,7 +156,7 @@ def _texel(place: Floats, seen: NDArray[np.bool_], mark: Floats) -> Floats:
     """Return angle and height where the texture shows a pixel (2,) of the picture."""
     away = np.where(seen, np.square(place - mark).sum(-1), np.inf)
     row, column = np.unravel_index(away.argmin(), away.shape)
-    return np.array([_fine(ANGLE)[row, column], _fine(HEIGHT_Y)[row, column]])
+    return np.array([ANGLE[row // _FINE, column // _FINE], HEIGHT_Y[row // _FINE, column // _FINE]])
 
 
 def _fine(field: Floats) -> Floats:

@@ -59,7 +59,7 @@ class Skin:
     gloss: float
     wrinkle_gain: float
     beard: float
-    brows: Floats | None = None  # (10, 2), angle and height of the landmarks of both brows, in the order of all 68
+    brows: Floats  # (10, 2), angle and height of the landmarks of both brows, in the order of all 68
 
 
 def linear(rgb: Floats) -> Floats:

@@ -25,13 +25,17 @@ def around(base: Floats) -> tuple[Floats, Floats]:
 def texture_coordinates(base: Floats) -> tuple[Floats, Floats]:
     """Return (u, v) in 0..1 of points (n, 3) on the base mesh."""
     angle, _ = around(base)
-    return (angle + ANGLE_MAX) / (2 * ANGLE_MAX), (Y_HIGH - base[:, 1]) / (Y_HIGH - Y_LOW)
+    return _unit(angle, base[:, 1])
 
 
 def texel_positions(places: Floats) -> Floats:
     """Return column and row (n, 2) on the texture of places (n, 2), angle and height."""
-    across, down = (places[:, 0] + ANGLE_MAX) / (2 * ANGLE_MAX), (Y_HIGH - places[:, 1]) / (Y_HIGH - Y_LOW)
-    return np.column_stack([across * WIDTH, down * HEIGHT])
+    u, v = _unit(places[:, 0], places[:, 1])
+    return np.column_stack([u * WIDTH, v * HEIGHT])
+
+
+def _unit(angle: Floats, height: Floats) -> tuple[Floats, Floats]:
+    return (angle + ANGLE_MAX) / (2 * ANGLE_MAX), (Y_HIGH - height) / (Y_HIGH - Y_LOW)
 
 
 def resize(field: NDArray[np.floating], width: int, height: int) -> Floats:

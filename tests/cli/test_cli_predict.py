@@ -20,7 +20,7 @@ from fer_zoo import cli
 from fer_zoo.cli.predict import RESULTS, Failed, note_failure
 from fer_zoo.compose import build
 from fer_zoo.errors import VideoError
-from fer_zoo.inference.plot import source_of
+from fer_zoo.inference.plot import recorded
 from fer_zoo.paths import shown
 from fer_zoo.recipes import load_recipe
 from fer_zoo.specs import Metrics
@@ -224,7 +224,9 @@ def test_videos_of_one_name_do_not_replace_each_others_results(
     folders = ["x_expressions", "x_expressions_2", "x_expressions_3"]
     assert sorted(path.name for path in tmp_path.glob("x_*")) == folders
     assert [len((tmp_path / f / "timeline.csv").read_text().splitlines()) - 1 for f in folders] == [12, 14, 16]
-    assert [source_of(tmp_path / f / "timeline.png")[0] for f in folders] == [str(tmp_path / video) for video in videos]
+    assert [recorded(tmp_path / f / "timeline.png")["Source"] for f in folders] == [
+        str(tmp_path / video) for video in videos
+    ]
 
 
 @pytest.mark.usefixtures("squares_model")
@@ -253,7 +255,7 @@ def test_any_file_name_goes_in_and_comes_out(
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.startswith(f"{shown(name)}: 12 frames")
-    assert source_of(tmp_path / "o" / "timeline.png")[0] == shown(tmp_path / name)
+    assert recorded(tmp_path / "o" / "timeline.png")["Source"] == shown(tmp_path / name)
 
 
 @pytest.mark.usefixtures("squares_model")

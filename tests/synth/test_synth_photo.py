@@ -62,7 +62,6 @@ def test_the_texture_comes_back(ict: HeadFamily, fitted: Photograph) -> None:
 
 def test_brows_keep_their_place_and_have_their_landmarks(ict: HeadFamily, fitted: Photograph) -> None:
     drawn = build_character(0, SUBJECT, ict).skin.brows
-    assert drawn is not None
     np.testing.assert_allclose(fitted.brows, drawn, atol=0.06)  # a resting face may raise and slant them a little
     assert np.corrcoef(fitted.brows[:, 1], drawn[:, 1])[0, 1] > 0.9
 
