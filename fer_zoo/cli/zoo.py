@@ -25,7 +25,7 @@ def add(top: Parser) -> None:
     option("--exclude", action="append", default=[], metavar="PATTERN", help=exclude)
     option("--family", metavar="NAME", help="only models with backbones of this family, e.g. timm")
 
-    option = top.command("components", "list components: backbones, temporal heads, fusions and more", _components).add_argument
+    option = top.command("components", "list backbones, temporal heads, fusions and more", _components).add_argument
     option("kind", nargs="?", metavar="KIND", help=f"{', '.join(REGISTRIES)}; default: all")
     option("pattern", nargs="?", metavar="PATTERN", help="wildcard pattern, e.g. 'lm*' or 'timm/*net*'")
 
